@@ -1,0 +1,97 @@
+import { z } from 'zod'
+import { DiskFormat } from './provider-config.ts'
+
+/** What the user asked of an export. */
+export const ExportOptions = z.object({
+  /** Local directory or cloud URL. */
+  output_path: z.string().optional(),
+  format: DiskFormat.default('raw'),
+  compress: z.boolean().default(false),
+  /** 1 fastest to 9 smallest. */
+  compression_level: z.number().int().min(1).max(9).optional(),
+  include_snapshots: z.boolean().default(false),
+  remove_cdrom: z.boolean().default(false),
+  metadata: z.record(z.string(), z.unknown()).default({}),
+})
+export type ExportOptions = z.output<typeof ExportOptions>
+
+/** What a provider is given to export. Compression, checksums and the final place are the host's business. */
+export const ExportRequest = z.object({
+  /** Names this export in `cleanupExport`; the same for every attempt of one job. */
+  export_id: z.string().min(1),
+  /** The machine, in the provider's own form. */
+  id: z.string().min(1),
+  /** The format wanted. A provider that yields another one says so in its `disk` item, and the host refuses it. */
+  format: DiskFormat,
+  /** A directory of this call alone, writable by the plugin until the call ends. Absolute. */
+  staging_dir: z.string(),
+  include_snapshots: z.boolean().default(false),
+  remove_cdrom: z.boolean().default(false),
+  metadata: z.record(z.string(), z.unknown()).default({}),
+})
+export type ExportRequest = z.output<typeof ExportRequest>
+
+const diskId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/)
+
+/**
+ * What an export yields, in this order: for each disk a `disk` item, then either its `bytes` and `hole` items with
+ * ascending offsets, or one `file` item. `vm` and `warning` items may come anywhere.
+ */
+export const ExportItem = z.discriminatedUnion('kind', [
+  z.object({
+    kind: z.literal('disk'),
+    disk: diskId,
+    /** Of the bytes that follow. */
+    format: DiskFormat,
+    /** What the disk was stored as at its source. */
+    source_format: DiskFormat.optional(),
+    /** Bytes that will follow, holes included; null when not known before. */
+    size_bytes: z.number().int().nonnegative().nullable(),
+    label: z.string().optional(),
+    boot: z.boolean().optional(),
+  }),
+  z.object({ kind: z.literal('bytes'), disk: diskId, offset: z.number().int().nonnegative(), bytes: z.instanceof(Uint8Array) }),
+  /** A run of zeros that needs no bytes; kept sparse in the target. */
+  z.object({
+    kind: z.literal('hole'),
+    disk: diskId,
+    offset: z.number().int().nonnegative(),
+    length: z.number().int().positive(),
+  }),
+  /** A finished file in the staging directory; `path` is relative to it. */
+  z.object({ kind: z.literal('file'), disk: diskId, path: z.string().min(1) }),
+  z.object({
+    kind: z.literal('vm'),
+    name: z.string().optional(),
+    cpu: z.number().int().nonnegative().optional(),
+    mem_gb: z.number().nonnegative().optional(),
+    firmware: z.enum(['bios', 'uefi', 'unknown']).optional(),
+    secureboot: z.boolean().optional(),
+    os_hint: z.string().optional(),
+    os_version: z.string().optional(),
+    nics: z.array(z.record(z.string(), z.unknown())).optional(),
+    metadata: z.record(z.string(), z.unknown()).optional(),
+  }),
+  z.object({ kind: z.literal('warning'), stage: z.string(), message: z.string() }),
+])
+export type ExportItem = z.output<typeof ExportItem>
+
+/** What an export came to, as the host found it: sizes and checksum are the host's own. */
+export const ExportResult = z.object({
+  provider: z.string(),
+  vm_name: z.string(),
+  vm_id: z.string(),
+  format: DiskFormat,
+  output_path: z.string(),
+  files: z.array(z.string()),
+  /** Bytes of the disks, before compression. */
+  size: z.number().int().nonnegative(),
+  /** Bytes written, after compression; equal to `size` without it. */
+  compressed_size: z.number().int().nonnegative(),
+  /** SHA-256 of the main file as written, 64 hexadecimal digits. */
+  checksum: z.string(),
+  /** Seconds. */
+  duration: z.number().nonnegative(),
+  metadata: z.record(z.string(), z.unknown()).default({}),
+})
+export type ExportResult = z.output<typeof ExportResult>

@@ -1,0 +1,58 @@
+import type { Failure, StateName } from './record.ts'
+import type { ExitCause } from './ports.ts'
+
+/** What happened, in order, for people and programs: `/api/events`, audit, tests. The union is closed. */
+export type KernelEvent =
+  | {
+      readonly type: 'plugin.changed'
+      readonly plugin: string
+      readonly version: string
+      readonly from: StateName | undefined
+      readonly to: StateName
+      readonly generation: number
+      readonly reason?: string
+    }
+  | { readonly type: 'plugin.removed'; readonly plugin: string; readonly version: string }
+  | {
+      readonly type: 'plugin.updated'
+      readonly plugin: string
+      readonly from: string
+      readonly to: string
+      readonly generation: number
+    }
+  | { readonly type: 'plugin.update-failed'; readonly plugin: string; readonly version: string; readonly failure: Failure }
+  | {
+      readonly type: 'plugin.drained'
+      readonly plugin: string
+      readonly generation: number
+      readonly aborted: number
+      readonly tookMs: number
+    }
+  | { readonly type: 'plugin.exited'; readonly plugin: string; readonly generation: number; readonly cause: ExitCause }
+  | {
+      readonly type: 'call.refused'
+      readonly plugin: string
+      readonly point: string
+      readonly method: string
+      readonly code: string
+    }
+  | { readonly type: 'secret.read'; readonly plugin: string; readonly name: string; readonly found: boolean }
+  | { readonly type: 'kernel.started'; readonly plugins: number; readonly failed: number; readonly tookMs: number }
+  | { readonly type: 'kernel.stopping' }
+
+/** An event as recorded: `seq` grows by one per event and is what an event stream resumes from. */
+export interface RecordedEvent {
+  readonly seq: number
+  readonly atMs: number
+  readonly event: KernelEvent
+}
+
+/** The kernel's event log. The newest {@link EventLog.capacity} events are kept. */
+export interface EventLog {
+  /** Events kept. */
+  readonly capacity: number
+  /** Those with a sequence number above `seq`, oldest first; `complete` is false when some of them are no longer kept. */
+  readonly since: (seq: number) => { readonly events: readonly RecordedEvent[]; readonly complete: boolean }
+  /** Called for each new event, in order; dispose to stop. A listener that throws is dropped and logged. */
+  readonly subscribe: (listener: (recorded: RecordedEvent) => void) => Disposable
+}

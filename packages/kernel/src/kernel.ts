@@ -1,0 +1,212 @@
+import type {
+  CallOptions,
+  Client,
+  DataPoint,
+  HookPoint,
+  OpenedClient,
+  Point,
+  ProviderHandle,
+  ProviderPoint,
+} from '@backplane/sdk'
+import type { EventLog } from './events.ts'
+import type { Clock, Grants, Limits, Log, Runtime, SecretBroker, Source, Store } from './ports.ts'
+import type { PluginRecord } from './record.ts'
+
+/**
+ * The object a host embeds. It moves plugins through five stages (discover, check, resolve, start, stop) and keeps the
+ * truth about them. Dispose it to drain and stop everything: `await using kernel = await createKernel({…})`.
+ */
+export interface Kernel extends AsyncDisposable {
+  readonly host: { readonly name: string; readonly api: string }
+  /** What came of starting; starting many things returns a report, it does not throw. */
+  readonly report: StartReport
+  readonly plugins: PluginDirectory
+  readonly events: EventLog
+  /**
+   * A provider by name, through the dispatcher: schema of input and output, permission, deadline, concurrency,
+   * metrics, attribution. The handle stays valid over updates: each call goes to the generation that serves then; an
+   * opened instance stays on its own. Errors of each call: `POINT_UNKNOWN_PROVIDER` with the nearest name,
+   * `PLUGIN_UNAVAILABLE` with the record's reason, `CALL_INPUT_INVALID`, `CALL_OUTPUT_INVALID`, `CALL_DEADLINE`,
+   * `CALL_QUEUE_FULL`, `PLUGIN_EXITED`, `CALL_FAILED` (what the plugin threw, with `details.pluginCode`).
+   */
+  readonly provider: <P extends ProviderPoint>(point: P, name: string) => ProviderHandle<P>
+  /** What is declared for a point, without starting anything. Sorted by name. */
+  readonly contributions: (point: Point) => readonly PointUser[]
+  /** Values of a data point, declared and added at run time. */
+  readonly data: <V>(point: DataPoint<V>) => readonly DataEntry<V>[]
+  /** Runs a hook's handlers by its strategy; the answer is the value (`pipe`), the first answer, or the veto. */
+  readonly emit: <V, A>(point: HookPoint<V, A>, value: V, options?: CallOptions) => Promise<HookOutcome<V, A>>
+  /** Told the users of a point at once and after each change; first load and reload are one code path. */
+  readonly watch: (point: Point, listener: PointListener) => Disposable
+  /**
+   * Holds the generation that serves `name` now: calls through the lease end on the version they began on, while new
+   * work uses the new one. Dispose it, or the generation drains until its deadline. Starts an idle plugin.
+   */
+  readonly lease: <P extends ProviderPoint>(point: P, name: string, options?: CallOptions) => Promise<Lease<P>>
+}
+
+/** A pinned generation of one provider. */
+export interface Lease<P extends ProviderPoint> extends AsyncDisposable {
+  readonly plugin: string
+  readonly version: string
+  readonly generation: number
+  /** Where files may be handed over for one call; see {@link Directories.exchange}. */
+  readonly exchangeDirectory: string
+  readonly handle: ProviderHandle<P>
+  /** Aborted with the reason when the generation can no longer be used. */
+  readonly signal: AbortSignal
+}
+
+/** The plugins and what may be done with them. Ids are `publisher/name`; a bare `name` is taken when only one has it. */
+export interface PluginDirectory {
+  /** Sorted by id. */
+  readonly list: () => readonly PluginRecord[]
+  readonly get: (id: string) => PluginRecord | undefined
+  /** Lists the sources again and applies what changed: starts, updates, removes. Never throws for one plugin's sake. */
+  readonly refresh: (signal?: AbortSignal) => Promise<RefreshReport>
+  /** Starts a new generation beside the serving one even if nothing changed; on failure the old one goes on. */
+  readonly reload: (id: string) => Promise<PluginRecord>
+  readonly enable: (id: string) => Promise<PluginRecord>
+  /** Drains and stops; survives restarts until enabled again. */
+  readonly disable: (id: string, reason?: string) => Promise<PluginRecord>
+  /** Drains, stops and forgets it until its source changes; files are the source's business. */
+  readonly remove: (id: string, options?: { readonly keepState?: boolean }) => Promise<void>
+  /** Starts an idle plugin now. */
+  readonly start: (id: string) => Promise<PluginRecord>
+}
+
+/** What a refresh did, by plugin id. */
+export interface RefreshReport {
+  readonly added: readonly string[]
+  readonly updated: readonly string[]
+  readonly removed: readonly string[]
+  readonly unchanged: number
+  /** Plugins that are not as wanted, with the reason in their record. */
+  readonly failed: readonly string[]
+}
+
+/** What came of starting the host's plugins. `ok` is false only when a `required` one failed. */
+export interface StartReport {
+  readonly ok: boolean
+  readonly tookMs: number
+  readonly plugins: readonly { readonly id: string; readonly version: string; readonly state: string; readonly reason?: string }[]
+}
+
+/** One plugin's entry in a point. */
+export interface PointUser {
+  readonly plugin: string
+  readonly version: string
+  readonly name: string
+  readonly metadata: Readonly<Record<string, unknown>>
+  /** Whether a call would be taken now (it may have to start the plugin first). */
+  readonly available: boolean
+  readonly reason?: string
+}
+
+/** One value of a data point and where it comes from. */
+export interface DataEntry<V> {
+  readonly plugin: string
+  readonly name: string
+  readonly value: V
+}
+
+/** What emitting came to. `changes` (pipe) attributes each change to the handler that made it. */
+export interface HookOutcome<V, A> {
+  readonly value: V
+  /** For `first`. */
+  readonly answer: A | undefined
+  /** For `veto`. */
+  readonly veto: { readonly plugin: string; readonly name: string; readonly reason: string } | undefined
+  readonly changes: readonly { readonly plugin: string; readonly name: string }[]
+  /** Handlers that failed and were skipped. */
+  readonly failures: readonly {
+    readonly plugin: string
+    readonly name: string
+    readonly code: string
+    readonly message: string
+  }[]
+}
+
+/** Users of a point now, and how that differs from the last call. */
+export type PointListener = (
+  users: readonly PointUser[],
+  delta: { readonly added: readonly PointUser[]; readonly removed: readonly PointUser[] },
+) => void
+
+/** How a host makes its kernel. */
+export interface KernelOptions {
+  readonly host: { readonly name: string; /** SemVer of the API this host offers plugins. */ readonly api: string }
+  readonly points: readonly Point[]
+  /** In order of precedence. */
+  readonly sources: readonly Source[]
+  readonly runtimes: readonly Runtime[]
+  /** Settings of one plugin, `${env:…}` and `${secret:…}` still in place; file and position for messages. */
+  readonly settings?: (id: string) => PluginSettings | undefined
+  readonly policy?: Policy
+  readonly store?: Store
+  readonly secrets?: SecretBroker
+  /** Environment `${env:…}` is read from. Default `process.env`. */
+  readonly env?: Readonly<Record<string, string | undefined>>
+  /** Parent of the plugins' data and exchange directories. Default: a temporary directory removed on dispose. */
+  readonly dataDirectory?: string
+  readonly clock?: Clock
+  readonly log?: Log
+  /** Ceilings for plugins that ask for none or for more. */
+  readonly limits?: Partial<Limits>
+  readonly times?: Partial<Times>
+  /** Start after changes in the sources. Default true when a source can watch. */
+  readonly watch?: boolean
+}
+
+/** Settings of one plugin as the host read them. */
+export interface PluginSettings {
+  readonly config?: unknown
+  /** File and path the settings came from, such as `config.yaml: plugins.config.hypersdk/libvirt`. */
+  readonly from?: string
+  readonly limits?: Partial<Limits>
+  /** Overrides the tier policy chooses. */
+  readonly tier?: Runtime['tier']
+  readonly criticality?: 'required' | 'optional' | 'fail-closed'
+  /** Added to what permissions grant. */
+  readonly grants?: Partial<Grants>
+  /**
+   * Fills `${path.to.value}` places in the manifest's permissions, beside `${config.…}`; `*` stands for every member, so
+   * `fs:read ${instances.*.metadata.directory}` grants one path per configured instance. A place without a value drops
+   * that permission.
+   */
+  readonly variables?: Readonly<Record<string, unknown>>
+}
+
+/** Who may run, decided before anything of a plugin runs. Names are ids or the part after the slash. */
+export interface Policy {
+  /** When given, only these. Wins over `deny`. */
+  readonly allow?: readonly string[]
+  readonly deny?: readonly string[]
+  /** Tier by origin. Default: bundled `trusted`, external `confined`. */
+  readonly tier?: (record: { readonly id: string; readonly origin: 'bundled' | 'external' }) => Runtime['tier']
+  /**
+   * Permissions or limits (`exec`, `net:connect` …) that may go without exact enforcement; anything else that the tier
+   * cannot enforce exactly is refused (`POLICY_UNENFORCEABLE`). Recorded and visible.
+   */
+  readonly waive?: (record: {
+    readonly id: string
+    readonly origin: 'bundled' | 'external'
+    readonly tier: Runtime['tier']
+  }) => readonly string[]
+}
+
+/** Every wait of the kernel, ms. */
+export interface Times {
+  /** From spawn to ready. Default 10 000. */
+  readonly readyMs: number
+  /** For calls in flight of an old generation; then they are aborted. Default 30 000. */
+  readonly drainMs: number
+  /** For a generation that a lease holds. Default 24 h. */
+  readonly leaseMs: number
+  /** From asking a plugin to stop to killing it. Default 5 000. */
+  readonly stopMs: number
+  /** Between listings without a hint. Default 60 000; 0 turns it off. */
+  readonly rescanMs: number
+}
+
+export type { Client, OpenedClient }

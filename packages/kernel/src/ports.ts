@@ -1,0 +1,281 @@
+import type {
+  Directories,
+  LogFields,
+  LogLevel,
+  Manifest,
+  PlatformErrorJson,
+  PluginIdentity,
+  PluginModule,
+  Progress,
+  Tier,
+} from '@backplane/sdk'
+
+/*
+ * What the kernel needs from the outside, and nothing of how it is done. A Source finds packages, a Runtime runs one,
+ * a Store keeps text, a SecretBroker resolves handles; Clock and Log are what tests replace.
+ */
+
+/** A place packages come from. It runs nothing of what it finds. */
+export interface Source {
+  /** Stable, shown in records: `bundled`, `directory:/var/lib/…`. */
+  readonly name: string
+  /** `bundled` code ships with the host; everything else is `external`. Policy starts from this. */
+  readonly origin: 'bundled' | 'external'
+  /** Everything there is now. A broken package is a problem in the answer, never a throw that hides the others. */
+  readonly list: (signal: AbortSignal) => Promise<SourceListing>
+  /**
+   * Calls `changed` when `list` would answer differently and the bytes have settled. A hint, not the truth: the kernel
+   * lists again, and lists from time to time without being told. Dispose to stop.
+   */
+  readonly watch?: (changed: () => void) => AsyncDisposable
+}
+
+/** What a source holds at one moment. */
+export interface SourceListing {
+  /** In order of precedence: of two packages with one id the first wins, the other is recorded as shadowed. */
+  readonly packages: readonly FoundPackage[]
+  readonly problems: readonly SourceProblem[]
+}
+
+/** A package that is there but cannot be read as one. */
+export interface SourceProblem {
+  /** Where it is, as the operator would name it. */
+  readonly path: string
+  readonly error: PlatformErrorJson
+}
+
+/** One package as found. */
+export interface FoundPackage {
+  /** Already parsed; shape, API range and policy are checked by the kernel. `unknown` because nothing vouches for it. */
+  readonly manifest: unknown
+  /** Where the manifest was read, with positions for messages when the source has them. */
+  readonly manifestPath: string
+  /** Where it is, as the operator would name it; shown as `path`. */
+  readonly path: string
+  /** Cheap; differs whenever the package's bytes may differ. */
+  readonly fingerprint: string
+  /**
+   * Brings the package into a place nobody else writes and answers the digest of exactly the bytes that will be loaded.
+   * Errors: `SOURCE_CHANGED` when the bytes changed meanwhile, `SOURCE_TOO_LARGE`, `SOURCE_UNSAFE_ENTRY` (links,
+   * devices), `SOURCE_ENTRY_MISSING` (no `main`).
+   */
+  readonly stage: (signal: AbortSignal) => Promise<StagedPackage>
+}
+
+/** A package ready to be loaded. */
+export interface StagedPackage {
+  /** `sha256:` and 64 hexadecimal digits over the sorted tree; for a module in memory, of its manifest. */
+  readonly digest: string
+  readonly code: PackageCode
+}
+
+/** Where the code is. A `module` is already in memory and runs only in the `trusted` tier. */
+export type PackageCode =
+  | {
+      readonly kind: 'files'
+      /** Absolute; never written again. */
+      readonly directory: string
+      /** Relative to `directory`. */
+      readonly main: string
+      /** A module of the host's that turns the package's exports into a plugin: exports `adapt(namespace): PluginModule`. */
+      readonly adapter?: string
+    }
+  | { readonly kind: 'module'; readonly module: PluginModule }
+
+/** Where a plugin's code runs. One implementation per tier. */
+export interface Runtime extends AsyncDisposable {
+  readonly tier: Tier
+  /** What this tier can really enforce on this machine for these permissions and limits. Pure and cheap. */
+  readonly enforces: (grants: Grants, limits: Limits) => readonly Enforcement[]
+  /**
+   * Loads the code, runs `setup` and answers once the plugin is ready. Errors: `RUNTIME_LOAD_FAILED`,
+   * `RUNTIME_SETUP_FAILED`, `RUNTIME_NOT_READY` (deadline), `RUNTIME_EXITED`. On error nothing is left running.
+   */
+  readonly start: (request: StartRequest, host: HostLink, signal: AbortSignal) => Promise<Instance>
+}
+
+/** All a runtime needs to start one generation of one plugin. */
+export interface StartRequest {
+  readonly plugin: PluginIdentity
+  readonly host: { readonly name: string; readonly api: string }
+  readonly code: PackageCode
+  readonly config: unknown
+  readonly grants: Grants
+  readonly limits: Limits
+  readonly directories: Directories
+  /** Names the manifest declares: point id → names. Anything else is `POINT_UNDECLARED`. */
+  readonly declared: Readonly<Record<string, readonly string[]>>
+  /** From the start of `start` to readiness, ms. */
+  readonly readyMs: number
+}
+
+/** What a plugin may do, as decided by policy. Paths are absolute. */
+export interface Grants {
+  readonly fsRead: readonly string[]
+  readonly fsWrite: readonly string[]
+  /** Programs by name. */
+  readonly exec: readonly string[]
+  /** `host:port` it may connect to. */
+  readonly net: readonly string[]
+}
+
+/** Ceilings of one plugin. */
+export interface Limits {
+  readonly memoryMiB: number
+  /** Calls at once; more wait. */
+  readonly concurrency: number
+  /** Calls waiting for a slot; more are refused. */
+  readonly queue: number
+  /** Longest call without a limit of its own, ms. */
+  readonly timeoutMs: number
+  /** One message, bytes. */
+  readonly messageBytes: number
+  /** What `scope.state` may hold, bytes. */
+  readonly stateBytes: number
+}
+
+/** How one permission or limit is enforced. */
+export interface Enforcement {
+  /** `fs:read`, `net:connect`, `exec`, `limit:memory` … */
+  readonly what: string
+  /** `exact` as granted · `coarse` more is possible than granted · `none` not at all. */
+  readonly level: 'exact' | 'coarse' | 'none'
+  /** How, or what is missing: `node --permission`, `worker resourceLimits`. */
+  readonly mechanism: string
+}
+
+/** Which function of a plugin (or of the host) is meant. */
+export interface Target {
+  readonly point: string
+  readonly name: string
+  /** A provider's method; for a hook's handler `handle`. */
+  readonly method: string
+  /** An opened instance, from `open`. */
+  readonly instance?: number
+}
+
+/** What goes with one call, whichever way it crosses. */
+export interface CallContext {
+  readonly signal: AbortSignal
+  readonly deadlineAtMs: number | undefined
+  readonly traceId: string
+  readonly caller: string
+  readonly onProgress?: ((progress: Progress) => void) | undefined
+}
+
+/**
+ * One side's way to call the other. In process it is the functions themselves; over a session both ends are adapters.
+ * Values are JSON, with `Uint8Array` allowed as the value itself or as one of its direct members.
+ */
+export interface Invoker {
+  readonly call: (target: Target, value: unknown, context: CallContext) => Promise<unknown>
+  readonly stream: (target: Target, value: unknown, context: CallContext) => AsyncIterable<unknown>
+  /** Opens an instance of a provider; the number is valid until `close` or the end of the generation. */
+  readonly open: (target: Target, options: unknown, context: CallContext) => Promise<OpenedInstance>
+  readonly close: (target: Target) => Promise<void>
+}
+
+/** An opened provider instance: its number, and the methods its object supplies. */
+export interface OpenedInstance {
+  readonly instance: number
+  readonly methods: readonly string[]
+}
+
+/** What a plugin asks of its host. `call` and the rest reach other plugins through the host's dispatcher. */
+export interface HostLink extends Invoker {
+  readonly emit: (point: string, value: unknown, context: CallContext) => Promise<unknown>
+  readonly secret: (name: string) => Promise<string>
+  readonly state: {
+    readonly get: (key: string) => Promise<unknown>
+    readonly set: (key: string, value: unknown) => Promise<void>
+    readonly delete: (key: string) => Promise<void>
+    readonly keys: (prefix: string) => Promise<readonly string[]>
+  }
+  readonly log: (line: PluginLogLine) => void
+}
+
+/** One log line of a plugin, or of its standard output. */
+export interface PluginLogLine {
+  readonly level: LogLevel
+  readonly message: string
+  readonly fields?: LogFields
+  readonly traceId?: string
+}
+
+/** One registered thing, as `setup` left it. */
+export interface Contribution {
+  readonly point: string
+  readonly name: string
+  readonly kind: 'hook' | 'provider' | 'data'
+  /** A provider's methods that the plugin supplies; for one that is opened, the empty list. */
+  readonly methods: readonly string[]
+  /** For data added at run time. */
+  readonly value?: unknown
+}
+
+/** One running generation. */
+export interface Instance extends Invoker {
+  readonly tier: Tier
+  /** Of the process the code runs in; the host's own for tiers inside it. */
+  readonly pid: number
+  readonly contributions: readonly Contribution[]
+  /** Rejects when the other side does not answer in time. */
+  readonly ping: (deadlineMs: number) => Promise<void>
+  /** Runs the plugin's cleanups and ends it; after `graceMs` it is killed. Idempotent, never rejects. */
+  readonly stop: (graceMs: number) => Promise<void>
+  /** Settles once, when nothing of the plugin runs any more. Never rejects. */
+  readonly exited: Promise<ExitCause>
+}
+
+/** Why a generation ended. */
+export type ExitCause =
+  | { readonly kind: 'stopped' }
+  | { readonly kind: 'exit'; readonly code: number; readonly lastLines: readonly string[] }
+  | { readonly kind: 'signal'; readonly signal: string; readonly lastLines: readonly string[] }
+  | { readonly kind: 'memory'; readonly detail: string; readonly lastLines: readonly string[] }
+  | { readonly kind: 'protocol'; readonly detail: string; readonly lastLines: readonly string[] }
+  | { readonly kind: 'hang'; readonly detail: string; readonly lastLines: readonly string[] }
+
+/**
+ * Keeps small texts durably: a namespace holds keys, a value is text. A write is durable when its promise settles.
+ * Implementations: in memory (tests) and SQLite.
+ */
+export interface Store extends AsyncDisposable {
+  readonly get: (namespace: string, key: string) => Promise<string | undefined>
+  /** Errors: `STATE_QUOTA_EXCEEDED` when the namespace would hold more than `quotaBytes` (keys and values, UTF-8). */
+  readonly set: (namespace: string, key: string, value: string, quotaBytes?: number) => Promise<void>
+  readonly delete: (namespace: string, key: string) => Promise<void>
+  /** Sorted by code point. */
+  readonly keys: (namespace: string, prefix: string) => Promise<readonly string[]>
+  /** Forgets a namespace. */
+  readonly clear: (namespace: string) => Promise<void>
+}
+
+/** Turns `${secret:name}` handles into values at the moment of use. */
+export interface SecretBroker {
+  /** Undefined when it has no such secret. */
+  readonly resolve: (name: string, plugin: string) => Promise<string | undefined>
+}
+
+/** Time, as tests replace it. */
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+  /** Calls once after `ms`; dispose to cancel. Does not keep the process alive. */
+  readonly after: (ms: number, run: () => void) => Disposable
+}
+
+/** Where the kernel and plugins write lines. */
+export interface Log {
+  readonly write: (line: KernelLogLine) => void
+}
+
+/** One line; `plugin` is set for a plugin's own lines and for lines about one. */
+export interface KernelLogLine extends PluginLogLine {
+  readonly plugin?: string
+  readonly generation?: number
+}
+
+/** Manifest as the kernel accepted it: shape checked, defaults filled in. */
+export type AcceptedManifest = Manifest &
+  Required<Pick<Manifest, 'main' | 'contributes' | 'dependencies' | 'permissions' | 'activation' | 'criticality'>>

@@ -1,0 +1,106 @@
+import type { Tier } from '@backplane/sdk'
+import type { AcceptedManifest, Enforcement, Grants } from './ports.ts'
+
+/** Which of the five stages a plugin was in. */
+export type Stage = 'discover' | 'check' | 'resolve' | 'start' | 'stop'
+
+/** Why a plugin is where it is; kept until the next transition, never guessed later. */
+export interface Failure {
+  readonly stage: Stage
+  readonly code: string
+  readonly message: string
+  readonly hint?: string
+}
+
+/** The state of a plugin. Exactly one holds; each carries what only it has. */
+export type PluginState =
+  | { readonly name: 'discovered' }
+  | { readonly name: 'checked' }
+  | { readonly name: 'blocked'; readonly reason: string; readonly permissions: readonly string[] }
+  | { readonly name: 'resolved' }
+  | { readonly name: 'idle' }
+  | { readonly name: 'starting'; readonly generation: number }
+  | {
+      readonly name: 'active'
+      readonly generation: number
+      readonly tier: Tier
+      readonly pid: number
+      readonly startedAtMs: number
+    }
+  | { readonly name: 'draining'; readonly generation: number; readonly reason: string; readonly calls: number }
+  | { readonly name: 'stopped'; readonly reason: string }
+  | { readonly name: 'disabled'; readonly reason: string }
+  | { readonly name: 'failed'; readonly failure: Failure }
+  | { readonly name: 'quarantined'; readonly failure: Failure; readonly untilMs?: number }
+
+/** The name of a state. */
+export type StateName = PluginState['name']
+
+/**
+ * The truth about one plugin. A failed plugin is a state with stage, reason and hint; never an absence. A plugin whose
+ * update failed stays `active` on the old version and carries the failure in `update`.
+ */
+export interface PluginRecord {
+  readonly id: string
+  /** The version that serves (or would); for a package whose manifest cannot be read, `0.0.0`. */
+  readonly version: string
+  /** Undefined when the manifest could not be accepted. */
+  readonly manifest: AcceptedManifest | undefined
+  readonly source: string
+  readonly origin: 'bundled' | 'external'
+  readonly path: string
+  readonly state: PluginState
+  /** When the state was entered, ms since the epoch. */
+  readonly sinceMs: number
+  /** Number of the newest generation; 0 before the first start. */
+  readonly generation: number
+  /** Of the bytes last loaded. */
+  readonly digest: string | undefined
+  /** Older generations still finishing calls, oldest first. */
+  readonly draining: readonly DrainingGeneration[]
+  /** The last update, when it did not succeed: what was tried and why the old version went on. */
+  readonly update: FailedUpdate | undefined
+  /** Other packages with this id that lost by precedence. */
+  readonly shadowed: readonly string[]
+  readonly grants: Grants
+  /** How each permission and limit is enforced by the tier; also the waivers. Empty before the first start. */
+  readonly enforcement: readonly Enforcement[]
+  readonly counters: Counters
+}
+
+/** A generation that takes no new calls. */
+export interface DrainingGeneration {
+  readonly generation: number
+  readonly version: string
+  readonly calls: number
+  readonly leases: number
+  readonly sinceMs: number
+}
+
+/** Why an update left the old version serving. */
+export interface FailedUpdate {
+  readonly version: string
+  readonly atMs: number
+  readonly failure: Failure
+}
+
+/** Since the host started. Latencies are milliseconds. */
+export interface Counters {
+  readonly calls: number
+  readonly errors: number
+  readonly active: number
+  readonly queued: number
+  readonly latency: {
+    readonly count: number
+    readonly sumMs: number
+    readonly p50Ms: number
+    readonly p99Ms: number
+    readonly buckets: readonly HistogramBucket[]
+  }
+}
+
+/** Cumulative, as Prometheus wants it; the last bucket's bound is Infinity. */
+export interface HistogramBucket {
+  readonly leMs: number
+  readonly count: number
+}

@@ -1,0 +1,106 @@
+import type { PlatformError, Progress } from '@backplane/sdk'
+
+/*
+ * The public face of this package; the implementation lives beside it. The wire is described in docs/protocol.md.
+ */
+
+/**
+ * A way to exchange messages with one peer: a MessagePort or a stream of frames. Owned by the session that is made on
+ * it: the session closes it. Implementations batch all small messages of a tick into one transport write.
+ */
+export interface Channel {
+  /** `parts` travel beside `text`, uncopied where the transport can (they are then detached here). */
+  readonly send: (text: string, parts: readonly Uint8Array[]) => void
+  /** Set once by the session before anything is delivered. */
+  readonly receive: (listener: ChannelListener) => void
+  /** True while the transport has more queued than it should; `drained` settles when that is over. */
+  readonly congested: boolean
+  readonly drained: () => Promise<void>
+  readonly close: () => Promise<void>
+}
+
+/** What a channel tells its session. */
+export interface ChannelListener {
+  readonly message: (text: string, parts: readonly Uint8Array[]) => void
+  /** The peer or the transport is gone; `error` is set when bytes broke the rules. Called once. */
+  readonly closed: (error: PlatformError | undefined) => void
+}
+
+/** What one incoming request brings with it. */
+export interface IncomingCall {
+  readonly signal: AbortSignal
+  readonly deadlineAtMs: number | undefined
+  readonly traceId: string
+  readonly caller: string
+  readonly progress: (progress: Progress) => void
+}
+
+/** What this side answers. `target` names what is called; its form is the business of the two ends. */
+export interface Handler {
+  /** Answers one value. */
+  readonly call: (target: string, value: unknown, call: IncomingCall) => unknown
+  /** Answers many. */
+  readonly stream: (target: string, value: unknown, call: IncomingCall) => AsyncIterable<unknown>
+  /** Takes a message that has no answer. */
+  readonly notice?: (target: string, value: unknown) => void
+}
+
+/** What goes with one outgoing request. */
+export interface OutgoingCall {
+  readonly signal?: AbortSignal | undefined
+  /** Absolute, ms since the epoch. */
+  readonly deadlineAtMs?: number | undefined
+  readonly traceId?: string | undefined
+  readonly caller?: string | undefined
+  readonly onProgress?: ((progress: Progress) => void) | undefined
+}
+
+/** Limits of one session. Every number has a default and a test that exceeds it. */
+export interface SessionLimits {
+  /** One message with its parts, bytes. Default 8 MiB. */
+  readonly messageBytes: number
+  /** Nesting of arrays and objects, scanned before parsing. Default 64. */
+  readonly depth: number
+  /** Requests of the peer in flight here; one more ends the session. Default 1,024. */
+  readonly inFlight: number
+  /** Stream items sent ahead of the consumer. Default 16. */
+  readonly credit: number
+  /** Longest a started frame may stay incomplete, ms. Default 10,000. */
+  readonly partialFrameMs: number
+  /** Longest without an ack of a request before it is reported as hung, ms. Default 5,000. */
+  readonly ackMs: number
+}
+
+/** Options of `createSession`. */
+export interface SessionOptions {
+  readonly handler: Handler
+  readonly limits?: Partial<SessionLimits>
+}
+
+/** Why a session ended. */
+export type SessionEnd =
+  | { readonly kind: 'closed' }
+  | { readonly kind: 'lost' }
+  | { readonly kind: 'violated'; readonly error: PlatformError }
+
+/**
+ * Calls, streams, progress and cancel over one channel, in both directions. Disposing ends it: calls in flight reject
+ * with `RPC_CLOSED`, streams throw it, incoming calls are aborted.
+ */
+export interface Session extends AsyncDisposable {
+  /**
+   * Errors: what the peer's handler threw, as a `PlatformError`; `RPC_CLOSED` when the session ends first;
+   * `RPC_MESSAGE_TOO_LARGE` before anything is sent; `AbortError` or `TimeoutError` by the signal or deadline.
+   */
+  readonly call: (target: string, value: unknown, options?: OutgoingCall) => Promise<unknown>
+  /** Starts when iterated; leaving the loop cancels at the peer. Same errors. */
+  readonly stream: (target: string, value: unknown, options?: OutgoingCall) => AsyncIterable<unknown>
+  /** Sends without an answer. */
+  readonly notify: (target: string, value: unknown) => void
+  /** Settles when the peer's event loop answered; rejects with `RPC_HUNG` after `deadlineMs`. */
+  readonly ping: (deadlineMs: number) => Promise<void>
+  /** Requests sent that the peer has not even acknowledged for longer than `ackMs`. */
+  readonly hung: () => readonly string[]
+  /** Settles once, never rejects. */
+  readonly ended: Promise<SessionEnd>
+}
