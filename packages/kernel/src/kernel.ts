@@ -18,6 +18,8 @@ import type { PluginRecord } from './record.ts'
  */
 export interface Kernel extends AsyncDisposable {
   readonly host: { readonly name: string; readonly api: string }
+  /** The host's points, as given to `createKernel`; what a listing names a plugin's contributions by. */
+  readonly points: readonly Point[]
   /** What came of starting; starting many things returns a report, it does not throw. */
   readonly report: StartReport
   readonly plugins: PluginDirectory
