@@ -11,6 +11,8 @@ export const ExportOptions = z.object({
   compression_level: z.number().int().min(1).max(9).optional(),
   include_snapshots: z.boolean().default(false),
   remove_cdrom: z.boolean().default(false),
+  /** Replaces files of the same name; without it an export to an existing name is refused. */
+  overwrite: z.boolean().default(false),
   metadata: z.record(z.string(), z.unknown()).default({}),
 })
 export type ExportOptions = z.output<typeof ExportOptions>
@@ -34,8 +36,10 @@ export type ExportRequest = z.output<typeof ExportRequest>
 const diskId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/)
 
 /**
- * What an export yields, in this order: for each disk a `disk` item, then either its `bytes` and `hole` items with
- * ascending offsets, or one `file` item. `vm` and `warning` items may come anywhere.
+ * What an export yields: for each disk a `disk` item, then either its `bytes` and `hole` items in order of their
+ * offsets and without gaps (the first at 0, the last up to `size_bytes`: what is zero is a `hole`, never left out), or
+ * one `file` item. All disks may be declared first, which gives the user a total at once. `vm` and `warning` items may
+ * come anywhere. A finished qcow2, vmdk, vdi or vhd must not refer to another file.
  */
 export const ExportItem = z.discriminatedUnion('kind', [
   z.object({
@@ -45,7 +49,7 @@ export const ExportItem = z.discriminatedUnion('kind', [
     format: DiskFormat,
     /** What the disk was stored as at its source. */
     source_format: DiskFormat.optional(),
-    /** Bytes that will follow, holes included; null when not known before. */
+    /** Bytes of the disk's file (the sum of its `bytes` and `hole` items, or the size of its `file`); null when not known before. */
     size_bytes: z.number().int().nonnegative().nullable(),
     label: z.string().optional(),
     boot: z.boolean().optional(),
