@@ -1,0 +1,99 @@
+import { z } from 'zod'
+import { parseDuration } from './quantity.ts'
+
+const Duration = z.string({ error: 'must be a duration with a unit, such as "30s"' }).transform((text, context) => {
+  const ms = parseDuration(text)
+  if (ms === undefined) context.addIssue({ code: 'custom', message: 'must be a duration with a unit, such as "30s"' })
+  return ms ?? 0
+})
+const Count = z.int({ error: 'must be a whole number' }).min(1)
+const Names = z.array(z.string().min(1))
+const Path = z.string().min(1, { error: 'must not be empty' })
+
+/** Limits of one provider type, whichever plugin supplies it. */
+const ProviderLimits = z.strictObject({
+  /** Longest one call to the provider, except for exports. */
+  timeout: Duration.optional(),
+  max_concurrent_exports: Count.optional(),
+  tier: z.enum(['trusted', 'contained', 'confined']).optional(),
+  criticality: z.enum(['required', 'optional', 'fail-closed']).optional(),
+})
+
+const Plugins = z.strictObject({
+  /** A switch for plugin directories, or the list that {@link allow} is. */
+  enabled: z.union([z.boolean(), Names], { error: 'must be true, false or a list of plugin names' }).default(true),
+  /** Only these plugins; wins over `disabled`. */
+  allow: Names.optional(),
+  disabled: Names.default([]),
+  directories: z.array(Path).optional(),
+  hot_reload: z.boolean().default(true),
+  providers: z.record(z.string(), ProviderLimits).default({}),
+  /** Settings of plugins by id or by the part after the slash, checked against the plugin's own schema. */
+  config: z.record(z.string(), z.unknown()).default({}),
+})
+
+/** One way to reach a provider, with its own credentials. */
+const Instance = z.strictObject({
+  /** The provider's type; default: the instance's name. */
+  type: z.string().min(1).optional(),
+  endpoint: z.string().optional(),
+  host: z.string().optional(),
+  port: z.int().min(1).max(65_535).optional(),
+  username: z.string().optional(),
+  password: z.string().optional(),
+  region: z.string().optional(),
+  insecure: z.boolean().optional(),
+  timeout: Duration.optional(),
+  metadata: z.record(z.string(), z.unknown()).default({}),
+})
+
+const Server = z.strictObject({
+  /** Path of the socket for local tools; false for none. */
+  unix_socket: z.union([Path, z.literal(false)], { error: 'must be a path or false' }).optional(),
+  /** Address with port, or false for none. */
+  listen: z.union([Path, z.literal(false)], { error: 'must be an address such as 127.0.0.1:8080, or false' }).optional(),
+  /** Names, beside loopback, under which browsers and proxies may call. */
+  allowed_hosts: Names.default([]),
+})
+
+const Exports = z.strictObject({
+  /** Where exports go that name no place of their own. */
+  directory: Path.optional(),
+  /** Other directories a job may name. */
+  allow: z.array(Path).default([]),
+  max_concurrent: Count.default(4),
+  /** Jobs waiting; more are refused. */
+  max_queued: Count.default(10_000),
+  /** Tries of one job while its errors are retryable. */
+  max_attempts: Count.default(3),
+  /** Before the second try; doubles with each. */
+  retry_delay: Duration.default(5000),
+  /** Deaths of the daemon one job may be running at before it is given up. */
+  max_crashes: Count.default(3),
+  /** How long a stopping daemon waits for running exports before it interrupts them. */
+  drain_timeout: Duration.default(30_000),
+  /** Ended jobs kept. */
+  keep_finished: Count.default(10_000),
+  /** Log lines kept of one job, newest first to stay. */
+  max_log_lines: Count.default(1000),
+})
+
+const Secrets = z.strictObject({
+  /** A directory with one file per secret, readable by the daemon alone. */
+  files: Path.optional(),
+  /** `${secret:do-token}` is also looked up as this and `DO_TOKEN`. */
+  environment_prefix: z.string().min(1).default('HYPERSDK_SECRET_'),
+})
+
+/** The configuration file as written. Unknown keys are problems everywhere. */
+export const ConfigFile = z.strictObject({
+  plugins: Plugins.prefault({}),
+  providers: z.record(z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/i), Instance).default({}),
+  server: Server.prefault({}),
+  data_directory: Path.optional(),
+  log_level: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
+  exports: Exports.prefault({}),
+  secrets: Secrets.prefault({}),
+})
+/** What {@link ConfigFile} yields: defaults filled in, durations in ms. */
+export type ConfigFile = z.output<typeof ConfigFile>

@@ -1,0 +1,71 @@
+import type { Tier } from '@backplane/sdk'
+
+/** Everything hypervisord runs by: file, environment and flags together. Paths are absolute. */
+export interface HostConfig {
+  /** The file that was read, if any. */
+  readonly file: string | undefined
+  readonly dataDirectory: string
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
+  readonly server: ServerConfig
+  readonly plugins: PluginsConfig
+  /** Instances by name, handles still in place. */
+  readonly providers: ReadonlyMap<string, InstanceConfig>
+  readonly exports: ExportsConfig
+  readonly secrets: SecretsConfig
+  /** What was understood although it is not clean, as lines. */
+  readonly notices: readonly string[]
+}
+
+/** Where the management API listens. */
+export interface ServerConfig {
+  readonly unixSocket: string | undefined
+  readonly listen: { readonly host: string; readonly port: number } | undefined
+  readonly allowedHosts: readonly string[]
+}
+
+/** Which plugins there are and what they may use. */
+export interface PluginsConfig {
+  /** False: only the bundled ones. */
+  readonly external: boolean
+  readonly allow: readonly string[] | undefined
+  readonly deny: readonly string[]
+  readonly directories: readonly string[]
+  readonly hotReload: boolean
+  readonly providers: ReadonlyMap<string, ProviderLimits>
+  readonly config: ReadonlyMap<string, unknown>
+}
+
+/** Limits of one provider type. */
+export interface ProviderLimits {
+  readonly timeoutMs?: number | undefined
+  readonly maxConcurrentExports?: number | undefined
+  readonly tier?: Extract<Tier, 'trusted' | 'contained' | 'confined'> | undefined
+  readonly criticality?: 'required' | 'optional' | 'fail-closed' | undefined
+}
+
+/** One configured instance of a provider: its type, and what `open` is given once handles are resolved. */
+export interface InstanceConfig {
+  readonly type: string
+  /** Members of ProviderConfig as written. */
+  readonly options: Readonly<Record<string, unknown>>
+}
+
+/** How exports run. */
+export interface ExportsConfig {
+  readonly directory: string
+  readonly allow: readonly string[]
+  readonly maxConcurrent: number
+  readonly maxQueued: number
+  readonly maxAttempts: number
+  readonly retryDelayMs: number
+  readonly maxCrashes: number
+  readonly drainTimeoutMs: number
+  readonly keepFinished: number
+  readonly maxLogLines: number
+}
+
+/** Where `${secret:…}` is looked up: files first, then the environment. */
+export interface SecretsConfig {
+  readonly directory: string | undefined
+  readonly environmentPrefix: string
+}

@@ -1,0 +1,171 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { PlatformError } from '@backplane/sdk'
+import { loadConfig, type ConfigFlags, type ConfigSurroundings } from './load-config.ts'
+import type { HostConfig } from './host-config.ts'
+
+async function load(
+  t: TestContext,
+  text: string,
+  options: { flags?: ConfigFlags; env?: Record<string, string> } = {},
+): Promise<{ config: HostConfig; directory: string }> {
+  const directory = await mkdtemp(join(tmpdir(), 'hypersdk-config-'))
+  t.after(() => rm(directory, { recursive: true, force: true }))
+  await writeFile(join(directory, 'config.yaml'), text)
+  const surroundings: ConfigSurroundings = { env: { HOME: directory, ...options.env }, uid: 1000, cwd: directory }
+  return { config: await loadConfig('config.yaml', options.flags, surroundings), directory }
+}
+
+async function problemsOf(t: TestContext, text: string): Promise<readonly string[]> {
+  try {
+    await load(t, text)
+  } catch (error) {
+    assert.ok(error instanceof PlatformError)
+    assert.equal(error.code, 'CONFIG_INVALID')
+    return error.details?.['lines'] as string[]
+  }
+  return []
+}
+
+const minimal = `# config.yaml
+plugins:
+  enabled: true
+  directories:
+    - ./plugins
+`
+
+const advanced = `plugins:
+  enabled: true
+  hot_reload: true
+  directories:
+    - /usr/local/lib/hypersdk/plugins
+    - /home/user/.hypersdk/plugins
+  enabled:
+    - digitalocean
+    - linode
+    - vultr
+  disabled:
+    - legacy-provider
+
+  # Plugin-specific config
+  providers:
+    digitalocean:
+      timeout: 30s
+      max_concurrent_exports: 5
+`
+
+test('the minimal example of the documentation is understood', async (t) => {
+  const { config, directory } = await load(t, minimal)
+  assert.deepEqual(config.plugins.directories, [join(directory, 'plugins')])
+  assert.equal(config.plugins.external, true)
+  assert.equal(config.plugins.allow, undefined)
+  assert.deepEqual(config.notices, [])
+})
+
+test('the advanced example with its two enabled keys is understood, with a notice', async (t) => {
+  const { config } = await load(t, advanced)
+  assert.equal(config.plugins.external, true)
+  assert.deepEqual(config.plugins.allow, ['digitalocean', 'linode', 'vultr'])
+  assert.deepEqual(config.plugins.deny, ['legacy-provider'])
+  assert.equal(config.plugins.providers.get('digitalocean')?.timeoutMs, 30_000)
+  assert.equal(config.plugins.providers.get('digitalocean')?.maxConcurrentExports, 5)
+  assert.deepEqual(config.notices, [
+    'config.yaml:7:3: plugins.enabled: enabled is given twice: the list is read as allow; write allow: for it',
+  ])
+})
+
+test('enabled alone may be a switch or a list', async (t) => {
+  assert.equal((await load(t, 'plugins: {enabled: false}')).config.plugins.external, false)
+  const listed = (await load(t, 'plugins: {enabled: [libvirt]}')).config.plugins
+  assert.deepEqual([listed.external, listed.allow], [true, ['libvirt']])
+})
+
+test('an unknown key is named with file, line, column, path and the nearest key', async (t) => {
+  assert.deepEqual(await problemsOf(t, 'plugins:\n  hot_relaod: true\n  providers:\n    libvirt:\n      timeot: 3s\n'), [
+    'config.yaml:2:3: plugins.hot_relaod: unknown key; did you mean hot_reload?',
+    'config.yaml:5:7: plugins.providers.libvirt.timeot: unknown key; did you mean timeout?',
+  ])
+  assert.deepEqual(await problemsOf(t, 'provider:\n  x: {}\n'), [
+    'config.yaml:1:1: provider: unknown key; did you mean providers?',
+  ])
+})
+
+test('every problem is told at once, each at its place', async (t) => {
+  const lines = await problemsOf(
+    t,
+    'log_level: loud\nserver: {listen: nowhere}\nplugins:\n  enabled: 3\n  providers:\n    a: {timeout: 30}\nproviders:\n  b: {port: 99999}\n',
+  )
+  assert.deepEqual(
+    lines.map((line) => line.split(': ').slice(0, 2).join(': ')),
+    [
+      'config.yaml:1:1: log_level',
+      'config.yaml:4:3: plugins.enabled',
+      'config.yaml:6:9: plugins.providers.a.timeout',
+      'config.yaml:8:7: providers.b.port',
+    ],
+  )
+  assert.match(lines[2] ?? '', /must be a duration with a unit/)
+})
+
+test('other keys given twice, and YAML that cannot be read, are problems with a place', async (t) => {
+  assert.deepEqual(await problemsOf(t, 'log_level: info\nlog_level: warn\n'), [
+    'config.yaml:2:1: log_level: this key is given twice',
+  ])
+  assert.match((await problemsOf(t, 'plugins: [1\nb: 2\n'))[0] ?? '', /^config\.yaml:2:1: /)
+  assert.match((await problemsOf(t, 'providers: {__proto__: {}}'))[0] ?? '', /cannot be a key/)
+  assert.match((await problemsOf(t, 'plugins: {enabled: [a], allow: [b]}'))[0] ?? '', /keep one of them/)
+})
+
+test('a file made to grow by aliases is refused instead of filling the memory', async (t) => {
+  const levels = Array.from({ length: 30 }, (_, index) => `a${index + 1}: &a${index + 1} [*a${index}, *a${index}]`)
+  const lines = await problemsOf(t, ['a0: &a0 [x]', ...levels].join('\n'))
+  assert.match(lines.join('\n'), /more than 10000 values/)
+})
+
+test('a named file that is missing is an error, the default file may be missing', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'hypersdk-config-'))
+  t.after(() => rm(directory, { recursive: true, force: true }))
+  const surroundings: ConfigSurroundings = { env: { HOME: directory }, uid: 1000, cwd: directory }
+  await assert.rejects(loadConfig('none.yaml', {}, surroundings), { code: 'CONFIG_UNREADABLE' })
+  const config = await loadConfig(undefined, {}, surroundings)
+  assert.equal(config.file, undefined)
+  assert.equal(config.dataDirectory, join(directory, '.local/share/hypersdk'))
+  assert.deepEqual(config.server.listen, { host: '127.0.0.1', port: 8080 })
+  assert.deepEqual(config.plugins.directories.slice(-2), [join(directory, '.hypersdk/plugins'), join(directory, 'plugins')])
+})
+
+test('flags win over the environment, which wins over the file', async (t) => {
+  const text = 'log_level: warn\ndata_directory: ./from-file\nserver: {listen: "127.0.0.1:1"}\n'
+  const env = { LOG_LEVEL: 'error', HYPERSDK_ADDR: '127.0.0.1:2', HYPERSDK_DATA_DIRECTORY: './from-env' }
+  const byFile = await load(t, text)
+  assert.equal(byFile.config.dataDirectory, join(byFile.directory, 'from-file'))
+  assert.equal(byFile.config.server.unixSocket, join(byFile.directory, 'from-file/hypervisord.sock'))
+  const byEnv = await load(t, text, { env })
+  assert.deepEqual([byEnv.config.logLevel, byEnv.config.server.listen?.port], ['error', 2])
+  const byFlag = await load(t, text, { env, flags: { addr: ':3', dataDirectory: '/data', logLevel: 'debug', socket: '' } })
+  assert.deepEqual(
+    [byFlag.config.logLevel, byFlag.config.server.listen?.port, byFlag.config.dataDirectory],
+    ['debug', 3, '/data'],
+  )
+  assert.equal(byFlag.config.server.unixSocket, undefined)
+})
+
+test('the plugin path of the environment is added behind the configured directories', async (t) => {
+  const { config } = await load(t, 'plugins: {directories: [/a]}', { env: { HYPERSDK_PLUGIN_PATH: '/b:/c::/a' } })
+  assert.deepEqual(config.plugins.directories, ['/a', '/b', '/c'])
+})
+
+test('an instance is of the type it is named for unless it says another', async (t) => {
+  const { config } = await load(
+    t,
+    'providers:\n  libvirt: {}\n  east: {type: digitalocean, timeout: 5s, metadata: {token: "${secret:do}"}}\n',
+  )
+  assert.equal(config.providers.get('libvirt')?.type, 'libvirt')
+  assert.deepEqual(config.providers.get('east'), {
+    type: 'digitalocean',
+    options: { metadata: { token: '${secret:do}' }, timeout_ms: 5000 },
+  })
+})

@@ -1,0 +1,179 @@
+import { readFile } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { PlatformError } from '@backplane/sdk'
+import { hypersdkErrors } from '../errors.ts'
+import { schemaProblems } from '../schema-problems.ts'
+import { ConfigFile } from './config-schema.ts'
+import { defaultPlaces, type DefaultPlaces, type Environment } from './default-places.ts'
+import type { HostConfig, InstanceConfig, PluginsConfig, ServerConfig } from './host-config.ts'
+import { parseListenAddress } from './listen-address.ts'
+import { parseYamlTree, type ConfigProblem } from './yaml-tree.ts'
+
+/** What flags say; each wins over the environment, which wins over the file. */
+export interface ConfigFlags {
+  readonly addr?: string | undefined
+  readonly socket?: string | undefined
+  readonly dataDirectory?: string | undefined
+  readonly logLevel?: HostConfig['logLevel'] | undefined
+}
+
+/** Surroundings a configuration is read in; tests replace them. */
+export interface ConfigSurroundings {
+  readonly env: Environment
+  readonly uid: number | undefined
+  readonly cwd: string
+}
+
+/**
+ * Reads the configuration. Without a path the default place is tried, and its absence is fine. Relative paths in a
+ * file start at the file's own directory, those in flags and environment at the working directory.
+ * Errors: `CONFIG_UNREADABLE`; `CONFIG_INVALID` with every problem in `details.problems`, in order of line.
+ */
+export async function loadConfig(
+  path: string | undefined,
+  flags: ConfigFlags = {},
+  surroundings: ConfigSurroundings = { env: process.env, uid: process.getuid?.(), cwd: process.cwd() },
+): Promise<HostConfig> {
+  const places = defaultPlaces(surroundings.env, surroundings.uid, surroundings.cwd)
+  const wanted = path ?? surroundings.env['HYPERSDK_CONFIG']
+  const file = resolve(surroundings.cwd, wanted ?? places.configFile)
+  const text = await readText(file, wanted === undefined)
+  const tree = parseYamlTree(text ?? '', wanted ?? file)
+  const problems: ConfigProblem[] = [...tree.problems]
+  const parsed = ConfigFile.safeParse(tree.value)
+  if (!parsed.success) {
+    for (const one of schemaProblems(ConfigFile, parsed.error)) problems.push(tree.problem(one.path, one.message))
+  }
+  const raw = parsed.data ?? ConfigFile.parse({})
+  const listen =
+    raw.server.listen === undefined || raw.server.listen === false ? undefined : parseListenAddress(raw.server.listen)
+  if (listen === null) problems.push(tree.problem(['server', 'listen'], 'must be an address with a port, such as 127.0.0.1:8080'))
+  if (Array.isArray(raw.plugins.enabled) && raw.plugins.allow !== undefined) {
+    problems.push(tree.problem(['plugins', 'enabled'], 'is a list, and so is allow: keep one of them'))
+  }
+  if (problems.length > 0) throw invalid(wanted ?? file, problems)
+  const base = text === undefined ? surroundings.cwd : dirname(file)
+  return {
+    ...assemble(raw, { base, places, flags, surroundings }),
+    file: text === undefined ? undefined : file,
+    notices: tree.notices.map(problemLine),
+  }
+}
+
+/** One problem as a line an editor can jump to: `file:line:column: path: message`. */
+export function problemLine(problem: ConfigProblem): string {
+  const path = problem.path === '' ? '' : `${problem.path}: `
+  return `${problem.file}:${problem.line}:${problem.column}: ${path}${problem.message}`
+}
+
+async function readText(file: string, mayBeMissing: boolean): Promise<string | undefined> {
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined
+    if (mayBeMissing && code === 'ENOENT') return undefined
+    throw hypersdkErrors.error('CONFIG_UNREADABLE', { file, reason: String(code ?? error) }, { cause: error })
+  }
+}
+
+function invalid(file: string, problems: readonly ConfigProblem[]): PlatformError {
+  const ordered = problems.toSorted((a, b) => a.line - b.line || a.column - b.column)
+  const lines = ordered.map(problemLine)
+  return hypersdkErrors.error(
+    'CONFIG_INVALID',
+    { file, count: lines.length, first: lines[0] ?? '' },
+    { details: { problems: ordered, lines } },
+  )
+}
+
+interface Around {
+  readonly base: string
+  readonly places: DefaultPlaces
+  readonly flags: ConfigFlags
+  readonly surroundings: ConfigSurroundings
+}
+
+function assemble(raw: ConfigFile, around: Around): Omit<HostConfig, 'file' | 'notices'> {
+  const { env, cwd } = around.surroundings
+  const inFile = (path: string): string => resolve(around.base, path)
+  const given = around.flags.dataDirectory ?? env['HYPERSDK_DATA_DIRECTORY']
+  const dataDirectory = given === undefined ? inFile(raw.data_directory ?? around.places.dataDirectory) : resolve(cwd, given)
+  const level = around.flags.logLevel ?? levelOf(env['HYPERSDK_LOG_LEVEL'] ?? env['LOG_LEVEL']) ?? raw.log_level
+  const exportsDirectory = env['HYPERSDK_EXPORT_DIRECTORY']
+  const { exports } = raw
+  return {
+    dataDirectory,
+    logLevel: level,
+    server: serverOf(raw, around, dataDirectory),
+    plugins: pluginsOf(raw, around),
+    providers: new Map(Object.entries(raw.providers).map(([name, one]) => [name, instanceOf(name, one)])),
+    exports: {
+      directory: exportsDirectory ? resolve(cwd, exportsDirectory) : inFile(exports.directory ?? join(dataDirectory, 'exports')),
+      allow: exports.allow.map(inFile),
+      maxConcurrent: exports.max_concurrent,
+      maxQueued: exports.max_queued,
+      maxAttempts: exports.max_attempts,
+      retryDelayMs: exports.retry_delay,
+      maxCrashes: exports.max_crashes,
+      drainTimeoutMs: exports.drain_timeout,
+      keepFinished: exports.keep_finished,
+      maxLogLines: exports.max_log_lines,
+    },
+    secrets: {
+      directory: raw.secrets.files === undefined ? undefined : inFile(raw.secrets.files),
+      environmentPrefix: raw.secrets.environment_prefix,
+    },
+  }
+}
+
+function serverOf(raw: ConfigFile, around: Around, dataDirectory: string): ServerConfig {
+  const { env, cwd } = around.surroundings
+  const socketGiven = around.flags.socket ?? env['HYPERSDK_SOCKET']
+  const elsewhere = dataDirectory !== around.places.dataDirectory
+  const socketDefault = elsewhere ? join(dataDirectory, 'hypervisord.sock') : around.places.socket
+  const inFile = raw.server.unix_socket === false ? undefined : resolve(around.base, raw.server.unix_socket ?? socketDefault)
+  const addrGiven = around.flags.addr ?? env['HYPERSDK_ADDR'] ?? env['DAEMON_ADDR']
+  const listenText = addrGiven ?? (raw.server.listen === false ? undefined : (raw.server.listen ?? '127.0.0.1:8080'))
+  const listen = listenText === undefined || listenText === '' ? undefined : parseListenAddress(listenText)
+  if (listen === null) throw hypersdkErrors.error('DAEMON_USAGE', { reason: `${listenText} is not an address with a port` })
+  return {
+    unixSocket: socketGiven === undefined ? inFile : socketGiven === '' ? undefined : resolve(cwd, socketGiven),
+    listen,
+    allowedHosts: raw.server.allowed_hosts,
+  }
+}
+
+function pluginsOf(raw: ConfigFile, around: Around): PluginsConfig {
+  const { plugins } = raw
+  const fromEnvironment = (around.surroundings.env['HYPERSDK_PLUGIN_PATH'] ?? '').split(':').filter((path) => path !== '')
+  const directories = plugins.directories?.map((path) => resolve(around.base, path)) ?? around.places.pluginDirectories
+  return {
+    external: plugins.enabled !== false,
+    allow: Array.isArray(plugins.enabled) ? plugins.enabled : plugins.allow,
+    deny: plugins.disabled,
+    directories: [...new Set([...directories, ...fromEnvironment.map((path) => resolve(around.surroundings.cwd, path))])],
+    hotReload: plugins.hot_reload,
+    providers: new Map(
+      Object.entries(plugins.providers).map(([type, one]) => [
+        type,
+        {
+          timeoutMs: one.timeout,
+          maxConcurrentExports: one.max_concurrent_exports,
+          tier: one.tier,
+          criticality: one.criticality,
+        },
+      ]),
+    ),
+    config: new Map(Object.entries(plugins.config)),
+  }
+}
+
+function instanceOf(name: string, written: ConfigFile['providers'][string]): InstanceConfig {
+  const { type, timeout, ...rest } = written
+  const options = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined))
+  return { type: type ?? name, options: timeout === undefined ? options : { ...options, timeout_ms: timeout } }
+}
+
+function levelOf(text: string | undefined): HostConfig['logLevel'] | undefined {
+  return text === 'debug' || text === 'info' || text === 'warn' || text === 'error' ? text : undefined
+}

@@ -1,0 +1,63 @@
+import { z } from 'zod'
+import { nearestName } from './nearest-name.ts'
+
+/** One thing a value breaks a schema by. */
+export interface SchemaProblem {
+  readonly path: readonly PropertyKey[]
+  readonly message: string
+}
+
+/**
+ * What is wrong with `value` by `schema`, in the value's order of depth: an unknown key is named together with the
+ * nearest key that would be known there.
+ */
+export function schemaProblems(schema: z.ZodType, error: z.ZodError): readonly SchemaProblem[] {
+  return error.issues.flatMap((issue) => problemsOf(schema, issue))
+}
+
+type Issue = z.core.$ZodIssue
+
+function problemsOf(schema: z.ZodType, issue: Issue): readonly SchemaProblem[] {
+  if (issue.code === 'unrecognized_keys') {
+    const known = knownKeys(schema, issue.path)
+    return issue.keys.map((key) => ({ path: [...issue.path, key], message: unknownKey(key, known) }))
+  }
+  if (issue.code === 'invalid_key') return [{ path: issue.path, message: 'this name is not allowed here' }]
+  return [{ path: issue.path, message: plain(issue.message) }]
+}
+
+function unknownKey(key: string, known: readonly string[]): string {
+  const nearest = nearestName(key, known)
+  if (nearest !== undefined) return `unknown key; did you mean ${nearest}?`
+  return known.length === 0 ? 'unknown key' : `unknown key; known are ${known.join(', ')}`
+}
+
+function plain(message: string): string {
+  return message.replace(/^Invalid (input|option): /, '').replace(/^Too (small|big): /, '')
+}
+
+type JsonSchema = { readonly [key: string]: unknown }
+
+/** The keys the schema knows at `path`, followed through its JSON Schema form. */
+function knownKeys(schema: z.ZodType, path: readonly PropertyKey[]): readonly string[] {
+  let here: readonly JsonSchema[] = [z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any', reused: 'inline' })]
+  for (const part of path) here = here.flatMap((one) => below(one, part))
+  return here.flatMap((one) => alternatives(one)).flatMap((one) => Object.keys(record(one['properties'])))
+}
+
+function below(schema: JsonSchema, part: PropertyKey): readonly JsonSchema[] {
+  return alternatives(schema).flatMap((one) => {
+    if (typeof part === 'number') return [record(one['items'])]
+    const properties = record(one['properties'])
+    return [record(properties[String(part)] ?? one['additionalProperties'])]
+  })
+}
+
+function alternatives(schema: JsonSchema): readonly JsonSchema[] {
+  const choices = schema['anyOf'] ?? schema['oneOf']
+  return Array.isArray(choices) ? choices.flatMap((one) => alternatives(record(one))) : [schema]
+}
+
+function record(value: unknown): JsonSchema {
+  return typeof value === 'object' && value !== null ? (value as JsonSchema) : {}
+}

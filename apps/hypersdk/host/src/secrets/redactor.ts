@@ -1,0 +1,31 @@
+/** Shorter values are not redacted: they would blank out innocent text. */
+const shortestSecret = 6
+
+/** Knows the secrets that were given out and blanks them in anything that is written or answered. */
+export class Redactor {
+  readonly #secrets = new Set<string>()
+
+  /** Remembers a value, its URL-encoded and its base64 form. */
+  learn(secret: string): void {
+    for (const form of [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64')]) {
+      if (form.length >= shortestSecret) this.#secrets.add(form)
+    }
+  }
+
+  text(text: string): string {
+    let clean = text
+    for (const secret of this.#secrets) if (clean.includes(secret)) clean = clean.replaceAll(secret, '[redacted]')
+    return clean
+  }
+
+  /** The same value with every text in it cleaned; texts are looked at eight members deep, below that dropped. */
+  value(value: unknown, depth = 0): unknown {
+    if (this.#secrets.size === 0) return value
+    if (typeof value === 'string') return this.text(value)
+    if (typeof value !== 'object' || value === null) return value
+    if (depth >= 8) return '[deep]'
+    if (Array.isArray(value)) return value.map((item) => this.value(item, depth + 1))
+    if (value instanceof Error) return this.text(value.message)
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, this.value(item, depth + 1)]))
+  }
+}
