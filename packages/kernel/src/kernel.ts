@@ -9,7 +9,7 @@ import type {
   ProviderPoint,
 } from '@backplane/sdk'
 import type { EventLog } from './events.ts'
-import type { Clock, Grants, Limits, Log, Runtime, SecretBroker, Source, Store } from './ports.ts'
+import type { AcceptedManifest, Clock, Grants, Limits, Log, Runtime, SecretBroker, Source, Store } from './ports.ts'
 import type { PluginRecord } from './record.ts'
 
 /**
@@ -142,8 +142,11 @@ export interface KernelOptions {
   /** In order of precedence. */
   readonly sources: readonly Source[]
   readonly runtimes: readonly Runtime[]
-  /** Settings of one plugin, `${env:…}` and `${secret:…}` still in place; file and position for messages. */
-  readonly settings?: (id: string) => PluginSettings | undefined
+  /**
+   * Settings of one plugin, `${env:…}` and `${secret:…}` still in place; file and position for messages. The manifest
+   * says what the plugin would contribute, so that a host can choose the settings that belong to that.
+   */
+  readonly settings?: (id: string, manifest: AcceptedManifest) => PluginSettings | undefined
   readonly policy?: Policy
   readonly store?: Store
   readonly secrets?: SecretBroker
