@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
-import { PlatformError } from '@backplane/sdk'
+import type { PlatformError } from '@backplane/sdk'
 import { hypersdkErrors } from '../errors.ts'
 import { schemaProblems } from '../schema-problems.ts'
 import { ConfigFile } from './config-schema.ts'
