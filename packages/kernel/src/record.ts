@@ -62,6 +62,8 @@ export interface PluginRecord {
   readonly update: FailedUpdate | undefined
   /** Other packages with this id that lost by precedence. */
   readonly shadowed: readonly string[]
+  /** Worth knowing and not wrong enough to refuse: a point this host does not have, with the nearest it has. */
+  readonly notes: readonly string[]
   readonly grants: Grants
   /** How each permission and limit is enforced by the tier; also the waivers. Empty before the first start. */
   readonly enforcement: readonly Enforcement[]

@@ -41,6 +41,8 @@ export interface HookPoint<Value = Varies, Answer = Varies> extends PointCommon 
   readonly timeoutMs?: number
   /** What a failing handler does to the emit: `skip` it and go on (recorded), or `fail` the emit. Default `fail`; `all` defaults to `skip`. */
   readonly onError?: 'skip' | 'fail'
+  /** Who may emit it beside the host: nobody (`host`, default), or any plugin through `scope.emit`. */
+  readonly emitters?: 'host' | 'plugins'
 }
 
 /** One method of a provider. `unary` answers once; `stream` answers with an async iterable. */
@@ -111,6 +113,7 @@ export interface HookOptions<V extends Schema, A extends Schema> extends Omit<Po
   readonly answer?: A
   readonly timeoutMs?: number
   readonly onError?: 'skip' | 'fail'
+  readonly emitters?: 'host' | 'plugins'
 }
 
 /** Declares a hook. */
