@@ -1,0 +1,94 @@
+import { defineErrors, type ErrorCatalogue } from '@backplane/sdk'
+
+const specs = {
+  RUNTIME_LOAD_FAILED: {
+    message: '{plugin} could not be loaded: {reason}',
+    status: 422,
+    exit: 65,
+    retryable: false,
+    hint: 'Correct the code of {plugin}; its main module must import cleanly and export definePlugin(…) by default.',
+  },
+  RUNTIME_SETUP_FAILED: {
+    message: 'setup of {plugin} failed: {reason}',
+    status: 422,
+    exit: 70,
+    retryable: false,
+    hint: 'Look at the log of {plugin}, correct what setup does or its settings, and reload it.',
+  },
+  RUNTIME_NOT_READY: {
+    message: '{plugin} was not ready within {readyMs} ms',
+    status: 504,
+    exit: 70,
+    retryable: true,
+    hint: 'Do slow work at the first call instead of in setup, or give {plugin} more time to become ready.',
+  },
+  RUNTIME_EXITED: {
+    message: '{plugin} is not running any more: {cause}',
+    status: 502,
+    exit: 70,
+    retryable: true,
+    hint: 'Start {plugin} again; its last lines are in its log.',
+  },
+  RUNTIME_CODE_UNSUPPORTED: {
+    message: '{plugin} is a module in memory, and tier {tier} loads files only',
+    status: 422,
+    exit: 78,
+    retryable: false,
+    hint: 'Run {plugin} in the trusted tier, or ship it as a folder.',
+  },
+  RUNTIME_TARGET_UNKNOWN: {
+    message: '{plugin} has no {target}',
+    status: 404,
+    exit: 70,
+    retryable: false,
+    hint: 'Call only what the instance lists as its contributions.',
+  },
+  RUNTIME_ANSWER_INVALID: {
+    message: '{plugin} answered {target} with {found} instead of {expected}',
+    status: 502,
+    exit: 70,
+    retryable: false,
+    hint: 'Correct {target} in {plugin}.',
+  },
+  RUNTIME_UNAVAILABLE: {
+    message: 'tier {tier} cannot start {plugin} here: {reason}',
+    status: 503,
+    exit: 69,
+    retryable: false,
+    hint: 'Install what is missing, or run {plugin} in another tier.',
+  },
+  RUNTIME_DISPOSED: {
+    message: 'tier {tier} is disposed and starts nothing',
+    status: 503,
+    exit: 75,
+    retryable: false,
+    hint: 'Make a new runtime.',
+  },
+  SCOPE_SETUP_OVER: {
+    message: '{plugin} registered {point} "{name}" after its setup was over',
+    status: 422,
+    exit: 65,
+    retryable: false,
+    hint: 'Register everything before setup returns; await what it depends on.',
+  },
+  POINT_UNDECLARED: {
+    message: '{plugin} registered {point} "{name}", which its manifest does not declare',
+    status: 422,
+    exit: 65,
+    retryable: false,
+    hint: 'Declare "{name}" under contributes["{point}"] in the manifest.',
+  },
+  POINT_REGISTERED_TWICE: {
+    message: '{plugin} registered {point} "{name}" twice',
+    status: 422,
+    exit: 65,
+    retryable: false,
+    hint: 'Register "{name}" once, or declare a second name in the manifest.',
+  },
+} as const
+
+/** Codes of {@link runtimeErrors}. */
+export type RuntimeErrorCode = keyof typeof specs
+
+/** The errors of running a plugin, on either side of its boundary. Codes are stable; each is provoked by a test. */
+export const runtimeErrors: ErrorCatalogue<RuntimeErrorCode> = defineErrors('RUNTIME', specs)
