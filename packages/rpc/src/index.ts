@@ -1,1 +1,6 @@
+export { createSession, protocolVersion } from './create-session.ts'
+export { rpcErrors, type RpcErrorCode } from './errors.ts'
+export { defaultLimits } from './limits.ts'
+export { portChannel, type Port } from './port-channel.ts'
+export { descriptorChannel, socketChannel } from './socket-channel.ts'
 export type * from './session.ts'

@@ -6,27 +6,35 @@ import type { PlatformError, Progress } from '@backplane/sdk'
 
 /**
  * A way to exchange messages with one peer: a MessagePort or a stream of frames. Owned by the session that is made on
- * it: the session closes it. Implementations batch all small messages of a tick into one transport write.
+ * it: the session closes it. Small messages of one tick leave as one transport write, in order.
  */
 export interface Channel {
-  /** `parts` travel beside `text`, uncopied where the transport can (they are then detached here). */
+  /**
+   * Queues one message: the JSON text of one array. `parts` travel beside it, uncopied where the transport can (they
+   * are then detached here); do not touch them afterwards. Nothing is sent after `close`.
+   */
   readonly send: (text: string, parts: readonly Uint8Array[]) => void
-  /** Set once by the session before anything is delivered. */
-  readonly receive: (listener: ChannelListener) => void
-  /** True while the transport has more queued than it should; `drained` settles when that is over. */
+  /** Called once by the session; nothing is read before. `limits` bound what one batch may hold. */
+  readonly receive: (listener: ChannelListener, limits: SessionLimits) => void
+  /** True while the transport has more queued than it should; `drained` settles when that is over or it is closed. */
   readonly congested: boolean
   readonly drained: () => Promise<void>
+  /** Sends what is queued, then closes; bounded in time, idempotent, never rejects. */
   readonly close: () => Promise<void>
 }
 
 /** What a channel tells its session. */
 export interface ChannelListener {
+  /** One batch: the JSON text of an array of messages, not looked at yet, and the parts of all of them in order. */
   readonly message: (text: string, parts: readonly Uint8Array[]) => void
   /** The peer or the transport is gone; `error` is set when bytes broke the rules. Called once. */
   readonly closed: (error: PlatformError | undefined) => void
 }
 
-/** What one incoming request brings with it. */
+/**
+ * What one incoming request brings with it. Hand it on as it is: `signal` and `progress` are made when first asked for,
+ * so that calls which never look cost nothing.
+ */
 export interface IncomingCall {
   readonly signal: AbortSignal
   readonly deadlineAtMs: number | undefined
@@ -41,7 +49,7 @@ export interface Handler {
   readonly call: (target: string, value: unknown, call: IncomingCall) => unknown
   /** Answers many. */
   readonly stream: (target: string, value: unknown, call: IncomingCall) => AsyncIterable<unknown>
-  /** Takes a message that has no answer. */
+  /** Takes a message that has no answer. What it throws is ignored: there is nobody to tell. */
   readonly notice?: (target: string, value: unknown) => void
 }
 
@@ -55,17 +63,20 @@ export interface OutgoingCall {
   readonly onProgress?: ((progress: Progress) => void) | undefined
 }
 
-/** Limits of one session. Every number has a default and a test that exceeds it. */
+/**
+ * Limits of one session: what this side accepts. They are told to the peer, and each side keeps what it sends within
+ * the other's. Every number has a default and a test that exceeds it.
+ */
 export interface SessionLimits {
-  /** One message with its parts, bytes. Default 8 MiB. */
+  /** One message with its parts, bytes. Default 8 MiB, at least 256 KiB. */
   readonly messageBytes: number
-  /** Nesting of arrays and objects, scanned before parsing. Default 64. */
+  /** Nesting of arrays and objects, scanned before parsing. Default 64, at least 8. */
   readonly depth: number
-  /** Requests of the peer in flight here; one more ends the session. Default 1,024. */
+  /** Requests of the peer in flight here; one more ends the session, so the peer holds further ones. Default 1,024. */
   readonly inFlight: number
   /** Stream items sent ahead of the consumer. Default 16. */
   readonly credit: number
-  /** Longest a started frame may stay incomplete, ms. Default 10,000. */
+  /** Longest a started frame may stay incomplete, ms; sockets only. Default 10,000. */
   readonly partialFrameMs: number
   /** Longest without an ack of a request before it is reported as hung, ms. Default 5,000. */
   readonly ackMs: number
@@ -90,13 +101,18 @@ export type SessionEnd =
 export interface Session extends AsyncDisposable {
   /**
    * Errors: what the peer's handler threw, as a `PlatformError`; `RPC_CLOSED` when the session ends first;
-   * `RPC_MESSAGE_TOO_LARGE` before anything is sent; `AbortError` or `TimeoutError` by the signal or deadline.
+   * `RPC_MESSAGE_TOO_LARGE`, `RPC_TOO_DEEP` or `RPC_VALUE_UNSUPPORTED` before anything is sent; an error named
+   * `AbortError` or `TimeoutError` by the signal or deadline. A rejection nobody looks at is not reported as unhandled.
+   * Waits while the transport is congested or the peer has as many calls in flight as it takes.
    */
   readonly call: (target: string, value: unknown, options?: OutgoingCall) => Promise<unknown>
   /** Starts when iterated; leaving the loop cancels at the peer. Same errors. */
   readonly stream: (target: string, value: unknown, options?: OutgoingCall) => AsyncIterable<unknown>
-  /** Sends without an answer. */
-  readonly notify: (target: string, value: unknown) => void
+  /**
+   * Sends without an answer. False when it was dropped because the session has ended or too many already wait for a
+   * peer that does not read. Throws like `call` for a value that cannot cross.
+   */
+  readonly notify: (target: string, value: unknown) => boolean
   /** Settles when the peer's event loop answered; rejects with `RPC_HUNG` after `deadlineMs`. */
   readonly ping: (deadlineMs: number) => Promise<void>
   /** Requests sent that the peer has not even acknowledged for longer than `ackMs`. */

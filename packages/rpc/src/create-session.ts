@@ -1,0 +1,203 @@
+import type { PlatformError } from '@backplane/sdk'
+import { parseBatch } from './control-text.ts'
+import { decodeError, encodeError } from './error-json.ts'
+import { rpcErrors } from './errors.ts'
+import { IncomingRequests } from './incoming-requests.ts'
+import type { RequestHead } from './incoming-request.ts'
+import { peerLimits, withDefaults } from './limits.ts'
+import { encode, malformed, string, wholeNumber } from './message.ts'
+import { Outbox } from './outbox.ts'
+import { UnaryCall } from './outgoing-call.ts'
+import { OutgoingRequests } from './outgoing-requests.ts'
+import { StreamReader } from './outgoing-stream.ts'
+import { Pings } from './pings.ts'
+import type { Channel, OutgoingCall, Session, SessionEnd, SessionLimits, SessionOptions } from './session.ts'
+import { putParts } from './value-parts.ts'
+
+/** Version of the protocol this package speaks. */
+export const protocolVersion = 1
+
+/**
+ * Makes a session on `channel` and says `hello` at once; requests wait until the peer has. The session owns the channel.
+ * Errors: `RPC_LIMIT_INVALID`.
+ */
+export function createSession(channel: Channel, options: SessionOptions): Session {
+  return new ChannelSession(channel, options)
+}
+
+class ChannelSession implements Session {
+  readonly ended: Promise<SessionEnd>
+  readonly #channel: Channel
+  readonly #options: SessionOptions
+  readonly #limits: SessionLimits
+  readonly #outbox: Outbox
+  readonly #outgoing: OutgoingRequests
+  readonly #incoming: IncomingRequests
+  readonly #pings: Pings
+  readonly #settleEnd: (end: SessionEnd) => void
+  #open = true
+
+  constructor(channel: Channel, options: SessionOptions) {
+    const { promise, resolve } = Promise.withResolvers<SessionEnd>()
+    this.ended = promise
+    this.#settleEnd = resolve
+    this.#channel = channel
+    this.#options = options
+    this.#limits = withDefaults(options.limits)
+    this.#outbox = new Outbox(channel)
+    this.#outgoing = new OutgoingRequests(this.#outbox, this.#limits)
+    this.#incoming = new IncomingRequests(options.handler, this.#outbox, this.#limits)
+    this.#pings = new Pings(this.#outbox)
+    const { messageBytes, depth, inFlight } = this.#limits
+    channel.receive({ message: (text, parts) => this.#receive(text, parts), closed: (error) => this.#lost(error) }, this.#limits)
+    this.#outbox.control(['hello', protocolVersion, { messageBytes, depth, inFlight }])
+  }
+
+  call(target: string, value: unknown, options: OutgoingCall = {}): Promise<unknown> {
+    return new UnaryCall(this.#outgoing, { target, value, options }).answer
+  }
+
+  stream(target: string, value: unknown, options: OutgoingCall = {}): AsyncIterable<unknown> {
+    return { [Symbol.asyncIterator]: () => new StreamReader(this.#outgoing, { target, value, options }) }
+  }
+
+  notify(target: string, value: unknown): boolean {
+    const message = encode(['notice', target], value, this.#limits.depth)
+    if (!this.#open || this.#outbox.waiting > this.#limits.inFlight) return false
+    this.#outbox.enqueue({ write: () => this.#outbox.send(message) })
+    return true
+  }
+
+  ping(deadlineMs: number): Promise<void> {
+    return this.#pings.ping(deadlineMs)
+  }
+
+  hung(): readonly string[] {
+    return this.#outgoing.hung()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#end({ kind: 'closed' }, undefined)
+    await this.#channel.close()
+  }
+
+  #receive(text: string, parts: readonly Uint8Array[]): void {
+    let used = 0
+    const next = (): Uint8Array => {
+      const part = parts[used++]
+      if (part === undefined) throw malformed('a part is missing')
+      return part
+    }
+    try {
+      for (const message of parseBatch(text, this.#limits.depth)) {
+        if (!this.#open) return
+        if (!Array.isArray(message)) throw malformed('a message must be an array')
+        this.#dispatch(message, next)
+      }
+      if (used !== parts.length) throw malformed('a part belongs to no message')
+    } catch (error) {
+      this.#violated(error as PlatformError)
+    }
+  }
+
+  #dispatch(message: readonly unknown[], next: () => Uint8Array): void {
+    const [kind, id] = message
+    if ((this.#outbox.peer === undefined) !== (kind === 'hello')) {
+      throw rpcErrors.error('RPC_OUT_OF_PROTOCOL', { problem: 'hello comes first and once' })
+    }
+    switch (kind) {
+      case 'hello':
+        return this.#hello(message)
+      case 'call':
+        return this.#incoming.call(requestHead(message), putParts(message[6], message[7], next))
+      case 'stream': {
+        const credit = wholeNumber(message[6], 'credit', 1)
+        return this.#incoming.stream(requestHead(message), putParts(message[7], message[8], next), credit)
+      }
+      case 'cancel':
+        return this.#incoming.cancel(id, message[2])
+      case 'credit':
+        return this.#incoming.credit(id, message[2])
+      case 'notice':
+        return this.#notice(string(id, 'a target'), putParts(message[2], message[3], next))
+      case 'ack':
+        for (const one of message.slice(1)) this.#outgoing.acknowledge(one)
+        return
+      case 'progress':
+        return this.#outgoing.progress(id, message[2])
+      case 'result':
+        return this.#outgoing.result(id, putParts(message[2], message[3], next))
+      case 'item':
+        return this.#outgoing.item(id, putParts(message[2], message[3], next))
+      case 'end':
+        return this.#outgoing.end(id)
+      case 'error':
+        return this.#outgoing.error(id, message[2])
+      case 'ping':
+        return this.#pings.asked(id)
+      case 'pong':
+        return this.#pings.answered(id)
+      case 'goodbye':
+        return this.#goodbye(message[1])
+      default:
+        throw malformed('its kind is unknown')
+    }
+  }
+
+  #hello(message: readonly unknown[]): void {
+    if (message[1] !== protocolVersion) {
+      throw rpcErrors.error('RPC_VERSION', { theirs: String(message[1]), ours: protocolVersion })
+    }
+    const peer = peerLimits(message[2])
+    if (peer === undefined) throw malformed('the limits of hello are not legal')
+    this.#outbox.open(peer)
+  }
+
+  #notice(target: string, value: unknown): void {
+    try {
+      const settled: unknown = this.#options.handler.notice?.(target, value)
+      if (settled instanceof Promise) settled.catch(() => {})
+    } catch {
+      // There is nobody to tell; Handler.notice says so.
+    }
+  }
+
+  #goodbye(reason: unknown): void {
+    if (reason === undefined) return this.#end({ kind: 'closed' }, undefined)
+    const cause = decodeError(reason)
+    this.#end({ kind: 'violated', error: rpcErrors.error('RPC_PEER_REFUSED', { reason: cause.message }, { cause }) }, undefined)
+  }
+
+  #lost(error: PlatformError | undefined): void {
+    if (error === undefined) this.#end({ kind: 'lost' }, undefined)
+    else this.#violated(error)
+  }
+
+  #violated(error: PlatformError): void {
+    this.#end({ kind: 'violated', error }, error)
+  }
+
+  #end(end: SessionEnd, tell: Error | undefined): void {
+    if (!this.#open) return
+    this.#open = false
+    const cause = end.kind === 'violated' ? end.error : undefined
+    this.#outbox.control(tell === undefined ? ['goodbye'] : ['goodbye', encodeError(tell)])
+    this.#outbox.close()
+    this.#outgoing.close(cause)
+    this.#incoming.close(rpcErrors.error('RPC_CLOSED', { target: 'the call' }, { cause }))
+    this.#pings.close(cause)
+    this.#settleEnd(end)
+    void this.#channel.close()
+  }
+}
+
+function requestHead(message: readonly unknown[]): RequestHead {
+  const deadlineAtMs = wholeNumber(message[3], 'a deadline', 0)
+  return {
+    id: wholeNumber(message[1], 'a request id', 1),
+    target: string(message[2], 'a target'),
+    deadlineAtMs: deadlineAtMs === 0 ? undefined : deadlineAtMs,
+    traceId: string(message[4], 'a trace id'),
+    caller: string(message[5], 'a caller'),
+  }
+}

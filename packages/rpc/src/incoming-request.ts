@@ -1,0 +1,115 @@
+import type { Progress } from '@backplane/sdk'
+import { encodeError } from './error-json.ts'
+import type { IncomingRequests } from './incoming-requests.ts'
+import { checkSize, encode, type Encoded } from './message.ts'
+import type { IncomingCall } from './session.ts'
+
+/** Who asks, and until when. */
+export interface RequestHead {
+  readonly id: number
+  readonly target: string
+  readonly deadlineAtMs: number | undefined
+  readonly traceId: string
+  readonly caller: string
+}
+
+/** One request of the peer, until its last message has been written. */
+export class IncomingRequest implements IncomingCall {
+  readonly head: RequestHead
+  /** The handler has given its answer, or the session has ended: nothing more is said about it. */
+  finished = false
+  readonly #table: IncomingRequests
+  #controller: AbortController | undefined
+  #aborted: { readonly reason: Error } | undefined
+  #progress: Progress | undefined
+
+  constructor(table: IncomingRequests, head: RequestHead) {
+    this.#table = table
+    this.head = head
+  }
+
+  get deadlineAtMs(): number | undefined {
+    return this.head.deadlineAtMs
+  }
+
+  get traceId(): string {
+    return this.head.traceId
+  }
+
+  get caller(): string {
+    return this.head.caller
+  }
+
+  /** Made when first asked for: a controller costs more than the rest of a small call. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController()
+      if (this.#aborted !== undefined) this.#controller.abort(this.#aborted.reason)
+    }
+    return this.#controller.signal
+  }
+
+  get progress(): (progress: Progress) => void {
+    return (progress) => this.#report(progress)
+  }
+
+  get aborted(): boolean {
+    return this.#aborted !== undefined
+  }
+
+  abort(reason: Error): void {
+    if (this.#aborted !== undefined) return
+    this.#aborted = { reason }
+    this.#controller?.abort(reason)
+  }
+
+  answer(value: unknown): void {
+    if (this.finished) return
+    const message = this.encode('result', value)
+    if (message !== undefined) this.last(message)
+  }
+
+  fail(error: unknown): void {
+    if (this.finished) return
+    const depth = this.#table.limits.depth
+    let message = encode(['error', this.head.id, encodeError(error)], undefined, depth)
+    try {
+      checkSize(message, this.#table.peer.messageBytes)
+    } catch (tooLarge) {
+      message = encode(['error', this.head.id, encodeError(tooLarge)], undefined, depth)
+    }
+    this.last(message)
+  }
+
+  /** Undefined when the value cannot cross; the caller has then been told why. */
+  encode(kind: 'result' | 'item', value: unknown): Encoded | undefined {
+    try {
+      const message = encode([kind, this.head.id], value, this.#table.depth)
+      checkSize(message, this.#table.peer.messageBytes)
+      return message
+    } catch (error) {
+      this.fail(error)
+      return undefined
+    }
+  }
+
+  /** Writes the last message; only then does the request stop counting as in flight. */
+  last(message: Encoded): void {
+    this.finished = true
+    this.#table.last(this, message)
+  }
+
+  /** The newest report that has not been written yet. */
+  takeProgress(): Progress | undefined {
+    const progress = this.#progress
+    this.#progress = undefined
+    return progress
+  }
+
+  #report({ done, total, phase }: Progress): void {
+    if (this.finished || this.#aborted !== undefined || !(done >= 0) || !Number.isFinite(done)) return
+    if (this.#progress === undefined) this.#table.reports(this)
+    const whole = total !== undefined && Number.isFinite(total) ? { total } : {}
+    this.#progress = { done, ...whole, ...(typeof phase === 'string' ? { phase } : {}) }
+  }
+}

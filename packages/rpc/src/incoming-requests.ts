@@ -1,0 +1,151 @@
+import { rpcErrors } from './errors.ts'
+import { decodeError } from './error-json.ts'
+import { IncomingRequest, type RequestHead } from './incoming-request.ts'
+import { IncomingStream } from './incoming-stream.ts'
+import type { PeerLimits } from './limits.ts'
+import { malformed, type Encoded, wholeNumber } from './message.ts'
+import type { Outbox } from './outbox.ts'
+import type { Handler, SessionLimits } from './session.ts'
+
+/** All requests of the peer in flight here. */
+export class IncomingRequests {
+  readonly limits: SessionLimits
+  readonly outbox: Outbox
+  readonly #handler: Handler
+  readonly #active = new Map<number, IncomingRequest>()
+  readonly #streams = new Map<number, IncomingStream>()
+  #lastId = 0
+  /** Read and not acknowledged yet. */
+  #owed: IncomingRequest[] = []
+  #reporting: IncomingRequest[] = []
+  #afterTurn: NodeJS.Immediate | undefined
+
+  constructor(handler: Handler, outbox: Outbox, limits: SessionLimits) {
+    this.#handler = handler
+    this.outbox = outbox
+    this.limits = limits
+  }
+
+  get peer(): PeerLimits {
+    return this.outbox.peer ?? this.limits
+  }
+
+  /** Deepest value both sides take. */
+  get depth(): number {
+    return Math.min(this.limits.depth, this.peer.depth)
+  }
+
+  call(head: RequestHead, value: unknown): void {
+    const request = this.#admit(head)
+    let answer: unknown
+    try {
+      answer = this.#handler.call(head.target, value, request)
+    } catch (error) {
+      return request.fail(error)
+    }
+    if (!isThenable(answer)) return request.answer(answer)
+    this.#owe(request)
+    void Promise.resolve(answer).then(
+      (result) => request.answer(result),
+      (error: unknown) => request.fail(error),
+    )
+  }
+
+  stream(head: RequestHead, value: unknown, credit: number): void {
+    const request = this.#admit(head)
+    this.#owe(request)
+    const stream = new IncomingStream(request, this.outbox, credit)
+    this.#streams.set(head.id, stream)
+    void stream.run(() => this.#handler.stream(head.target, value, request))
+  }
+
+  /** Late ones, which crossed the last message, are legal; ones for requests never made are not. */
+  cancel(id: unknown, reason: unknown): void {
+    const request = this.#find(id)
+    if (request === undefined) return
+    request.abort(decodeError(reason))
+    this.#streams.get(request.head.id)?.cancel()
+  }
+
+  credit(id: unknown, amount: unknown): void {
+    const more = wholeNumber(amount, 'credit', 1)
+    const request = this.#find(id)
+    if (request === undefined) return
+    const stream = this.#streams.get(request.head.id)
+    if (stream === undefined) throw malformed('credit belongs to a stream')
+    stream.give(more)
+  }
+
+  last(request: IncomingRequest, message: Encoded): void {
+    this.outbox.enqueue({ write: () => this.#finish(request, message) })
+  }
+
+  reports(request: IncomingRequest): void {
+    this.#reporting.push(request)
+    this.#afterTurn ??= setImmediate(() => this.#endOfTurn())
+  }
+
+  close(reason: Error): void {
+    clearImmediate(this.#afterTurn)
+    for (const request of this.#active.values()) {
+      request.finished = true
+      request.abort(reason)
+      this.#streams.get(request.head.id)?.cancel()
+    }
+    this.#active.clear()
+    this.#streams.clear()
+  }
+
+  #admit(head: RequestHead): IncomingRequest {
+    if (head.id <= this.#lastId) throw rpcErrors.error('RPC_OUT_OF_PROTOCOL', { problem: 'request ids must rise' })
+    if (this.#active.size >= this.limits.inFlight) throw rpcErrors.error('RPC_TOO_MANY_CALLS', { limit: this.limits.inFlight })
+    this.#lastId = head.id
+    const request = new IncomingRequest(this, head)
+    this.#active.set(head.id, request)
+    return request
+  }
+
+  #find(id: unknown): IncomingRequest | undefined {
+    const known = wholeNumber(id, 'a request id', 1)
+    if (known > this.#lastId) throw rpcErrors.error('RPC_OUT_OF_PROTOCOL', { problem: 'a request id that was never used' })
+    return this.#active.get(known)
+  }
+
+  #finish(request: IncomingRequest, message: Encoded): void {
+    this.#sendProgress(request)
+    this.#active.delete(request.head.id)
+    this.#streams.delete(request.head.id)
+    this.outbox.send(message)
+  }
+
+  /**
+   * An ack tells the peer that its request was read. It goes at the end of the turn, one for all, and not at all for
+   * what has been answered by then.
+   */
+  #owe(request: IncomingRequest): void {
+    this.#owed.push(request)
+    this.#afterTurn ??= setImmediate(() => this.#endOfTurn())
+  }
+
+  #endOfTurn(): void {
+    this.#afterTurn = undefined
+    const owed = this.#owed.filter((request) => !request.finished)
+    this.#owed = []
+    if (owed.length > 0) this.outbox.control(['ack', ...owed.map((request) => request.head.id)])
+    for (const request of this.#reporting.splice(0)) {
+      if (this.outbox.writable) this.#sendProgress(request)
+      else this.outbox.enqueue({ write: () => this.#sendProgress(request) })
+    }
+  }
+
+  #sendProgress(request: IncomingRequest): void {
+    const progress = request.takeProgress()
+    if (progress !== undefined && this.#active.has(request.head.id)) {
+      this.outbox.control(['progress', request.head.id, progress])
+    }
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function'
+}

@@ -1,0 +1,48 @@
+import { rpcErrors } from './errors.ts'
+import type { SessionLimits } from './session.ts'
+
+/** The limits a session has unless told otherwise. */
+export const defaultLimits: SessionLimits = {
+  messageBytes: 8 * 1024 * 1024,
+  depth: 64,
+  inFlight: 1024,
+  credit: 16,
+  partialFrameMs: 10_000,
+  ackMs: 5_000,
+}
+
+/** Below these a session could not even carry its own control messages. */
+const leastLimits: SessionLimits = {
+  messageBytes: 256 * 1024,
+  depth: 8,
+  inFlight: 1,
+  credit: 1,
+  partialFrameMs: 1,
+  ackMs: 1,
+}
+
+/** The part of the limits a peer is told. */
+export type PeerLimits = Pick<SessionLimits, 'messageBytes' | 'depth' | 'inFlight'>
+
+/** Fills in the defaults. Errors: `RPC_LIMIT_INVALID`. */
+export function withDefaults(given: Partial<SessionLimits> = {}): SessionLimits {
+  const limits = { ...defaultLimits, ...given }
+  for (const name of Object.keys(leastLimits) as (keyof SessionLimits)[]) {
+    if (!isLimit(name, limits[name])) {
+      throw rpcErrors.error('RPC_LIMIT_INVALID', { name, least: leastLimits[name], given: String(limits[name]) })
+    }
+  }
+  return limits
+}
+
+/** Reads what the peer said in its `hello`; undefined when it is not legal. */
+export function peerLimits(said: unknown): PeerLimits | undefined {
+  if (typeof said !== 'object' || said === null) return undefined
+  const { messageBytes, depth, inFlight } = said as Record<keyof PeerLimits, unknown>
+  if (!isLimit('messageBytes', messageBytes) || !isLimit('depth', depth) || !isLimit('inFlight', inFlight)) return undefined
+  return { messageBytes, depth, inFlight }
+}
+
+function isLimit(name: keyof SessionLimits, value: unknown): value is number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value >= leastLimits[name]
+}

@@ -1,0 +1,149 @@
+// oxlint-disable unicorn/require-post-message-target-origin -- a port has no origin
+import { isMarkedAsUntransferable } from 'node:worker_threads'
+import type { MessagePort, Transferable } from 'node:worker_threads'
+import { Batch } from './batch.ts'
+import { rpcErrors } from './errors.ts'
+import type { Channel, ChannelListener, SessionLimits } from './session.ts'
+import { partsPerMessage } from './value-parts.ts'
+
+/** A `MessagePort`, a worker's `parentPort`, or anything that behaves like them. */
+export type Port = Pick<MessagePort, 'postMessage' | 'on' | 'off'> & { readonly close?: () => void }
+
+/** Unread beyond this makes the channel congested. */
+const highWaterBytes = 4 * 1024 * 1024
+/** How often a reader says how much it has read; must be below the high water. */
+const reportEveryBytes = 512 * 1024
+/** Smaller parts are copied: a transfer costs more. */
+const transferAtBytes = 16 * 1024
+
+/**
+ * The channel over a MessagePort. A batch is posted as its text, or as `[text, ...parts]`; a number says how many
+ * bytes were read since the last one, because a port itself never says that its peer does not read.
+ */
+export function portChannel(port: Port): Channel {
+  return new PortChannel(port)
+}
+
+class PortChannel implements Channel {
+  readonly #port: Port
+  readonly #batch = new Batch((text, parts) => this.#post(text, parts))
+  #listener: ChannelListener | undefined
+  #messageBytes = 0
+  /** Posted, and the peer has not said that it read it. */
+  #unreadBytes = 0
+  #unreportedBytes = 0
+  #closed = false
+  readonly #drained = new Set<() => void>()
+
+  constructor(port: Port) {
+    this.#port = port
+  }
+
+  receive(listener: ChannelListener, limits: SessionLimits): void {
+    this.#listener = listener
+    this.#messageBytes = limits.messageBytes
+    this.#port.on('close', this.#onClose)
+    this.#port.on('messageerror', this.#onMessageError)
+    this.#port.on('message', this.#onMessage)
+  }
+
+  send(text: string, parts: readonly Uint8Array[]): void {
+    if (!this.#closed) this.#batch.add(text, parts.map(unshared))
+  }
+
+  get congested(): boolean {
+    return this.#unreadBytes > highWaterBytes
+  }
+
+  drained(): Promise<void> {
+    if (!this.congested || this.#closed) return Promise.resolve()
+    return new Promise((resolve) => this.#drained.add(resolve))
+  }
+
+  close(): Promise<void> {
+    if (!this.#closed) {
+      this.#batch.flush()
+      this.#end(undefined)
+    }
+    return Promise.resolve()
+  }
+
+  readonly #onClose = (): void => this.#end(undefined)
+
+  readonly #onMessageError = (): void => this.#end(rpcErrors.error('RPC_BAD_FRAME', { problem: 'it cannot be read here' }))
+
+  readonly #onMessage = (message: unknown): void => {
+    if (this.#closed) return
+    if (typeof message === 'string') return this.#deliver(message, [])
+    if (typeof message === 'number') return this.#read(message)
+    if (!Array.isArray(message) || message.length < 2 || message.length > 1 + partsPerMessage) return this.#malformed()
+    const [text, ...parts] = message as unknown[]
+    if (typeof text === 'string' && parts.every(isOwnBytes)) this.#deliver(text, parts)
+    else this.#malformed()
+  }
+
+  #deliver(text: string, parts: readonly Uint8Array[]): void {
+    const size = sizeOf(text, parts)
+    if (size > this.#messageBytes && Buffer.byteLength(text) + size - text.length > this.#messageBytes) {
+      return this.#end(rpcErrors.error('RPC_MESSAGE_TOO_LARGE', { bytes: size, limit: this.#messageBytes }))
+    }
+    this.#unreportedBytes += size
+    if (this.#unreportedBytes >= reportEveryBytes) {
+      this.#port.postMessage(this.#unreportedBytes)
+      this.#unreportedBytes = 0
+    }
+    this.#listener?.message(text, parts)
+  }
+
+  #read(bytes: number): void {
+    if (!Number.isSafeInteger(bytes) || bytes < 1 || bytes > this.#unreadBytes) return this.#malformed()
+    this.#unreadBytes -= bytes
+    if (!this.congested) this.#wake()
+  }
+
+  #post(text: string, parts: readonly Uint8Array[]): void {
+    this.#unreadBytes += sizeOf(text, parts)
+    if (parts.length === 0) return this.#port.postMessage(text)
+    const transfer: Transferable[] = []
+    for (const part of parts) if (part.byteLength >= transferAtBytes) transfer.push(part.buffer as ArrayBuffer)
+    this.#port.postMessage([text, ...parts], transfer)
+  }
+
+  #malformed(): void {
+    this.#end(rpcErrors.error('RPC_BAD_FRAME', { problem: 'a port message must be a text, [text, ...parts] or a number' }))
+  }
+
+  #end(error: Error | undefined): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#port.off('message', this.#onMessage)
+    this.#port.off('messageerror', this.#onMessageError)
+    this.#port.off('close', this.#onClose)
+    this.#port.close?.()
+    this.#wake()
+    this.#listener?.closed(error as ReturnType<typeof rpcErrors.error> | undefined)
+  }
+
+  #wake(): void {
+    for (const resolve of this.#drained) resolve()
+    this.#drained.clear()
+  }
+}
+
+function sizeOf(text: string, parts: readonly Uint8Array[]): number {
+  let size = text.length
+  for (const part of parts) size += part.byteLength
+  return size
+}
+
+/** A part must be the whole of a buffer nobody else sees: cloning a view would copy, transferring it would take, the rest. */
+function unshared(part: Uint8Array): Uint8Array {
+  const { buffer } = part
+  const whole = part.constructor === Uint8Array && part.byteLength === buffer.byteLength
+  if (whole && buffer instanceof ArrayBuffer && !buffer.resizable && !isMarkedAsUntransferable(buffer)) return part
+  return new Uint8Array(part)
+}
+
+function isOwnBytes(part: unknown): part is Uint8Array {
+  return part instanceof Uint8Array && part.buffer instanceof ArrayBuffer && part.buffer.byteLength === part.byteLength
+}
