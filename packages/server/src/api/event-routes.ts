@@ -1,0 +1,29 @@
+import type { Kernel } from '@backplane/kernel'
+import type { OpenAPIHono } from '@hono/zod-openapi'
+import { serverErrors } from '../errors.ts'
+import type { Peer } from '../handler.ts'
+import { serverSentEvents, type SseOptions } from '../sse.ts'
+import { kernelEvents, newestSeq } from './kernel-events.ts'
+import { streamEvents } from './routes.ts'
+
+/** Limits of `/api/events`. */
+export interface EventStreamOptions extends Omit<SseOptions, 'onEnd'> {
+  /** Streams open at once. Default 64. */
+  readonly streams?: number
+}
+
+/** Adds the event stream. A client that comes back (`Last-Event-ID`) goes on where it was, whatever `since` says. */
+export function addEventRoutes(app: OpenAPIHono<{ Bindings: Peer }>, kernel: Kernel, options: EventStreamOptions): void {
+  const { streams: limit = 64, ...sse } = options
+  let open = 0
+  app.openapi(streamEvents, (context) => {
+    const { 'last-event-id': lastEventId } = context.req.valid('header')
+    const from = lastEventId ?? context.req.valid('query').since ?? newestSeq(kernel.events)
+    if (open >= limit) throw serverErrors.error('SERVER_STREAMS_FULL', { limit })
+    open += 1
+    const onEnd = (): void => {
+      open -= 1
+    }
+    return serverSentEvents(context.env, (signal) => kernelEvents(kernel.events, from, signal), { ...sse, onEnd })
+  })
+}

@@ -1,0 +1,74 @@
+import type { Kernel, Log } from '@backplane/kernel'
+import type { ErrorCatalogue } from '@backplane/sdk'
+import { OpenAPIHono } from '@hono/zod-openapi'
+import { serverErrors } from '../errors.ts'
+import type { Handler, Peer } from '../handler.ts'
+import { idempotent } from '../idempotent.ts'
+import { problemResponder } from '../problem.ts'
+import { unrouted } from '../unrouted.ts'
+import { addEventRoutes, type EventStreamOptions } from './event-routes.ts'
+import { addHealthRoutes } from './health-routes.ts'
+import { openapiDocument } from './openapi.ts'
+import { addPluginActions } from './plugin-actions.ts'
+import { addPluginRoutes } from './plugin-routes.ts'
+
+/** How a host shapes its management API. */
+export interface ManagementApiOptions {
+  /** Errors whose status is wanted when the kernel or the host throws them. */
+  readonly catalogues?: readonly ErrorCatalogue[]
+  readonly log?: Log
+  /** Reasons beside the plugins' why the host should not be given work; none when it is ready. */
+  readonly notReady?: () => readonly string[]
+  /** The host's own metrics, in Prometheus text, put after the plugins'. */
+  readonly metrics?: () => string
+  readonly events?: EventStreamOptions
+}
+
+/** The management API of one kernel. */
+export interface ManagementApi {
+  /** Answers a request. It judges nobody: put the guard before it. */
+  readonly fetch: Handler
+  /**
+   * The same as an application, for a host that routes its own beside: `app.route('/', api.app)`. The host then wraps
+   * its whole application with {@link idempotent}, which {@link fetch} has built in.
+   */
+  readonly app: OpenAPIHono<{ Bindings: Peer }>
+  /** OpenAPI 3.1. */
+  readonly openapi: ReturnType<typeof openapiDocument>
+}
+
+/**
+ * Management REST over a kernel: list, find, reload, enable, disable and remove plugins, events, health, metrics. Every
+ * error is problem+json. Changes to one plugin go one after another; `If-Match` with the ETag that was read refuses a
+ * change of something that has changed meanwhile, and `Idempotency-Key` makes a POST safe to repeat.
+ * Errors: `SERVER_ID_INVALID`, `SERVER_ID_RESERVED`, `SERVER_ID_AMBIGUOUS`, `SERVER_PLUGIN_UNKNOWN`,
+ * `SERVER_STATE_CHANGED`, `SERVER_RELOAD_FAILED`, `SERVER_REQUEST_INVALID`, `SERVER_STREAMS_FULL`,
+ * `SERVER_ROUTE_UNKNOWN`, `SERVER_METHOD_REFUSED`, and those of the kernel.
+ */
+export function managementApi(kernel: Kernel, options: ManagementApiOptions = {}): ManagementApi {
+  const problem = problemResponder(options.catalogues ?? [], options.log)
+  const app = new OpenAPIHono<{ Bindings: Peer }>({
+    defaultHook: (result) => {
+      if (result.success) return
+      const reason = result.error.issues.map((issue) => `${issue.path.join('.') || 'body'}: ${issue.message}`).join('; ')
+      throw serverErrors.error('SERVER_REQUEST_INVALID', { reason })
+    },
+  })
+  addPluginRoutes(app, kernel)
+  addPluginActions(app, kernel)
+  addEventRoutes(app, kernel, options.events ?? {})
+  addHealthRoutes(app, kernel, options)
+  const openapi = openapiDocument()
+  app.get('/openapi.json', (context) => context.json(openapi))
+  app.notFound(unrouted(app))
+  app.onError((error) => problem(error))
+  const handler = idempotent()((request, peer) => app.fetch(request, peer))
+  const fetch: Handler = async (request, peer) => {
+    try {
+      return await handler(request, peer)
+    } catch (error) {
+      return problem(error)
+    }
+  }
+  return { fetch, app, openapi }
+}

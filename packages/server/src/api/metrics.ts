@@ -1,0 +1,114 @@
+import type { Kernel, PluginRecord } from '@backplane/kernel'
+import { stateNames } from './plugin-status.ts'
+
+type Labels = Readonly<Record<string, string>>
+type Sample = readonly [labels: Labels, value: number, suffix?: string]
+
+/** Metrics of the plugins and of this process. Source: Prometheus text exposition format 0.0.4. */
+export function metricsText(kernel: Kernel): string {
+  const records = kernel.plugins.list()
+  const each = (value: (record: PluginRecord) => number): Sample[] =>
+    records.map((record) => [{ plugin: record.id }, value(record)])
+  return [
+    family('backplane_info', 'gauge', 'The host and what runs it.', [
+      [{ host: kernel.host.name, api: kernel.host.api, node: process.versions.node }, 1],
+    ]),
+    family(
+      'backplane_plugin_info',
+      'gauge',
+      'Version and origin of each plugin.',
+      records.map((record) => [{ plugin: record.id, version: record.version, origin: record.origin }, 1]),
+    ),
+    family(
+      'backplane_plugin_state',
+      'gauge',
+      '1 for the state a plugin is in.',
+      records.flatMap((record) =>
+        stateNames.map((state): Sample => [{ plugin: record.id, state }, record.state.name === state ? 1 : 0]),
+      ),
+    ),
+    family(
+      'backplane_plugin_generation',
+      'gauge',
+      'Number of the newest start.',
+      each((record) => record.generation),
+    ),
+    family(
+      'backplane_plugin_draining',
+      'gauge',
+      'Older generations still finishing.',
+      each((record) => record.draining.length),
+    ),
+    family(
+      'backplane_plugin_calls_total',
+      'counter',
+      'Calls ended.',
+      each((record) => record.counters.calls),
+    ),
+    family(
+      'backplane_plugin_errors_total',
+      'counter',
+      'Calls ended with an error.',
+      each((record) => record.counters.errors),
+    ),
+    family(
+      'backplane_plugin_calls_active',
+      'gauge',
+      'Calls running.',
+      each((record) => record.counters.active),
+    ),
+    family(
+      'backplane_plugin_calls_queued',
+      'gauge',
+      'Calls waiting for a slot.',
+      each((record) => record.counters.queued),
+    ),
+    family('backplane_plugin_call_duration_seconds', 'histogram', 'How long calls took.', records.flatMap(histogram)),
+    ...processFamilies(),
+  ].join('')
+}
+
+function histogram(record: PluginRecord): Sample[] {
+  const { buckets, count, sumMs } = record.counters.latency
+  const plugin = record.id
+  const bounded = buckets.filter(({ leMs }) => Number.isFinite(leMs))
+  return [
+    ...bounded.map(({ leMs, count: upTo }): Sample => [{ plugin, le: String(leMs / 1_000) }, upTo, '_bucket']),
+    [{ plugin, le: '+Inf' }, count, '_bucket'],
+    [{ plugin }, sumMs / 1_000, '_sum'],
+    [{ plugin }, count, '_count'],
+  ]
+}
+
+function processFamilies(): string[] {
+  const memory = process.memoryUsage()
+  const cpu = process.cpuUsage()
+  const startedAtSeconds = Math.round(performance.timeOrigin / 1_000)
+  return [
+    family('process_cpu_seconds_total', 'counter', 'CPU time.', [[{}, (cpu.user + cpu.system) / 1e6]]),
+    family('process_resident_memory_bytes', 'gauge', 'Resident memory.', [[{}, memory.rss]]),
+    family('process_start_time_seconds', 'gauge', 'Start, since the epoch.', [[{}, startedAtSeconds]]),
+    family('nodejs_heap_size_used_bytes', 'gauge', 'JavaScript heap in use.', [[{}, memory.heapUsed]]),
+    family('nodejs_external_memory_bytes', 'gauge', 'Memory outside the heap.', [[{}, memory.external]]),
+    family('nodejs_eventloop_utilization', 'gauge', 'Busy share of the event loop since the start.', [
+      [{}, performance.eventLoopUtilization().utilization],
+    ]),
+  ]
+}
+
+function family(name: string, type: 'counter' | 'gauge' | 'histogram', help: string, samples: readonly Sample[]): string {
+  const lines = samples.map(([labels, value, suffix = '']) => `${name}${suffix}${labelText(labels)} ${value}\n`)
+  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('')}`
+}
+
+function labelText(labels: Labels): string {
+  const pairs = Object.entries(labels).map(([name, value]) => `${name}="${escape(value)}"`)
+  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`
+}
+
+function escape(value: string): string {
+  return value
+    .replaceAll('\\', '\\\\')
+    .replaceAll('"', String.raw`\"`)
+    .replaceAll('\n', String.raw`\n`)
+}

@@ -1,0 +1,36 @@
+import type { PluginDirectory, PluginRecord } from '@backplane/kernel'
+import { serverErrors } from '../errors.ts'
+import { nearest } from './nearest.ts'
+
+/** A bare name or `publisher/name`. */
+export const pluginIdPattern = /^[a-z0-9][a-z0-9-]{0,63}(\/[a-z0-9][a-z0-9-]{0,63})?$/
+
+/** Names of fixed routes; as a bare name they never mean a plugin, whatever the method. */
+const reserved = new Set(['reload', 'search', 'stats'])
+
+/**
+ * The plugin a request names. Ids are only ever compared, never joined to a path.
+ * Errors: `SERVER_ID_INVALID`, `SERVER_ID_RESERVED`, `SERVER_ID_AMBIGUOUS`, `SERVER_PLUGIN_UNKNOWN` with the nearest id.
+ */
+export function findPlugin(plugins: PluginDirectory, id: string): PluginRecord {
+  if (!pluginIdPattern.test(id)) throw serverErrors.error('SERVER_ID_INVALID')
+  if (reserved.has(id)) throw serverErrors.error('SERVER_ID_RESERVED', { name: id })
+  if (id.includes('/')) return plugins.get(id) ?? unknown(plugins, id)
+  const [found, ...others] = plugins.list().filter((record) => record.id.endsWith(`/${id}`))
+  if (found === undefined) return unknown(plugins, id)
+  if (others.length === 0) return found
+  const ids = [found, ...others].map((record) => record.id).join(', ')
+  throw serverErrors.error('SERVER_ID_AMBIGUOUS', { name: id, ids })
+}
+
+function unknown(plugins: PluginDirectory, id: string): never {
+  const name = id.slice(id.indexOf('/') + 1)
+  const similar = nearest(
+    name,
+    plugins.list().map((record) => [record.id.slice(record.id.indexOf('/') + 1), record.id]),
+  )
+  throw serverErrors.error('SERVER_PLUGIN_UNKNOWN', {
+    id,
+    nearest: similar === undefined ? '' : `; did you mean \`${similar}\`?`,
+  })
+}

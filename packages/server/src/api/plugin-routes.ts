@@ -1,0 +1,48 @@
+import type { Kernel } from '@backplane/kernel'
+import type { OpenAPIHono } from '@hono/zod-openapi'
+import type { Peer } from '../handler.ts'
+import { findPlugin } from './plugin-id.ts'
+import { pluginStatus } from './plugin-status.ts'
+import { pluginDetail, pluginView, stateVersion } from './plugin-view.ts'
+import * as routes from './routes.ts'
+import { searchPlugins } from './search.ts'
+
+/** Adds what reads: list, search, stats, one plugin. The fixed routes come before `/{id}`, so no plugin hides them. */
+export function addPluginRoutes(app: OpenAPIHono<{ Bindings: Peer }>, kernel: Kernel): void {
+  const { plugins, points } = kernel
+
+  app.openapi(routes.listPlugins, (context) => {
+    const { limit, after } = context.req.valid('query')
+    const all = plugins.list()
+    const rest = after === undefined ? all : all.filter((record) => record.id > after)
+    const page = rest.slice(0, limit)
+    const next = page.length < rest.length ? (page.at(-1)?.id ?? null) : null
+    return context.json({ plugins: page.map((record) => pluginView(record, points)), count: all.length, next }, 200)
+  })
+
+  app.openapi(routes.searchPlugins, (context) => {
+    const { q: query } = context.req.valid('query')
+    const searchable = plugins.list().map((record) => ({
+      view: pluginView(record, points),
+      tags: record.manifest?.tags ?? [],
+      contributes: Object.values(record.manifest?.contributes ?? {}).flatMap((names) => Object.keys(names)),
+    }))
+    const found = searchPlugins(searchable, query)
+    return context.json({ plugins: found, count: found.length, query }, 200)
+  })
+
+  app.openapi(routes.pluginStats, (context) => {
+    const counts = { total: 0, loaded: 0, failed: 0, disabled: 0, unloaded: 0 }
+    for (const record of plugins.list()) {
+      counts.total += 1
+      counts[pluginStatus(record.state)] += 1
+    }
+    return context.json(counts, 200)
+  })
+
+  app.openapi(routes.getPlugin, (context) => {
+    const record = findPlugin(plugins, context.req.param('id'))
+    context.header('ETag', `"${stateVersion(record)}"`)
+    return context.json(pluginDetail(record, points), 200)
+  })
+}

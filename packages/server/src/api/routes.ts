@@ -1,0 +1,184 @@
+import { createRoute, z } from '@hono/zod-openapi'
+import { PluginDetail, PluginView } from './plugin-view.ts'
+
+const ProblemView = z
+  .object({
+    type: z.string(),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string(),
+    code: z.string().describe('What programs compare.'),
+    hint: z.string().optional().describe('What to do now.'),
+    retryable: z.boolean(),
+    plugin: z.string().optional(),
+    point: z.string().optional(),
+    instance: z.string().optional(),
+    details: z.record(z.string(), z.unknown()).optional(),
+  })
+  .openapi('Problem')
+
+const json = <T extends z.ZodType>(schema: T, description: string) => ({
+  description,
+  content: { 'application/json': { schema } },
+})
+const text = (type: string, description: string) => ({ description, content: { [type]: { schema: z.string() } } })
+const problem = { description: 'RFC 9457 problem.', content: { 'application/problem+json': { schema: ProblemView } } }
+
+const Id = z.string().describe('A bare name, or publisher/name with the slash written as it is or as %2F.')
+const Precondition = z.object({
+  'if-match': z.string().optional().describe('ETag of the state that was read; 412 when the plugin has changed.'),
+  'idempotency-key': z.string().optional().describe('The same POST with the same key is done once.'),
+})
+
+const Listing = z
+  .object({ plugins: z.array(PluginView), count: z.int().describe('In all, not on this page.'), next: z.string().nullable() })
+  .openapi('PluginList')
+
+export const RefreshView = z
+  .object({
+    added: z.array(z.string()),
+    updated: z.array(z.string()),
+    removed: z.array(z.string()),
+    unchanged: z.int(),
+    failed: z.array(z.object({ id: z.string(), state: z.string(), reason: z.string().nullable() })),
+  })
+  .openapi('Refresh')
+
+const Health = z.object({ status: z.enum(['ok', 'ready', 'not-ready']), reasons: z.array(z.string()) }).openapi('Health')
+
+export const listPlugins = createRoute({
+  method: 'get',
+  path: '/api/plugins',
+  summary: 'List the plugins, sorted by id',
+  request: {
+    query: z.object({
+      limit: z.coerce.number().int().min(1).max(10_000).optional(),
+      after: z.string().optional().describe('The `next` of the page before.'),
+    }),
+  },
+  responses: { 200: json(Listing, 'The plugins.'), default: problem },
+})
+
+export const searchPlugins = createRoute({
+  method: 'get',
+  path: '/api/plugins/search',
+  summary: 'Find plugins by id, description, tag, type or what they contribute',
+  request: { query: z.object({ q: z.string().max(200) }) },
+  responses: {
+    200: json(z.object({ plugins: z.array(PluginView), count: z.int(), query: z.string() }), 'Best first.'),
+    default: problem,
+  },
+})
+
+export const pluginStats = createRoute({
+  method: 'get',
+  path: '/api/plugins/stats',
+  summary: 'Count the plugins by status',
+  responses: {
+    200: json(
+      z.object({ total: z.int(), loaded: z.int(), failed: z.int(), disabled: z.int(), unloaded: z.int() }).openapi('Stats'),
+      'The counts.',
+    ),
+    default: problem,
+  },
+})
+
+export const refreshPlugins = createRoute({
+  method: 'post',
+  path: '/api/plugins/reload',
+  summary: 'List the sources again and apply what changed',
+  responses: { 200: json(RefreshView, 'What was done.'), default: problem },
+})
+
+export const getPlugin = createRoute({
+  method: 'get',
+  path: '/api/plugins/{id}',
+  summary: 'One plugin in full; the ETag is its state',
+  request: { params: z.object({ id: Id }) },
+  responses: { 200: json(PluginDetail, 'The plugin.'), default: problem },
+})
+
+const action = <const Path extends string>(path: Path, summary: string) =>
+  createRoute({
+    method: 'post',
+    path,
+    summary,
+    request: { params: z.object({ id: Id }), headers: Precondition },
+    responses: { 200: json(PluginDetail, 'The plugin afterwards.'), default: problem },
+  })
+
+export const reloadPlugin = action('/api/plugins/{id}/reload', 'Start a new generation beside the serving one')
+export const enablePlugin = action('/api/plugins/{id}/enable', 'Enable a disabled plugin')
+
+export const disablePlugin = createRoute({
+  method: 'post',
+  path: '/api/plugins/{id}/disable',
+  summary: 'Drain and stop a plugin until it is enabled again',
+  request: {
+    params: z.object({ id: Id }),
+    headers: Precondition,
+    body: { content: { 'application/json': { schema: z.strictObject({ reason: z.string().max(500).optional() }) } } },
+  },
+  responses: { 200: json(PluginDetail, 'The plugin afterwards.'), default: problem },
+})
+
+export const removePlugin = createRoute({
+  method: 'delete',
+  path: '/api/plugins/{id}',
+  summary: 'Drain, stop and forget a plugin until its source changes',
+  request: {
+    params: z.object({ id: Id }),
+    headers: Precondition,
+    query: z.object({ keep_state: z.enum(['true', 'false']).optional().describe('Keep what it stored.') }),
+  },
+  responses: { 204: { description: 'Done.' }, default: problem },
+})
+
+export const streamEvents = createRoute({
+  method: 'get',
+  path: '/api/events',
+  summary: 'Events as they happen (SSE), resumable; a `gap` event says which ones are no longer kept',
+  request: {
+    query: z.object({ since: z.coerce.number().int().min(0).optional().describe('Send what came after this event.') }),
+    headers: z.object({ 'last-event-id': z.coerce.number().int().min(0).optional() }),
+  },
+  responses: { 200: text('text/event-stream', 'Events; `id` is the sequence number.'), default: problem },
+})
+
+export const healthz = createRoute({
+  method: 'get',
+  path: '/healthz',
+  summary: 'Whether the process answers',
+  responses: { 200: json(Health, 'It does.') },
+})
+
+export const readyz = createRoute({
+  method: 'get',
+  path: '/readyz',
+  summary: 'Whether it should be given work',
+  responses: { 200: json(Health, 'It should.'), 503: json(Health, 'It should not, and why.') },
+})
+
+export const metrics = createRoute({
+  method: 'get',
+  path: '/metrics',
+  summary: 'Prometheus metrics',
+  responses: { 200: text('text/plain', 'Text format 0.0.4.'), default: problem },
+})
+
+/** All routes, for the document. */
+export const routes = [
+  listPlugins,
+  searchPlugins,
+  pluginStats,
+  refreshPlugins,
+  getPlugin,
+  reloadPlugin,
+  enablePlugin,
+  disablePlugin,
+  removePlugin,
+  streamEvents,
+  healthz,
+  readyz,
+  metrics,
+] as const

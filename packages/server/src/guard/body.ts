@@ -1,0 +1,66 @@
+import { serverErrors } from '../errors.ts'
+import { parseStrictJson } from './strict-json.ts'
+
+/** Ceilings of a request body. */
+export interface BodyLimits {
+  /** Default 1 MiB. */
+  readonly bytes: number
+  /** Nesting of objects and arrays. Default 32. */
+  readonly depth: number
+}
+
+/** Content types beside JSON, by exact path. */
+export type BodyTypes = Readonly<Record<string, readonly string[]>>
+
+/**
+ * Reads the body within its limits, checks it, and answers a request that carries the same bytes. A request without a
+ * body is answered as it is.
+ */
+export async function checkBody(request: Request, extraTypes: readonly string[], limits: BodyLimits): Promise<Request> {
+  if (request.method === 'GET' || request.method === 'HEAD') {
+    if (announcesBody(request.headers)) throw serverErrors.error('SERVER_BODY_UNEXPECTED', { method: request.method })
+    return request
+  }
+  const encoding = request.headers.get('content-encoding')
+  if (encoding !== null && encoding !== 'identity') throw serverErrors.error('SERVER_BODY_ENCODED')
+  const bytes = await readBody(request, limits.bytes)
+  if (bytes.length === 0) return withBody(request, undefined)
+  const types = ['application/json', ...extraTypes]
+  const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? ''
+  if (!types.includes(type)) {
+    throw serverErrors.error('SERVER_BODY_TYPE_REFUSED', { types: types.join(' or '), first: types[0] })
+  }
+  const text = decode(bytes)
+  if (type === 'application/json') parseStrictJson(text, limits.depth)
+  return withBody(request, text)
+}
+
+function announcesBody(headers: Headers): boolean {
+  return headers.has('transfer-encoding') || (headers.get('content-length') ?? '0') !== '0'
+}
+
+async function readBody(request: Request, limitBytes: number): Promise<Uint8Array> {
+  const tooLarge = (): Error => serverErrors.error('SERVER_BODY_TOO_LARGE', { limitBytes })
+  if (Number(request.headers.get('content-length') ?? 0) > limitBytes) throw tooLarge()
+  const chunks: Uint8Array[] = []
+  let sizeBytes = 0
+  for await (const chunk of request.body ?? []) {
+    sizeBytes += chunk.length
+    if (sizeBytes > limitBytes) throw tooLarge()
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw serverErrors.error('SERVER_BODY_INVALID', { reason: 'it is not UTF-8' })
+  }
+}
+
+function withBody(request: Request, body: string | undefined): Request {
+  const { url, method, headers, signal } = request
+  return new Request(url, { method, headers, signal, ...(body === undefined ? {} : { body }) })
+}

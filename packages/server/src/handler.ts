@@ -1,0 +1,21 @@
+/**
+ * What a fetch `Request` cannot carry: how the request really came. {@link serve} makes it; whoever mounts a handler
+ * behind another server makes it truthfully, because the guard decides by it. Hono handlers see it as `c.env`.
+ */
+export interface Peer {
+  /** A unix socket is 0600: whoever can connect is its owner, so no token is asked. */
+  readonly via: 'unix' | 'tcp'
+  /** Remote address; empty for a unix socket. */
+  readonly address: string
+  /** The port listened on; undefined for a unix socket. */
+  readonly localPort: number | undefined
+  /** The request target exactly as it stood in the request line. */
+  readonly target: string
+  /** Every Host header, in order. */
+  readonly hosts: readonly string[]
+  /** Aborted when the server begins to close: end streams then. */
+  readonly closing: AbortSignal
+}
+
+/** Answers one request. A Hono application's `fetch` is one. */
+export type Handler = (request: Request, peer: Peer) => Response | Promise<Response>

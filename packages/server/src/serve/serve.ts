@@ -1,0 +1,153 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { isIP, type AddressInfo } from 'node:net'
+import type { Log } from '@backplane/kernel'
+import { serverErrors } from '../errors.ts'
+import type { Handler, Peer } from '../handler.ts'
+import { problemResponder } from '../problem.ts'
+import { answerClientError } from './client-error.ts'
+import { capConnections } from './connection-cap.ts'
+import { respond } from './fetch-adapter.ts'
+import { listen } from './listen.ts'
+import { listenUnix } from './unix-socket.ts'
+
+/** Where to listen, and how much one client may take. At least one of `unixSocket` and `tcp` is given. */
+export interface ServeOptions {
+  /** Absolute path; mode 0600. Its directory is made with mode 0700 when it is missing. */
+  readonly unixSocket?: string | undefined
+  readonly tcp?: TcpOptions | undefined
+  readonly limits?: Partial<ConnectionLimits>
+  readonly log?: Log
+}
+
+/** A TCP address. */
+export interface TcpOptions {
+  /** Default 127.0.0.1. */
+  readonly host?: string
+  /** 0 takes any free port. */
+  readonly port: number
+  /** Needed for an address other machines reach. The token then crosses the network in the clear: put TLS before it. */
+  readonly allowRemote?: boolean
+}
+
+/** Ceilings of each listener. */
+export interface ConnectionLimits {
+  /** Request line and headers, bytes. Default 16 KiB. */
+  readonly headerBytes: number
+  /** Until the headers are complete, ms. Default 5 000. */
+  readonly headersTimeoutMs: number
+  /** Until the body is complete, ms. Default 30 000. */
+  readonly requestTimeoutMs: number
+  /** A connection without a request, ms. Default 5 000. */
+  readonly idleTimeoutMs: number
+  /** Default 256. */
+  readonly connections: number
+  /** Default 1 000. */
+  readonly requestsPerConnection: number
+}
+
+/** A server that listens. Dispose it to close it. */
+export interface Served extends AsyncDisposable {
+  readonly unixSocket: string | undefined
+  /** As bound: `port` is the real one. */
+  readonly tcp: { readonly host: string; readonly port: number; readonly url: string } | undefined
+  /**
+   * Takes no more connections, aborts {@link Peer.closing} so that streams end, lets requests in flight finish and cuts
+   * them off after `deadlineMs` (default 10 000). Idempotent, never rejects.
+   */
+  readonly close: (deadlineMs?: number) => Promise<void>
+}
+
+/**
+ * Serves a handler on a unix socket, on TCP or on both; on error nothing is left listening.
+ * Errors: `SERVER_ADDRESS_IN_USE`, `SERVER_ADDRESS_UNAVAILABLE`, `SERVER_ADDRESS_REMOTE`, `SERVER_SOCKET_OCCUPIED`,
+ * `SERVER_SOCKET_PATH_LONG`.
+ */
+export async function serve(handler: Handler, options: ServeOptions): Promise<Served> {
+  const closing = new AbortController()
+  const servers: Server[] = []
+  await using started = new AsyncDisposableStack()
+  const add = (via: Peer['via']): Server => {
+    const server = createListener(handler, { via, closing: closing.signal, options })
+    servers.push(server)
+    started.defer(() => void server.close())
+    return server
+  }
+
+  if (options.unixSocket !== undefined) started.use(await listenUnix(add('unix'), options.unixSocket))
+  const tcp = options.tcp === undefined ? undefined : await listenTcp(add('tcp'), options.tcp)
+
+  const names = started.move()
+  let closed: Promise<void> | undefined
+  const close = async (deadlineMs = 10_000): Promise<void> => {
+    const ended = servers.map((server) => once(server, 'close'))
+    await names.disposeAsync()
+    closing.abort()
+    const cutOff = setTimeout(() => servers.forEach((server) => server.closeAllConnections()), deadlineMs)
+    await Promise.all(ended)
+    clearTimeout(cutOff)
+  }
+  const closeOnce = (deadlineMs?: number): Promise<void> => (closed ??= close(deadlineMs))
+  return { unixSocket: options.unixSocket, tcp, close: closeOnce, [Symbol.asyncDispose]: closeOnce }
+}
+
+async function listenTcp(server: Server, options: TcpOptions): Promise<Served['tcp']> {
+  const { host = '127.0.0.1', port, allowRemote = false } = options
+  if (!allowRemote && !isLoopback(host)) throw serverErrors.error('SERVER_ADDRESS_REMOTE', { host })
+  await listen(server, { host, port }, `${host}:${port}`)
+  const address = server.address() as AddressInfo
+  const name = address.family === 'IPv6' ? `[${address.address}]` : address.address
+  return { host: address.address, port: address.port, url: `http://${name}:${address.port}` }
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+}
+
+function createListener(
+  handler: Handler,
+  context: { readonly via: Peer['via']; readonly closing: AbortSignal; readonly options: ServeOptions },
+): Server {
+  const limits: ConnectionLimits = {
+    headerBytes: 16 * 1_024,
+    headersTimeoutMs: 5_000,
+    requestTimeoutMs: 30_000,
+    idleTimeoutMs: 5_000,
+    connections: 256,
+    requestsPerConnection: 1_000,
+    ...context.options.limits,
+  }
+  const server = createServer({
+    maxHeaderSize: limits.headerBytes,
+    headersTimeout: limits.headersTimeoutMs,
+    requestTimeout: limits.requestTimeoutMs,
+    keepAliveTimeout: limits.idleTimeoutMs,
+    // How often node looks for what is too slow; its default of 30 s would make 5 s mean 35 s.
+    connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
+  })
+  server.maxRequestsPerSocket = limits.requestsPerConnection
+  capConnections(server, limits.connections)
+  const problem = problemResponder([], context.options.log)
+  const answer: Parameters<typeof server.on<'request'>>[1] = (incoming, outgoing) => {
+    outgoing.once('close', () => {
+      if (context.closing.aborted) server.closeIdleConnections()
+    })
+    void respond(incoming, outgoing, handler, { peer: peerOf(incoming, context), problem })
+  }
+  server.on('request', answer)
+  server.on('checkContinue', answer)
+  server.on('clientError', answerClientError)
+  return server
+}
+
+function peerOf(incoming: IncomingMessage, context: { readonly via: Peer['via']; readonly closing: AbortSignal }): Peer {
+  const { rawHeaders, socket } = incoming
+  return {
+    via: context.via,
+    address: socket.remoteAddress ?? '',
+    localPort: context.via === 'unix' ? undefined : socket.localPort,
+    target: incoming.url ?? '/',
+    hosts: rawHeaders.filter((_, index) => index % 2 === 1 && rawHeaders[index - 1]?.toLowerCase() === 'host'),
+    closing: context.closing,
+  }
+}

@@ -1,0 +1,21 @@
+import type { Hono, NotFoundHandler } from 'hono'
+import { serverErrors } from './errors.ts'
+import type { Peer } from './handler.ts'
+import { problemResponse } from './problem.ts'
+
+/**
+ * Answers what no route of an application took: 405 with `Allow` when the path is there with another method, else 404.
+ * Use: `app.notFound(unrouted(app))`.
+ */
+export function unrouted(app: Hono<{ Bindings: Peer }>): NotFoundHandler {
+  return (context) => {
+    const offered = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].filter((method) => {
+      const [handlers] = app.router.match(method, context.req.path)
+      return handlers.length > 0
+    })
+    if (offered.length === 0) return problemResponse(serverErrors.error('SERVER_ROUTE_UNKNOWN'), 404)
+    const allow = offered.join(', ')
+    const method = context.req.method
+    return problemResponse(serverErrors.error('SERVER_METHOD_REFUSED', { method, allow }, { details: { allow } }), 405)
+  }
+}
