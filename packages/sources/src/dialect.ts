@@ -1,0 +1,28 @@
+/**
+ * Reads packages that have no `plugin.json`: an older layout of some host's, translated. It runs nothing of what it
+ * reads. Asked for folders that hold a `package.json` or an `index` module, and for single modules that lie directly
+ * in a plugin directory; the first dialect that answers has the package.
+ */
+export interface Dialect {
+  /** Shown in messages. */
+  readonly name: string
+  /** Undefined: not mine. A throw: mine, but broken; it becomes a problem of that package alone. */
+  readonly read: (candidate: DialectCandidate) => Promise<DialectPackage | undefined>
+}
+
+/** What a dialect is asked about. */
+export interface DialectCandidate {
+  /** Absolute. */
+  readonly path: string
+  readonly kind: 'folder' | 'file'
+}
+
+/** A package as a dialect understood it. */
+export interface DialectPackage {
+  /** In the shape of `plugin.json`; checked by the kernel like every manifest. */
+  readonly manifest: unknown
+  /** Relative to the folder; for a single file its name. */
+  readonly main: string
+  /** Absolute path or file URL of the host's module that adapts the exports; see the kernel's `PackageCode`. */
+  readonly adapter?: string
+}

@@ -1,0 +1,7 @@
+export { bundled, type BundledItem, type BundledOptions } from './bundled.ts'
+export type { Dialect, DialectCandidate, DialectPackage } from './dialect.ts'
+export { directory, type DirectoryOptions } from './directory.ts'
+export { sourceErrors, type SourceErrorCode } from './errors.ts'
+export { defaultPackageLimits, type PackageLimits } from './limits.ts'
+export { PackageStore } from './package-store.ts'
+export { treeDigest, type PackageTree, type TreeFile } from './read-tree.ts'

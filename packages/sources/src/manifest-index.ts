@@ -1,0 +1,81 @@
+import { hash, randomBytes } from 'node:crypto'
+import { mkdir, open, readFile, rename, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import type { RememberedNames } from './directory-memo.ts'
+import { timeSlice } from './time-slice.ts'
+
+/*
+ * The manifests of a plugin directory in one file, so that a host with thousands of them starts by reading one file and
+ * stating the rest. It is a cache: a package counts as known only while its fingerprint (path, mode, size, both times
+ * and inode of every file) is what it was. One line of header, then one JSON array a line:
+ *
+ *   {"format":"backplane-manifests-1","sha256":"<of everything after this line>"}
+ *   ["package", path, fingerprint, manifest]
+ *   ["folder", path, inode, modifiedMs, changedMs, names]
+ */
+
+/** What an earlier look left behind. */
+export interface ManifestIndex {
+  readonly packages: ReadonlyMap<string, IndexedManifest>
+  readonly folders: ReadonlyMap<string, RememberedNames>
+}
+
+/** A manifest, valid while the package has this fingerprint. */
+export interface IndexedManifest {
+  readonly path: string
+  readonly fingerprint: string
+  readonly manifest: unknown
+}
+
+const format = 'backplane-manifests-1'
+
+/** Undefined when there is none, or one that cannot be trusted: damaged, cut short, of another format. */
+export async function readIndex(path: string): Promise<ManifestIndex | undefined> {
+  const text = await readFile(path, 'utf8').catch(() => '')
+  const start = text.indexOf('\n') + 1
+  if (start === 0 || text.slice(0, start) !== headerOf(text.slice(start))) return undefined
+  const packages = new Map<string, IndexedManifest>()
+  const folders = new Map<string, RememberedNames>()
+  const breathe = timeSlice()
+  for (let from = start, to = 0; from < text.length; from = to + 1) {
+    to = text.indexOf('\n', from)
+    const line = JSON.parse(text.slice(from, to)) as IndexLine
+    if (line[0] === 'package') packages.set(line[1], { path: line[1], fingerprint: line[2], manifest: line[3] })
+    else folders.set(line[1], { inode: line[2], modifiedMs: line[3], changedMs: line[4], names: line[5] })
+    const pause = breathe()
+    if (pause !== undefined) await pause
+  }
+  return { packages, folders }
+}
+
+/** Replaces the index as one step; a reader sees the old one or the new one. */
+export async function writeIndex(path: string, lines: Iterable<IndexLine>): Promise<void> {
+  const breathe = timeSlice()
+  const texts: string[] = []
+  for (const line of lines) {
+    texts.push(JSON.stringify(line))
+    const pause = breathe()
+    if (pause !== undefined) await pause
+  }
+  const body = texts.length === 0 ? '' : `${texts.join('\n')}\n`
+  const temporary = `${path}.${randomBytes(8).toString('hex')}`
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  try {
+    await using file = await open(temporary, 'wx', 0o600)
+    await file.writeFile(headerOf(body) + body)
+    await file.sync()
+    await rename(temporary, path)
+  } catch (error) {
+    await rm(temporary, { force: true })
+    throw error
+  }
+}
+
+/** One line of the index. */
+export type IndexLine =
+  | readonly ['package', path: string, fingerprint: string, manifest: unknown]
+  | readonly ['folder', path: string, inode: number, modifiedMs: number, changedMs: number, names: readonly string[]]
+
+function headerOf(body: string): string {
+  return `${JSON.stringify({ format, sha256: hash('sha256', body) })}\n`
+}

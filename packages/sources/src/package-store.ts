@@ -1,0 +1,106 @@
+import { readdirSync } from 'node:fs'
+import { lstat, mkdir, readdir, rename } from 'node:fs/promises'
+import { join } from 'node:path'
+import { PlatformError } from '@backplane/sdk'
+import { sourceErrors } from './errors.ts'
+import { defaultPackageLimits } from './limits.ts'
+import { readTree, type PackageTree } from './read-tree.ts'
+import { isLeftover, stagingName } from './staging-name.ts'
+import { lookAtPackage } from './tree-look.ts'
+import { removeTree, syncFolder, writeTree } from './write-tree.ts'
+
+/**
+ * Packages by what is in them: `<directory>/sha256-<digest>/`, read-only, never written again. An entry comes into
+ * being by one rename after its bytes are on the disk: whenever the host is killed, an entry is whole or not there.
+ * Whoever may write to the directory decides what plugins run, so it belongs to the host alone (0700).
+ */
+export class PackageStore {
+  readonly directory: string
+  #opened: Promise<void> | undefined
+
+  constructor(directory: string) {
+    this.directory = directory
+  }
+
+  /**
+   * The folder that holds exactly `tree`. An entry already there is hashed again before it is used; one that no longer
+   * is what its name says is replaced. Errors: `SOURCE_STORE_UNSAFE`, `SOURCE_STORE_FAILED`.
+   */
+  async put(tree: PackageTree, signal: AbortSignal): Promise<string> {
+    const entry = join(this.directory, tree.digest.replace(':', '-'))
+    try {
+      this.#opened ??= this.#open()
+      await this.#opened
+      if (!(await holds(entry, tree, signal))) await this.#write(entry, tree, signal)
+      return entry
+    } catch (error) {
+      this.#opened = undefined
+      if (error instanceof PlatformError || signal.aborted) throw error
+      const reason = error instanceof Error ? error.message : String(error)
+      throw sourceErrors.error('SOURCE_STORE_FAILED', { path: this.directory, reason }, { cause: error })
+    }
+  }
+
+  /** Makes the directory, refuses one that others may write to, and removes what a killed host left behind. */
+  async #open(): Promise<void> {
+    await mkdir(this.directory, { recursive: true, mode: 0o700 })
+    const stats = await lstat(this.directory)
+    const refuse = (problem: string): Error => sourceErrors.error('SOURCE_STORE_UNSAFE', { path: this.directory, problem })
+    if (!stats.isDirectory()) throw refuse('is not a folder')
+    if ((stats.mode & 0o022) !== 0) throw refuse('may be written to by other users')
+    const names = await readdir(this.directory)
+    await Promise.all(names.filter(isLeftover).map((name) => removeTree(join(this.directory, name))))
+  }
+
+  async #write(entry: string, tree: PackageTree, signal: AbortSignal): Promise<void> {
+    using unique = stagingName()
+    const staging = join(this.directory, unique.name)
+    try {
+      await writeTree(staging, tree, signal)
+      if (await isMoved(staging, entry)) await syncFolder(this.directory)
+      else if (!(await holds(entry, tree, signal))) await this.#replace(entry, staging)
+    } finally {
+      await removeTree(staging)
+    }
+  }
+
+  /** Puts `staging` in the place of an entry that was tampered with. */
+  async #replace(entry: string, staging: string): Promise<void> {
+    using unique = stagingName()
+    const damaged = join(this.directory, unique.name)
+    await rename(entry, damaged)
+    await rename(staging, entry)
+    await syncFolder(this.directory)
+    await removeTree(damaged)
+  }
+}
+
+/** Whether the entry is there and its bytes are those of `tree`: every file, hidden ones too, is hashed again. */
+async function holds(entry: string, tree: PackageTree, signal: AbortSignal): Promise<boolean> {
+  const totalBytes = tree.files.reduce((sum, file) => sum + file.bytes.length, 0)
+  const limits = { ...defaultPackageLimits, totalBytes, files: Infinity, depth: Infinity }
+  const look = lookAtPackage(entry, 'folder', { limits, ignore: [], names: everyName })
+  if (look === undefined) return false
+  try {
+    return (await readTree(look, signal)).digest === tree.digest
+  } catch (error) {
+    if (error instanceof PlatformError) return false
+    throw error
+  }
+}
+
+function everyName(path: string): readonly string[] {
+  return readdirSync(path).sort()
+}
+
+/** False when something is already there. */
+async function isMoved(from: string, to: string): Promise<boolean> {
+  try {
+    await rename(from, to)
+    return true
+  } catch (error) {
+    const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined
+    if (code === 'ENOTEMPTY' || code === 'EEXIST' || code === 'ENOTDIR') return false
+    throw error
+  }
+}
