@@ -17,8 +17,11 @@ export interface ErrorSpec {
 export interface ErrorCatalogue<Code extends string = string> {
   readonly area: string
   readonly specs: Readonly<Record<Code, ErrorSpec>>
-  /** Makes the error of `code`; a place that has no parameter stays visible as `{name}`, so a mistake is seen. */
-  readonly error: (code: Code, parameters?: ErrorParameters, fields?: PlatformErrorFields) => PlatformError
+  /**
+   * Makes the error of `code`; a place that has no parameter stays visible as `{name}`, so a mistake is seen. Declared as
+   * a method so that a catalogue of certain codes is an `ErrorCatalogue`.
+   */
+  error(code: Code, parameters?: ErrorParameters, fields?: PlatformErrorFields): PlatformError
 }
 
 /** Values for the `{name}` places of a message. */
