@@ -50,13 +50,6 @@ const specs = {
     retryable: false,
     hint: 'Run hypervisord --help for the flags.',
   },
-  DAEMON_LISTEN_FAILED: {
-    message: 'cannot listen on {address}: {reason}',
-    status: 500,
-    exit: 69,
-    retryable: true,
-    hint: 'Choose another address with --addr or another socket with --socket.',
-  },
   DAEMON_REQUIRED_PLUGIN_FAILED: {
     message: 'a required plugin did not start: {reason}',
     status: 500,
@@ -85,6 +78,13 @@ const specs = {
     retryable: true,
     hint: "Read the plugin's record with GET /api/plugins and repair what it names.",
   },
+  REQUEST_INVALID: {
+    message: 'the request is not valid: {first}',
+    status: 400,
+    exit: 2,
+    retryable: false,
+    hint: 'Correct the named parameter; GET /openapi.json describes the request.',
+  },
   JOB_INVALID: {
     message: 'the job is not valid: {first}',
     status: 400,
@@ -98,13 +98,6 @@ const specs = {
     exit: 2,
     retryable: false,
     hint: 'Send one job, {"jobs": […]} or an array as JSON or YAML.',
-  },
-  JOB_BODY_TOO_LARGE: {
-    message: 'the request body is larger than {limit} bytes',
-    status: 413,
-    exit: 2,
-    retryable: false,
-    hint: 'Submit the jobs in several requests.',
   },
   JOB_EXISTS: {
     message: 'there is a job {id} already',
@@ -177,7 +170,7 @@ const specs = {
     hint: "Read the job's log, then submit it again as a new job.",
   },
   JOB_CANCELLED: {
-    message: 'the job was cancelled{reason}',
+    message: 'the job was cancelled',
     status: 409,
     exit: 1,
     retryable: false,

@@ -28,6 +28,8 @@ const Plugins = z.strictObject({
   directories: z.array(Path).optional(),
   hot_reload: z.boolean().default(true),
   providers: z.record(z.string(), ProviderLimits).default({}),
+  /** Permissions a plugin may use although this machine cannot enforce them exactly, such as `net:connect`. */
+  waive: z.record(z.string(), Names).default({}),
   /** Settings of plugins by id or by the part after the slash, checked against the plugin's own schema. */
   config: z.record(z.string(), z.unknown()).default({}),
 })

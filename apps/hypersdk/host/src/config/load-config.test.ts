@@ -169,3 +169,12 @@ test('an instance is of the type it is named for unless it says another', async 
     options: { metadata: { token: '${secret:do}' }, timeout_ms: 5000 },
   })
 })
+
+test('the example configuration that ships has no problems and no notices', async () => {
+  const surroundings: ConfigSurroundings = { env: { HOME: '/home/user' }, uid: 1000, cwd: import.meta.dirname }
+  const config = await loadConfig('../../hypersdk.example.yaml', {}, surroundings)
+  assert.deepEqual(config.notices, [])
+  assert.equal(config.providers.get('cloud-east')?.options['timeout_ms'], 20_000)
+  assert.deepEqual(config.plugins.waive.get('linode'), ['net:connect'])
+  assert.equal(config.server.unixSocket, '/run/hypersdk/hypervisord.sock')
+})

@@ -164,6 +164,7 @@ function pluginsOf(raw: ConfigFile, around: Around): PluginsConfig {
         },
       ]),
     ),
+    waive: new Map(Object.entries(plugins.waive)),
     config: new Map(Object.entries(plugins.config)),
   }
 }

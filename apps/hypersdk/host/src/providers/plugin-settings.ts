@@ -1,0 +1,59 @@
+import type { AcceptedManifest, PluginSettings, Policy } from '@backplane/kernel'
+import { provider } from '@hypersdk/points'
+import type { Environment } from '../config/default-places.ts'
+import type { HostConfig, InstanceConfig } from '../config/host-config.ts'
+import { namesSecret, resolveEnvironment } from '../secrets/resolve-handles.ts'
+
+/** Members of an instance that no permission may be filled from. */
+const secretMember = /pass(word|phrase)|token|secret|credential|key$/i
+
+/**
+ * The settings of each plugin as the configuration has them. Permission places such as
+ * `fs:read ${instances.*.metadata.directory}` see the instances of the plugin's own provider types, without secrets.
+ */
+export function pluginSettings(config: HostConfig, env: Environment): (id: string, manifest: AcceptedManifest) => PluginSettings {
+  return (id, manifest) => {
+    const types = Object.keys(manifest.contributes[provider.id] ?? {})
+    const limits = types.flatMap((type) => config.plugins.providers.get(type) ?? [])
+    const key = [id, bareName(id)].find((name) => config.plugins.config.has(name))
+    const tier = limits.find((one) => one.tier !== undefined)?.tier
+    const criticality = limits.find((one) => one.criticality !== undefined)?.criticality
+    const instances = [...config.providers].filter(([, one]) => types.includes(one.type))
+    return {
+      ...(key === undefined ? {} : { config: config.plugins.config.get(key), from: `${config.file}: plugins.config.${key}` }),
+      ...(tier === undefined ? {} : { tier }),
+      ...(criticality === undefined ? {} : { criticality }),
+      variables: { instances: Object.fromEntries(instances.map(([name, one]) => [name, permissionView(one, env)])) },
+    }
+  }
+}
+
+/** Which plugins may run, and how strictly: everything is confined unless the configuration says otherwise. */
+export function pluginPolicy(config: HostConfig): Policy {
+  const { allow, deny, waive } = config.plugins
+  return {
+    ...(allow === undefined ? {} : { allow }),
+    deny,
+    tier: () => 'confined',
+    waive: ({ id, origin }) => [
+      ...(origin === 'bundled' ? ['exec', 'net:connect'] : []),
+      ...(waive.get(id) ?? waive.get(bareName(id)) ?? []),
+    ],
+  }
+}
+
+function bareName(id: string): string {
+  return id.slice(id.indexOf('/') + 1)
+}
+
+function permissionView(instance: InstanceConfig, env: Environment): unknown {
+  return open(instance.options, env)
+}
+
+function open(value: unknown, env: Environment): unknown {
+  if (typeof value === 'string') return namesSecret(value) ? undefined : resolveEnvironment(value, env)
+  if (Array.isArray(value)) return value.map((item) => open(item, env))
+  if (typeof value !== 'object' || value === null) return value
+  const members = Object.entries(value).filter(([key]) => !secretMember.test(key))
+  return Object.fromEntries(members.map(([key, item]) => [key, open(item, env)]).filter(([, item]) => item !== undefined))
+}

@@ -1,0 +1,193 @@
+import type { Kernel, PointUser } from '@backplane/kernel'
+import { ExportCapabilities, provider, ProviderMetadata, type ProviderConfig } from '@hypersdk/points'
+import type { HostConfig, InstanceConfig } from '../config/host-config.ts'
+import { hypersdkErrors } from '../errors.ts'
+import { nearestName } from '../nearest-name.ts'
+import { resolveHandles, type HandleSources } from '../secrets/resolve-handles.ts'
+import { ProviderInstance, type ProviderUse } from './provider-instance.ts'
+
+/** One provider type as its plugin's manifest declares it; nothing was run to know this. */
+export interface ProviderType {
+  readonly type: string
+  readonly displayName: string
+  readonly plugin: string
+  readonly version: string
+  readonly available: boolean
+  readonly reason: string | undefined
+  readonly capabilities: ExportCapabilities
+  /** Names of its instances; without a configured one, its own name. */
+  readonly instances: readonly string[]
+}
+
+/** Longest one `open` may take when the provider has no timeout of its own, ms. */
+const openTimeoutMs = 30_000
+/** Longest one call may take when the provider has no timeout of its own, ms. */
+const callTimeoutMs = 60_000
+
+/** What the registry is made of. */
+export interface ProviderRegistryOptions {
+  readonly kernel: Kernel
+  readonly config: Pick<HostConfig, 'providers' | 'plugins'>
+  readonly handles: HandleSources
+  readonly onCloseError: (instance: string, error: unknown) => void
+}
+
+/**
+ * The providers a user can name: types come from plugins, instances from the configuration. A type without a configured
+ * instance has one of its own name, without options. Each instance is opened with its own options alone.
+ */
+export class ProviderRegistry implements AsyncDisposable {
+  readonly #options: ProviderRegistryOptions
+  readonly #instances = new Map<string, ProviderInstance>()
+  readonly #watching: Disposable
+  #users: ReadonlyMap<string, PointUser> = new Map()
+
+  constructor(options: ProviderRegistryOptions) {
+    this.#options = options
+    const { kernel } = options
+    const watched = kernel.watch(provider, (users) => {
+      this.#users = byName(users)
+      this.#refresh()
+    })
+    const events = kernel.events.subscribe(({ event }) => {
+      if (event.type === 'plugin.changed' || event.type === 'plugin.updated' || event.type === 'plugin.removed') this.#refresh()
+    })
+    this.#watching = {
+      [Symbol.dispose]: () => {
+        watched[Symbol.dispose]()
+        events[Symbol.dispose]()
+      },
+    }
+  }
+
+  /** Sorted by type. */
+  types(): readonly ProviderType[] {
+    return [...this.#users.values()].map((user) => this.#describe(user)).toSorted((a, b) => (a.type < b.type ? -1 : 1))
+  }
+
+  /** By type, or by the name of an instance. Errors: `PROVIDER_UNKNOWN`. */
+  type(name: string): ProviderType {
+    const user = this.#users.get(name) ?? this.#users.get(this.#options.config.providers.get(name)?.type ?? '')
+    if (user === undefined) throw this.#unknown(name)
+    return this.#describe(user)
+  }
+
+  /** Which instance a name means. Errors: `PROVIDER_UNKNOWN`, `PROVIDER_AMBIGUOUS`. */
+  resolve(name: string): { readonly instance: string; readonly type: string } {
+    const configured = this.#options.config.providers.get(name)
+    if (configured !== undefined) {
+      if (!this.#users.has(configured.type)) throw this.#unknown(configured.type)
+      return { instance: name, type: configured.type }
+    }
+    if (!this.#users.has(name)) throw this.#unknown(name)
+    const instances = this.#instancesOf(name)
+    const [only] = instances
+    if (instances.length === 1 && only !== undefined) return { instance: only, type: name }
+    throw hypersdkErrors.error('PROVIDER_AMBIGUOUS', { name, instances: instances.join(', ') })
+  }
+
+  /**
+   * A use of an instance, on the version that serves now. Errors: those of {@link resolve}; `PROVIDER_UNAVAILABLE`
+   * with the plugin's reason; `CONFIG_HANDLE_UNRESOLVED`; whatever the plugin's `open` throws.
+   */
+  async use(name: string, signal: AbortSignal): Promise<ProviderUse> {
+    const { instance, type } = this.resolve(name)
+    const user = this.#users.get(type)
+    if (user === undefined) throw this.#unknown(type)
+    if (!user.available) {
+      const reason = user.reason ?? 'its plugin does not run'
+      throw hypersdkErrors.error('PROVIDER_UNAVAILABLE', { name, reason }, { plugin: user.plugin, point: provider.id })
+    }
+    return this.#instance(instance, type).use(this.#serving(type), signal)
+  }
+
+  /** Whether the configuration names this instance. */
+  isConfigured(instance: string): boolean {
+    return this.#options.config.providers.has(instance)
+  }
+
+  /** Longest one call to this type may take, ms. */
+  callTimeoutMs(type: string): number {
+    return this.#options.config.plugins.providers.get(type)?.timeoutMs ?? callTimeoutMs
+  }
+
+  /** Exports of this type that may run at once; undefined for as many as the daemon allows in all. */
+  maxConcurrentExports(type: string): number | undefined {
+    return this.#options.config.plugins.providers.get(type)?.maxConcurrentExports
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#watching[Symbol.dispose]()
+    await Promise.all([...this.#instances.values()].map((one) => one[Symbol.asyncDispose]()))
+  }
+
+  #instance(name: string, type: string): ProviderInstance {
+    const known = this.#instances.get(name)
+    if (known !== undefined) return known
+    const configured = this.#options.config.providers.get(name)
+    const instance = new ProviderInstance({
+      kernel: this.#options.kernel,
+      name,
+      type,
+      options: () => this.#openOptions(name, type, configured),
+      openTimeoutMs: this.#options.config.plugins.providers.get(type)?.timeoutMs ?? openTimeoutMs,
+      onCloseError: (error) => this.#options.onCloseError(name, error),
+    })
+    this.#instances.set(name, instance)
+    return instance
+  }
+
+  async #openOptions(name: string, type: string, configured: InstanceConfig | undefined): Promise<Partial<ProviderConfig>> {
+    const timeoutMs = this.#options.config.plugins.providers.get(type)?.timeoutMs
+    const options = await resolveHandles(configured?.options ?? {}, `providers.${name}`, this.#options.handles)
+    return { ...(timeoutMs === undefined ? {} : { timeout_ms: timeoutMs }), ...(options as Partial<ProviderConfig>) }
+  }
+
+  #describe(user: PointUser): ProviderType {
+    const metadata = ProviderMetadata.safeParse(user.metadata).data
+    return {
+      type: user.name,
+      displayName: metadata?.display_name ?? user.name,
+      plugin: user.plugin,
+      version: user.version,
+      available: user.available,
+      reason: user.reason,
+      capabilities: metadata?.capabilities ?? ExportCapabilities.parse({}),
+      instances: this.#instancesOf(user.name),
+    }
+  }
+
+  #instancesOf(type: string): readonly string[] {
+    const configured = [...this.#options.config.providers].filter(([, one]) => one.type === type).map(([name]) => name)
+    return configured.length === 0 ? [type] : configured
+  }
+
+  /** Generation that serves a type now; undefined while none runs. */
+  #serving(type: string): number | undefined {
+    const plugin = this.#users.get(type)?.plugin
+    const state = plugin === undefined ? undefined : this.#options.kernel.plugins.get(plugin)?.state
+    return state?.name === 'active' ? state.generation : undefined
+  }
+
+  #refresh(): void {
+    for (const [name, instance] of this.#instances) {
+      instance.refresh(this.#serving(this.#options.config.providers.get(name)?.type ?? name))
+    }
+  }
+
+  #unknown(name: string): Error {
+    const known = [...this.#users.keys(), ...this.#options.config.providers.keys()]
+    const nearest = nearestName(name, new Set(known))
+    return hypersdkErrors.error('PROVIDER_UNKNOWN', { name, nearest: nearest === undefined ? '' : `; did you mean ${nearest}?` })
+  }
+}
+
+/** Of two plugins with one provider name the first listed counts. */
+function byName(users: readonly PointUser[]): ReadonlyMap<string, PointUser> {
+  const result = new Map<string, PointUser>()
+  for (const user of users) {
+    const known = result.get(user.name)
+    if (known === undefined || (!known.available && user.available)) result.set(user.name, user)
+  }
+  return result
+}
