@@ -1,0 +1,59 @@
+import { defineErrors, type ErrorCatalogue } from '@backplane/sdk'
+
+const specs = {
+  STATE_QUOTA_EXCEEDED: {
+    message: '{namespace} would hold {bytes} bytes; {quotaBytes} are allowed',
+    status: 507,
+    exit: 73,
+    retryable: false,
+    hint: 'Delete what is no longer needed, or raise limits.state.',
+  },
+  STORE_UNUSABLE: {
+    message: 'the database {path} cannot be used: {reason}',
+    status: 500,
+    exit: 74,
+    retryable: false,
+    hint: 'Give the user the host runs as read and write permission on {path} and its folder.',
+  },
+  STORE_CORRUPT: {
+    message: 'the database {path} is damaged: {reason}',
+    status: 500,
+    exit: 74,
+    retryable: false,
+    hint: 'Move {path} away and restore it from a backup; without one, start with an empty database.',
+  },
+  STORE_TOO_NEW: {
+    message: 'the database {path} has format {found}; this version knows {known}',
+    status: 500,
+    exit: 78,
+    retryable: false,
+    hint: 'Run the version that wrote {path}, or a newer one.',
+  },
+  STORE_BUSY: {
+    message: 'the database {path} is locked by another process',
+    status: 503,
+    exit: 75,
+    retryable: true,
+    hint: 'Stop the other process that uses {path}; a data directory belongs to one host.',
+  },
+  STORE_FULL: {
+    message: 'the database {path} cannot grow: {reason}',
+    status: 507,
+    exit: 73,
+    retryable: true,
+    hint: 'Free space on the volume of {path}, or raise the limit of the store.',
+  },
+  STORE_CLOSED: {
+    message: 'the database {path} has been closed',
+    status: 503,
+    exit: 70,
+    retryable: false,
+    hint: 'Use the store only until it is disposed.',
+  },
+}
+
+/** Codes of {@link storageErrors}. */
+export type StorageErrorCode = keyof typeof specs
+
+/** What can go wrong with a store on disk. */
+export const storageErrors: ErrorCatalogue<StorageErrorCode> = defineErrors('STORE', specs)

@@ -1,0 +1,2 @@
+export { storageErrors, type StorageErrorCode } from './errors.ts'
+export { sqliteStore, type SqliteStoreOptions } from './sqlite-store.ts'
