@@ -1,0 +1,126 @@
+import { defineErrors, type ErrorCatalogue } from '@backplane/sdk'
+
+const specs = {
+  LIBVIRT_URI_INVALID: {
+    message: 'the endpoint {uri} is no libvirt connection URI',
+    status: 422,
+    exit: 78,
+    retryable: false,
+    hint: 'Set endpoint to a URI such as qemu:///system, or leave it out for that one.',
+  },
+  LIBVIRT_PROGRAM_MISSING: {
+    message: '{program} {reason}',
+    status: 503,
+    exit: 69,
+    retryable: false,
+    hint: 'Install the Debian package {package}.',
+  },
+  LIBVIRT_UNREACHABLE: {
+    message: 'libvirt at {uri} cannot be reached: {reason}',
+    status: 502,
+    exit: 69,
+    retryable: true,
+    hint: 'Check with `virsh -c {uri} list` as the user the daemon runs as that libvirt runs and lets it in.',
+  },
+  LIBVIRT_TIMEOUT: {
+    message: 'virsh {command} did not answer within {ms} ms',
+    status: 504,
+    exit: 75,
+    retryable: true,
+    hint: 'Look whether libvirt hangs, or raise timeout_ms of this provider instance.',
+  },
+  LIBVIRT_FAILED: {
+    message: 'virsh {command} failed: {reason}',
+    status: 502,
+    exit: 70,
+    retryable: false,
+    hint: 'Read the reason; it is what libvirt itself answered.',
+  },
+  LIBVIRT_XML_UNEXPECTED: {
+    message: 'the description libvirt gave of {what} cannot be read: {reason}',
+    status: 502,
+    exit: 76,
+    retryable: false,
+    hint: 'Report it with the output of `virsh dumpxml`.',
+  },
+  LIBVIRT_NOT_FOUND: {
+    message: 'there is no domain {id}',
+    status: 404,
+    exit: 66,
+    retryable: false,
+    hint: 'List the machines and use an id or a name from the answer.',
+  },
+  LIBVIRT_SNAPSHOT_NOT_FOUND: {
+    message: '{id} has no snapshot {snapshot}',
+    status: 404,
+    exit: 66,
+    retryable: false,
+    hint: 'List the snapshots of the machine and use an id from the answer.',
+  },
+  LIBVIRT_FORMAT_UNSUPPORTED: {
+    message: 'libvirt disks cannot be exported to {format}',
+    status: 422,
+    exit: 64,
+    retryable: false,
+    hint: 'Choose raw, qcow2, vmdk, vhd, vhdx or vdi.',
+  },
+  LIBVIRT_REMOTE_EXPORT: {
+    message: '{uri} is another machine, whose disks cannot be read from here',
+    status: 422,
+    exit: 69,
+    retryable: false,
+    hint: 'Run the daemon on the hypervisor itself and export there.',
+  },
+  LIBVIRT_DISK_UNSUPPORTED: {
+    message: 'disk {target} of {name} cannot be exported: {reason}',
+    status: 422,
+    exit: 69,
+    retryable: false,
+    hint: 'Move the disk to a plain file or block device, or detach it first.',
+  },
+  LIBVIRT_NO_DISKS: {
+    message: '{name} has no disk to export',
+    status: 422,
+    exit: 66,
+    retryable: false,
+    hint: 'Export a machine that has a disk.',
+  },
+  LIBVIRT_DISK_IN_USE: {
+    message: 'disk {target} of {name} is being written by another program',
+    status: 409,
+    exit: 75,
+    retryable: true,
+    hint: 'Look which machine uses the disk, shut it down and export again.',
+  },
+  LIBVIRT_CONVERT_FAILED: {
+    message: 'qemu-img failed on disk {target} of {name}: {reason}',
+    status: 502,
+    exit: 70,
+    retryable: false,
+    hint: 'Check that the daemon may read {path} and that the staging directory has room.',
+  },
+  LIBVIRT_RUNNING_UNSUPPORTED: {
+    message: '{name} is active and {reason}, so its disks cannot be frozen for an export',
+    status: 409,
+    exit: 69,
+    retryable: false,
+    hint: 'Shut the machine down and export again.',
+  },
+  LIBVIRT_EXPORT_RUNNING: {
+    message: '{name} is already being exported by {export}',
+    status: 409,
+    exit: 75,
+    retryable: true,
+    hint: 'Wait for that export to end, or cancel it so that its snapshot is removed.',
+  },
+  LIBVIRT_RELEASE_BLOCKED: {
+    message: 'the temporary snapshot of {name} cannot be merged back: {reason}',
+    status: 409,
+    exit: 75,
+    retryable: true,
+    hint: 'Start the machine if it is shut off, remove newer snapshots of it, then clean up this export again.',
+  },
+} as const
+
+/** Every error this plugin raises. */
+export const libvirtErrors: ErrorCatalogue<keyof typeof specs> = defineErrors('LIBVIRT', specs)
