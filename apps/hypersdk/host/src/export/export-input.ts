@@ -1,6 +1,6 @@
 import type { Lease } from '@backplane/kernel'
 import type { LogFields, LogLevel, OpenedClient } from '@backplane/sdk'
-import type { ExportOptions, ExportResult, provider, VmInfo } from '@hypersdk/points'
+import type { ExportOptions, provider, VmInfo } from '@hypersdk/points'
 
 /** All `runExport` needs for one attempt at one export. Nothing in it is closed or disposed by the export. */
 export interface ExportInput {
@@ -60,20 +60,8 @@ export interface ExportLimits {
   readonly notes: number
   /** Longest without an item or a progress report from the plugin, ms. Default 1 h. */
   readonly stallMs: number
+  /** How long the plugin's stream may take to end once it was told to, ms. Default 5,000. */
+  readonly endMs: number
   /** For the plugin's `cleanupExport`, ms. Default 60,000. */
   readonly cleanupMs: number
 }
-
-/**
- * Exports one machine: `runExport` in run-export.ts.
- *
- * After a crash, call it again with the same `exportId`: what the earlier attempt left is cleared, and an attempt that
- * had all its disks complete is finished without exporting again.
- */
-export type RunExport = (input: ExportInput) => Promise<ExportResult>
-
-/**
- * Removes the unfinished files of one export from a directory and answers their paths: `sweepPartials` in
- * sweep-partials.ts. For exports that nobody will run again; `runExport` sweeps for itself. Never touches other files.
- */
-export type SweepPartials = (directory: string, exportId: string) => Promise<readonly string[]>

@@ -1,0 +1,15 @@
+import { readdir, unlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { partialSuffix } from './file-names.ts'
+
+/**
+ * Removes the unfinished files of one export from a directory and answers their paths. For exports that nobody will run
+ * again; `runExport` sweeps for itself. Never touches another file. Errors: `EXPORT_ID_INVALID`.
+ */
+export async function sweepPartials(directory: string, exportId: string): Promise<readonly string[]> {
+  const suffix = partialSuffix(exportId)
+  const names = await readdir(directory).catch(() => [])
+  const paths = names.filter((name) => name.endsWith(suffix)).map((name) => join(directory, name))
+  for (const path of paths) await unlink(path)
+  return paths
+}
