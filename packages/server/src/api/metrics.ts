@@ -4,65 +4,32 @@ import { stateNames } from './plugin-status.ts'
 type Labels = Readonly<Record<string, string>>
 type Sample = readonly [labels: Labels, value: number, suffix?: string]
 
+// One number per plugin.
+const perPlugin: readonly (readonly [string, 'counter' | 'gauge', string, (record: PluginRecord) => number])[] = [
+  ['generation', 'gauge', 'Number of the newest start.', (record) => record.generation],
+  ['draining', 'gauge', 'Older generations still finishing.', (record) => record.draining.length],
+  ['calls_total', 'counter', 'Calls ended.', (record) => record.counters.calls],
+  ['errors_total', 'counter', 'Calls ended with an error.', (record) => record.counters.errors],
+  ['calls_active', 'gauge', 'Calls running.', (record) => record.counters.active],
+  ['calls_queued', 'gauge', 'Calls waiting for a slot.', (record) => record.counters.queued],
+]
+
 /** Metrics of the plugins and of this process. Source: Prometheus text exposition format 0.0.4. */
 export function metricsText(kernel: Kernel): string {
   const records = kernel.plugins.list()
-  const each = (value: (record: PluginRecord) => number): Sample[] =>
-    records.map((record) => [{ plugin: record.id }, value(record)])
+  const host = { host: kernel.host.name, api: kernel.host.api, node: process.versions.node }
+  const plugins = records.map(({ id, version, origin }): Sample => [{ plugin: id, version, origin }, 1])
+  const states = records.flatMap(({ id, state }) =>
+    stateNames.map((name): Sample => [{ plugin: id, state: name }, state.name === name ? 1 : 0]),
+  )
   return [
-    family('backplane_info', 'gauge', 'The host and what runs it.', [
-      [{ host: kernel.host.name, api: kernel.host.api, node: process.versions.node }, 1],
-    ]),
-    family(
-      'backplane_plugin_info',
-      'gauge',
-      'Version and origin of each plugin.',
-      records.map((record) => [{ plugin: record.id, version: record.version, origin: record.origin }, 1]),
-    ),
-    family(
-      'backplane_plugin_state',
-      'gauge',
-      '1 for the state a plugin is in.',
-      records.flatMap((record) =>
-        stateNames.map((state): Sample => [{ plugin: record.id, state }, record.state.name === state ? 1 : 0]),
-      ),
-    ),
-    family(
-      'backplane_plugin_generation',
-      'gauge',
-      'Number of the newest start.',
-      each((record) => record.generation),
-    ),
-    family(
-      'backplane_plugin_draining',
-      'gauge',
-      'Older generations still finishing.',
-      each((record) => record.draining.length),
-    ),
-    family(
-      'backplane_plugin_calls_total',
-      'counter',
-      'Calls ended.',
-      each((record) => record.counters.calls),
-    ),
-    family(
-      'backplane_plugin_errors_total',
-      'counter',
-      'Calls ended with an error.',
-      each((record) => record.counters.errors),
-    ),
-    family(
-      'backplane_plugin_calls_active',
-      'gauge',
-      'Calls running.',
-      each((record) => record.counters.active),
-    ),
-    family(
-      'backplane_plugin_calls_queued',
-      'gauge',
-      'Calls waiting for a slot.',
-      each((record) => record.counters.queued),
-    ),
+    family('backplane_info', 'gauge', 'The host and what runs it.', [[host, 1]]),
+    family('backplane_plugin_info', 'gauge', 'Version and origin of each plugin.', plugins),
+    family('backplane_plugin_state', 'gauge', '1 for the state a plugin is in.', states),
+    ...perPlugin.map(([name, type, help, value]) => {
+      const samples = records.map((record): Sample => [{ plugin: record.id }, value(record)])
+      return family(`backplane_plugin_${name}`, type, help, samples)
+    }),
     family('backplane_plugin_call_duration_seconds', 'histogram', 'How long calls took.', records.flatMap(histogram)),
     ...processFamilies(),
   ].join('')

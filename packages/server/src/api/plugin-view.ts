@@ -70,6 +70,7 @@ export const PluginDetail = PluginView.extend({
     .describe('How each permission and limit is enforced where it runs.'),
   criticality: z.string().nullable(),
   shadowed: z.array(z.string()).describe('Packages with this id that lost by precedence.'),
+  notes: z.array(z.string()).describe('Worth knowing and not wrong enough to refuse.'),
 }).openapi('PluginDetail')
 export type PluginDetail = z.output<typeof PluginDetail>
 
@@ -135,6 +136,7 @@ export function pluginDetail(record: PluginRecord, points: readonly Point[]): Pl
     enforcement: record.enforcement.map((one) => ({ ...one })),
     criticality: manifest?.criticality ?? null,
     shadowed: [...record.shadowed],
+    notes: [...record.notes],
   }
 }
 

@@ -137,12 +137,12 @@ export const removePlugin = createRoute({
 export const streamEvents = createRoute({
   method: 'get',
   path: '/api/events',
-  summary: 'Events as they happen (SSE), resumable; a `gap` event says which ones are no longer kept',
+  summary: 'Events as they happen (SSE), resumable; `gap` says which are no longer kept, `restarted` that numbers began anew',
   request: {
-    query: z.object({ since: z.coerce.number().int().min(0).optional().describe('Send what came after this event.') }),
-    headers: z.object({ 'last-event-id': z.coerce.number().int().min(0).optional() }),
+    query: z.object({ since: z.string().optional().describe('Send what came after this event: its id or number.') }),
+    headers: z.object({ 'last-event-id': z.string().optional() }),
   },
-  responses: { 200: text('text/event-stream', 'Events; `id` is the sequence number.'), default: problem },
+  responses: { 200: text('text/event-stream', 'Events; an `id` is what to resume from.'), default: problem },
 })
 
 export const healthz = createRoute({

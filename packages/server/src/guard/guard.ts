@@ -61,7 +61,7 @@ export function guard(options: GuardOptions): (handler: Handler) => Handler {
       const scope: Scope = peer.via === 'unix' ? 'admin' : open.has(path) ? 'read' : checkToken(request.headers, peer.address)
       checkMethod(request.method, methods)
       checkScope(scope, scopeOf(request.method, path))
-      checkPath(path)
+      checkPath(path, peer.target)
       const checked = await checkBody(request, bodyTypes[path] ?? [], limits)
       return await handler(checked, peer)
     } catch (error) {

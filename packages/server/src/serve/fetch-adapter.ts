@@ -5,8 +5,8 @@ import { serverErrors } from '../errors.ts'
 import type { Handler, Peer } from '../handler.ts'
 import type { ProblemResponder } from '../problem.ts'
 
-/** How long an unread rest of a request is taken in after its answer, so that the client can read that answer. */
-const lingerMs = 500
+/** How much of an unread rest of a request is taken in after its answer, so that the client can read that answer. */
+const linger = { ms: 500, bytes: 4 * 1_024 * 1_024 }
 
 /** Answers one request of node:http through a fetch handler. Never rejects. */
 export async function respond(
@@ -18,7 +18,7 @@ export async function respond(
   const gone = new AbortController()
   outgoing.once('close', () => {
     if (!outgoing.writableFinished) gone.abort()
-    linger(incoming)
+    discardRest(incoming)
   })
   try {
     await send(await answer(incoming, outgoing, handler, { ...context, signal: gone.signal }), outgoing)
@@ -88,6 +88,9 @@ function bodyOf(incoming: IncomingMessage, outgoing: ServerResponse): ReadableSt
         if (done === true) controller.close()
         else controller.enqueue(value)
       },
+      cancel: async () => {
+        await chunks?.return?.()
+      },
     },
     { highWaterMark: 0 },
   )
@@ -106,10 +109,14 @@ async function send(response: Response, outgoing: ServerResponse): Promise<void>
 
 // An answer may come before the request was read to its end (a body too large). Closing at once would reset the
 // connection and lose the answer; reading on for ever would let the client decide how long.
-function linger(incoming: IncomingMessage): void {
+function discardRest(incoming: IncomingMessage): void {
   if (incoming.complete || incoming.destroyed) return
+  let leftBytes = linger.bytes
+  incoming.on('data', (chunk: Buffer) => {
+    leftBytes -= chunk.length
+    if (leftBytes < 0) incoming.socket.destroy()
+  })
   incoming.resume()
-  const timer = setTimeout(() => incoming.socket.destroy(), lingerMs)
-  timer.unref()
+  const timer = setTimeout(() => incoming.socket.destroy(), linger.ms).unref()
   incoming.once('close', () => clearTimeout(timer))
 }

@@ -81,8 +81,9 @@ export async function serve(handler: Handler, options: ServeOptions): Promise<Se
   let closed: Promise<void> | undefined
   const close = async (deadlineMs = 10_000): Promise<void> => {
     const ended = servers.map((server) => once(server, 'close'))
-    await names.disposeAsync()
+    for (const server of servers) server.close()
     closing.abort()
+    await names.disposeAsync()
     const cutOff = setTimeout(() => servers.forEach((server) => server.closeAllConnections()), deadlineMs)
     await Promise.all(ended)
     clearTimeout(cutOff)

@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { activeState, sampleKernel } from '../fixtures/sample-kernel.ts'
+import { startServer } from '../fixtures/start-server.ts'
+
+/** Reads the text format as a scraper would; throws on a line that is none. */
+function parse(text: string): Map<string, number> {
+  const samples = new Map<string, number>()
+  const types = new Map<string, string>()
+  assert.ok(text.endsWith('\n'))
+  for (const line of text.slice(0, -1).split('\n')) {
+    const type = /^# TYPE ([a-zA-Z_:][\w:]*) (counter|gauge|histogram)$/.exec(line)
+    if (type?.[1] !== undefined) types.set(type[1], type[2] ?? '')
+    if (line.startsWith('#')) continue
+    const sample = /^([a-zA-Z_:][\w:]*)(\{(?:[a-zA-Z_]\w*="(?:[^"\\\n]|\\["\\n])*",?)*\})? (-?[\d.e+-]+|NaN)$/.exec(line)
+    assert.ok(sample, `not a sample: ${line}`)
+    const name = sample[1] ?? ''
+    assert.ok(types.has(name) || types.has(name.replace(/_(bucket|sum|count)$/, '')), `no type: ${line}`)
+    const key = name + (sample[2] ?? '')
+    assert.ok(!samples.has(key), `twice: ${line}`)
+    samples.set(key, Number(sample[3]))
+  }
+  return samples
+}
+
+test('metrics are Prometheus text with counters, latency, generation and state per plugin', async (t) => {
+  const sample = sampleKernel()
+  sample.set('demo/one', activeState())
+  const server = await startServer(t, sample.kernel, { api: { metrics: () => '# TYPE jobs gauge\njobs 2\n' } })
+  const answer = await server.tcp('/metrics')
+  assert.equal(answer.headers['content-type'], 'text/plain; version=0.0.4; charset=utf-8')
+  const samples = parse(answer.text)
+  const expected: [string, number][] = [
+    ['backplane_plugin_calls_total{plugin="demo/one"}', 3],
+    ['backplane_plugin_errors_total{plugin="demo/one"}', 1],
+    ['backplane_plugin_calls_active{plugin="demo/one"}', 0],
+    ['backplane_plugin_calls_queued{plugin="demo/one"}', 0],
+    ['backplane_plugin_generation{plugin="demo/one"}', 1],
+    ['backplane_plugin_state{plugin="demo/one",state="active"}', 1],
+    ['backplane_plugin_state{plugin="demo/one",state="failed"}', 0],
+    ['backplane_plugin_call_duration_seconds_bucket{plugin="demo/one",le="0.005"}', 0],
+    ['backplane_plugin_call_duration_seconds_bucket{plugin="demo/one",le="0.05"}', 3],
+    ['backplane_plugin_call_duration_seconds_bucket{plugin="demo/one",le="+Inf"}', 3],
+    ['backplane_plugin_call_duration_seconds_sum{plugin="demo/one"}', 0.03],
+    ['backplane_plugin_call_duration_seconds_count{plugin="demo/one"}', 3],
+    ['jobs', 2],
+  ]
+  for (const [key, value] of expected) assert.equal(samples.get(key), value, key)
+  assert.ok((samples.get('process_resident_memory_bytes') ?? 0) > 0)
+})
+
+test('labels are escaped', async (t) => {
+  const sample = sampleKernel()
+  sample.set('demo/one', activeState(), { version: 'a"b\\c\nd' })
+  const server = await startServer(t, sample.kernel)
+  const { text } = await server.tcp('/metrics')
+  parse(text)
+  assert.ok(text.includes(String.raw`version="a\"b\\c\nd"`))
+})
