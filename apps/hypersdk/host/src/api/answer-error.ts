@@ -1,0 +1,21 @@
+import type { Log } from '@backplane/kernel'
+import type { ErrorCatalogue } from '@backplane/sdk'
+import { problemResponder } from '@backplane/server'
+import type { Redactor } from '../secrets/redactor.ts'
+
+/** Turns whatever a route threw into its answer. */
+export type AnswerError = (error: unknown) => Promise<Response>
+
+/**
+ * Errors of the host's own routes: a problem, with the two members older clients read (`error`, `timestamp`) beside it,
+ * and without secrets.
+ */
+export function answerError(catalogues: readonly ErrorCatalogue[], redactor: Redactor, log: Log): AnswerError {
+  const respond = problemResponder(catalogues, log)
+  return async (error) => {
+    const response = respond(error)
+    const problem = redactor.value(await response.json()) as Record<string, unknown>
+    const body = { ...problem, error: problem['detail'], timestamp: new Date().toISOString() }
+    return new Response(JSON.stringify(body), { status: response.status, headers: response.headers })
+  }
+}

@@ -1,0 +1,69 @@
+import type { Kernel, Log } from '@backplane/kernel'
+import type { ErrorCatalogue } from '@backplane/sdk'
+import { idempotent, managementApi, unrouted, type Handler, type Peer } from '@backplane/server'
+import { OpenAPIHono } from '@hono/zod-openapi'
+import { hypersdkErrors } from '../errors.ts'
+import type { Redactor } from '../secrets/redactor.ts'
+import { answerError } from './answer-error.ts'
+import { jobMetrics } from './job-metrics.ts'
+import { addJobRoutes, type JobApi } from './job-routes.ts'
+import { addJobStateRoutes } from './job-state-routes.ts'
+import { addProviderRoutes } from './provider-routes.ts'
+import { addStatusRoutes } from './status-routes.ts'
+
+/** What the API of hypervisord is made of. */
+export interface HostApiOptions extends JobApi {
+  readonly kernel: Kernel
+  readonly version: string
+  readonly redactor: Redactor
+  readonly log: Log
+  /** Errors of other packages whose status is wanted. */
+  readonly catalogues: readonly ErrorCatalogue[]
+}
+
+/**
+ * The whole HTTP API: providers and machines, jobs, status, and the management of plugins, with one API document. It
+ * judges nobody: put the guard before it.
+ */
+export function hostApi(options: HostApiOptions): Handler {
+  const { kernel, log, runner } = options
+  const catalogues = [hypersdkErrors, ...options.catalogues]
+  const app = new OpenAPIHono<{ Bindings: Peer }>({
+    defaultHook: (result) => {
+      if (result.success) return
+      const lines = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
+      throw hypersdkErrors.error('REQUEST_INVALID', { first: lines.join('; ') }, { details: { problems: lines } })
+    },
+  })
+  addStatusRoutes(app, options)
+  addProviderRoutes(app, options.providers)
+  addJobRoutes(app, options)
+  addJobStateRoutes(app, options.ledger)
+  const management = managementApi(kernel, {
+    catalogues,
+    log,
+    notReady: () => (runner.accepting ? [] : ['the daemon is stopping']),
+    metrics: () => jobMetrics(options.ledger),
+  })
+  app.get('/openapi.json', (context) => context.json(document))
+  app.route('/', management.app)
+  const document = openapiDocument(app, options.version)
+  const answer = answerError(catalogues, options.redactor, log)
+  app.onError((error) => answer(error))
+  app.notFound(unrouted(app))
+  return idempotent()((request, peer) => app.fetch(request, peer))
+}
+
+function openapiDocument(app: OpenAPIHono<{ Bindings: Peer }>, version: string): ReturnType<OpenAPIHono['getOpenAPI31Document']> {
+  app.openAPIRegistry.registerComponent('securitySchemes', 'token', { type: 'http', scheme: 'bearer' })
+  return app.getOpenAPI31Document({
+    openapi: '3.1.0',
+    info: {
+      title: 'hypervisord',
+      version,
+      description: 'Over the unix socket no token is asked. Every error is an RFC 9457 problem with a stable `code`.',
+      license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
+    },
+    security: [{ token: [] }],
+  })
+}

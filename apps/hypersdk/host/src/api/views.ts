@@ -1,0 +1,152 @@
+import { ExportCapabilities, VmInfo } from '@hypersdk/points'
+import { z } from '@hono/zod-openapi'
+import { jobStatuses } from '../jobs/job.ts'
+
+const Time = z.string().describe('RFC 3339, UTC.')
+
+/** Describes a JSON answer in the API document. */
+export function json<T extends z.ZodType>(schema: T, description: string): { description: string; content: JsonContent<T> } {
+  return { description, content: { 'application/json': { schema } } }
+}
+
+type JsonContent<T extends z.ZodType> = { 'application/json': { schema: T } }
+
+/** How every route may fail. */
+export const problem = {
+  description: 'RFC 9457 problem, with `error` and `timestamp` beside it.',
+  content: {
+    'application/problem+json': {
+      schema: z
+        .object({
+          type: z.string(),
+          title: z.string(),
+          status: z.int(),
+          detail: z.string(),
+          code: z.string().describe('What programs compare.'),
+          hint: z.string().optional(),
+          retryable: z.boolean(),
+          plugin: z.string().optional(),
+          error: z.string(),
+          timestamp: Time,
+        })
+        .openapi('HypersdkProblem'),
+    },
+  },
+}
+
+export const ProviderView = z
+  .object({
+    type: z.string(),
+    name: z.string().describe('For people.'),
+    plugin: z.string(),
+    version: z.string(),
+    available: z.boolean(),
+    reason: z.string().nullable().describe('Why it is not available.'),
+    instances: z.array(z.object({ name: z.string(), configured: z.boolean() })),
+    capabilities: ExportCapabilities,
+  })
+  .openapi('Provider')
+
+export const VmList = z
+  .object({ vms: z.array(VmInfo), count: z.int(), instance: z.string(), provider: z.string(), timestamp: Time })
+  .openapi('VmList')
+
+const JobProgressView = z.object({
+  phase: z.string(),
+  current_file: z.string().nullable(),
+  current_step: z.string(),
+  files_downloaded: z.int(),
+  total_files: z.int(),
+  bytes_downloaded: z.number().describe('Of the disks, before compression.'),
+  bytes_transferred: z.number(),
+  total_bytes: z.number().nullable(),
+  percent_complete: z.number().nullable(),
+  estimated_remaining: z.number().nullable().describe('Seconds.'),
+  bytes_per_second: z.number(),
+  export_method: z.string(),
+})
+
+export const ProgressAnswer = JobProgressView.partial()
+  .extend({ job_id: z.string(), status: z.enum(jobStatuses), timestamp: Time })
+  .openapi('JobProgress')
+
+export const JobView = z
+  .object({
+    definition: z.looseObject({
+      id: z.string(),
+      name: z.string(),
+      provider: z.string(),
+      vm_id: z.string(),
+      output_dir: z.string(),
+    }),
+    status: z.enum(jobStatuses),
+    progress: JobProgressView.nullable(),
+    result: z
+      .looseObject({
+        files: z.array(z.string()),
+        checksum: z.string().describe('SHA-256 of the main file.'),
+        total_size: z.int(),
+      })
+      .nullable(),
+    error: z.string().nullable(),
+    failure: z.looseObject({ code: z.string(), message: z.string(), retryable: z.boolean() }).nullable(),
+    plugin: z.object({ id: z.string(), version: z.string(), generation: z.int() }).nullable(),
+    attempts: z.int(),
+    retries: z.int(),
+    crashes: z.int(),
+    next_attempt_at: Time.nullable(),
+    cancel_requested: z.boolean(),
+    started_at: Time.nullable(),
+    completed_at: Time.nullable(),
+    updated_at: Time,
+  })
+  .openapi('Job')
+
+export const SubmitAnswer = z
+  .object({
+    job_ids: z.array(z.string()),
+    accepted: z.int(),
+    rejected: z.int(),
+    errors: z.array(z.object({ index: z.int(), code: z.string(), error: z.string(), hint: z.string().optional() })).optional(),
+    timestamp: Time,
+  })
+  .openapi('SubmitAnswer')
+
+export const JobList = z.object({ jobs: z.array(JobView), total: z.int(), timestamp: Time }).openapi('JobList')
+
+export const CancelAnswer = z
+  .object({
+    cancelled: z.array(z.string()),
+    failed: z.array(z.string()),
+    errors: z.record(z.string(), z.string()),
+    timestamp: Time,
+  })
+  .openapi('CancelAnswer')
+
+export const LogAnswer = z
+  .object({
+    job_id: z.string(),
+    logs: z.array(
+      z.object({
+        seq: z.int(),
+        time: Time,
+        level: z.enum(['debug', 'info', 'warn', 'error']),
+        message: z.string(),
+        fields: z.record(z.string(), z.unknown()).optional(),
+      }),
+    ),
+    timestamp: Time,
+  })
+  .openapi('JobLog')
+
+export const EtaAnswer = z
+  .object({
+    job_id: z.string(),
+    status: z.enum(jobStatuses),
+    percent_complete: z.number().nullable(),
+    bytes_per_second: z.number(),
+    eta_seconds: z.number().nullable(),
+    estimated_completion: Time.nullable(),
+    timestamp: Time,
+  })
+  .openapi('JobEta')
