@@ -106,3 +106,26 @@ export interface HistogramBucket {
   readonly leMs: number
   readonly count: number
 }
+
+const everywhere: readonly StateName[] = ['disabled', 'failed']
+
+/** From each state, where a plugin may go next. */
+const next: Readonly<Record<StateName, readonly StateName[]>> = {
+  discovered: ['checked', ...everywhere],
+  checked: ['blocked', 'resolved', ...everywhere],
+  blocked: ['discovered', 'resolved', ...everywhere],
+  resolved: ['idle', ...everywhere],
+  idle: ['discovered', 'starting', 'stopped', ...everywhere],
+  starting: ['active', 'stopped', 'quarantined', ...everywhere],
+  active: ['active', 'draining', 'stopped', 'quarantined', 'failed'],
+  draining: ['discovered', 'stopped', ...everywhere],
+  stopped: ['discovered', 'starting', 'stopped', ...everywhere],
+  disabled: ['discovered', 'disabled'],
+  failed: ['discovered', 'starting', 'stopped', ...everywhere],
+  quarantined: ['discovered', 'starting', 'stopped', ...everywhere],
+}
+
+/** Whether a plugin may go from one state to another; `undefined` is a plugin that was not there before. */
+export function isLegalTransition(from: StateName | undefined, to: StateName): boolean {
+  return from === undefined ? to === 'discovered' : next[from].includes(to)
+}

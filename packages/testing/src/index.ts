@@ -1,4 +1,8 @@
+export { fakeClock, type FakeClock } from './fake-clock.ts'
+export { inlineRuntime, type InlineRuntime, type InlineRuntimeOptions } from './inline-runtime.ts'
+export { inlineSource, type InlinePlugin, type InlineSource, type InlineSourceOptions } from './inline-source.ts'
 export { requireProgram } from './require-program.ts'
 export { sourceContract, type SourceRequest } from './source-contract.ts'
 export { storeContract } from './store-contract.ts'
 export { temporaryDirectory } from './temporary-directory.ts'
+export { testKernel, type TestKernel, type TestKernelOptions } from './test-kernel.ts'

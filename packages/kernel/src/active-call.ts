@@ -1,0 +1,162 @@
+import { randomUUID } from 'node:crypto'
+import type { CallOptions, Progress } from '@backplane/sdk'
+import { CallCounters } from './counters.ts'
+import { kernelErrors } from './errors.ts'
+import type { Generation } from './generation.ts'
+import type { InFlight } from './in-flight.ts'
+import type { Plugin } from './plugin.ts'
+import type { Route } from './point-table.ts'
+import type { CallContext, Target } from './ports.ts'
+
+/** What goes with one call through the dispatcher: a caller's options, and what only the kernel may say. */
+export interface CallRequest extends CallOptions {
+  /** Id of the calling plugin. Default: `host`. */
+  readonly caller?: string
+  /** Milliseconds since the epoch; the smaller of this and `deadlineMs` counts. */
+  readonly deadlineAtMs?: number | undefined
+}
+
+/** What is called, and how. */
+export interface CallSubject {
+  readonly plugin: Plugin
+  readonly route: Route
+  readonly target: Target
+  readonly input: unknown
+  /** For a route without a time limit of its own, ms. */
+  readonly timeoutMs: number
+}
+
+/**
+ * One call in flight, and the context its runtime is given. It ends exactly once: by its answer, its error, its caller,
+ * its deadline or the end of its generation; whichever comes first counts and the rest is ignored. Signal and trace id
+ * are made when somebody asks for them.
+ */
+export abstract class ActiveCall implements CallContext {
+  readonly plugin: Plugin
+  readonly route: Route
+  readonly target: Target
+  readonly input: unknown
+  readonly counters: CallCounters
+  readonly caller: string
+  readonly deadlineAtMs: number
+  readonly onProgress: ((progress: Progress) => void) | undefined
+  generation: Generation | undefined
+  settled = false
+  /** Neighbours in the list of calls in flight; the list's own. */
+  previous: ActiveCall | undefined
+  next: ActiveCall | undefined
+  readonly #inFlight: InFlight
+  readonly #request: CallRequest
+  readonly #startedMs: number = performance.now()
+  readonly #limit: string
+  readonly #limitMs: number
+  #traceId: string | undefined
+  #controller: AbortController | undefined
+  #abortedBy: Error | undefined
+  #stopListening: (() => void) | undefined
+
+  constructor(subject: CallSubject, request: CallRequest, inFlight: InFlight) {
+    const { plugin, route } = subject
+    this.plugin = plugin
+    this.route = route
+    this.target = subject.target
+    this.input = subject.input
+    this.counters = plugin.counters ??= new CallCounters()
+    this.caller = request.caller ?? 'host'
+    this.#traceId = request.traceId
+    this.#request = request
+    this.#inFlight = inFlight
+    this.onProgress = request.onProgress === undefined ? undefined : (progress) => this.#report(progress)
+    const nowMs = inFlight.clock.now()
+    let limitMs = route.timeoutMs ?? subject.timeoutMs
+    let limit = route.timeoutMs === undefined ? `limits.timeoutMs of ${plugin.id}` : `the timeout of ${route.label}`
+    const callerMs = Math.min(request.deadlineMs ?? Infinity, (request.deadlineAtMs ?? Infinity) - nowMs)
+    if (callerMs < limitMs) {
+      limitMs = callerMs
+      limit = "the caller's deadline"
+    }
+    this.#limit = limit
+    this.#limitMs = limitMs
+    this.deadlineAtMs = nowMs + limitMs
+    inFlight.add(this)
+    if (request.signal !== undefined) this.#listenTo(request.signal)
+  }
+
+  /** Called with a slot in `generation`. */
+  abstract run(generation: Generation): void
+  /** Tells the caller; called at most once, after {@link settle}. */
+  protected abstract refuse(error: Error): void
+
+  get signal(): AbortSignal {
+    this.#controller ??= new AbortController()
+    if (this.#abortedBy !== undefined) this.#controller.abort(this.#abortedBy)
+    return this.#controller.signal
+  }
+
+  get traceId(): string {
+    return (this.#traceId ??= randomUUID().replaceAll('-', ''))
+  }
+
+  /** Ends the call with an error that is not the plugin's answer: cancelled, late, drained, process gone. */
+  abort(error: Error, signalReason: Error = error): void {
+    if (this.settled) return
+    this.#abortedBy = signalReason
+    this.settle(true)
+    this.#controller?.abort(signalReason)
+    this.refuse(error)
+  }
+
+  /** Called by the list when the deadline has passed. */
+  expire(): void {
+    const { plugin, route } = this
+    const parameters = {
+      plugin: plugin.id,
+      point: route.point,
+      method: route.method,
+      deadlineMs: this.#limitMs,
+      limit: this.#limit,
+    }
+    const details = { limit: this.#limit, deadlineMs: this.#limitMs }
+    const error = kernelErrors.error('CALL_DEADLINE', parameters, { plugin: plugin.id, point: route.point, details })
+    this.abort(error, new DOMException(error.message, 'TimeoutError'))
+  }
+
+  /** Ends the accounting. Answers false when the call had ended before. */
+  protected settle(failed: boolean): boolean {
+    if (this.settled) return false
+    this.settled = true
+    this.#inFlight.remove(this)
+    this.#stopListening?.()
+    this.counters.ended(performance.now() - this.#startedMs, failed)
+    this.generation?.drop(this)
+    return true
+  }
+
+  #listenTo(signal: AbortSignal): void {
+    const cancelled = (): void => this.abort(abortError(signal))
+    signal.addEventListener('abort', cancelled, { once: true })
+    this.#stopListening = () => signal.removeEventListener('abort', cancelled)
+  }
+
+  /** What a plugin reports is passed on only in its proper form, and only while the call runs. */
+  #report(progress: unknown): void {
+    if (this.settled || typeof progress !== 'object' || progress === null) return
+    const { done, total, phase } = progress as Record<string, unknown>
+    if (typeof done !== 'number' || !(done >= 0)) return
+    try {
+      this.#request.onProgress?.({
+        done,
+        ...(typeof total === 'number' && total >= 0 ? { total } : {}),
+        ...(typeof phase === 'string' ? { phase: phase.slice(0, 200) } : {}),
+      })
+    } catch (error) {
+      this.#inFlight.log.write({ level: 'error', message: `a progress listener threw: ${String(error)}`, plugin: this.plugin.id })
+    }
+  }
+}
+
+/** The reason a signal was aborted with, as an error. */
+export function abortError(signal: AbortSignal): Error {
+  const reason: unknown = signal.reason
+  return reason instanceof Error ? reason : new DOMException(String(reason ?? 'This operation was aborted'), 'AbortError')
+}

@@ -1,0 +1,148 @@
+import type { CallOptions, ProviderHandle, ProviderPoint } from '@backplane/sdk'
+import type { CallRequest } from './active-call.ts'
+import type { Core } from './core.ts'
+import type { Lane } from './dispatcher.ts'
+import { kernelErrors } from './errors.ts'
+import type { Generation } from './generation.ts'
+import type { PointTable, Route } from './point-table.ts'
+import type { OpenedInstance, Target } from './ports.ts'
+import type { Perform } from './unary-call.ts'
+
+const nothingSaid: CallRequest = Object.freeze({})
+
+/** What a client leads to. */
+export interface ClientSubject {
+  readonly table: PointTable
+  readonly name: string
+  readonly lane: Lane
+}
+
+/** The handle of one provider: its methods, or for one that is opened the way to open it. */
+export function handleOf<P extends ProviderPoint>(core: Core, subject: ClientSubject): ProviderHandle<P> {
+  const { table, name, lane } = subject
+  if (table.open === undefined) {
+    const has = (method: string): boolean => {
+      const route = table.routes.get(method)
+      if (route === undefined) return false
+      return !route.optional || (lane.plugin().serving?.supplies(route.point, name, method) ?? false)
+    }
+    return closed({ ...methodsOf(core, subject, undefined), has }) as ProviderHandle<P>
+  }
+  const open = async (options: unknown, request: CallRequest = nothingSaid): Promise<unknown> =>
+    openedClient(core, subject, await openInstance(core, subject, options, request))
+  return closed({ open }) as ProviderHandle<P>
+}
+
+/** An instance as it was opened, on the generation it belongs to. */
+export interface OpenedOn extends OpenedInstance {
+  readonly generation: Generation
+  readonly target: Target
+  readonly close: () => Promise<void>
+}
+
+/** Opens an instance and checks that it supplies what the point demands. Errors: `POINT_METHOD_MISSING` and those of a call. */
+export async function openInstance(
+  core: Core,
+  subject: ClientSubject,
+  options: unknown,
+  request: CallRequest,
+): Promise<OpenedOn> {
+  const { table, name, lane } = subject
+  const route = table.open
+  const point = table.point.id
+  if (route === undefined)
+    throw kernelErrors.error('POINT_INVALID', { point, problem: 'is used without being opened' }, { point })
+  const target: Target = { point, name, method: 'open' }
+  let generation: Generation | undefined
+  const perform: Perform = {
+    run: (serving, _target, input, context) => {
+      generation = serving
+      return serving.instance.open(target, input, context)
+    },
+    late: (on, _target, answer) => void closeInstance(on, point, name, (answer as OpenedInstance).instance),
+  }
+  const opened = (await core.dispatcher.call(lane, { route, target, value: options }, request, perform)) as OpenedInstance
+  if (generation === undefined) throw new TypeError('an instance was opened on no generation')
+  const on = generation
+  on.opened += 1
+  let closing: Promise<void> | undefined
+  const close = (): Promise<void> => {
+    closing ??= closeInstance(on, point, name, opened.instance).finally(() => {
+      on.opened -= 1
+      on.changed?.()
+    })
+    return closing
+  }
+  const missing = [...table.routes.values()].find((method) => !method.optional && !opened.methods.includes(method.method))
+  if (missing !== undefined) {
+    await close()
+    const parameters = { plugin: on.plugin.id, point, name, method: missing.method }
+    throw kernelErrors.error('POINT_METHOD_MISSING', parameters, { plugin: on.plugin.id, point })
+  }
+  return { ...opened, generation: on, target: { point, name, method: 'close', instance: opened.instance }, close }
+}
+
+/** A lane that always leads to one generation, until it has ended. */
+export function pinnedLane(generation: Generation): Lane {
+  return {
+    plugin: () => generation.plugin,
+    generation: () => {
+      if (generation.ended !== undefined) throw generation.ended
+      return generation
+    },
+  }
+}
+
+async function closeInstance(generation: Generation, point: string, name: string, instance: number): Promise<void> {
+  if (generation.ended !== undefined) return
+  try {
+    await generation.instance.close({ point, name, method: 'close', instance })
+  } catch {
+    // an instance whose close fails is gone with its generation; the caller has nothing left to do
+  }
+}
+
+function openedClient(core: Core, subject: ClientSubject, opened: OpenedOn): unknown {
+  const lane = pinnedLane(opened.generation)
+  const supplied = new Set(opened.methods)
+  const methods = methodsOf(core, { ...subject, lane }, opened.instance, supplied)
+  const has = (method: string): boolean => subject.table.routes.has(method) && supplied.has(method)
+  return closed({ ...methods, has, [Symbol.asyncDispose]: opened.close })
+}
+
+type MethodOfClient = (value: unknown, options?: CallOptions) => unknown
+
+function methodsOf(
+  core: Core,
+  { table, name, lane }: ClientSubject,
+  instance: number | undefined,
+  supplied?: ReadonlySet<string>,
+): Record<string, MethodOfClient> {
+  const methods: Record<string, MethodOfClient> = {}
+  for (const route of table.routes.values()) {
+    const { point, method } = route
+    const target: Target = Object.freeze(instance === undefined ? { point, name, method } : { point, name, method, instance })
+    if (supplied !== undefined && !supplied.has(method)) methods[method] = missingMethod(lane, route, name)
+    else if (route.kind === 'stream') {
+      methods[method] = (value, options = nothingSaid) => core.dispatcher.stream(lane, { route, target, value }, options)
+    } else {
+      methods[method] = (value, options = nothingSaid) => core.dispatcher.call(lane, { route, target, value }, options)
+    }
+  }
+  return methods
+}
+
+function missingMethod(lane: Lane, route: Route, name: string): MethodOfClient {
+  const { point, method } = route
+  const error = (): Error => {
+    const plugin = lane.plugin().id
+    return kernelErrors.error('CALL_METHOD_MISSING', { plugin, point, name, method }, { plugin, point })
+  }
+  if (route.kind === 'unary') return () => Promise.reject(error())
+  return () => ({ [Symbol.asyncIterator]: () => ({ next: () => Promise.reject(error()) }) })
+}
+
+/** Without a prototype and frozen: it has exactly what the point declares, and is never taken for a promise. */
+function closed(members: object): unknown {
+  return Object.freeze(Object.assign(Object.create(null) as object, members))
+}

@@ -1,0 +1,55 @@
+import type { ErrorObject } from 'ajv/dist/2020.js'
+import { kernelErrors } from './errors.ts'
+import { didYouMean } from './nearest-name.ts'
+import { pointerText } from './validation.ts'
+
+/** A config schema as text may not be longer: it comes from the plugin. */
+const longestSchemaBytes = 256 * 1024
+
+/**
+ * Validates a plugin's settings against the JSON Schema of its manifest and fills in defaults. Answers a new, deeply
+ * frozen value. The schema compiler is loaded at the first plugin that has a schema, because loading it takes 100 ms.
+ * Errors: `CONFIG_SCHEMA_INVALID`, `CONFIG_INVALID` with file, path and the nearest known name.
+ */
+export async function checkConfig(
+  plugin: string,
+  schema: Readonly<Record<string, unknown>> | undefined,
+  config: unknown,
+  from: string,
+): Promise<unknown> {
+  const value = structuredClone(config ?? {})
+  if (schema === undefined) return freezeDeep(value)
+  const { Ajv2020 } = await import('ajv/dist/2020.js')
+  const schemaError = (problem: string): Error => kernelErrors.error('CONFIG_SCHEMA_INVALID', { plugin, problem }, { plugin })
+  if (JSON.stringify(schema).length > longestSchemaBytes) throw schemaError(`it is longer than ${longestSchemaBytes} bytes`)
+  let validate
+  try {
+    const ajv = new Ajv2020({ allErrors: true, useDefaults: true, strict: false, validateFormats: false, verbose: true })
+    validate = ajv.compile(schema)
+  } catch (error) {
+    throw schemaError(error instanceof Error ? error.message : String(error))
+  }
+  if (validate(value) === true) return freezeDeep(value)
+  const { path, problem } = describe((validate.errors ?? [])[0])
+  throw kernelErrors.error('CONFIG_INVALID', { from, path, problem }, { plugin, details: { path } })
+}
+
+function describe(error: ErrorObject | undefined): { readonly path: string; readonly problem: string } {
+  if (error === undefined) return { path: '$', problem: 'is not valid' }
+  const path = pointerText(error.instancePath)
+  if (error.keyword === 'additionalProperties') {
+    const name = String(error.params['additionalProperty'])
+    const known: unknown = (error.parentSchema as { properties?: unknown } | undefined)?.properties
+    return { path: `${path}.${name}`, problem: `is not a known setting${didYouMean(name, Object.keys(known ?? {}))}` }
+  }
+  if (error.keyword === 'required') return { path: `${path}.${String(error.params['missingProperty'])}`, problem: 'is missing' }
+  if (error.keyword === 'enum') return { path, problem: `must be one of ${JSON.stringify(error.params['allowedValues'])}` }
+  return { path, problem: error.message ?? 'is not valid' }
+}
+
+/** Frozen, because every part of a plugin and of the host sees the same value. */
+function freezeDeep(value: unknown): unknown {
+  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return value
+  for (const member of Object.values(value)) freezeDeep(member)
+  return Object.freeze(value)
+}

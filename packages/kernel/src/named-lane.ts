@@ -1,0 +1,22 @@
+import type { Core } from './core.ts'
+import type { Lane } from './dispatcher.ts'
+import { kernelErrors } from './errors.ts'
+import { unavailable } from './points.ts'
+import type { PointTable } from './point-table.ts'
+
+/** Leads to whatever plugin provides `name` at the moment of the call, starting it when it does not run. */
+export function namedLane(core: Core, table: PointTable, name: string): Lane {
+  return {
+    plugin: () => {
+      if (core.stopping.aborted) throw kernelErrors.error('KERNEL_STOPPING')
+      const binding = table.bindings.get(name)
+      if (binding === undefined) throw core.points.missing(table, name)
+      return binding.plugin
+    },
+    generation: (plugin) => {
+      if (plugin.serving !== undefined) return plugin.serving
+      if (!plugin.usable) throw unavailable(plugin)
+      return core.activate(plugin)
+    },
+  }
+}

@@ -1,0 +1,224 @@
+import type { Point } from '@backplane/sdk'
+import { kernelErrors } from './errors.ts'
+import type { DataEntry, PointListener, PointUser } from './kernel.ts'
+import { didYouMean } from './nearest-name.ts'
+import { type Plugin, unavailableReason } from './plugin.ts'
+import { type Binding, PointTable } from './point-table.ts'
+
+/** Names of removed plugins that are remembered. */
+const mostGone = 256
+
+/** What is contributed where: the index from point and name to plugin, and the changes of it. */
+export class Points {
+  readonly #tables = new Map<string, PointTable>()
+  /** Plugins that are known and do not count; they are listed with their reason. */
+  readonly #unusable = new Set<Plugin>()
+  readonly #watches = new Map<PointTable, Set<Watch>>()
+  readonly #dirty = new Set<PointTable>()
+  readonly #gone = new Map<string, { readonly plugin: string; readonly reason: string }>()
+
+  /** Errors: `POINT_INVALID`, `POINT_SCHEMA_ASYNC`. */
+  constructor(points: readonly Point[]) {
+    for (const point of points) {
+      if (this.#tables.has(point.id)) throw kernelErrors.error('POINT_INVALID', { point: point.id, problem: 'is given twice' })
+      this.#tables.set(point.id, new PointTable(point))
+    }
+  }
+
+  get ids(): Iterable<string> {
+    return this.#tables.keys()
+  }
+
+  get tables(): Iterable<PointTable> {
+    return this.#tables.values()
+  }
+
+  find(id: string): PointTable | undefined {
+    return this.#tables.get(id)
+  }
+
+  /** Errors: `POINT_UNKNOWN` with the nearest id. */
+  table(id: string, kind: Point['kind']): PointTable {
+    const table = this.#tables.get(id)
+    if (table?.point.kind === kind) return table
+    const suggestion = table === undefined ? didYouMean(id, this.#tables.keys()) : ` of kind ${kind}`
+    throw kernelErrors.error('POINT_UNKNOWN', { point: id, suggestion }, { point: id })
+  }
+
+  /** Makes what a usable plugin declares reachable. Errors: `POINT_CONFLICT` (nothing is bound). */
+  bind(plugin: Plugin): void {
+    const contributes = Object.entries(plugin.candidate.manifest?.contributes ?? {})
+    for (const [id, names] of contributes) {
+      const table = this.#tables.get(id)
+      if (table?.point.kind !== 'provider') continue
+      for (const name of Object.keys(names)) {
+        const other = table.bindings.get(name)?.plugin
+        if (other === undefined || other === plugin) continue
+        throw kernelErrors.error(
+          'POINT_CONFLICT',
+          { plugin: plugin.id, other: other.id, point: id, name },
+          { plugin: plugin.id, point: id },
+        )
+      }
+    }
+    for (const [id, names] of contributes) {
+      const table = this.#tables.get(id)
+      if (table === undefined) continue
+      for (const [name, metadata] of Object.entries(names))
+        table.bindings.set(table.key(plugin.id, name), { plugin, name, metadata })
+      table.handlers = undefined
+    }
+    this.touch(plugin)
+  }
+
+  unbind(plugin: Plugin): void {
+    for (const [id, names] of Object.entries(plugin.candidate.manifest?.contributes ?? {})) {
+      const table = this.#tables.get(id)
+      if (table === undefined) continue
+      for (const name of Object.keys(names)) {
+        const key = table.key(plugin.id, name)
+        if (table.bindings.get(key)?.plugin === plugin) table.bindings.delete(key)
+      }
+      table.handlers = undefined
+    }
+    this.touch(plugin)
+  }
+
+  /** To be told of every change of a plugin's state: whoever watches its points hears of it at the next {@link flush}. */
+  touch(plugin: Plugin): void {
+    if (plugin.usable) this.#unusable.delete(plugin)
+    else this.#unusable.add(plugin)
+    if (this.#watches.size === 0) return
+    for (const id of Object.keys(plugin.candidate.manifest?.contributes ?? {})) {
+      const table = this.#tables.get(id)
+      if (table === undefined || !this.#watches.has(table)) continue
+      if (this.#dirty.size === 0) queueMicrotask(() => this.#flush())
+      this.#dirty.add(table)
+    }
+  }
+
+  /** The plugin is gone; for a while its names are refused with the reason instead of as unknown. */
+  forget(plugin: Plugin, reason: string): void {
+    this.unbind(plugin)
+    this.#unusable.delete(plugin)
+    for (const [point, names] of Object.entries(plugin.candidate.manifest?.contributes ?? {})) {
+      for (const name of Object.keys(names)) this.#gone.set(`${point} ${name}`, { plugin: plugin.id, reason })
+    }
+    for (const key of this.#gone.keys()) {
+      if (this.#gone.size <= mostGone) break
+      this.#gone.delete(key)
+    }
+  }
+
+  /** Why nobody provides a name now: the plugin that would, or the nearest name. */
+  missing(table: PointTable, name: string): Error {
+    const point = table.point.id
+    for (const plugin of this.#unusable) {
+      if (plugin.candidate.manifest?.contributes[point]?.[name] !== undefined) return unavailable(plugin)
+    }
+    const gone = this.#gone.get(`${point} ${name}`)
+    if (gone !== undefined) return kernelErrors.error('PLUGIN_UNAVAILABLE', { ...gone }, { plugin: gone.plugin, point })
+    const suggestion = didYouMean(name, table.bindings.keys())
+    return kernelErrors.error('POINT_UNKNOWN_PROVIDER', { point, name, suggestion }, { point })
+  }
+
+  contributions(table: PointTable): readonly PointUser[] {
+    const users = [...table.bindings.values()].map(userOf)
+    for (const plugin of this.#unusable) {
+      for (const [name, metadata] of Object.entries(plugin.candidate.manifest?.contributes[table.point.id] ?? {})) {
+        if (table.bindings.get(table.key(plugin.id, name))?.plugin !== plugin) users.push(userOf({ plugin, name, metadata }))
+      }
+    }
+    return users.sort((a, b) => compare(a.name, b.name) || compare(a.plugin, b.plugin))
+  }
+
+  data<V>(table: PointTable): readonly DataEntry<V>[] {
+    const entries: DataEntry<V>[] = []
+    for (const { plugin, name, metadata } of table.bindings.values()) {
+      if (!plugin.usable) continue
+      const added = plugin.serving?.data.find((entry) => entry.point === table.point.id && entry.name === name)
+      const value = added === undefined ? metadata : added.value
+      if (added !== undefined || !isLeftForSetup(table, metadata)) entries.push({ plugin: plugin.id, name, value: value as V })
+    }
+    return entries.sort((a, b) => compare(a.name, b.name) || compare(a.plugin, b.plugin))
+  }
+
+  watch(table: PointTable, listener: PointListener): Disposable {
+    const watch: Watch = { listener, known: new Map() }
+    const watches = this.#watches.get(table) ?? new Set()
+    this.#watches.set(table, watches.add(watch))
+    this.#tell(table, watch, true)
+    return {
+      [Symbol.dispose]: () => {
+        watches.delete(watch)
+        if (watches.size === 0) this.#watches.delete(table)
+      },
+    }
+  }
+
+  #flush(): void {
+    const dirty = [...this.#dirty]
+    this.#dirty.clear()
+    for (const table of dirty) for (const watch of this.#watches.get(table) ?? []) this.#tell(table, watch, false)
+  }
+
+  #tell(table: PointTable, watch: Watch, always: boolean): void {
+    const users = this.contributions(table)
+    const before = watch.known
+    const added: PointUser[] = []
+    watch.known = new Map()
+    for (const user of users) {
+      const key = `${user.plugin} ${user.name}`
+      const stamp = stampOf(user)
+      watch.known.set(key, { user, stamp })
+      if (before.get(key)?.stamp === stamp) before.delete(key)
+      else added.push(user)
+    }
+    const removed = [...before.values()].map(({ user }) => user)
+    if (always || added.length > 0 || removed.length > 0) watch.listener(users, { added, removed })
+  }
+}
+
+interface Watch {
+  readonly listener: PointListener
+  known: Map<string, { readonly user: PointUser; readonly stamp: string }>
+}
+
+const epochs = new WeakMap<PointUser, number>()
+
+function userOf({ plugin, name, metadata }: Binding): PointUser {
+  const reason = unavailableReason(plugin.state) ?? plugin.off ?? plugin.candidate.failure?.message ?? plugin.candidate.denied
+  const user: PointUser = {
+    plugin: plugin.id,
+    version: plugin.candidate.version,
+    name,
+    metadata,
+    available: reason === undefined,
+    ...(reason === undefined ? {} : { reason }),
+  }
+  epochs.set(user, plugin.epoch)
+  return user
+}
+
+/** Differs whenever a watcher has something to do: another version or generation serves, or calls are (not) taken now. */
+function stampOf(user: PointUser): string {
+  return `${user.version} ${epochs.get(user) ?? 0} ${user.reason ?? ''}`
+}
+
+/** An empty object that is not a value stands for "setup adds it". */
+function isLeftForSetup(table: PointTable, metadata: Readonly<Record<string, unknown>>): boolean {
+  return Object.keys(metadata).length === 0 && table.declared?.(metadata).issues !== undefined
+}
+
+/** The plugin takes no calls, and why. */
+export function unavailable(plugin: Plugin): Error {
+  const { state, candidate, id } = plugin
+  const failure = state.name === 'failed' || state.name === 'quarantined' ? state.failure : candidate.failure
+  const reason = unavailableReason(state) ?? plugin.off ?? failure?.message ?? candidate.denied ?? 'it was stopped'
+  const details = { state: state.name, ...(failure === undefined ? {} : { code: failure.code, stage: failure.stage }) }
+  return kernelErrors.error('PLUGIN_UNAVAILABLE', { plugin: id, reason }, { plugin: id, details, hint: failure?.hint })
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}

@@ -1,0 +1,55 @@
+import type { Log, FoundPackage, Source, SourceListing, SourceProblem } from '../ports.ts'
+
+/** One package or problem of one source, in order of precedence. */
+export interface Discovered {
+  readonly source: Source
+  /** What the manifest says, when it says something that can be an id; else the path. */
+  readonly id: string
+  readonly path: string
+  readonly found: FoundPackage | undefined
+  readonly problem: SourceProblem | undefined
+}
+
+/**
+ * Asks every source at once what there is. A source that cannot answer keeps what it answered last: losing sight of a
+ * plugin is not the same as its removal.
+ */
+export async function discover(
+  sources: readonly Source[],
+  last: Map<Source, SourceListing>,
+  log: Log,
+  signal: AbortSignal,
+): Promise<readonly Discovered[]> {
+  const listings = await Promise.all(
+    sources.map(async (source) => {
+      try {
+        const listing = await source.list(signal)
+        last.set(source, listing)
+        return listing
+      } catch (error) {
+        signal.throwIfAborted()
+        log.write({ level: 'error', message: `source ${source.name} cannot be listed: ${String(error)}` })
+        return last.get(source) ?? { packages: [], problems: [] }
+      }
+    }),
+  )
+  return sources.flatMap((source, index) => discovered(source, listings[index] ?? { packages: [], problems: [] }))
+}
+
+function discovered(source: Source, listing: SourceListing): readonly Discovered[] {
+  return [
+    ...listing.packages.map((found) => ({
+      source,
+      id: idOf(found.manifest) ?? found.path,
+      path: found.path,
+      found,
+      problem: undefined,
+    })),
+    ...listing.problems.map((problem) => ({ source, id: problem.path, path: problem.path, found: undefined, problem })),
+  ]
+}
+
+function idOf(manifest: unknown): string | undefined {
+  const id: unknown = typeof manifest === 'object' && manifest !== null ? Reflect.get(manifest, 'id') : undefined
+  return typeof id === 'string' && /^[a-z0-9][a-z0-9-]{0,63}\/[a-z0-9][a-z0-9-]{0,63}$/.test(id) ? id : undefined
+}

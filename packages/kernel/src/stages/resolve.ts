@@ -1,0 +1,167 @@
+import { kernelErrors } from '../errors.ts'
+import { type Ordered, orderHandlers } from '../hook-order.ts'
+import { didYouMean } from '../nearest-name.ts'
+import type { Candidate } from '../plugin.ts'
+import type { Points } from '../points.ts'
+import type { Failure } from '../record.ts'
+import { satisfies } from '../version-range.ts'
+import { failureOf, type StageResult } from './stage-result.ts'
+
+/** What a plugin is looked at among: every other one. */
+export interface World {
+  /** In order of precedence, one per id. */
+  readonly candidates: ReadonlyMap<string, Candidate>
+  /** Why a plugin that passed its check does not run all the same: switched off, denied. */
+  readonly offReason: (candidate: Candidate) => string | undefined
+  /** What serves keeps its names: a newcomer never takes them from a running plugin. */
+  readonly serves: (candidate: Candidate) => boolean
+  readonly points: Points
+}
+
+/** Whether the plugin is wrong by itself, whatever the others are. */
+export function isUnfit(candidate: Candidate): boolean {
+  return candidate.failure !== undefined && candidate.failure.stage !== 'resolve'
+}
+
+/** Decides which plugins fit together: dependencies, one provider per name, an order for every hook. */
+export class Resolver {
+  readonly #world: World
+  readonly #dependencyFailures = new Map<string, Failure | undefined>()
+  readonly #results = new Map<string, StageResult<readonly string[]>>()
+  readonly #cycles = new Map<string, readonly string[]>()
+  readonly #owners = new Map<string, Candidate>()
+  readonly #orderFailures = new Map<string, Failure>()
+
+  constructor(world: World) {
+    this.#world = world
+    const viable = [...world.candidates.values()].filter((candidate) => this.#dependencyFailure(candidate) === undefined)
+    viable.sort((a, b) => Number(world.serves(b)) - Number(world.serves(a)))
+    const handlers = new Map<string, HookUser[]>()
+    for (const candidate of viable) this.#claim(candidate, handlers)
+    for (const [point, users] of handlers) this.#order(point, users)
+  }
+
+  /** One plugin in, one result out: the ids to be started before it, or why it cannot run. */
+  resolve(candidate: Candidate): StageResult<readonly string[]> {
+    const known = this.#results.get(candidate.id)
+    if (known !== undefined) return known
+    const result = this.#resolve(candidate)
+    this.#results.set(candidate.id, result)
+    return result
+  }
+
+  #resolve(candidate: Candidate): StageResult<readonly string[]> {
+    const failure = this.#dependencyFailure(candidate) ?? this.#conflict(candidate) ?? this.#orderFailures.get(candidate.id)
+    if (failure !== undefined) return { ok: false, failure }
+    const dependencies = candidate.manifest?.dependencies ?? []
+    if (dependencies.length === 0) return { ok: true, value: none }
+    const first: string[] = []
+    for (const { id, range, optional } of dependencies) {
+      const other = this.#world.candidates.get(id)
+      if (optional === true) {
+        const fits = other !== undefined && satisfies(other.version, range) && !this.#leadsTo(other, candidate.id, new Set())
+        if (fits && this.resolve(other).ok) first.push(id)
+        continue
+      }
+      const result = other === undefined ? undefined : this.resolve(other)
+      if (result?.ok === false) return { ok: false, failure: this.#failed(candidate, id, result.failure.message) }
+      first.push(id)
+    }
+    return { ok: true, value: first }
+  }
+
+  /** What keeps a plugin off by itself or by what it needs; provider names and hook orders come later. */
+  #dependencyFailure(candidate: Candidate, path: readonly string[] = []): Failure | undefined {
+    if (this.#dependencyFailures.has(candidate.id)) return this.#dependencyFailures.get(candidate.id)
+    const failure = isUnfit(candidate) ? candidate.failure : this.#missing(candidate, [...path, candidate.id])
+    this.#dependencyFailures.set(candidate.id, failure)
+    return failure
+  }
+
+  #missing(candidate: Candidate, path: readonly string[]): Failure | undefined {
+    const plugin = candidate.id
+    for (const { id: dependency, range, optional } of candidate.manifest?.dependencies ?? []) {
+      if (optional === true) continue
+      const at = path.indexOf(dependency)
+      if (at >= 0) {
+        for (const member of path.slice(at)) this.#cycles.set(member, [...path.slice(at), dependency])
+        continue
+      }
+      const other = this.#world.candidates.get(dependency)
+      if (other === undefined) {
+        const suggestion = didYouMean(dependency, this.#world.candidates.keys())
+        return failure('DEPENDENCY_MISSING', { plugin, dependency, range, suggestion })
+      }
+      const off = this.#world.offReason(other)
+      if (off !== undefined) return this.#failed(candidate, dependency, off)
+      if (!isUnfit(other) && !satisfies(other.version, range)) {
+        return failure('DEPENDENCY_MISMATCH', { plugin, dependency, range, version: other.version })
+      }
+      const broken = this.#dependencyFailure(other, path)
+      if (broken !== undefined && !this.#cycles.has(plugin)) return this.#failed(candidate, dependency, broken.message)
+    }
+    const cycle = this.#cycles.get(plugin)
+    return cycle === undefined ? undefined : failure('DEPENDENCY_CYCLE', { plugin, cycle: cycle.join(' → ') })
+  }
+
+  #failed(candidate: Candidate, dependency: string, reason: string): Failure {
+    return failure('DEPENDENCY_FAILED', { plugin: candidate.id, dependency, reason })
+  }
+
+  /** The first by precedence owns a provider's name. */
+  #claim(candidate: Candidate, handlers: Map<string, HookUser[]>): void {
+    if (this.#world.offReason(candidate) !== undefined) return
+    for (const [point, names] of Object.entries(candidate.manifest?.contributes ?? {})) {
+      const kind = this.#world.points.find(point)?.point.kind
+      for (const [name, metadata] of Object.entries(names)) {
+        const key = `${point} ${name}`
+        if (kind === 'provider' && !this.#owners.has(key)) this.#owners.set(key, candidate)
+        if (kind === 'hook') handlers.set(point, [...(handlers.get(point) ?? []), { plugin: candidate, name, metadata }])
+      }
+    }
+  }
+
+  #conflict(candidate: Candidate): Failure | undefined {
+    if (this.#world.offReason(candidate) !== undefined) return undefined
+    for (const [point, names] of Object.entries(candidate.manifest?.contributes ?? {})) {
+      for (const name of Object.keys(names)) {
+        const owner = this.#owners.get(`${point} ${name}`)
+        if (owner === undefined || owner === candidate) continue
+        return failure('POINT_CONFLICT', { plugin: candidate.id, other: owner.id, point, name })
+      }
+    }
+    return undefined
+  }
+
+  /** Every plugin of a cycle fails, so that the rest has an order. */
+  #order(point: string, users: readonly HookUser[]): void {
+    let left = users
+    for (let sequence = orderHandlers(left); !sequence.ok; sequence = orderHandlers(left)) {
+      const members = new Set(sequence.cycle)
+      for (const plugin of members) {
+        this.#orderFailures.set(plugin, failure('HOOK_ORDER_CYCLE', { plugin, point, cycle: sequence.cycle.join(' before ') }))
+      }
+      left = left.filter(({ plugin }) => !members.has(plugin.id))
+    }
+  }
+
+  #leadsTo(from: Candidate, id: string, seen: Set<string>): boolean {
+    if (from.id === id) return true
+    if (seen.has(from.id)) return false
+    seen.add(from.id)
+    return (from.manifest?.dependencies ?? []).some((dependency) => {
+      const other = this.#world.candidates.get(dependency.id)
+      return other !== undefined && this.#leadsTo(other, id, seen)
+    })
+  }
+}
+
+interface HookUser extends Ordered {
+  readonly plugin: Candidate
+}
+
+const none: readonly string[] = Object.freeze([])
+
+function failure(code: Parameters<typeof kernelErrors.error>[0], parameters: Readonly<Record<string, string>>): Failure {
+  return failureOf('resolve', kernelErrors.error(code, parameters))
+}

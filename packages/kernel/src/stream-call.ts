@@ -1,0 +1,101 @@
+import { ActiveCall, type CallRequest, type CallSubject } from './active-call.ts'
+import { outputInvalid } from './call-error.ts'
+import type { CallEnds } from './dispatcher.ts'
+import type { Generation } from './generation.ts'
+
+type Step = IteratorResult<unknown, undefined>
+
+const over: Step = { done: true, value: undefined }
+
+/** A call that answers many: one call from its first item to its end, each item checked as it comes. */
+export class StreamCall extends ActiveCall {
+  readonly #ends: CallEnds
+  readonly #started: PromiseWithResolvers<void> = Promise.withResolvers()
+  #iterator: AsyncIterator<unknown> | undefined
+  #error: Error | undefined
+  #pending: { readonly resolve: (step: Step) => void; readonly reject: (error: Error) => void } | undefined
+  #turn: Promise<unknown> = Promise.resolve()
+
+  constructor(subject: CallSubject, request: CallRequest, ends: CallEnds) {
+    super(subject, request, ends.inFlight)
+    this.#ends = ends
+  }
+
+  override run(generation: Generation): void {
+    try {
+      this.#iterator = generation.instance.stream(this.target, this.input, this)[Symbol.asyncIterator]()
+      this.#started.resolve()
+    } catch (error) {
+      this.#ends.failed(this, error)
+    }
+  }
+
+  /** The next item; asked for again before it came, the answers keep their order. */
+  pull(): Promise<Step> {
+    return this.#inTurn(() => this.#step((iterator) => iterator.next()))
+  }
+
+  /** The consumer has enough: the plugin's generator runs its cleanup, within the call's deadline. */
+  async stop(): Promise<Step> {
+    if (this.#iterator === undefined) this.#end()
+    await this.#inTurn(() => this.#step(async (iterator) => (await iterator.return?.()) ?? over)).catch(() => undefined)
+    this.#end()
+    return over
+  }
+
+  #inTurn(work: () => Promise<Step>): Promise<Step> {
+    const turn = this.#turn.then(work)
+    this.#turn = turn.catch(() => undefined)
+    return turn
+  }
+
+  #step(ask: (iterator: AsyncIterator<unknown>) => Promise<IteratorResult<unknown>>): Promise<Step> {
+    if (this.settled) return this.#last()
+    return new Promise((resolve, reject) => {
+      this.#pending = { resolve, reject }
+      this.#started.promise
+        .then(() => (this.#iterator === undefined || this.settled ? over : ask(this.#iterator)))
+        .then(
+          (step) => this.#arrived(step),
+          (error: unknown) => this.#ends.failed(this, error),
+        )
+    })
+  }
+
+  #arrived(step: IteratorResult<unknown>): void {
+    if (this.settled) return
+    if (step.done === true) {
+      this.#end()
+      return
+    }
+    const checked = this.route.output(step.value)
+    if (checked.issues === undefined) this.#answer({ done: false, value: checked.value })
+    else this.abort(outputInvalid(this.plugin, this.route, checked.issues))
+  }
+
+  #end(): void {
+    if (this.settle(false)) this.#answer(over)
+  }
+
+  #answer(step: Step): void {
+    const pending = this.#pending
+    this.#pending = undefined
+    pending?.resolve(step)
+  }
+
+  /** An error is told once; after it the stream is over. */
+  #last(): Promise<Step> {
+    const error = this.#error
+    this.#error = undefined
+    return error === undefined ? Promise.resolve(over) : Promise.reject(error)
+  }
+
+  protected override refuse(error: Error): void {
+    const pending = this.#pending
+    this.#pending = undefined
+    if (pending === undefined) this.#error = error
+    else pending.reject(error)
+    this.#started.resolve()
+    this.#iterator?.return?.().catch(() => undefined)
+  }
+}

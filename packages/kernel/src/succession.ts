@@ -1,0 +1,164 @@
+import type { Core } from './core.ts'
+import type { Generation } from './generation.ts'
+import { quiesce, serve, setState, startNow, startWithDependencies } from './lifecycle.ts'
+import { type Candidate, Plugin } from './plugin.ts'
+import type { Failure } from './record.ts'
+import { failureOf } from './stages/stage-result.ts'
+import { stop } from './stages/stop.ts'
+import type { Started } from './stages/start.ts'
+import { retire } from './upgrade.ts'
+
+/** Takes a package in that was not there before. Nothing of it runs. */
+export function introduce(
+  core: Core,
+  candidate: Candidate,
+  { shadowed, off }: { readonly shadowed: readonly string[]; readonly off: string | undefined },
+): Plugin {
+  const plugin = new Plugin(candidate)
+  plugin.shadowed = shadowed
+  plugin.off = off
+  core.plugins.set(plugin.id, plugin)
+  settle(core, plugin, true)
+  return plugin
+}
+
+/** Brings a plugin that does not run to where its candidate belongs: idle, failed or disabled. */
+export function settle(core: Core, plugin: Plugin, isNew = false): void {
+  const { candidate } = plugin
+  setState(core, plugin, { name: 'discovered' }, isNew)
+  const { failure } = candidate
+  if (failure !== undefined && failure.stage !== 'resolve') return setState(core, plugin, { name: 'failed', failure })
+  setState(core, plugin, { name: 'checked' })
+  const off = plugin.off ?? candidate.denied
+  if (off !== undefined) return setState(core, plugin, { name: 'disabled', reason: off })
+  if (failure !== undefined) return setState(core, plugin, { name: 'failed', failure })
+  setState(core, plugin, { name: 'resolved' })
+  try {
+    core.points.bind(plugin)
+    setState(core, plugin, { name: 'idle' })
+  } catch (error) {
+    candidate.failure = failureOf('resolve', error)
+    setState(core, plugin, { name: 'failed', failure: candidate.failure })
+  }
+}
+
+/** Looks at a plugin again whose surroundings changed: what did not fit may fit now, and the other way round. */
+export function reconsider(core: Core, plugin: Plugin): void {
+  if (plugin.serving !== undefined || plugin.isBusy) return
+  const { state, candidate } = plugin
+  const shown = state.name === 'failed' ? state.failure : undefined
+  const wanted = plugin.off ?? candidate.denied
+  if (wanted !== undefined ? state.name === 'disabled' : state.name !== 'disabled' && isSameFailure(shown, candidate.failure))
+    return
+  core.points.unbind(plugin)
+  settle(core, plugin)
+}
+
+/** A plugin that failed to start stays failed by itself; only failures of the stages before follow the surroundings. */
+function isSameFailure(shown: Failure | undefined, now: Failure | undefined): boolean {
+  if (now === undefined) return shown === undefined || shown.stage === 'start'
+  return shown?.code === now.code && shown.message === now.message
+}
+
+/**
+ * Puts another package in a plugin's place. While the old one serves, the new one starts beside it and takes over only
+ * once it is ready and has kept its promises; when it cannot, the old one goes on and the record says why.
+ */
+export function replace(core: Core, plugin: Plugin, candidate: Candidate): Promise<void> {
+  return plugin.inTurn(async () => {
+    if (core.plugins.get(plugin.id) !== plugin) {
+      introduce(core, candidate, { shadowed: plugin.shadowed, off: undefined })
+    } else if (plugin.serving === undefined) {
+      core.points.unbind(plugin)
+      plugin.candidate = candidate
+      plugin.rejected = undefined
+      plugin.update = undefined
+      plugin.limits = undefined
+      plugin.troublesAtMs = []
+      settle(core, plugin)
+    } else {
+      await succeed(core, plugin, candidate)
+    }
+  })
+}
+
+/** Starts a fresh generation of the bytes there are now, even if nothing changed. */
+export function renew(core: Core, plugin: Plugin): Promise<void> {
+  return plugin.inTurn(async () => {
+    const candidate = { ...plugin.candidate, staged: undefined }
+    if (plugin.serving !== undefined) return succeed(core, plugin, candidate)
+    if (!plugin.usable) return
+    core.points.unbind(plugin)
+    plugin.candidate = candidate
+    plugin.troublesAtMs = []
+    settle(core, plugin)
+    if (plugin.usable) await startNow(core, plugin)
+  })
+}
+
+async function succeed(core: Core, plugin: Plugin, candidate: Candidate): Promise<void> {
+  if (candidate.failure !== undefined) return reject(core, plugin, candidate, candidate.failure)
+  plugin.generation += 1
+  const result = await startWithDependencies(core, plugin, candidate)
+  if (!result.ok) return reject(core, plugin, candidate, result.failure)
+  const { candidate: old } = plugin
+  try {
+    takeOver(core, plugin, candidate, result.value)
+  } catch (error) {
+    plugin.candidate = old
+    core.points.bind(plugin)
+    await stop(core, result.value.generation)
+    reject(core, plugin, candidate, failureOf('start', error))
+  }
+}
+
+/** In one step, so that every call by name reaches either the old generation or the new one. */
+function takeOver(core: Core, plugin: Plugin, candidate: Candidate, started: Started): void {
+  const { version } = plugin.candidate
+  core.points.unbind(plugin)
+  plugin.candidate = candidate
+  core.points.bind(plugin)
+  plugin.rejected = undefined
+  if (plugin.serving === undefined) setState(core, plugin, { name: 'starting', generation: started.generation.number })
+  const before: Generation | undefined = serve(core, plugin, started)
+  core.events.record({
+    type: 'plugin.updated',
+    plugin: plugin.id,
+    from: version,
+    to: candidate.version,
+    generation: started.generation.number,
+  })
+  if (before !== undefined) void retire(core, before, `generation ${started.generation.number} (${candidate.version}) took over`)
+}
+
+function reject(core: Core, plugin: Plugin, candidate: Candidate, failure: Failure): void {
+  plugin.rejected = candidate
+  plugin.update = { version: candidate.version, atMs: core.clock.now(), failure }
+  core.events.record({ type: 'plugin.update-failed', plugin: plugin.id, version: candidate.version, failure })
+  core.log.write({ level: 'error', message: `${candidate.version} could not take over: ${failure.message}`, plugin: plugin.id })
+}
+
+/** Refuses new calls at once, lets running ones end, stops the plugin and forgets it. */
+export function withdraw(core: Core, plugin: Plugin, reason: string): Promise<void> {
+  plugin.off = reason
+  core.points.unbind(plugin)
+  return plugin.inTurn(async () => {
+    if (core.plugins.get(plugin.id) !== plugin) return
+    await quiesce(core, plugin, reason)
+    setState(core, plugin, { name: 'stopped', reason })
+    core.plugins.delete(plugin.id)
+    core.points.forget(plugin, reason)
+    core.events.record({ type: 'plugin.removed', plugin: plugin.id, version: plugin.candidate.version })
+  })
+}
+
+/** Refuses new calls at once, lets running ones end, stops the plugin and keeps it off. */
+export function switchOff(core: Core, plugin: Plugin, reason: string): Promise<void> {
+  plugin.off = reason
+  core.points.unbind(plugin)
+  return plugin.inTurn(async () => {
+    if (core.plugins.get(plugin.id) !== plugin || plugin.off === undefined) return
+    await quiesce(core, plugin, reason)
+    setState(core, plugin, { name: 'disabled', reason })
+  })
+}

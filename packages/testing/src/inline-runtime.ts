@@ -1,0 +1,219 @@
+import {
+  PlatformError,
+  type HookHandler,
+  type HookPoint,
+  type PluginIdentity,
+  type ProviderPoint,
+  type Scope,
+} from '@backplane/sdk'
+import type {
+  CallContext,
+  Contribution,
+  Enforcement,
+  ExitCause,
+  HostLink,
+  Instance,
+  Runtime,
+  StartRequest,
+  Target,
+} from '@backplane/kernel'
+import { callOf, contextOf, scopeClient } from './inline-client.ts'
+
+/** A runtime for tests: runs modules that are in memory, in this process, and can be told to let one end unexpectedly. */
+export interface InlineRuntime extends Runtime {
+  /** Generations running now. */
+  readonly running: () => readonly PluginIdentity[]
+  /** Ends every running generation of a plugin as if its process had ended. */
+  readonly crash: (plugin: string, cause?: ExitCause) => void
+}
+
+/** What {@link inlineRuntime} may be told. */
+export interface InlineRuntimeOptions {
+  /** Default `trusted`. */
+  readonly tier?: Runtime['tier']
+  /** What it says it enforces. Default: nothing to say. */
+  readonly enforces?: Runtime['enforces']
+}
+
+/** Makes a runtime that runs plugins inline. */
+export function inlineRuntime({ tier = 'trusted', enforces = () => noEnforcement }: InlineRuntimeOptions = {}): InlineRuntime {
+  const running = new Set<InlineInstance>()
+  return {
+    tier,
+    enforces,
+    start: async (request, host, signal) => {
+      if (request.code.kind !== 'module')
+        throw new PlatformError('RUNTIME_LOAD_FAILED', 'the inline runtime runs modules in memory only')
+      const instance = new InlineInstance(request, host, tier)
+      try {
+        await abortable(instance.setUp(request.code.module.setup), signal)
+      } catch (error) {
+        await instance.stop()
+        if (signal.aborted || error instanceof PlatformError) throw error
+        const message = error instanceof Error ? error.message : String(error)
+        throw new PlatformError('RUNTIME_SETUP_FAILED', message, { plugin: request.plugin.id, cause: error })
+      }
+      running.add(instance)
+      void instance.exited.then(() => running.delete(instance))
+      return instance
+    },
+    running: () => [...running].map(({ plugin }) => plugin),
+    crash: (plugin, cause = { kind: 'signal', signal: 'SIGKILL', lastLines: [] }) => {
+      for (const instance of running) if (instance.plugin.id === plugin) instance.end(cause)
+    },
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all([...running].map((instance) => instance.stop()))
+    },
+  }
+}
+
+const noEnforcement: readonly Enforcement[] = []
+
+type Method = (value: unknown, call: unknown) => unknown
+type Methods = Readonly<Record<string, Method>>
+
+class InlineInstance implements Instance {
+  readonly plugin: PluginIdentity
+  readonly tier: Runtime['tier']
+  readonly pid: number = process.pid
+  readonly contributions: Contribution[] = []
+  readonly exited: Promise<ExitCause>
+  readonly #request: StartRequest
+  readonly #host: HostLink
+  readonly #ended = Promise.withResolvers<ExitCause>()
+  readonly #stopping = new AbortController()
+  readonly #registered = new Map<string, Methods>()
+  readonly #opened = new Map<number, Methods>()
+  readonly #cleanups: (() => void | Promise<void>)[] = []
+  #settingUp = true
+  #newest = 0
+  #stopped: Promise<void> | undefined
+
+  constructor(request: StartRequest, host: HostLink, tier: Runtime['tier']) {
+    this.plugin = request.plugin
+    this.tier = tier
+    this.#request = request
+    this.#host = host
+    this.exited = this.#ended.promise
+  }
+
+  async setUp(setup: (scope: Scope) => void | Promise<void>): Promise<void> {
+    try {
+      await setup(this.#scope())
+    } finally {
+      this.#settingUp = false
+    }
+  }
+
+  end(cause: ExitCause): void {
+    this.#stopping.abort()
+    this.#ended.resolve(cause)
+  }
+
+  async call(target: Target, value: unknown, context: CallContext): Promise<unknown> {
+    return this.#method(target)(value, callOf(context, this.#host))
+  }
+
+  async *stream(target: Target, value: unknown, context: CallContext): AsyncIterable<unknown> {
+    yield* this.#method(target)(value, callOf(context, this.#host)) as AsyncIterable<unknown>
+  }
+
+  async open(target: Target, options: unknown, context: CallContext): Promise<{ instance: number; methods: readonly string[] }> {
+    const opened = (await this.#method(target)(options, callOf(context, this.#host))) as Methods
+    this.#newest += 1
+    this.#opened.set(this.#newest, opened)
+    return { instance: this.#newest, methods: methodNames(opened) }
+  }
+
+  async close({ instance = 0 }: Target): Promise<void> {
+    const opened = this.#opened.get(instance)
+    this.#opened.delete(instance)
+    await opened?.['close']?.(undefined, undefined)
+  }
+
+  async ping(): Promise<void> {}
+
+  stop(): Promise<void> {
+    this.#stopped ??= (async () => {
+      this.#stopping.abort()
+      for (const instance of this.#opened.keys())
+        await this.close({ point: '', name: '', method: 'close', instance }).catch(() => undefined)
+      for (const cleanup of this.#cleanups.reverse()) {
+        try {
+          await cleanup()
+        } catch (error) {
+          this.#host.log({ level: 'error', message: `a cleanup threw: ${String(error)}` })
+        }
+      }
+      this.#ended.resolve({ kind: 'stopped' })
+    })()
+    return this.#stopped
+  }
+
+  #method({ point, name, method, instance }: Target): Method {
+    const methods = instance === undefined ? this.#registered.get(`${point} ${name}`) : this.#opened.get(instance)
+    const found = methods?.[method]
+    if (typeof found !== 'function') throw new PlatformError('RUNTIME_METHOD_UNKNOWN', `${point} ${name} has no ${method}`)
+    return found.bind(methods)
+  }
+
+  #register(contribution: Contribution, methods: Methods): void {
+    const { point, name } = contribution
+    if (!this.#settingUp) throw new PlatformError('SCOPE_SETUP_OVER', `${point} ${name} was registered after setup`)
+    if (!(this.#request.declared[point]?.includes(name) ?? false)) {
+      throw new PlatformError('POINT_UNDECLARED', `${point} "${name}" is not in the manifest`)
+    }
+    this.contributions.push(contribution)
+    this.#registered.set(`${point} ${name}`, methods)
+  }
+
+  #scope(): Scope {
+    const { plugin, host, config, directories } = this.#request
+    const link = this.#host
+    const write = (level: 'debug' | 'info' | 'warn' | 'error') => (message: string, fields?: Readonly<Record<string, unknown>>) =>
+      link.log({ level, message, ...(fields === undefined ? {} : { fields }) })
+    return {
+      plugin,
+      host,
+      config,
+      directories,
+      signal: this.#stopping.signal,
+      secrets: { get: (name) => link.secret(name) },
+      log: { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') },
+      state: { ...link.state, keys: (prefix = '') => link.state.keys(prefix) },
+      on: <P extends HookPoint>(point: P, name: string, handler: HookHandler<P>) =>
+        this.#register({ point: point.id, name, kind: 'hook', methods: ['handle'] }, { handle: handler as Method }),
+      provide: (point: ProviderPoint, name: string, provided: object) => {
+        const methods = point.open === undefined ? methodNames(provided) : []
+        this.#register({ point: point.id, name, kind: 'provider', methods }, provided as Methods)
+      },
+      contribute: (point, name, value) => this.#register({ point: point.id, name, kind: 'data', methods: [], value }, {}),
+      use: (point, name) => scopeClient(link, point, name),
+      emit: (point, value, options = {}) => link.emit(point.id, value, contextOf(options)),
+      defer: (cleanup) => void this.#cleanups.push(cleanup),
+    }
+  }
+}
+
+/** Own and inherited functions of what a plugin provides: classes are fine. */
+function methodNames(provided: object): readonly string[] {
+  const names = new Set<string>()
+  for (
+    let at: object | null = provided;
+    at !== null && at !== Object.prototype;
+    at = Object.getPrototypeOf(at) as object | null
+  ) {
+    for (const name of Object.getOwnPropertyNames(at)) {
+      if (name !== 'constructor' && name !== 'close' && typeof Reflect.get(provided, name) === 'function') names.add(name)
+    }
+  }
+  return [...names]
+}
+
+function abortable<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const aborted = (): void => reject(signal.reason instanceof Error ? signal.reason : new Error(String(signal.reason)))
+    signal.addEventListener('abort', aborted, { once: true })
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', aborted))
+  })
+}

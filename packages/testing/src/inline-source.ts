@@ -1,0 +1,84 @@
+import type { FoundPackage, Source, SourceProblem } from '@backplane/kernel'
+import { definePlugin, type Manifest, type PluginModule, type Scope } from '@backplane/sdk'
+
+/** A plugin written into a test: its manifest, where what is left out is filled in, and what it does. */
+export interface InlinePlugin {
+  /** Checked by the kernel like any other; members of any form are allowed, because hostile manifests are tested too. */
+  readonly manifest: { readonly id: string } & { readonly [K in keyof Manifest]?: unknown }
+  readonly setup?: (scope: Scope) => void | Promise<void>
+  readonly module?: PluginModule
+  /** Default: grows with each {@link InlineSource.put}. */
+  readonly fingerprint?: string
+  /** What staging throws, for packages that cannot be staged. */
+  readonly stageError?: Error
+}
+
+/** A {@link Source} whose packages a test puts in and takes out. */
+export interface InlineSource extends Source {
+  /** Adds a plugin, or puts another in its place. */
+  readonly put: (...plugins: readonly InlinePlugin[]) => void
+  readonly take: (id: string) => void
+  /** Something that cannot be read as a package. */
+  readonly putProblem: (problem: SourceProblem) => void
+  /** Says that something changed; the kernel lists again by itself. */
+  readonly hint: () => void
+}
+
+/** What {@link inlineSource} may be told. */
+export interface InlineSourceOptions {
+  readonly name?: string
+  /** Default `bundled`, so that plugins run as `trusted`. */
+  readonly origin?: Source['origin']
+}
+
+/** Makes a source of plugins that are in memory. */
+export function inlineSource(
+  plugins: readonly InlinePlugin[] = [],
+  { name = 'inline', origin = 'bundled' }: InlineSourceOptions = {},
+): InlineSource {
+  const packages = new Map<string, FoundPackage>()
+  const problems = new Map<string, SourceProblem>()
+  const listeners = new Set<() => void>()
+  let revision = 0
+  const put: InlineSource['put'] = (...added) => {
+    for (const plugin of added) {
+      revision += 1
+      const path = `/${name}/${plugin.manifest.id}`
+      problems.delete(path)
+      packages.set(plugin.manifest.id, found(plugin, path, plugin.fingerprint ?? `revision ${revision}`))
+    }
+  }
+  put(...plugins)
+  return {
+    name,
+    origin,
+    list: async () => ({ packages: [...packages.values()], problems: [...problems.values()] }),
+    watch: (changed) => {
+      listeners.add(changed)
+      return { [Symbol.asyncDispose]: async () => void listeners.delete(changed) }
+    },
+    put,
+    take: (id) => void packages.delete(id),
+    putProblem: (problem) => {
+      for (const [id, { path }] of packages) if (path === problem.path) packages.delete(id)
+      problems.set(problem.path, problem)
+    },
+    hint: () => {
+      for (const listener of listeners) listener()
+    },
+  }
+}
+
+function found(plugin: InlinePlugin, path: string, fingerprint: string): FoundPackage {
+  const { setup = () => undefined, module = definePlugin(setup), stageError } = plugin
+  return {
+    manifest: { schemaVersion: 1, version: '1.0.0', requires: { api: '*' }, ...plugin.manifest },
+    manifestPath: `${path}/plugin.json`,
+    path,
+    fingerprint,
+    stage: async () => {
+      if (stageError !== undefined) throw stageError
+      return { digest: `sha256:${'0'.repeat(64)}`, code: { kind: 'module', module } }
+    },
+  }
+}
