@@ -50,12 +50,19 @@ const specs = {
     retryable: false,
     hint: 'Correct {target} in {plugin}.',
   },
-  RUNTIME_UNAVAILABLE: {
-    message: 'tier {tier} cannot start {plugin} here: {reason}',
-    status: 503,
-    exit: 69,
+  RUNTIME_REQUEST_INVALID: {
+    message: '{plugin} asked its host for {what} without naming it as text',
+    status: 422,
+    exit: 65,
     retryable: false,
-    hint: 'Install what is missing, or run {plugin} in another tier.',
+    hint: 'Give secret names and state keys as strings.',
+  },
+  RUNTIME_GRANT_UNUSABLE: {
+    message: '{plugin} cannot be granted exactly {path}: a path must be absolute and hold no asterisk',
+    status: 422,
+    exit: 78,
+    retryable: false,
+    hint: 'Rename the directory, or grant one above it.',
   },
   RUNTIME_DISPOSED: {
     message: 'tier {tier} is disposed and starts nothing',

@@ -1,3 +1,8 @@
 export { runtimeErrors, type RuntimeErrorCode } from './errors.ts'
 export type { HostModules } from './guest/module-map.ts'
+export { contained } from './contained/contained.ts'
+export type { ContainedOptions } from './contained/contained-options.ts'
+export { confined } from './confined/confined.ts'
+export type { ConfinedOptions } from './confined/confined-options.ts'
+export type { OutputLimits } from './output/plugin-output.ts'
 export { trusted, type TrustedOptions } from './trusted/trusted.ts'

@@ -6,15 +6,22 @@ import { pathToFileURL } from 'node:url'
 /** The host's own copies of modules that plugins may import by name: bare specifier → file URL. */
 export type HostModules = Readonly<Record<string, string>>
 
+/** A directory that modules are reached by under another name than its real one. */
+export interface MovedDirectory {
+  readonly real: string
+  readonly given: string
+}
+
 const modulesByDirectory = new Map<string, HostModules>()
 let hooked = false
 
 /**
- * Makes every module under `directory` import the given names from the host's copies; a subpath (`name/sub`) is resolved
- * by the `exports` of the copy's own package. Nobody else's imports change. The hook is per thread and installed once.
+ * Makes every module under `directory` (or, without one, every module) import the given names from the host's copies; a
+ * subpath (`name/sub`) is resolved by the `exports` of the copy's own package. Nobody else's imports change. The hook is
+ * per thread and installed once.
  */
-export function provideModules(directory: string, modules: HostModules): void {
-  modulesByDirectory.set(directoryUrl(directory), modules)
+export function provideModules(modules: HostModules, directory?: string): void {
+  modulesByDirectory.set(directory === undefined ? '' : directoryUrl(realpathSync(directory)), modules)
   if (hooked) return
   hooked = true
   registerHooks({
@@ -29,9 +36,23 @@ export function provideModules(directory: string, modules: HostModules): void {
   })
 }
 
+/**
+ * Keeps the names of modules as they were given: Node names a module by its real path, which a process that was granted
+ * only the given one could not read.
+ */
+export function keepGivenNames({ real, given }: MovedDirectory): void {
+  const realUrl = directoryUrl(real)
+  const givenUrl = directoryUrl(given)
+  registerHooks({
+    resolve: (specifier, context, next) => {
+      const resolved = next(specifier, context)
+      return resolved.url.startsWith(realUrl) ? { ...resolved, url: givenUrl + resolved.url.slice(realUrl.length) } : resolved
+    },
+  })
+}
+
 function directoryUrl(directory: string): string {
-  // Importers are named by their real path, whichever way they were reached.
-  return pathToFileURL(join(realpathSync(directory), '/')).href
+  return pathToFileURL(join(directory, '/')).href
 }
 
 function modulesFor(importer: string | undefined): HostModules | undefined {

@@ -25,7 +25,7 @@ export function trusted(options: TrustedOptions = {}): Runtime {
   const start: Runtime['start'] = async (request, host, signal) => {
     const plugin = request.plugin.id
     if (disposed) throw runtimeErrors.error('RUNTIME_DISPOSED', { tier: 'trusted' }, { plugin })
-    if (request.code.kind === 'files') provideModules(request.code.directory, options.modules ?? {})
+    if (request.code.kind === 'files') provideModules(options.modules ?? {}, request.code.directory)
     using deadline = readyDeadline(request, signal)
     const guest = await startGuest(request, host, deadline.signal)
     const instance = new TrustedInstance(plugin, guest)

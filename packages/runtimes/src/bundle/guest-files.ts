@@ -1,0 +1,65 @@
+import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { bundleModules } from './bundle-modules.ts'
+
+/** Programs of the guest's side, one per tier. */
+export type GuestProgram = 'process' | 'worker'
+
+/** The guest's side as files that a fresh process or worker loads at once. Dispose it to remove them. */
+export interface GuestFiles extends AsyncDisposable {
+  /** Private to this user; a real path. */
+  readonly directory: string
+  /** Path of the module to run. */
+  readonly main: string
+  /** Path of the SDK that guest and plugin share. */
+  readonly sdk: string
+  /** File URL of {@link sdk}. */
+  readonly sdkUrl: string
+}
+
+// Written once per process and program; the text depends on nothing but this package.
+const texts = new Map<GuestProgram | 'sdk', Promise<string>>()
+
+/** Lays out one program in a new private directory under `parent` (default: the system's temporary directory). */
+export async function layOutGuest(program: GuestProgram, parent: string = tmpdir()): Promise<GuestFiles> {
+  const directory = await realpath(await mkdtemp(join(parent, 'backplane-')))
+  const main = join(directory, `${program}.mjs`)
+  const sdk = join(directory, 'sdk.mjs')
+  try {
+    await Promise.all([writeFile(main, await text(program)), writeFile(sdk, await text('sdk'))])
+  } catch (error) {
+    await rm(directory, { recursive: true, force: true })
+    throw error
+  }
+  return {
+    directory,
+    main,
+    sdk,
+    sdkUrl: pathToFileURL(sdk).href,
+    [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),
+  }
+}
+
+function text(part: GuestProgram | 'sdk'): Promise<string> {
+  const known = texts.get(part)
+  if (known !== undefined) return known
+  const external = part === 'sdk' ? {} : { '@backplane/sdk': './sdk.mjs' }
+  const made = bundleModules({ entry: entryOf(part), external })
+  texts.set(part, made)
+  return made
+}
+
+function entryOf(part: GuestProgram | 'sdk'): string {
+  // Of the same kind as this module: source beside source, build beside build.
+  const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'))
+  switch (part) {
+    case 'sdk':
+      return import.meta.resolve('@backplane/sdk')
+    case 'process':
+      return new URL(`../confined/process-main${extension}`, import.meta.url).href
+    case 'worker':
+      return new URL(`../contained/worker-main${extension}`, import.meta.url).href
+  }
+}

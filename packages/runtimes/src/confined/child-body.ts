@@ -1,0 +1,71 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import type { Socket } from 'node:net'
+import type { ExitCause } from '@backplane/kernel'
+import { socketChannel } from '@backplane/rpc'
+import { PluginOutput, type OutputLimits } from '../output/plugin-output.ts'
+import type { GuestBody } from '../session-link/guest-body.ts'
+import { settledWithin } from '../session-link/settled-within.ts'
+import type { ProcessBoot } from './process-main.ts'
+
+/** How a child is started. */
+export interface ChildOptions {
+  /** `setpriv`, when there is one. */
+  readonly launcher: string | undefined
+  readonly flags: readonly string[]
+  /** The guest's program. */
+  readonly main: string
+  readonly preload: readonly string[]
+  readonly cwd: string
+  readonly output: Partial<OutputLimits>
+}
+
+/** How long after the exit what was printed last may take to arrive, ms. */
+const lastOutputMs = 100
+
+/** Descriptor of the frames, at the child's end. */
+const channelFd = 3
+
+/**
+ * Starts a process for a guest: empty environment, no standard input, frames on an inherited descriptor. The process is
+ * killed by the kernel when this one ends, where the launcher is there to ask for that; else it ends when it reads the
+ * end of its channel.
+ */
+export function childBody({ launcher, flags, main, preload, cwd, output: limits }: ChildOptions): GuestBody {
+  const boot: ProcessBoot = { hostPid: process.pid, preload }
+  const node = [process.execPath, ...flags, main, JSON.stringify(boot)] as const
+  const [program, ...args] = launcher === undefined ? node : ([launcher, '--pdeathsig', 'KILL', '--', ...node] as const)
+  const child = spawn(program, args, { cwd, env: {}, stdio: ['ignore', 'pipe', 'pipe', 'pipe'], detached: false })
+  const output = new PluginOutput(limits)
+  if (child.stdout !== null) output.read(child.stdout, 'info')
+  if (child.stderr !== null) output.read(child.stderr, 'warn')
+  const socket = child.stdio[channelFd] as Socket
+  // Until a session listens, a child that dies must not be an uncaught error of the host's.
+  socket.on('error', () => undefined)
+  return {
+    pid: child.pid ?? 0,
+    output,
+    ended: childEnd(child, output),
+    openChannel: () => socketChannel(socket),
+    ask: () => void child.kill('SIGTERM'),
+    kill: () => void child.kill('SIGKILL'),
+  }
+}
+
+async function childEnd(child: ChildProcess, output: PluginOutput): Promise<ExitCause> {
+  const closed = once(child, 'close').catch(() => undefined)
+  const end = await new Promise<{ code: number | null; signal: string | null; error?: Error }>((resolve) => {
+    child.once('exit', (code, signal) => resolve({ code, signal }))
+    child.once('error', (error) => {
+      if (child.pid === undefined) resolve({ code: null, signal: null, error })
+    })
+  })
+  if (end.error !== undefined) return { kind: 'exit', code: -1, lastLines: [end.error.message] }
+  child.stdout?.resume()
+  child.stderr?.resume()
+  await settledWithin(closed, lastOutputMs)
+  const { lastLines, outOfMemory } = output
+  if (outOfMemory !== undefined) return { kind: 'memory', detail: outOfMemory, lastLines }
+  if (end.signal !== null) return { kind: 'signal', signal: end.signal, lastLines }
+  return { kind: 'exit', code: end.code ?? -1, lastLines }
+}

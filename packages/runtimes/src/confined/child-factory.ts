@@ -1,0 +1,151 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import type { Directories } from '@backplane/sdk'
+import { layOutGuest, type GuestFiles } from '../bundle/guest-files.ts'
+import type { HostModules, MovedDirectory } from '../guest/module-map.ts'
+import { SpareBodies } from '../pool/spare-bodies.ts'
+import type { GuestBody } from '../session-link/guest-body.ts'
+import { childBody } from './child-body.ts'
+import { childFlags } from './child-flags.ts'
+import { childShape, permissionsToDrop, spareShape, type ChildShape, type DroppedPermission } from './child-shape.ts'
+import type { ConfinedOptions } from './confined-options.ts'
+import { grantedPaths } from './granted-paths.ts'
+import { packageReads } from './package-reads.ts'
+import { makeSlot, type Slot } from './slot.ts'
+
+/** A child from the pool, with its plugin's directories linked into its slot. */
+export interface PlacedSpare {
+  readonly body: GuestBody
+  /** As the child may name them. */
+  readonly directories: Directories
+  readonly moved: MovedDirectory
+  readonly dropped: readonly DroppedPermission[]
+}
+
+interface SpareChild extends GuestBody {
+  readonly slot: Slot
+  readonly shape: ChildShape
+}
+
+interface Prepared {
+  readonly files: GuestFiles
+  /** The guest's own files and the packages of the host's modules. */
+  readonly reads: readonly string[]
+}
+
+/** Makes children for the confined tier, or takes them from its pool. Dispose it to end the pool and remove its files. */
+export class ChildFactory implements AsyncDisposable {
+  readonly #options: ConfinedOptions & { readonly launcher: string | undefined }
+  readonly #spares: SpareBodies<ChildShape, SpareChild>
+  readonly #adapterReads = new Map<string, Promise<readonly string[]>>()
+  #prepared: Promise<Prepared> | undefined
+
+  constructor(options: ConfinedOptions & { readonly launcher: string | undefined }) {
+    this.#options = options
+    const { size = 0, memoryMiB = 256 } = options.pool ?? {}
+    const usual = spareShape(childShape({ reads: [], writes: [], exec: false, net: false, memoryMiB }))
+    this.#spares = new SpareBodies({ size, usual, make: (shape) => this.#makeSpare(shape) })
+  }
+
+  /** Does ahead what the first start would wait for. Errors are left to that start. */
+  async warm(): Promise<void> {
+    await this.#prepare().catch(() => undefined)
+    await this.#spares.fill()
+  }
+
+  /** What the guest's modules resolve the given names to. */
+  async modules(): Promise<HostModules> {
+    const { files } = await this.#prepare()
+    return { ...this.#options.modules, '@backplane/sdk': files.sdkUrl }
+  }
+
+  /** What must be readable for an adapter to be loaded. */
+  async readsOf(adapter: string | undefined): Promise<readonly string[]> {
+    if (adapter === undefined) return []
+    const known = this.#adapterReads.get(adapter)
+    if (known !== undefined) return known
+    const url = adapter.startsWith('file:') ? adapter : pathToFileURL(adapter).href
+    const reads = packageReads([url], ['@backplane/sdk'])
+    this.#adapterReads.set(adapter, reads)
+    return reads
+  }
+
+  /** A new process that may use these directories under their own names. */
+  async make(shape: ChildShape, { code, data, exchange }: Directories): Promise<GuestBody> {
+    const { files } = await this.#prepare()
+    const cwd = await mkdtemp(join(files.directory, 'run-'))
+    const writes = await grantedPaths([data, exchange], 'the host')
+    const reads = [...(await grantedPaths([code], 'the host')), ...writes]
+    const body = await this.#spawn(shape, { reads, writes, cwd, preload: [] })
+    void body.ended.then(() => rm(cwd, { recursive: true, force: true })).catch(() => undefined)
+    return body
+  }
+
+  /** A process from the pool that fits, told its plugin's directories; undefined when there is none. */
+  async takeSpare(shape: ChildShape, directories: Directories): Promise<PlacedSpare | undefined> {
+    const spare = this.#spares.take(spareShape(shape))
+    if (spare === undefined) return undefined
+    const { slot } = spare
+    try {
+      const real = await slot.link(directories)
+      const dropped = permissionsToDrop(spare.shape, shape)
+      return { body: spare, directories: slot.paths, dropped, moved: { real, given: slot.paths.code } }
+    } catch (error) {
+      spare.kill()
+      throw error
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#spares[Symbol.asyncDispose]()
+    const prepared = await this.#prepared?.catch(() => undefined)
+    await prepared?.files[Symbol.asyncDispose]()
+  }
+
+  async #makeSpare(shape: ChildShape): Promise<SpareChild> {
+    const { files } = await this.#prepare()
+    const slot = await makeSlot(files.directory)
+    const { code, data, exchange } = slot.paths
+    const inside = (path: string): string => `${path}/*`
+    const writes = [inside(data), inside(exchange)]
+    const preload = Object.values(await this.modules())
+    const body = await this.#spawn(shape, { reads: [inside(code), ...writes], writes, cwd: slot.directory, preload })
+    void body.ended.then(() => slot[Symbol.asyncDispose]()).catch(() => undefined)
+    return { ...body, slot, shape }
+  }
+
+  async #spawn(
+    shape: ChildShape,
+    own: {
+      readonly reads: readonly string[]
+      readonly writes: readonly string[]
+      readonly cwd: string
+      readonly preload: readonly string[]
+    },
+  ): Promise<GuestBody> {
+    const { files, reads } = await this.#prepare()
+    const flags = childFlags({
+      ...shape,
+      reads: [...reads, ...own.reads, ...shape.reads],
+      writes: [...own.writes, ...shape.writes],
+    })
+    const { launcher, output = {} } = this.#options
+    return childBody({ launcher, flags, main: files.main, preload: own.preload, cwd: own.cwd, output })
+  }
+
+  #prepare(): Promise<Prepared> {
+    this.#prepared ??= this.#layOut()
+    return this.#prepared
+  }
+
+  async #layOut(): Promise<Prepared> {
+    const { modules = {}, temporaryDirectory } = this.#options
+    const own = Object.entries(modules).flatMap(([name, url]) => (name === '@backplane/sdk' ? [] : [url]))
+    const [files, packages] = await Promise.all([
+      layOutGuest('process', temporaryDirectory),
+      packageReads(own, ['@backplane/sdk', ...Object.keys(modules)]),
+    ])
+    return { files, reads: [files.main, files.sdk, ...packages] }
+  }
+}

@@ -1,0 +1,37 @@
+import { hostConditions } from '../host-conditions.ts'
+
+/** What a child may do, as its command line says it. */
+export interface ChildPermissions {
+  /** Paths as the permission model matches them: a directory stands for what is in it, `/*` for what will be. */
+  readonly reads: readonly string[]
+  readonly writes: readonly string[]
+  readonly exec: boolean
+  readonly net: boolean
+  readonly memoryMiB: number
+}
+
+/** Node's options for a confined child. Anything that is not allowed here is denied by `--permission`. */
+export function childFlags({ reads, writes, exec, net, memoryMiB }: ChildPermissions): readonly string[] {
+  return [
+    '--permission',
+    ...reads.map((path) => `--allow-fs-read=${path}`),
+    ...writes.map((path) => `--allow-fs-write=${path}`),
+    ...(exec ? ['--allow-child-process'] : []),
+    // Before Node 26 there is no such option and the network is open to everyone; `enforces` says so.
+    ...(net && canDenyNet ? ['--allow-net'] : []),
+    // SQLite reads and writes files past the permission model.
+    ...known('--no-experimental-sqlite', '--no-experimental-ffi', '--no-addons', '--disable-sigusr1'),
+    '--disable-warning=SecurityWarning',
+    '--disable-warning=ExperimentalWarning',
+    `--max-old-space-size=${memoryMiB}`,
+    ...hostConditions(process.execArgv),
+  ]
+}
+
+/** Whether this Node can keep a process off the network. */
+export const canDenyNet: boolean = process.allowedNodeEnvironmentFlags.has('--allow-net')
+
+/** An option that this Node does not know would keep it from starting. */
+function known(...options: readonly string[]): readonly string[] {
+  return options.filter((option) => process.allowedNodeEnvironmentFlags.has(option))
+}

@@ -1,0 +1,50 @@
+import type { StartRequest } from '@backplane/kernel'
+import type { Shape } from '../pool/spare-bodies.ts'
+import { grantedPaths } from './granted-paths.ts'
+
+/** All of a child's permissions that do not lie in the directories every plugin has. */
+export interface ChildShape extends Shape {
+  readonly reads: readonly string[]
+  readonly writes: readonly string[]
+  readonly exec: boolean
+  readonly net: boolean
+  readonly memoryMiB: number
+}
+
+/** The shape of a child with these permissions. */
+export function childShape(permissions: Omit<ChildShape, 'key'>): ChildShape {
+  const { reads, writes, exec, net, memoryMiB } = permissions
+  return { ...permissions, key: JSON.stringify([reads.toSorted(), writes.toSorted(), exec, net, memoryMiB]) }
+}
+
+/** What a plugin's grants need beside its directories. Errors: `RUNTIME_GRANT_UNUSABLE`. */
+export async function shapeOf({ plugin, grants, limits }: StartRequest, adapterReads: readonly string[]): Promise<ChildShape> {
+  const reads = [...(await grantedPaths(grants.fsRead, plugin.id)), ...adapterReads]
+  const writes = await grantedPaths(grants.fsWrite, plugin.id)
+  const { memoryMiB } = limits
+  return childShape({ reads, writes, exec: grants.exec.length > 0, net: grants.net.length > 0, memoryMiB })
+}
+
+/** A permission that a process can give up for good while it runs. */
+export type DroppedPermission = 'child' | 'net'
+
+/** Whether a running process can give up permissions: Node 26.10 and later. */
+export const canDropPermissions: boolean = atLeast(process.versions.node, 26, 10)
+
+/**
+ * The shape a spare is made with so that it fits more plugins: programs and network allowed, to be given up before any
+ * code of a plugin's is loaded.
+ */
+export function spareShape(shape: ChildShape): ChildShape {
+  return canDropPermissions ? childShape({ ...shape, exec: true, net: true }) : shape
+}
+
+/** What a spare made for `spare` has to give up to become one for `wanted`. */
+export function permissionsToDrop(spare: ChildShape, wanted: ChildShape): readonly DroppedPermission[] {
+  return [...(spare.exec && !wanted.exec ? ['child' as const] : []), ...(spare.net && !wanted.net ? ['net' as const] : [])]
+}
+
+function atLeast(version: string, major: number, minor: number): boolean {
+  const [is = 0, isMinor = 0] = version.split('.').map(Number)
+  return is > major || (is === major && isMinor >= minor)
+}

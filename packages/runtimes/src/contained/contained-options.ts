@@ -1,0 +1,14 @@
+import type { HostModules } from '../guest/module-map.ts'
+import type { OutputLimits } from '../output/plugin-output.ts'
+
+/** How the contained tier is made. */
+export interface ContainedOptions {
+  /** The host's copies of modules that plugins import by name: bare specifier → file URL. */
+  readonly modules?: HostModules
+  /** Threads started ahead. Default 0. Only plugins with exactly `memoryMiB` (default 256) as limit find one. */
+  readonly pool?: { readonly size: number; readonly memoryMiB?: number }
+  /** How much of what a plugin prints is taken. */
+  readonly output?: Partial<OutputLimits>
+  /** Parent of the tier's own temporary directory. Default: the system's. */
+  readonly temporaryDirectory?: string
+}

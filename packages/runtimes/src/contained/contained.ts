@@ -1,0 +1,95 @@
+import type { Enforcement, Runtime, StartRequest } from '@backplane/kernel'
+import { layOutGuest, type GuestFiles } from '../bundle/guest-files.ts'
+import { hostConditions } from '../host-conditions.ts'
+import { SpareBodies, type Shape } from '../pool/spare-bodies.ts'
+import type { GuestBody } from '../session-link/guest-body.ts'
+import { sessionRuntime } from '../session-link/session-runtime.ts'
+import { filesOf, type Placement } from '../session-link/start-over-session.ts'
+import type { ContainedOptions } from './contained-options.ts'
+import { workerBody } from './worker-body.ts'
+
+/**
+ * The tier for code that may be wrong but not hostile: a thread of its own with an empty environment. A throw, an exit or
+ * an endless loop in it cannot take the host down; one very large allocation can, and files, network and programs are as
+ * open to it as to the host.
+ */
+export function contained(options: ContainedOptions = {}): Runtime {
+  const factory = new WorkerFactory(options)
+  void factory.warm()
+  return sessionRuntime({
+    tier: 'contained',
+    enforces: () => enforcement,
+    place: (request) => factory.place(request),
+    [Symbol.asyncDispose]: () => factory[Symbol.asyncDispose](),
+  })
+}
+
+const enforcement: readonly Enforcement[] = [
+  ...['fs:read', 'fs:write', 'exec', 'net:connect'].map((what): Enforcement => ({
+    what,
+    level: 'none',
+    mechanism: 'a thread of the host',
+  })),
+  { what: 'limit:memory', level: 'coarse', mechanism: 'worker resourceLimits: the JavaScript heap only' },
+]
+
+interface WorkerShape extends Shape {
+  readonly memoryMiB: number
+}
+
+/** Makes workers, or takes them from the pool. */
+class WorkerFactory implements AsyncDisposable {
+  readonly #options: ContainedOptions
+  readonly #spares: SpareBodies<WorkerShape, GuestBody>
+  #files: Promise<GuestFiles> | undefined
+
+  constructor(options: ContainedOptions) {
+    this.#options = options
+    const { size = 0, memoryMiB = 256 } = options.pool ?? {}
+    const preload = async (): Promise<readonly string[]> => Object.values(await this.#modules())
+    this.#spares = new SpareBodies({
+      size,
+      usual: workerShape(memoryMiB),
+      make: async (shape) => this.#make(shape, await preload()),
+    })
+  }
+
+  /** Does ahead what the first start would wait for. Errors are left to that start. */
+  async warm(): Promise<void> {
+    await this.#layOut().catch(() => undefined)
+    await this.#spares.fill()
+  }
+
+  async place(request: StartRequest): Promise<Placement> {
+    const code = filesOf(request, 'contained')
+    const shape = workerShape(request.limits.memoryMiB)
+    const body = this.#spares.take(shape) ?? (await this.#make(shape, []))
+    return { body, code, directories: request.directories, modules: await this.#modules() }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#spares[Symbol.asyncDispose]()
+    const files = await this.#files?.catch(() => undefined)
+    await files?.[Symbol.asyncDispose]()
+  }
+
+  async #make({ memoryMiB }: WorkerShape, preload: readonly string[]): Promise<GuestBody> {
+    const { main } = await this.#layOut()
+    const { output = {} } = this.#options
+    return workerBody({ main, preload, memoryMiB, output, execArgv: hostConditions(process.execArgv) })
+  }
+
+  async #modules(): Promise<Placement['modules']> {
+    const { sdkUrl } = await this.#layOut()
+    return { ...this.#options.modules, '@backplane/sdk': sdkUrl }
+  }
+
+  #layOut(): Promise<GuestFiles> {
+    this.#files ??= layOutGuest('worker', this.#options.temporaryDirectory)
+    return this.#files
+  }
+}
+
+function workerShape(memoryMiB: number): WorkerShape {
+  return { key: String(memoryMiB), memoryMiB }
+}

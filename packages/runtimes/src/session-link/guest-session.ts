@@ -1,0 +1,56 @@
+import { createSession, type Channel, type Handler, type Session } from '@backplane/rpc'
+import { runtimeErrors } from '../errors.ts'
+import { provideModules, type HostModules } from '../guest/module-map.ts'
+import type { GuestRequest } from '../guest/plugin-scope.ts'
+import { startGuest, type Guest } from '../guest/start-guest.ts'
+import { hostLinkOverSession } from './host-link-over-session.ts'
+import { invokerHandler } from './invoker-handler.ts'
+
+/** What the host sends to have a plugin started; the answer is its contributions. */
+export interface GuestStart extends GuestRequest {
+  readonly modules: HostModules
+}
+
+/** Where a guest runs. */
+export interface GuestPlace {
+  readonly channel: Channel
+  /** Asked just before the plugin's code is loaded; throwing refuses the start. */
+  readonly beforeLoad: (start: GuestStart) => void
+}
+
+/** The host is trusted by its plugins, so what it sends has room; what it takes, it says itself in its `hello`. */
+const limits = { messageBytes: 1024 ** 3, inFlight: 1024 ** 2 }
+
+/** Answers the host from the plugin's side: one `start`, then calls, then one `stop`. Answers the session it runs over. */
+export function serveGuest({ channel, beforeLoad }: GuestPlace): Session {
+  let starting: Promise<Guest> | undefined
+  let running: Required<Pick<Handler, 'call' | 'stream'>> = notStarted
+  const session = createSession(channel, {
+    limits,
+    handler: {
+      stream: (target, value, call) => running.stream(target, value, call),
+      call: async (target, value, call) => {
+        if (target === 'start') {
+          const start = value as GuestStart
+          beforeLoad(start)
+          provideModules(start.modules)
+          starting = startGuest(start, hostLinkOverSession(session), call.signal)
+          const guest = await starting
+          running = invokerHandler(guest.invoker)
+          return guest.contributions
+        }
+        if (target !== 'stop') return running.call(target, value, call)
+        // A start that was given up cleans up after itself; then there is nothing to stop.
+        const guest = await starting?.catch(() => undefined)
+        return guest?.stop(Number(value))
+      },
+    },
+  })
+  return session
+}
+
+const notStarted: Required<Pick<Handler, 'call' | 'stream'>> = { call: refuse, stream: refuse }
+
+function refuse(): never {
+  throw runtimeErrors.error('RUNTIME_EXITED', { plugin: 'the plugin', cause: 'it has not started' })
+}

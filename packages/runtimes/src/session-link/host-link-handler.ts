@@ -1,0 +1,57 @@
+import type { HostLink, PluginLogLine } from '@backplane/kernel'
+import type { Handler } from '@backplane/rpc'
+import type { LogLevel } from '@backplane/sdk'
+import { runtimeErrors } from '../errors.ts'
+import { incomingContext, invokerHandler, unknownTarget } from './invoker-handler.ts'
+
+/** Longest message of one log line that is kept, UTF-16 units; the rest is cut. */
+const longestMessage = 16_384
+
+/**
+ * Answers a plugin behind a session with what its host offers. Whatever the plugin says of itself is checked or replaced:
+ * it calls in its own name only.
+ */
+export function hostLinkHandler(host: HostLink, plugin: string, log: (line: PluginLogLine) => void): Handler {
+  const targets = invokerHandler(host, plugin)
+  const text = (value: unknown, what: string): string => {
+    if (typeof value === 'string') return value
+    throw runtimeErrors.error('RUNTIME_REQUEST_INVALID', { plugin, what }, { plugin })
+  }
+  return {
+    stream: targets.stream,
+    call: (target, value, call) => {
+      switch (target) {
+        case 'secret':
+          return host.secret(text(value, 'a secret'))
+        case 'state.get':
+          return host.state.get(text(value, 'a state key'))
+        case 'state.set': {
+          const entry = Object(value) as Record<string, unknown>
+          return host.state.set(text(entry['key'], 'a state key'), entry['value'])
+        }
+        case 'state.delete':
+          return host.state.delete(text(value, 'a state key'))
+        case 'state.keys':
+          return host.state.keys(text(value, 'a state key'))
+        default:
+          if (!target.startsWith('emit ')) return targets.call(target, value, call)
+          return host.emit(target.slice('emit '.length), value, incomingContext(call, plugin))
+      }
+    },
+    notice: (target, value) => {
+      if (target !== 'log') throw unknownTarget(target)
+      log(logLine(value))
+    },
+  }
+}
+
+function logLine(value: unknown): PluginLogLine {
+  const { level, message, fields, traceId } = Object(value) as Record<string, unknown>
+  const known: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
+  return {
+    level: known.find((name) => name === level) ?? 'info',
+    message: String(message).slice(0, longestMessage),
+    ...(typeof fields === 'object' && fields !== null && !Array.isArray(fields) ? { fields: { ...fields } } : {}),
+    ...(typeof traceId === 'string' ? { traceId: traceId.slice(0, 64) } : {}),
+  }
+}

@@ -1,0 +1,132 @@
+import type { CallContext, Contribution, ExitCause, Instance, Invoker, OpenedInstance, Target } from '@backplane/kernel'
+import type { Session, SessionEnd } from '@backplane/rpc'
+import { PlatformError, type Directories, type Tier } from '@backplane/sdk'
+import { exitedError } from './exited-error.ts'
+import type { GuestBody } from './guest-body.ts'
+import { invokerOverSession } from './invoker-over-session.ts'
+import { settledWithin } from './settled-within.ts'
+
+/** How long a body may take to end by itself once its session is over, ms. */
+const endMs = 500
+/** How long after being asked it is killed, ms. */
+const killMs = 250
+
+/** What a {@link SessionInstance} is made of. */
+export interface SessionInstanceParts {
+  readonly tier: Tier
+  readonly plugin: string
+  readonly body: GuestBody
+  readonly session: Session
+  readonly directories: Directories
+}
+
+/** One generation behind a session. It owns the session and the body: both end together, whichever ends first. */
+export class SessionInstance implements Instance {
+  readonly tier: Tier
+  readonly pid: number
+  readonly directories: Directories
+  readonly exited: Promise<ExitCause>
+  contributions: readonly Contribution[] = []
+  readonly #plugin: string
+  readonly #body: GuestBody
+  readonly #session: Session
+  readonly #invoker: Invoker
+  #stopping: Promise<void> | undefined
+
+  constructor({ tier, plugin, body, session, directories }: SessionInstanceParts) {
+    this.tier = tier
+    this.pid = body.pid
+    this.directories = directories
+    this.#plugin = plugin
+    this.#body = body
+    this.#session = session
+    this.#invoker = invokerOverSession(session)
+    this.exited = this.#watch()
+  }
+
+  call(target: Target, value: unknown, context: CallContext): Promise<unknown> {
+    return this.#invoker.call(target, value, context).catch(this.#explain)
+  }
+
+  async *stream(target: Target, value: unknown, context: CallContext): AsyncGenerator {
+    try {
+      yield* this.#invoker.stream(target, value, context)
+    } catch (error) {
+      await this.#explain(error)
+    }
+  }
+
+  open(target: Target, options: unknown, context: CallContext): Promise<OpenedInstance> {
+    return this.#invoker.open(target, options, context).catch(this.#explain)
+  }
+
+  close(target: Target): Promise<void> {
+    return this.#invoker.close(target).catch(this.#explain)
+  }
+
+  ping(deadlineMs: number): Promise<void> {
+    return this.#session.ping(deadlineMs).catch(this.#explain)
+  }
+
+  stop(graceMs: number): Promise<void> {
+    this.#stopping ??= this.#stop(graceMs)
+    return this.#stopping
+  }
+
+  /** Sends `start` and takes what it answers as the contributions. Errors: what the guest threw; `RUNTIME_EXITED`. */
+  async start(request: unknown, signal: AbortSignal): Promise<unknown> {
+    return this.#session.call('start', request, { signal }).catch(this.#explain)
+  }
+
+  async #stop(graceMs: number): Promise<void> {
+    const asked = graceMs > 0 && (await this.#askToStop(graceMs))
+    await this.#session[Symbol.asyncDispose]()
+    if (asked && (await settledWithin(this.#body.ended, endMs))) return void (await this.exited)
+    if (graceMs > 0) {
+      this.#body.ask()
+      await settledWithin(this.#body.ended, killMs)
+    }
+    this.#body.kill()
+    await this.exited
+  }
+
+  async #askToStop(graceMs: number): Promise<boolean> {
+    try {
+      // The guest gets less, so that its answer is here in time.
+      await this.#session.call('stop', graceMs * 0.8, { deadlineAtMs: Date.now() + graceMs })
+      return true
+    } catch (error) {
+      if (!isClosed(error)) this.#body.output.log({ level: 'warn', message: `did not stop within ${graceMs} ms and is killed` })
+      return false
+    }
+  }
+
+  async #watch(): Promise<ExitCause> {
+    const sessionOver = this.#endBodyAfterSession()
+    const cause = await this.#body.ended
+    const stopped = this.#stopping !== undefined
+    await this.#session[Symbol.asyncDispose]()
+    const sessionEnd = await sessionOver
+    this.#body.output.finish()
+    if (stopped) return { kind: 'stopped' }
+    if (sessionEnd.kind !== 'violated' || !('lastLines' in cause)) return cause
+    return { kind: 'protocol', detail: sessionEnd.error.message, lastLines: cause.lastLines }
+  }
+
+  async #endBodyAfterSession(): Promise<SessionEnd> {
+    const end = await this.#session.ended
+    const endsByItself = end.kind !== 'violated' && (await settledWithin(this.#body.ended, endMs))
+    if (!endsByItself) this.#body.kill()
+    return end
+  }
+
+  /** A call that ended with the session is told why the plugin is gone; any other error is the caller's as it is. */
+  readonly #explain = async (error: unknown): Promise<never> => {
+    if (!isClosed(error)) throw error
+    throw exitedError(this.#plugin, await this.exited, error)
+  }
+}
+
+function isClosed(error: unknown): boolean {
+  return error instanceof PlatformError && error.code === 'RPC_CLOSED'
+}

@@ -1,0 +1,63 @@
+import type { HostLink, Instance, StartRequest } from '@backplane/kernel'
+import { createSession } from '@backplane/rpc'
+import type { Directories, Tier } from '@backplane/sdk'
+import { runtimeErrors } from '../errors.ts'
+import type { HostModules } from '../guest/module-map.ts'
+import { checkedContributions } from './checked-contributions.ts'
+import type { GuestBody } from './guest-body.ts'
+import type { GuestStart } from './guest-session.ts'
+import { hostLinkHandler } from './host-link-handler.ts'
+import { SessionInstance } from './session-instance.ts'
+
+/** A body made or taken for one start, and how things are called from inside it. */
+export interface Placement {
+  readonly body: GuestBody
+  readonly code: { readonly kind: 'files'; readonly directory: string; readonly main: string; readonly adapter?: string }
+  readonly directories: Directories
+  readonly modules: HostModules
+  /** What else the guest is told. */
+  readonly extra?: object
+}
+
+/** How long a start that was given up may clean up, ms. */
+const givenUpGraceMs = 500
+
+/**
+ * Starts a plugin in a body. On error the body has ended.
+ * Errors: as {@link Runtime.start}; `POINT_UNDECLARED` also for a guest that answers what it may not.
+ */
+export async function startOverSession(
+  tier: Tier,
+  placement: Placement,
+  request: StartRequest,
+  { host, signal }: { readonly host: HostLink; readonly signal: AbortSignal },
+): Promise<Instance> {
+  const { body, directories } = placement
+  const plugin = request.plugin.id
+  body.output.attach(host.log)
+  const session = createSession(body.openChannel(), {
+    handler: hostLinkHandler(host, plugin, body.output.log),
+    limits: { messageBytes: request.limits.messageBytes },
+  })
+  const instance = new SessionInstance({ tier, plugin, body, session, directories })
+  try {
+    const answer = await instance.start(guestStart(placement, request), signal)
+    instance.contributions = checkedContributions(answer, request)
+    return instance
+  } catch (error) {
+    await instance.stop(givenUpGraceMs)
+    throw signal.aborted ? signal.reason : error
+  }
+}
+
+function guestStart({ code, directories, modules, extra }: Placement, request: StartRequest): GuestStart {
+  const { plugin, host, config, declared } = request
+  return { plugin, host, code, config, declared, directories, modules, ...extra }
+}
+
+/** The code of a plugin that runs apart from its host. Errors: `RUNTIME_CODE_UNSUPPORTED`. */
+export function filesOf(request: StartRequest, tier: Tier): Placement['code'] {
+  if (request.code.kind === 'files') return request.code
+  const plugin = request.plugin.id
+  throw runtimeErrors.error('RUNTIME_CODE_UNSUPPORTED', { plugin, tier }, { plugin })
+}
