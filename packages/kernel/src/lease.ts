@@ -23,7 +23,7 @@ export async function takeLease<P extends ProviderPoint>(
     plugin: generation.plugin.id,
     version: generation.candidate.version,
     generation: generation.number,
-    exchangeDirectory: generation.directories.exchange,
+    exchangeDirectory: (generation.instance.directories ?? generation.directories).exchange,
     handle: handleOf<P>(core, { table, name, lane: pinnedLane(generation) }),
     signal: generation.signal,
     [Symbol.asyncDispose]: async () => {

@@ -219,6 +219,11 @@ export interface Instance extends Invoker {
   /** Of the process the code runs in; the host's own for tiers inside it. */
   readonly pid: number
   readonly contributions: readonly Contribution[]
+  /**
+   * The plugin's directories by the names it knows them by, when these differ from the request's; the host may use them
+   * too, as long as the instance runs. A path that is handed to the plugin must be one of these.
+   */
+  readonly directories?: Directories
   /** Rejects when the other side does not answer in time. */
   readonly ping: (deadlineMs: number) => Promise<void>
   /** Runs the plugin's cleanups and ends it; after `graceMs` it is killed. Idempotent, never rejects. */
