@@ -36,7 +36,8 @@ export function pluginPolicy(config: HostConfig): Policy {
     deny,
     tier: () => 'confined',
     waive: ({ id, origin }) => [
-      ...(origin === 'bundled' ? ['exec', 'net:connect'] : []),
+      // A plugin that may start programs may reach through them what its own process is denied: files and network too.
+      ...(origin === 'bundled' ? ['exec', 'net:connect', 'fs'] : []),
       ...(waive.get(id) ?? waive.get(bareName(id)) ?? []),
     ],
   }
