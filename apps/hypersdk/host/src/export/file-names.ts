@@ -52,10 +52,6 @@ function safeName(vm: Pick<VmInfo, 'id' | 'name'>): string {
 
 /** File names are limited in bytes, not in characters. */
 function shorten(name: string): string {
-  let kept = ''
-  for (const character of name) {
-    if (Buffer.byteLength(kept + character) > longestBytes) break
-    kept += character
-  }
-  return kept
+  const { read } = new TextEncoder().encodeInto(name, new Uint8Array(longestBytes))
+  return name.slice(0, read)
 }

@@ -25,7 +25,6 @@ function answer(request: HashRequest): string | null {
     case 'digest':
       return takeDigest()
   }
-  return request satisfies never
 }
 
 function hashZeros(length: number): void {

@@ -65,12 +65,7 @@ async function attempt(input: ExportInput, target: ExportTarget): Promise<Artifa
   const startedMs = performance.now()
   const limits = { ...defaultLimits, ...input.limits }
   using meter = new ProgressMeter((progress) => input.onProgress?.(progress))
-  using watch = new ExportWatch({
-    caller: input.signal,
-    plugin: input.lease.signal,
-    stallMs: limits.stallMs,
-    endMs: limits.cleanupMs,
-  })
+  using watch = new ExportWatch({ caller: input.signal, plugin: input.lease.signal, ...limits })
   watch.signal.throwIfAborted()
   try {
     await beginAttempt(target)

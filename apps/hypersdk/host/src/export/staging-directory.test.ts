@@ -1,0 +1,141 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { appendFile, link, mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import test from 'node:test'
+import type { ExportItem } from '@hypersdk/points'
+import { makeBed, type Bed } from './fixtures/provider-in-memory.ts'
+import { runExport } from './run-export.ts'
+
+const secret = 'not for export'
+
+/** An export of one disk by a file that `make` puts into the staging directory. */
+function exportFile(
+  bed: Bed,
+  path: string,
+  make: (staging: string, outside: string) => Promise<unknown>,
+): ReturnType<typeof runExport> {
+  const exportVm = async function* ({ staging_dir }: { staging_dir: string }): AsyncGenerator<ExportItem> {
+    const outside = join(bed.root, 'outside')
+    await mkdir(outside)
+    await writeFile(join(outside, 'secret'), secret)
+    yield { kind: 'disk', disk: 'a', format: 'raw', size_bytes: null }
+    await make(staging_dir, outside)
+    yield { kind: 'file', disk: 'a', path }
+  }
+  return runExport(bed.input(exportVm))
+}
+
+const attacks: readonly (readonly [string, string, (staging: string, outside: string) => Promise<unknown>])[] = [
+  ['a path upwards', '../../outside/secret', async () => {}],
+  ['a path upwards in its middle', 'x/../../../outside/secret', (staging) => mkdir(join(staging, 'x'))],
+  ['an absolute path', '/etc/hostname', async () => {}],
+  ['a name with NUL', 'disk\0', async () => {}],
+  ['the directory itself', '.', async () => {}],
+  ['a directory', 'disk', (staging) => mkdir(join(staging, 'disk'))],
+  ['a file that is not there', 'disk', async () => {}],
+  ['a link to a file outside', 'disk', (staging, outside) => symlink(join(outside, 'secret'), join(staging, 'disk'))],
+  ['a link to a file inside', 'disk', async (staging) => {
+    await writeFile(join(staging, 'real'), 'x')
+    await symlink('real', join(staging, 'disk'))
+  }],
+  ['a directory that is a link', 'sub/secret', (staging, outside) => symlink(outside, join(staging, 'sub'))],
+  ['a second name of a file outside', 'disk', (staging, outside) => link(join(outside, 'secret'), join(staging, 'disk'))],
+  ['a pipe', 'disk', async (staging) => execFileSync('mkfifo', [join(staging, 'disk')])],
+  ['the staging directory swapped for a link', 'secret', async (staging, outside) => {
+    await rename(staging, `${staging}-moved`)
+    await symlink(outside, staging)
+  }],
+] // prettier-ignore
+
+for (const [title, path, make] of attacks) {
+  test(`a plugin cannot have a file exported that is not its own: ${title}`, async (t) => {
+    const bed = await makeBed(t)
+    await assert.rejects(exportFile(bed, path, make), { code: 'EXPORT_FILE_UNSAFE', plugin: 'test/memory' })
+    assert.deepEqual(await bed.listing(), [])
+    assert.equal(await readFile(join(bed.root, 'outside', 'secret'), 'utf8'), secret, 'nothing outside is removed')
+  })
+}
+
+test('a file in a directory of the staging directory is exported, by copy', async (t) => {
+  const bed = await makeBed(t)
+  const result = await exportFile(bed, 'deep/disk.img', async (staging) => {
+    await mkdir(join(staging, 'deep'))
+    await writeFile(join(staging, 'deep', 'disk.img'), 'abc')
+  })
+  assert.equal(await readFile(result.output_path, 'utf8'), 'abc')
+  assert.deepEqual(await bed.left(), [])
+})
+
+test('a file that is not as long as declared is refused', async (t) => {
+  for (const [size_bytes, code] of [[2, 'EXPORT_TOO_MUCH'], [4, 'EXPORT_INCOMPLETE']] as const) {
+    const bed = await makeBed(t)
+    const exportVm = async function* ({ staging_dir }: { staging_dir: string }): AsyncGenerator<ExportItem> {
+      yield { kind: 'disk', disk: 'a', format: 'raw', size_bytes }
+      await writeFile(join(staging_dir, 'disk'), 'abc')
+      yield { kind: 'file', disk: 'a', path: 'disk' }
+    }
+    await assert.rejects(runExport(bed.input(exportVm)), { code })
+  } // prettier-ignore
+})
+
+test('a file that its maker goes on writing while it is copied is refused', async (t) => {
+  const bed = await makeBed(t)
+  const { promise: done, resolve } = Promise.withResolvers<undefined>()
+  const stop = new AbortController()
+  const exportVm = async function* ({ staging_dir }: { staging_dir: string }): AsyncGenerator<ExportItem> {
+    const path = join(staging_dir, 'disk')
+    yield { kind: 'disk', disk: 'a', format: 'raw', size_bytes: null }
+    await writeFile(path, Buffer.alloc(8 * 1_048_576, 1))
+    void (async () => {
+      while (!stop.signal.aborted) await appendFile(path, 'more').catch(() => stop.abort())
+      resolve(undefined)
+    })()
+    yield { kind: 'file', disk: 'a', path: 'disk' }
+  }
+  await assert.rejects(runExport(bed.input(exportVm)), { code: 'EXPORT_FILE_UNSAFE', message: /changed while/ })
+  stop.abort()
+  await done
+})
+
+test('what a plugin leaves in its staging directory goes with it, links are not followed', async (t) => {
+  const bed = await makeBed(t)
+  await exportFile(bed, 'disk', async (staging, outside) => {
+    await writeFile(join(staging, 'disk'), 'abc')
+    await mkdir(join(staging, 'a', 'b', 'c'), { recursive: true })
+    await writeFile(join(staging, 'a', 'b', 'left'), '')
+    await symlink(outside, join(staging, 'a', 'link'))
+    await writeFile(Buffer.concat([Buffer.from(`${staging}/`), Buffer.from([0xff, 0xfe])]), 'a name that is no text')
+  })
+  assert.deepEqual(await bed.left(), [])
+  assert.deepEqual(await readdir(join(bed.root, 'outside')), ['secret'])
+})
+
+test('swapping directories for links while they are removed never removes anything outside', async (t) => {
+  const bed = await makeBed(t)
+  const outside = join(bed.root, 'outside')
+  const stop = new AbortController()
+  let flips: Promise<void> = Promise.resolve()
+  await exportFile(bed, 'disk', async (staging) => {
+    await writeFile(join(staging, 'disk'), 'abc')
+    for (let index = 0; index < 200; index++) await mkdir(join(staging, `d${index}`))
+    await symlink(outside, join(dirname(staging), 'link'))
+    flips = flip(staging)
+  })
+  stop.abort()
+  await flips
+  assert.deepEqual(await readdir(outside), ['secret'])
+
+  async function flip(staging: string): Promise<void> {
+    for (let index = 0; !stop.signal.aborted; index = (index + 1) % 200) {
+      const victim = join(staging, `d${index}`)
+      await rename(victim, `${victim}-away`).catch(() => {})
+      await symlink(outside, victim).catch(() => {})
+      await rm(victim).catch(() => {})
+      await rename(`${victim}-away`, victim).catch(() => {})
+    }
+    await rm(join(dirname(staging), 'link'))
+    await rm(staging, { recursive: true, force: true })
+    assert.match(basename(staging), /^export-/)
+  }
+})
