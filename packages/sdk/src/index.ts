@@ -11,6 +11,7 @@ export type {
   ManifestLimits,
   Tier,
 } from './manifest.ts'
+export { didYouMean, nearestName } from './nearest-name.ts'
 export { PlatformError, type PlatformErrorFields, type PlatformErrorJson } from './platform-error.ts'
 export {
   defineData,
