@@ -1,6 +1,6 @@
 /** Texts beyond this, or parts, make a message leave alone: joining them would copy. */
 const aloneAt = 16 * 1024
-const batchUnits = 64 * 1024
+const batchUnits = 8 * 1024
 const partsPerBatch = 256
 
 /** Writes one batch: the JSON text of an array of messages, and their parts. */

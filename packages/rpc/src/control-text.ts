@@ -1,76 +1,93 @@
 import { rpcErrors } from './errors.ts'
 
-/** Arrays around a value on the wire: the batch and the message. */
+/** The arrays around a value: the batch and its message. */
 const envelopeDepth = 2
+/** A parser gets through this much of anything in a few milliseconds; more is looked at before. */
+const parseAtOnceUnits = 64 * 1024
 
 /**
- * Parses the control text of a batch, which nothing vouches for. Depth is counted before parsing, because a parser that
- * is handed megabytes of brackets blocks for most of a second.
+ * Parses the control text of a batch, a JSON array of messages, which nothing vouches for. Large texts are scanned for
+ * their depth before: a parser that is handed megabytes of brackets blocks for most of a second.
  * Errors: `RPC_TOO_DEEP`, `RPC_BAD_MESSAGE`, `RPC_PROTOTYPE_KEY`.
  */
-export function parseBatch(text: string, depth: number): readonly unknown[] {
-  if (deeperThan(text, depth + envelopeDepth)) throw rpcErrors.error('RPC_TOO_DEEP', { limit: depth })
-  let batch: unknown
+export function parseBatch(text: string, depth: number): readonly (readonly unknown[])[] {
+  const limit = depth + envelopeDepth
+  if (text.length > parseAtOnceUnits && deeperThan(text, limit)) throw rpcErrors.error('RPC_TOO_DEEP', { limit: depth })
+  const batch = parse(text)
+  if (!Array.isArray(batch) || !batch.every(Array.isArray)) {
+    throw rpcErrors.error('RPC_BAD_MESSAGE', { problem: 'a batch must be an array of arrays' })
+  }
+  const flaw = flawOf(batch, limit)
+  if (flaw === 'depth') throw rpcErrors.error('RPC_TOO_DEEP', { limit: depth })
+  if (flaw !== undefined) throw rpcErrors.error('RPC_PROTOTYPE_KEY', { key: flaw })
+  return batch
+}
+
+function parse(text: string): unknown {
   try {
-    batch = JSON.parse(text)
+    return JSON.parse(text)
   } catch {
     throw rpcErrors.error('RPC_BAD_MESSAGE', { problem: 'it is not JSON' })
   }
-  if (!Array.isArray(batch)) throw rpcErrors.error('RPC_BAD_MESSAGE', { problem: 'a batch must be an array' })
-  if (mayNamePrototype(text)) {
-    const key = prototypeKey(batch)
-    if (key !== undefined) throw rpcErrors.error('RPC_PROTOTYPE_KEY', { key })
+}
+
+/**
+ * What is wrong with a parsed value: `depth` when it is nested deeper than `depth`, or the key that programs take for a
+ * prototype, which is `__proto__`, or `constructor` holding a `prototype`.
+ */
+export function flawOf(value: unknown, depth: number): 'depth' | '__proto__' | 'constructor.prototype' | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  if (depth <= 0) return 'depth'
+  if (Array.isArray(value)) {
+    for (let at = 0; at < value.length; at++) {
+      const flaw = flawOf(value[at], depth - 1)
+      if (flaw !== undefined) return flaw
+    }
+    return undefined
   }
-  return batch
+  for (const key in value) {
+    if (key === '__proto__') return key
+    const member: unknown = (value as Record<string, unknown>)[key]
+    if (key === 'constructor' && holdsPrototype(member)) return 'constructor.prototype'
+    const flaw = flawOf(member, depth - 1)
+    if (flaw !== undefined) return flaw
+  }
+  return undefined
+}
+
+function holdsPrototype(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, 'prototype')
 }
 
 const quote = 0x22
 const backslash = 0x5c
+/** `[` and `{`, and `]` and `}`, differ in this bit only. */
+const curly = 0x20
+const opener = 0x7b
+const closer = 0x7d
 
-/** Whether arrays and objects are nested deeper than `limit`; strings are skipped, nothing else is checked. */
+/** Whether arrays and objects are nested deeper than `limit`. Strings are skipped; nothing else is checked. */
 export function deeperThan(text: string, limit: number): boolean {
-  if (text.length <= limit) return false
   let depth = 0
   for (let at = 0; at < text.length; at++) {
     const unit = text.charCodeAt(at)
     if (unit === quote) {
       at = endOfString(text, at)
-      if (at < 0) return false
-    } else if (unit === 0x5b || unit === 0x7b) {
+    } else if ((unit | curly) === opener) {
       if (++depth > limit) return true
-    } else if (unit === 0x5d || unit === 0x7d) {
+    } else if ((unit | curly) === closer) {
       depth--
     }
   }
   return false
 }
 
-/** Index of the quote that closes the string opened at `start`, or -1. */
+/** Index of the quote that closes the string opened at `start`, or of the end of the text. */
 function endOfString(text: string, start: number): number {
-  let end = start
-  for (;;) {
-    end = text.indexOf('"', end + 1)
-    if (end < 0) return -1
-    let slashes = 0
-    while (text.charCodeAt(end - 1 - slashes) === backslash) slashes++
-    if (slashes % 2 === 0) return end
+  for (let at = start + 1; at < text.length; at++) {
+    const unit = text.charCodeAt(at)
+    if (unit === quote) return at
+    if (unit === backslash) at++
   }
-}
-
-/** Cheap and may be wrong on the safe side: an escape may hide any name. */
-function mayNamePrototype(text: string): boolean {
-  return text.includes('__proto__') || text.includes('"constructor"') || text.includes('\\u')
-}
-
-/** The first key of `value` that programs take for a prototype: `__proto__`, or `constructor` holding a `prototype`. */
-export function prototypeKey(value: unknown): string | undefined {
-  if (typeof value !== 'object' || value === null) return undefined
-  if (Object.hasOwn(value, '__proto__')) return '__proto__'
-  const made: unknown = Object.hasOwn(value, 'constructor') ? Reflect.get(value, 'constructor') : undefined
-  if (typeof made === 'object' && made !== null && Object.hasOwn(made, 'prototype')) return 'constructor.prototype'
-  for (const member of Object.values(value)) {
-    const key = prototypeKey(member)
-    if (key !== undefined) return key
-  }
-  return undefined
+  return text.length
 }

@@ -5,7 +5,7 @@ import { rpcErrors } from './errors.ts'
 import { IncomingRequests } from './incoming-requests.ts'
 import type { RequestHead } from './incoming-request.ts'
 import { peerLimits, withDefaults } from './limits.ts'
-import { encode, malformed, string, wholeNumber } from './message.ts'
+import { encodeValue, malformed, string, wholeNumber } from './message.ts'
 import { Outbox } from './outbox.ts'
 import { UnaryCall } from './outgoing-call.ts'
 import { OutgoingRequests } from './outgoing-requests.ts'
@@ -24,6 +24,8 @@ export const protocolVersion = 1
 export function createSession(channel: Channel, options: SessionOptions): Session {
   return new ChannelSession(channel, options)
 }
+
+const noOptions: OutgoingCall = {}
 
 class ChannelSession implements Session {
   readonly ended: Promise<SessionEnd>
@@ -53,18 +55,19 @@ class ChannelSession implements Session {
     this.#outbox.control(['hello', protocolVersion, { messageBytes, depth, inFlight }])
   }
 
-  call(target: string, value: unknown, options: OutgoingCall = {}): Promise<unknown> {
+  call(target: string, value: unknown, options: OutgoingCall = noOptions): Promise<unknown> {
     return new UnaryCall(this.#outgoing, { target, value, options }).answer
   }
 
-  stream(target: string, value: unknown, options: OutgoingCall = {}): AsyncIterable<unknown> {
+  stream(target: string, value: unknown, options: OutgoingCall = noOptions): AsyncIterable<unknown> {
     return { [Symbol.asyncIterator]: () => new StreamReader(this.#outgoing, { target, value, options }) }
   }
 
   notify(target: string, value: unknown): boolean {
-    const message = encode(['notice', target], value, this.#limits.depth)
+    const encoded = encodeValue(value, this.#limits.depth)
     if (!this.#open || this.#outbox.waiting > this.#limits.inFlight) return false
-    this.#outbox.enqueue({ write: () => this.#outbox.send(message) })
+    const text = `["notice",${JSON.stringify(target)}${encoded.text}]`
+    this.#outbox.enqueue({ write: () => this.#outbox.send(text, encoded.parts) })
     return true
   }
 
@@ -90,9 +93,8 @@ class ChannelSession implements Session {
     }
     try {
       for (const message of parseBatch(text, this.#limits.depth)) {
-        if (!this.#open) return
-        if (!Array.isArray(message)) throw malformed('a message must be an array')
         this.#dispatch(message, next)
+        if (!this.#open) return
       }
       if (used !== parts.length) throw malformed('a part belongs to no message')
     } catch (error) {

@@ -1,10 +1,12 @@
 import type { Progress } from '@backplane/sdk'
+import { deeperThan } from './control-text.ts'
 import { encodeError } from './error-json.ts'
+import { rpcErrors } from './errors.ts'
 import type { IncomingRequests } from './incoming-requests.ts'
-import { checkSize, encode, type Encoded } from './message.ts'
+import { checkSize, encodeValue, noParts, type Encoded } from './message.ts'
 import type { IncomingCall } from './session.ts'
 
-/** Who asks, and until when. */
+/** Who asks for what, and until when. */
 export interface RequestHead {
   readonly id: number
   readonly target: string
@@ -15,7 +17,10 @@ export interface RequestHead {
 
 /** One request of the peer, until its last message has been written. */
 export class IncomingRequest implements IncomingCall {
-  readonly head: RequestHead
+  readonly id: number
+  readonly deadlineAtMs: number | undefined
+  readonly traceId: string
+  readonly caller: string
   /** The handler has given its answer, or the session has ended: nothing more is said about it. */
   finished = false
   readonly #table: IncomingRequests
@@ -25,19 +30,10 @@ export class IncomingRequest implements IncomingCall {
 
   constructor(table: IncomingRequests, head: RequestHead) {
     this.#table = table
-    this.head = head
-  }
-
-  get deadlineAtMs(): number | undefined {
-    return this.head.deadlineAtMs
-  }
-
-  get traceId(): string {
-    return this.head.traceId
-  }
-
-  get caller(): string {
-    return this.head.caller
+    this.id = head.id
+    this.deadlineAtMs = head.deadlineAtMs
+    this.traceId = head.traceId
+    this.caller = head.caller
   }
 
   /** Made when first asked for: a controller costs more than the rest of a small call. */
@@ -71,26 +67,31 @@ export class IncomingRequest implements IncomingCall {
 
   fail(error: unknown): void {
     if (this.finished) return
-    const depth = this.#table.limits.depth
-    let message = encode(['error', this.head.id, encodeError(error)], undefined, depth)
+    let text = this.#errorText(error)
     try {
-      checkSize(message, this.#table.peer.messageBytes)
-    } catch (tooLarge) {
-      message = encode(['error', this.head.id, encodeError(tooLarge)], undefined, depth)
+      checkSize(text, noParts, this.#table.peer.messageBytes)
+      if (deeperThan(text, this.#table.peer.depth + 1)) throw rpcErrors.error('RPC_TOO_DEEP', { limit: this.#table.peer.depth })
+    } catch (unsendable) {
+      text = this.#errorText(unsendable)
     }
-    this.last(message)
+    this.last({ text, parts: noParts })
   }
 
   /** Undefined when the value cannot cross; the caller has then been told why. */
   encode(kind: 'result' | 'item', value: unknown): Encoded | undefined {
     try {
-      const message = encode([kind, this.head.id], value, this.#table.depth)
-      checkSize(message, this.#table.peer.messageBytes)
-      return message
+      const encoded = encodeValue(value, this.#table.depth)
+      const text = `["${kind}",${String(this.id)}${encoded.text}]`
+      checkSize(text, encoded.parts, this.#table.peer.messageBytes)
+      return { text, parts: encoded.parts }
     } catch (error) {
       this.fail(error)
       return undefined
     }
+  }
+
+  #errorText(error: unknown): string {
+    return JSON.stringify(['error', this.id, encodeError(error)])
   }
 
   /** Writes the last message; only then does the request stop counting as in flight. */

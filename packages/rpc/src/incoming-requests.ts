@@ -3,6 +3,7 @@ import { decodeError } from './error-json.ts'
 import { IncomingRequest, type RequestHead } from './incoming-request.ts'
 import { IncomingStream } from './incoming-stream.ts'
 import type { PeerLimits } from './limits.ts'
+import { IdTable } from './id-table.ts'
 import { malformed, type Encoded, wholeNumber } from './message.ts'
 import type { Outbox } from './outbox.ts'
 import type { Handler, SessionLimits } from './session.ts'
@@ -12,7 +13,7 @@ export class IncomingRequests {
   readonly limits: SessionLimits
   readonly outbox: Outbox
   readonly #handler: Handler
-  readonly #active = new Map<number, IncomingRequest>()
+  readonly #active = new IdTable<IncomingRequest>()
   readonly #streams = new Map<number, IncomingStream>()
   #lastId = 0
   /** Read and not acknowledged yet. */
@@ -64,20 +65,21 @@ export class IncomingRequests {
     const request = this.#find(id)
     if (request === undefined) return
     request.abort(decodeError(reason))
-    this.#streams.get(request.head.id)?.cancel()
+    this.#streams.get(request.id)?.cancel()
   }
 
   credit(id: unknown, amount: unknown): void {
     const more = wholeNumber(amount, 'credit', 1)
     const request = this.#find(id)
     if (request === undefined) return
-    const stream = this.#streams.get(request.head.id)
+    const stream = this.#streams.get(request.id)
     if (stream === undefined) throw malformed('credit belongs to a stream')
     stream.give(more)
   }
 
   last(request: IncomingRequest, message: Encoded): void {
-    this.outbox.enqueue({ write: () => this.#finish(request, message) })
+    if (this.outbox.writable) this.#finish(request, message)
+    else this.outbox.enqueue({ write: () => this.#finish(request, message) })
   }
 
   reports(request: IncomingRequest): void {
@@ -90,7 +92,7 @@ export class IncomingRequests {
     for (const request of this.#active.values()) {
       request.finished = true
       request.abort(reason)
-      this.#streams.get(request.head.id)?.cancel()
+      this.#streams.get(request.id)?.cancel()
     }
     this.#active.clear()
     this.#streams.clear()
@@ -101,7 +103,7 @@ export class IncomingRequests {
     if (this.#active.size >= this.limits.inFlight) throw rpcErrors.error('RPC_TOO_MANY_CALLS', { limit: this.limits.inFlight })
     this.#lastId = head.id
     const request = new IncomingRequest(this, head)
-    this.#active.set(head.id, request)
+    this.#active.add(request)
     return request
   }
 
@@ -113,9 +115,9 @@ export class IncomingRequests {
 
   #finish(request: IncomingRequest, message: Encoded): void {
     this.#sendProgress(request)
-    this.#active.delete(request.head.id)
-    this.#streams.delete(request.head.id)
-    this.outbox.send(message)
+    this.#active.delete(request.id)
+    this.#streams.delete(request.id)
+    this.outbox.send(message.text, message.parts)
   }
 
   /**
@@ -131,7 +133,7 @@ export class IncomingRequests {
     this.#afterTurn = undefined
     const owed = this.#owed.filter((request) => !request.finished)
     this.#owed = []
-    if (owed.length > 0) this.outbox.control(['ack', ...owed.map((request) => request.head.id)])
+    if (owed.length > 0) this.outbox.control(['ack', ...owed.map((request) => request.id)])
     for (const request of this.#reporting.splice(0)) {
       if (this.outbox.writable) this.#sendProgress(request)
       else this.outbox.enqueue({ write: () => this.#sendProgress(request) })
@@ -140,8 +142,8 @@ export class IncomingRequests {
 
   #sendProgress(request: IncomingRequest): void {
     const progress = request.takeProgress()
-    if (progress !== undefined && this.#active.has(request.head.id)) {
-      this.outbox.control(['progress', request.head.id, progress])
+    if (progress !== undefined && this.#active.get(request.id) !== undefined) {
+      this.outbox.control(['progress', request.id, progress])
     }
   }
 }

@@ -1,4 +1,5 @@
 import type { IncomingRequest } from './incoming-request.ts'
+import { noParts } from './message.ts'
 import type { Outbox } from './outbox.ts'
 
 /** The producer's end of a stream: asks the handler for an item only when there is credit and room to send it. */
@@ -55,13 +56,13 @@ export class IncomingStream {
       await this.#leave()
       return true
     }
-    this.#outbox.send(message)
+    this.#outbox.send(message.text, message.parts)
     return false
   }
 
   #end(): void {
     if (this.#request.finished) return
-    this.#request.last({ text: JSON.stringify(['end', this.#request.head.id]), parts: [] })
+    this.#request.last({ text: JSON.stringify(['end', this.#request.id]), parts: noParts })
   }
 
   #pause(): Promise<void> {

@@ -1,4 +1,5 @@
 import { rpcErrors } from './errors.ts'
+import { isPlain } from './plain-value.ts'
 import { takeParts } from './value-parts.ts'
 
 /** One message ready to be sent: the JSON text of an array, and its parts. */
@@ -8,49 +9,48 @@ export interface Encoded {
 }
 
 /**
- * Encodes a message whose last fields are a value and the places of its parts, both left out when there are none.
- * Errors: `RPC_VALUE_UNSUPPORTED`, `RPC_TOO_DEEP`.
+ * Writes the last two fields of a message, a value and the places of its parts, each with the comma before it; both
+ * are left out when there is nothing to say. Errors: `RPC_VALUE_UNSUPPORTED`, `RPC_TOO_DEEP`.
  */
-export function encode(fields: unknown[], value: unknown, depth: number): Encoded {
+export function encodeValue(value: unknown, depth: number): Encoded {
+  if (value === undefined) return nothing
+  if (isPlain(value, depth)) return { text: `,${JSON.stringify(value)}`, parts: noParts }
   const { json, places, parts } = takeParts(value, depth)
-  if (places !== undefined) fields.push(json, places)
-  else if (value !== undefined) fields.push(json)
-  try {
-    return { text: JSON.stringify(fields), parts }
-  } catch (error) {
-    throw rpcErrors.error('RPC_VALUE_UNSUPPORTED', { path: 'it', what: 'not JSON' }, { cause: error })
-  }
+  const text = JSON.stringify(json) as string | undefined
+  if (text === undefined) return nothing
+  return { text: parts.length === 0 ? `,${text}` : `,${text},${JSON.stringify(places)}`, parts }
 }
 
-/** Bytes of a message with its parts; an upper bound is tried first, because counting UTF-8 walks the text. */
-export function checkSize(message: Encoded, limit: number): void {
-  let partBytes = frameOverheadBytes
-  for (const part of message.parts) partBytes += part.byteLength + 4
-  if (message.text.length * 3 + partBytes <= limit) return
-  const bytes = Buffer.byteLength(message.text) + partBytes
+/** The parts of a message that has none. */
+export const noParts: readonly Uint8Array[] = []
+
+const nothing: Encoded = { text: '', parts: noParts }
+
+/** Errors: `RPC_MESSAGE_TOO_LARGE` when the message does not fit into `limit` bytes, parts and frame head included. */
+export function checkSize(text: string, parts: readonly Uint8Array[], limit: number): void {
+  let partBytes = headBytes
+  for (const part of parts) partBytes += part.byteLength + lengthWordBytes
+  // UTF-8 takes at most three bytes a unit; counting exactly walks the text.
+  if (text.length * 3 + partBytes <= limit) return
+  const bytes = Buffer.byteLength(text) + partBytes
   if (bytes > limit) throw rpcErrors.error('RPC_MESSAGE_TOO_LARGE', { bytes, limit })
 }
 
-/** Length words of a frame and the brackets of a batch. */
-const frameOverheadBytes = 10
+const headBytes = 8
+const lengthWordBytes = 4
 
-/** Reads the parts of one batch in order. */
-export interface PartCursor {
-  readonly next: () => Uint8Array
-}
-
-/** The ways a message can be wrong all read alike. */
+/** Every way a message can be wrong reads alike. */
 export function malformed(problem: string): Error {
   return rpcErrors.error('RPC_BAD_MESSAGE', { problem })
 }
 
-/** A whole number ≥ `least`. */
+/** Reads a whole number ≥ `least`. */
 export function wholeNumber(field: unknown, name: string, least: number): number {
   if (typeof field === 'number' && Number.isSafeInteger(field) && field >= least) return field
   throw malformed(`${name} must be a whole number of at least ${String(least)}`)
 }
 
-/** A string. */
+/** Reads a string. */
 export function string(field: unknown, name: string): string {
   if (typeof field === 'string') return field
   throw malformed(`${name} must be a string`)

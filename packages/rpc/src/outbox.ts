@@ -1,4 +1,4 @@
-import type { Encoded } from './message.ts'
+import { noParts } from './message.ts'
 import type { PeerLimits } from './limits.ts'
 import type { Channel } from './session.ts'
 
@@ -49,13 +49,13 @@ export class Outbox {
   }
 
   /** Sends at once, whatever waits. */
-  send(message: Encoded): void {
-    if (!this.#closed) this.#channel.send(message.text, message.parts)
+  send(text: string, parts: readonly Uint8Array[]): void {
+    if (!this.#closed) this.#channel.send(text, parts)
   }
 
   /** Sends a control message, which is an array of plain JSON. */
   control(fields: readonly unknown[]): void {
-    if (!this.#closed) this.#channel.send(JSON.stringify(fields), [])
+    if (!this.#closed) this.#channel.send(JSON.stringify(fields), noParts)
   }
 
   /** The peer has said what it accepts: writing begins. */

@@ -1,6 +1,5 @@
-import { OutgoingRequest } from './outgoing-request.ts'
+import { OutgoingRequest, type Asked } from './outgoing-request.ts'
 import type { OutgoingRequests } from './outgoing-requests.ts'
-import type { OutgoingCall } from './session.ts'
 
 /** A request that is answered once. */
 export class UnaryCall extends OutgoingRequest {
@@ -9,20 +8,20 @@ export class UnaryCall extends OutgoingRequest {
   readonly #resolve: (value: unknown) => void
   readonly #reject: (error: Error) => void
 
-  constructor(table: OutgoingRequests, request: { target: string; value: unknown; options: OutgoingCall }) {
-    super(table, request.target, request.options)
+  constructor(table: OutgoingRequests, asked: Asked) {
+    super(table, asked)
     const { promise, resolve, reject } = Promise.withResolvers<unknown>()
     this.answer = promise
     this.#resolve = resolve
     this.#reject = reject
-    this.start([], request.value, request.options)
+    this.start(asked.value, '')
   }
 
   answered(value: unknown): void {
-    this.settle(() => this.#resolve(value))
+    if (this.release('settled')) this.#resolve(value)
   }
 
-  override failed(error: Error): void {
+  protected override failed(error: Error): void {
     // Marks the promise as looked after: a caller that went away must not end the process.
     // oxlint-disable-next-line promise/no-promise-in-callback -- this is no callback
     this.answer.catch(() => {})

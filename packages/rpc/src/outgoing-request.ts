@@ -1,10 +1,10 @@
-import type { PlatformError, Progress } from '@backplane/sdk'
-import { abortError, deadlineError, encodeError } from './error-json.ts'
+import type { Progress } from '@backplane/sdk'
 import { deeperThan } from './control-text.ts'
+import { abortError, deadlineError, encodeError } from './error-json.ts'
 import { rpcErrors } from './errors.ts'
-import { checkSize, encode, type Encoded } from './message.ts'
-import type { OutgoingRequests } from './outgoing-requests.ts'
+import { checkSize, encodeValue, noParts } from './message.ts'
 import type { Write } from './outbox.ts'
+import type { OutgoingRequests } from './outgoing-requests.ts'
 import type { OutgoingCall } from './session.ts'
 
 /**
@@ -13,88 +13,105 @@ import type { OutgoingCall } from './session.ts'
  */
 export type RequestState = 'held' | 'sent' | 'abandoned' | 'settled'
 
+/** What a caller asks for. */
+export interface Asked {
+  readonly target: string
+  readonly value: unknown
+  readonly options: OutgoingCall
+}
+
 /** One request of this side, from its making until the caller has its answer. */
 export abstract class OutgoingRequest implements Write {
   abstract readonly kind: 'call' | 'stream'
   readonly target: string
-  readonly deadlineAtMs: number | undefined
   state: RequestState = 'held'
   /** The peer has read the request. */
   acknowledged = false
   sentAtMs = 0
   id = 0
-  readonly #table: OutgoingRequests
-  readonly #signal: AbortSignal | undefined
-  readonly #onProgress: ((progress: Progress) => void) | undefined
-  #message: Encoded | undefined
+  protected readonly table: OutgoingRequests
+  readonly #options: OutgoingCall
+  #text = ''
+  #parts: readonly Uint8Array[] = noParts
 
-  constructor(table: OutgoingRequests, target: string, options: OutgoingCall) {
-    this.#table = table
-    this.target = target
-    this.deadlineAtMs = options.deadlineAtMs
-    this.#signal = options.signal
-    this.#onProgress = options.onProgress
+  constructor(table: OutgoingRequests, asked: Asked) {
+    this.table = table
+    this.target = asked.target
+    this.#options = asked.options
+  }
+
+  get deadlineAtMs(): number | undefined {
+    return this.#options.deadlineAtMs
   }
 
   /** Encodes and sends, or holds until it may. Never throws: what is wrong settles the request. */
-  protected start(extra: readonly unknown[], value: unknown, options: OutgoingCall): void {
-    const signal = this.#signal
-    if (signal?.aborted === true) return this.#refuse(abortError(this.target, signal.reason))
-    const deadline = this.deadlineAtMs
-    if (deadline !== undefined && deadline <= Date.now()) return this.#refuse(deadlineError(this.target, deadline))
-    const fields = [this.target, deadline ?? 0, options.traceId ?? '', options.caller ?? '', ...extra]
+  protected start(value: unknown, credit: string): void {
+    const { signal, deadlineAtMs, traceId, caller } = this.#options
+    const wrong = this.#wrongFromTheStart(signal, deadlineAtMs)
+    if (wrong !== undefined) return this.fail(wrong)
     try {
-      this.#message = encode(fields, value, this.#table.limits.depth)
+      const encoded = encodeValue(value, this.table.limits.depth)
+      const head = `${this.table.quotedTarget(this.target)},${String(deadlineAtMs ?? 0)},${quoted(traceId)},${quoted(caller)}`
+      this.#text = `${head}${credit}${encoded.text}]`
+      this.#parts = encoded.parts
     } catch (error) {
-      return this.#refuse(error as PlatformError)
+      return this.fail(error as Error)
     }
     signal?.addEventListener('abort', this)
-    this.#table.start(this)
+    this.table.start(this)
   }
 
   /** The request's turn has come. */
   write(): void {
-    const message = this.#message
-    if (this.state !== 'held' || message === undefined || !this.#table.admits(this)) return
-    const peer = this.#table.peer
+    const { table } = this
+    if (this.state !== 'held' || !table.admits) return
     try {
-      checkSize(message, peer.messageBytes - requestHeadBytes)
-      if (peer.depth < this.#table.limits.depth && deeperThan(message.text, peer.depth + 1)) {
-        throw rpcErrors.error('RPC_TOO_DEEP', { limit: peer.depth })
+      checkSize(this.#text, this.#parts, table.peer.messageBytes - headRoomBytes)
+      if (table.peer.depth < table.limits.depth && deeperThan(this.#text, table.peer.depth)) {
+        throw rpcErrors.error('RPC_TOO_DEEP', { limit: table.peer.depth })
       }
     } catch (error) {
-      return this.settle(() => this.failed(error as PlatformError))
+      return this.fail(error as Error)
     }
-    this.#message = undefined
     this.state = 'sent'
-    this.sentAtMs = performance.now()
-    this.id = this.#table.sent(this)
-    this.#table.send({ text: `["${this.kind}",${String(this.id)},${message.text.slice(1)}`, parts: message.parts })
+    this.sentAtMs = table.clock.nowMs()
+    table.sent(this)
+    table.send(`["${this.kind}",${String(this.id)},${this.#text}`, this.#parts)
+    this.#text = ''
+    this.#parts = noParts
   }
 
-  /** Ends waiting here and tells the peer, which still owes its last message. */
+  /** Ends waiting here; the peer is told, and still owes its last message. */
   abandon(error: Error): void {
-    if (this.state === 'held') return this.settle(() => this.failed(error))
-    if (this.state !== 'sent') return
-    this.#table.control(['cancel', this.id, encodeError(error)])
-    this.settle(() => this.failed(error), 'abandoned')
+    if (this.state === 'sent') {
+      this.table.control(['cancel', this.id, encodeError(error)])
+      this.release('abandoned')
+      this.failed(error)
+    } else {
+      this.fail(error)
+    }
   }
 
-  /** Lets go of everything, then tells the caller. */
-  settle(tell: () => void, state: 'settled' | 'abandoned' = 'settled'): void {
-    if (this.state === 'settled' || this.state === 'abandoned') return
+  /** Ends with an error. */
+  fail(error: Error): void {
+    if (this.release('settled')) this.failed(error)
+  }
+
+  /** Lets go of everything the request holds; false when it had ended before. */
+  protected release(state: 'settled' | 'abandoned'): boolean {
+    if (this.state === 'settled' || this.state === 'abandoned') return false
+    if (this.state === 'held') this.table.withdraw(this)
     this.state = state
-    this.#message = undefined
-    this.#signal?.removeEventListener('abort', this)
-    this.#table.released(this)
-    tell()
+    this.#options.signal?.removeEventListener('abort', this)
+    return true
   }
 
-  /** The signal was aborted. */
+  /** The caller's signal was aborted. */
   handleEvent(): void {
-    this.abandon(abortError(this.target, this.#signal?.reason))
+    this.abandon(abortError(this.target, this.#options.signal?.reason))
   }
 
+  /** The deadline has passed. */
   expire(): void {
     this.abandon(deadlineError(this.target, this.deadlineAtMs ?? 0))
   }
@@ -103,20 +120,25 @@ export abstract class OutgoingRequest implements Write {
   progress(progress: Progress): void {
     if (this.state !== 'sent') return
     try {
-      this.#onProgress?.(progress)
+      this.#options.onProgress?.(progress)
     } catch (error) {
       this.abandon(abortError(this.target, error))
     }
   }
 
-  #refuse(error: Error): void {
-    this.state = 'settled'
-    this.failed(error)
-  }
-
   /** Tells the caller, once. */
-  abstract failed(error: Error): void
+  protected abstract failed(error: Error): void
+
+  #wrongFromTheStart(signal: AbortSignal | undefined, deadlineAtMs: number | undefined): Error | undefined {
+    if (signal?.aborted === true) return abortError(this.target, signal.reason)
+    if (deadlineAtMs !== undefined && deadlineAtMs <= Date.now()) return deadlineError(this.target, deadlineAtMs)
+    return this.table.closed(this.target)
+  }
 }
 
 /** Kind and id, which are put before the rest when the request is sent. */
-const requestHeadBytes = 32
+const headRoomBytes = 32
+
+function quoted(text: string | undefined): string {
+  return text === undefined ? '""' : JSON.stringify(text)
+}

@@ -3,26 +3,30 @@ import { decodeError } from './error-json.ts'
 import { rpcErrors } from './errors.ts'
 import { DeadlineTimer } from './deadline-timer.ts'
 import type { PeerLimits } from './limits.ts'
-import { malformed, type Encoded } from './message.ts'
+import { IdTable } from './id-table.ts'
+import { malformed } from './message.ts'
 import type { Outbox } from './outbox.ts'
 import { UnaryCall } from './outgoing-call.ts'
 import type { OutgoingRequest } from './outgoing-request.ts'
 import { StreamReader } from './outgoing-stream.ts'
+import { TurnClock } from './turn-clock.ts'
 import type { SessionLimits } from './session.ts'
+
+const mostTargets = 1_000
 
 /** All requests of this side: which wait, which are sent, and what each incoming answer belongs to. */
 export class OutgoingRequests {
   readonly limits: SessionLimits
   readonly #outbox: Outbox
-  /** Sent, and the peer still owes the last message. */
-  readonly #sent = new Map<number, OutgoingRequest>()
-  /** Callers still wait for these. */
-  readonly #live = new Set<OutgoingRequest>()
-  /** The peer takes no more for now. */
+  /** The peer still owes the last message of these. */
+  readonly #sent = new IdTable<OutgoingRequest>()
+  /** Not sent yet: the transport is congested, or the peer takes no more for now. */
   readonly #held = new Set<OutgoingRequest>()
   readonly #deadlines = new DeadlineTimer(() => this.#expire())
+  readonly clock: TurnClock = new TurnClock()
+  readonly #quotedTargets = new Map<string, string>()
   #lastId = 0
-  #closed: Error | undefined
+  #closed: { readonly cause: Error | undefined } | undefined
 
   constructor(outbox: Outbox, limits: SessionLimits) {
     this.#outbox = outbox
@@ -33,35 +37,43 @@ export class OutgoingRequests {
     return this.#outbox.peer ?? this.limits
   }
 
+  /** What a request made now fails with, once the session has ended. */
+  closed(target: string): Error | undefined {
+    return this.#closed === undefined ? undefined : rpcErrors.error('RPC_CLOSED', { target }, { cause: this.#closed.cause })
+  }
+
   start(request: OutgoingRequest): void {
-    this.#live.add(request)
-    if (this.#closed !== undefined) return request.settle(() => request.failed(this.#closedError(request)))
     if (request.deadlineAtMs !== undefined) this.#deadlines.arm(request.deadlineAtMs)
-    this.#outbox.enqueue(request)
-  }
-
-  /** Gives a request its id. */
-  sent(request: OutgoingRequest): number {
-    const id = ++this.#lastId
-    this.#sent.set(id, request)
-    return id
-  }
-
-  /** False: the peer takes no more now; the request will be written when one ends. */
-  admits(request: OutgoingRequest): boolean {
-    if (this.#sent.size < this.peer.inFlight) return true
+    if (this.admits && this.#outbox.writable) return request.write()
     this.#held.add(request)
-    return false
+    if (this.admits) this.#outbox.enqueue(request)
   }
 
-  released(request: OutgoingRequest): void {
-    this.#live.delete(request)
+  /** The same few targets are called again and again. */
+  quotedTarget(target: string): string {
+    const known = this.#quotedTargets.get(target)
+    if (known !== undefined) return known
+    if (this.#quotedTargets.size >= mostTargets) this.#quotedTargets.clear()
+    const quoted = JSON.stringify(target)
+    this.#quotedTargets.set(target, quoted)
+    return quoted
+  }
+
+  /** Gives a request its id and waits for its answer. */
+  sent(request: OutgoingRequest): void {
+    if (this.#held.size > 0) this.#held.delete(request)
+    request.id = ++this.#lastId
+    this.#sent.add(request)
+  }
+
+  /** A request that was held is not to be sent any more. */
+  withdraw(request: OutgoingRequest): void {
     this.#held.delete(request)
     this.#outbox.cancel(request)
   }
 
-  send(message: Encoded): void {
-    this.#outbox.send(message)
+  send(text: string, parts: readonly Uint8Array[]): void {
+    this.#outbox.send(text, parts)
   }
 
   control(fields: readonly unknown[]): void {
@@ -99,26 +111,28 @@ export class OutgoingRequests {
   error(id: unknown, json: unknown): void {
     const request = this.#find(id)
     this.#last(request)
-    request.settle(() => request.failed(decodeError(json)))
+    request.fail(decodeError(json))
   }
 
   hung(): readonly string[] {
     const before = performance.now() - this.limits.ackMs
-    return [...this.#live]
-      .filter((one) => one.state === 'sent' && !one.acknowledged && one.sentAtMs < before)
-      .map((one) => one.target)
+    const hung = this.#sent.values().filter((one) => one.state === 'sent' && !one.acknowledged && one.sentAtMs < before)
+    return hung.map((one) => one.target)
   }
 
   /** The session has ended: nobody will answer any more. */
   close(cause: Error | undefined): void {
-    this.#closed = cause ?? new Error('the session has ended')
+    this.#closed = { cause }
     this.#deadlines.stop()
+    for (const request of [...this.#held, ...this.#sent.values()]) {
+      request.fail(rpcErrors.error('RPC_CLOSED', { target: request.target }, { cause }))
+    }
     this.#sent.clear()
-    for (const request of this.#live) request.settle(() => request.failed(this.#closedError(request)))
   }
 
-  #closedError(request: OutgoingRequest): Error {
-    return rpcErrors.error('RPC_CLOSED', { target: request.target }, { cause: this.#closed })
+  /** Whether the peer takes one more. */
+  get admits(): boolean {
+    return this.#sent.size < this.peer.inFlight
   }
 
   #find(id: unknown): OutgoingRequest {
@@ -131,9 +145,10 @@ export class OutgoingRequests {
   /** The peer owes nothing more: the id is forgotten and the next held request has its turn. */
   #last(request: OutgoingRequest): void {
     this.#sent.delete(request.id)
+    if (this.#held.size === 0) return
+    let free = this.peer.inFlight - this.#sent.size
     for (const next of this.#held) {
-      if (this.#sent.size >= this.peer.inFlight) break
-      this.#held.delete(next)
+      if (free-- <= 0) break
       this.#outbox.enqueue(next)
     }
   }
@@ -142,9 +157,9 @@ export class OutgoingRequests {
   #expire(): number | undefined {
     const now = Date.now()
     let next: number | undefined
-    for (const request of this.#live) {
+    for (const request of [...this.#held, ...this.#sent.values()]) {
       const at = request.deadlineAtMs
-      if (at === undefined) continue
+      if (at === undefined || (request.state !== 'sent' && request.state !== 'held')) continue
       if (at <= now) request.expire()
       else if (next === undefined || at < next) next = at
     }

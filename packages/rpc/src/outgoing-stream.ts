@@ -1,8 +1,7 @@
 import { rpcErrors } from './errors.ts'
 import { abortError } from './error-json.ts'
-import { OutgoingRequest } from './outgoing-request.ts'
+import { OutgoingRequest, type Asked } from './outgoing-request.ts'
 import type { OutgoingRequests } from './outgoing-requests.ts'
-import type { OutgoingCall } from './session.ts'
 
 type Step = IteratorResult<unknown, undefined>
 type End = { readonly kind: 'done' } | { readonly kind: 'failed'; readonly error: Error }
@@ -20,8 +19,8 @@ const done: Step = { done: true, value: undefined }
  */
 export class StreamReader extends OutgoingRequest implements AsyncIterableIterator<unknown, undefined> {
   override readonly kind = 'stream'
-  readonly #request: { readonly value: unknown; readonly options: OutgoingCall; readonly credit: number }
-  readonly #control: (fields: readonly unknown[]) => void
+  readonly #asked: Asked
+  readonly #credit: number
   #started = false
   #items: unknown[] = []
   #waiters: Waiter[] = []
@@ -30,12 +29,11 @@ export class StreamReader extends OutgoingRequest implements AsyncIterableIterat
   #outstanding: number
   #taken = 0
 
-  constructor(table: OutgoingRequests, request: { target: string; value: unknown; options: OutgoingCall }) {
-    super(table, request.target, request.options)
-    const credit = table.limits.credit
-    this.#request = { value: request.value, options: request.options, credit }
-    this.#outstanding = credit
-    this.#control = (fields) => table.control(fields)
+  constructor(table: OutgoingRequests, asked: Asked) {
+    super(table, asked)
+    this.#asked = asked
+    this.#credit = table.limits.credit
+    this.#outstanding = this.#credit
   }
 
   [Symbol.asyncIterator](): this {
@@ -81,11 +79,11 @@ export class StreamReader extends OutgoingRequest implements AsyncIterableIterat
   }
 
   ended(): void {
-    this.settle(() => this.#finish({ kind: 'done' }))
+    if (this.release('settled')) this.#finish({ kind: 'done' })
   }
 
   /** Items that arrived before an error of the producer are still delivered. */
-  override failed(error: Error): void {
+  protected override failed(error: Error): void {
     this.#finish({ kind: 'failed', error })
   }
 
@@ -96,8 +94,7 @@ export class StreamReader extends OutgoingRequest implements AsyncIterableIterat
 
   #begin(): void {
     this.#started = true
-    const { value, options, credit } = this.#request
-    this.start([credit], value, options)
+    this.start(this.#asked.value, `,${String(this.#credit)}`)
   }
 
   #finish(end: End): void {
@@ -115,8 +112,8 @@ export class StreamReader extends OutgoingRequest implements AsyncIterableIterat
 
   #renew(): void {
     this.#taken++
-    if (this.state !== 'sent' || this.#taken * 2 < this.#request.credit) return
-    this.#control(['credit', this.id, this.#taken])
+    if (this.state !== 'sent' || this.#taken * 2 < this.#credit) return
+    this.table.control(['credit', this.id, this.#taken])
     this.#outstanding += this.#taken
     this.#taken = 0
   }
