@@ -1,6 +1,6 @@
 import type { PluginDirectory, PluginRecord } from '@backplane/kernel'
+import { nearestName } from '@backplane/sdk'
 import { serverErrors } from '../errors.ts'
-import { nearest } from './nearest.ts'
 
 /** A bare name or `publisher/name`. */
 export const pluginIdPattern = /^[a-z0-9][a-z0-9-]{0,63}(\/[a-z0-9][a-z0-9-]{0,63})?$/
@@ -24,13 +24,8 @@ export function findPlugin(plugins: PluginDirectory, id: string): PluginRecord {
 }
 
 function unknown(plugins: PluginDirectory, id: string): never {
-  const name = id.slice(id.indexOf('/') + 1)
-  const similar = nearest(
-    name,
-    plugins.list().map((record) => [record.id.slice(record.id.indexOf('/') + 1), record.id]),
-  )
-  throw serverErrors.error('SERVER_PLUGIN_UNKNOWN', {
-    id,
-    nearest: similar === undefined ? '' : `; did you mean \`${similar}\`?`,
-  })
+  const ids = plugins.list().map((record) => record.id)
+  const byName = new Map(ids.map((known) => [id.includes('/') ? known : known.slice(known.indexOf('/') + 1), known]))
+  const similar = byName.get(nearestName(id, byName.keys()) ?? '')
+  throw serverErrors.error('SERVER_PLUGIN_UNKNOWN', { id, nearest: similar === undefined ? '' : `; did you mean \`${similar}\`?` })
 }

@@ -1,0 +1,43 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import type { ApiClient } from './api-client.ts'
+import type { ApiEvent } from './event-stream.ts'
+
+/** How hard a broken stream is taken up again. */
+export interface FollowOptions {
+  /** Resumes after this event. */
+  readonly since?: string | undefined
+  /** How long the daemon may be away at a stretch, ms. Default 60 000. */
+  readonly awayMs?: number
+  /** Told when the stream broke and is being taken up again. */
+  readonly onBreak?: () => void
+}
+
+/**
+ * Follows a stream over broken connections and restarts of the daemon, each time from the last event seen. Ends only by
+ * the reader; throws what the daemon refuses, or that it stayed away too long.
+ */
+export async function* follow(api: ApiClient, path: string, options: FollowOptions = {}): AsyncGenerator<ApiEvent> {
+  const { awayMs = 60_000, onBreak } = options
+  let seen = options.since
+  let awaySinceMs: number | undefined
+  for (let connected = false; ; connected = true) {
+    try {
+      for await (const event of api.events(path, seen)) {
+        seen = event.id ?? seen
+        awaySinceMs = undefined
+        yield event
+      }
+    } catch (error) {
+      const away = isAway(error) && connected
+      if (!away || (awaySinceMs !== undefined && performance.now() - awaySinceMs >= awayMs)) throw error
+    }
+    if (awaySinceMs === undefined) onBreak?.()
+    awaySinceMs ??= performance.now()
+    await wait(200)
+  }
+}
+
+function isAway(error: unknown): boolean {
+  const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined
+  return code === 'CLI_CONNECTION_LOST' || code === 'CLI_DAEMON_UNREACHABLE' || code === 'CLI_TIMEOUT'
+}

@@ -1,0 +1,139 @@
+import type { Command } from 'commander'
+import type { Plugin } from '../api/daemon-json.ts'
+import { show, type Runner, type Session } from '../session.ts'
+import { printable } from '../terminal/printable.ts'
+import { listText, tableText } from '../terminal/table.ts'
+import { bareGroup } from './bare-group.ts'
+
+interface PluginList {
+  readonly plugins: readonly Plugin[]
+}
+
+interface Refresh {
+  readonly added: readonly string[]
+  readonly updated: readonly string[]
+  readonly removed: readonly string[]
+  readonly unchanged: number
+  readonly failed: readonly { readonly id: string; readonly reason: string | null }[]
+}
+
+/** Adds `plugins`. */
+export function addPluginCommands(program: Command, run: Runner): void {
+  const plugins = program
+    .command('plugins')
+    .description('the plugins of the daemon; ids are publisher/name, or the name alone')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  hyperctl plugins
+  hyperctl plugins get libvirt
+  hyperctl plugins reload
+  hyperctl plugins disable digitalocean --reason 'token rotated'`,
+    )
+  addReads(plugins, run)
+  addChanges(plugins, run)
+}
+
+function addReads(plugins: Command, run: Runner): void {
+  bareGroup(plugins, run(listPlugins))
+  plugins.command('list').description('list plugins with their state').action(run(listPlugins))
+  plugins
+    .command('get <id>')
+    .description('show one plugin in full')
+    .action(run(async (session, id: string) => showPlugin(session, await session.api.get(path(id)))))
+  plugins
+    .command('search <text...>')
+    .description('find plugins by id, description, tag or what they contribute')
+    .action(
+      run(async (session, words: string[]) => {
+        const query = new URLSearchParams({ q: words.join(' ') })
+        const answer = (await session.api.get('/api/plugins/search', query)) as PluginList
+        show(session, answer, () => pluginTable(answer.plugins))
+      }),
+    )
+  plugins
+    .command('stats')
+    .description('count plugins by status')
+    .action(
+      run(async (session) => {
+        const answer = await session.api.get('/api/plugins/stats')
+        show(session, answer, () => listText(Object.entries(answer as object)))
+      }),
+    )
+}
+
+function addChanges(plugins: Command, run: Runner): void {
+  plugins
+    .command('reload [id]')
+    .description('look at the plugin directories again, or start one plugin anew beside its running generation')
+    .action(
+      run(async (session, id: string | undefined) => {
+        if (id !== undefined) return showPlugin(session, await session.api.post(`${path(id)}/reload`))
+        return showRefresh(session, (await session.api.post('/api/plugins/reload')) as Refresh)
+      }),
+    )
+  plugins
+    .command('enable <id>')
+    .description('enable a disabled plugin')
+    .action(run(async (session, id: string) => showPlugin(session, await session.api.post(`${path(id)}/enable`))))
+  plugins
+    .command('disable <id>')
+    .description('drain and stop a plugin until it is enabled again')
+    .option('--reason <text>', 'kept with its state')
+    .action(
+      run(async (session, id: string, { reason }: { reason?: string }) =>
+        showPlugin(session, await session.api.post(`${path(id)}/disable`, reason === undefined ? undefined : { reason })),
+      ),
+    )
+  plugins
+    .command('remove <id>')
+    .description('drain, stop and forget a plugin; its files stay')
+    .option('--keep-state', 'keep what it stored')
+    .action(
+      run(async (session, id: string, { keepState = false }: { keepState?: boolean }) => {
+        await session.api.delete(path(id), new URLSearchParams({ keep_state: String(keepState) }))
+        show(session, { removed: id }, () => `${id} removed\n`)
+      }),
+    )
+}
+
+async function listPlugins(session: Session): Promise<void> {
+  const answer = (await session.api.get('/api/plugins')) as PluginList
+  show(session, answer, () => pluginTable(answer.plugins))
+}
+
+/** The slash stays escaped, so that an id is one segment. */
+function path(id: string): string {
+  return `/api/plugins/${encodeURIComponent(id)}`
+}
+
+function pluginTable(plugins: readonly Plugin[]): string {
+  return tableText(plugins, [
+    ['ID', (one) => one.id],
+    ['VERSION', (one) => one.version],
+    ['TYPE', (one) => one.type],
+    ['STATUS', (one) => one.status],
+    ['STATE', (one) => one.state],
+    ['TIER', (one) => one.tier],
+    ['GEN', (one) => one.generation],
+    ['REASON', (one) => one.reason ?? updateReason(one)],
+  ])
+}
+
+function updateReason({ update }: Plugin): string | null {
+  return update === null ? null : `update to ${update.version} failed: ${update.failure.message}`
+}
+
+function showPlugin(session: Session, answer: unknown): void {
+  show(session, answer, () => listText(Object.entries(answer as object)))
+}
+
+function showRefresh(session: Session, answer: Refresh): number {
+  show(session, answer, () => {
+    const { failed, unchanged, ...changes } = answer
+    return listText([...Object.entries(changes), ['unchanged', unchanged], ['failed', failed.map(({ id }) => id)]])
+  })
+  for (const { id, reason } of answer.failed) session.terminal.err(`${id}: ${printable(reason ?? 'failed')}\n`)
+  return answer.failed.length > 0 ? 1 : 0
+}

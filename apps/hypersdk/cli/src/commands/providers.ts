@@ -1,0 +1,43 @@
+import type { Command } from 'commander'
+import type { Provider } from '../api/daemon-json.ts'
+import { show, type Runner, type Session } from '../session.ts'
+import { listText, tableText } from '../terminal/table.ts'
+import { bareGroup } from './bare-group.ts'
+
+/** Adds `providers`. */
+export function addProviderCommands(program: Command, run: Runner): void {
+  const providers = program
+    .command('providers')
+    .description('what virtual machines can be exported from')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  hyperctl providers
+  hyperctl providers capabilities disk-images`,
+    )
+  bareGroup(providers, run(listProviders))
+  providers.command('list').description('list provider types and their configured instances').action(run(listProviders))
+  providers
+    .command('capabilities <type>')
+    .description('what one provider type can export; needs no credentials')
+    .action(
+      run(async (session, type: string) => {
+        const answer = await session.api.get(`/api/providers/${encodeURIComponent(type)}/capabilities`)
+        show(session, answer, () => listText(Object.entries(answer as object)))
+      }),
+    )
+}
+
+async function listProviders(session: Session): Promise<void> {
+  const answer = (await session.api.get('/api/providers')) as { providers: Provider[] }
+  show(session, answer, () =>
+    tableText(answer.providers, [
+      ['TYPE', (one) => one.type],
+      ['INSTANCES', (one) => one.instances.map(({ name }) => name).join(', ')],
+      ['AVAILABLE', (one) => (one.available ? 'yes' : `no: ${one.reason ?? 'unknown'}`)],
+      ['PLUGIN', (one) => one.plugin],
+      ['VERSION', (one) => one.version],
+    ]),
+  )
+}

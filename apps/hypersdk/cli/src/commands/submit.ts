@@ -1,0 +1,94 @@
+import { readFile } from 'node:fs/promises'
+import { extname } from 'node:path'
+import type { Command } from 'commander'
+import type { Content } from '../api/api-client.ts'
+import type { Submission } from '../api/daemon-json.ts'
+import { cliErrors } from '../errors.ts'
+import type { Runner, Session } from '../session.ts'
+import { printable } from '../terminal/printable.ts'
+import { highlight, type Terminal } from '../terminal/terminal.ts'
+import { watchJob } from './watch-job.ts'
+
+interface SubmitOptions {
+  readonly provider?: string
+  readonly vm?: string
+  readonly name?: string
+  readonly format?: string
+  readonly output?: string
+  readonly compress?: true
+  readonly watch?: true
+}
+
+/** Adds `submit`. */
+export function addSubmitCommand(program: Command, run: Runner): void {
+  program
+    .command('submit [file]')
+    .description('queue exports: a YAML or JSON file with one job or many (- reads standard input), or one job by options')
+    .option('--provider <name>', 'provider type or configured instance')
+    .option('--vm <id>', 'the machine, in the provider’s own form')
+    .option('--name <name>', 'a name for the job')
+    .option('--format <format>', 'raw, qcow2, vmdk, vhd, vhdx, vdi (the provider says which)')
+    .option('--output <dir>', 'directory on the daemon’s machine; a relative one is below its export directory')
+    .option('--compress', 'compress what is written')
+    .option('--watch', 'follow the jobs to their end')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  hyperctl submit --provider samples --vm sample-server.raw --format raw --output first --watch
+  hyperctl submit batch.yaml
+  hyperctl query --status failed --json | jq '{jobs: [.jobs[].definition | {provider, vm_id}]}' | hyperctl submit -
+
+Prints the ids of the accepted jobs, one a line; ends with 1 when some were rejected.`,
+    )
+    .action(
+      run(async (session, file: string | undefined, options: SubmitOptions) => {
+        const content = file === undefined ? jobOf(options) : await readJobs(file, options, session.terminal)
+        const answer = (await session.api.post('/jobs/submit', content)) as Submission
+        showSubmission(session, answer, options.watch === true)
+        let exitCode = answer.rejected > 0 ? 1 : 0
+        if (options.watch === true) {
+          for (const id of answer.job_ids) exitCode = Math.max(exitCode, await watchJob(session, id))
+        }
+        return exitCode
+      }),
+    )
+}
+
+function jobOf(options: SubmitOptions): Content {
+  const { provider, vm, name, format, output, compress } = options
+  if (provider === undefined || vm === undefined) {
+    throw cliErrors.error('CLI_USAGE', { reason: 'give a file, or --provider and --vm' })
+  }
+  // Members that are undefined are left out by JSON.
+  return { type: 'application/json', text: JSON.stringify({ provider, vm_id: vm, name, format, output_dir: output, compress }) }
+}
+
+async function readJobs(file: string, options: SubmitOptions, terminal: Terminal): Promise<Content> {
+  const { watch: _, ...job } = options
+  const [given] = Object.keys(job)
+  if (given !== undefined) throw cliErrors.error('CLI_USAGE', { reason: `--${given} and a file exclude each other` })
+  const text = await read(file, terminal)
+  const extension = extname(file).toLowerCase()
+  const isJson = extension === '.json' || (extension !== '.yaml' && extension !== '.yml' && /^\s*[{[]/.test(text))
+  return { type: isJson ? 'application/json' : 'application/yaml', text }
+}
+
+async function read(file: string, terminal: Terminal): Promise<string> {
+  if (file === '-') return terminal.readStdin()
+  try {
+    return await readFile(file, 'utf8')
+  } catch (error) {
+    const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined
+    throw cliErrors.error('CLI_INPUT_UNREADABLE', { path: file, reason: String(code ?? error) }, { cause: error })
+  }
+}
+
+function showSubmission({ terminal, json }: Session, answer: Submission, watching: boolean): void {
+  if (json && !watching) terminal.out(`${JSON.stringify(answer, undefined, 2)}\n`)
+  if (!json && !watching) terminal.out(answer.job_ids.map((id) => `${id}\n`).join(''))
+  for (const { index, code, error, hint } of answer.errors ?? []) {
+    const advice = hint === undefined ? '' : `\n  ${hint}`
+    terminal.err(`job ${index + 1} rejected: ${highlight(terminal, 'red', code)}: ${printable(error)}${advice}\n`)
+  }
+}

@@ -1,0 +1,70 @@
+import { defineErrors, type ErrorCatalogue } from '@backplane/sdk'
+
+const specs = {
+  CLI_DAEMON_UNREACHABLE: {
+    message: 'no hypervisord answers at {address} ({reason})',
+    status: 503,
+    exit: 69,
+    retryable: true,
+    hint: 'Start it with `hypervisord` (in the repository `npm start`), or say where it is with --socket or --url.',
+  },
+  CLI_SOCKET_REFUSED: {
+    message: 'the socket {address} belongs to another user',
+    status: 403,
+    exit: 77,
+    retryable: false,
+    hint: 'Run hyperctl as the user hypervisord runs as, or use --url with its token file.',
+  },
+  CLI_CONNECTION_LOST: {
+    message: 'the connection to {address} was lost: {reason}',
+    status: 503,
+    exit: 75,
+    retryable: true,
+    hint: 'Try again; `hyperctl status` tells whether the daemon is back.',
+  },
+  CLI_TIMEOUT: {
+    message: '{address} did not answer within {seconds} s',
+    status: 504,
+    exit: 75,
+    retryable: true,
+    hint: 'Try again, or allow more with --timeout.',
+  },
+  CLI_ANSWER_INVALID: {
+    message: '{address} answered something that is not the API of hypervisord',
+    status: 502,
+    exit: 69,
+    retryable: false,
+    hint: 'Check --url and --socket: another program may be listening there.',
+  },
+  CLI_TOKEN_UNREADABLE: {
+    message: 'the token file {path} cannot be read ({reason})',
+    status: 401,
+    exit: 77,
+    retryable: false,
+    hint: 'Name the token file of the daemon with --token-file; the daemon logs its path when it starts.',
+  },
+  CLI_URL_INVALID: {
+    message: '{url} is not the URL of a daemon',
+    status: 400,
+    exit: 2,
+    retryable: false,
+    hint: 'Write it like http://127.0.0.1:8080.',
+  },
+  CLI_USAGE: {
+    message: '{reason}',
+    status: 400,
+    exit: 2,
+    retryable: false,
+    hint: 'Run the command with --help for examples.',
+  },
+  CLI_INPUT_UNREADABLE: {
+    message: '{path} cannot be read ({reason})',
+    status: 400,
+    exit: 66,
+    retryable: false,
+    hint: 'Check the path, or use - for standard input.',
+  },
+} as const
+
+/** What hyperctl itself may say; errors of the daemon keep their own codes. */
+export const cliErrors: ErrorCatalogue<keyof typeof specs> = defineErrors('CLI', specs)

@@ -1,0 +1,14 @@
+const needed = 24
+if (Number(process.versions.node.split('.')[0]) < needed) {
+  process.stderr.write(`CLI_NODE_TOO_OLD: Node ${process.versions.node} is too old, ${needed} or newer is needed\n`)
+  process.exit(69)
+}
+// A reader that has seen enough (`| head`) is no failure.
+process.stdout.on('error', (error) => {
+  if (Reflect.get(error, 'code') === 'EPIPE') process.exit(0)
+  throw error
+})
+// Imported only now: an old Node would fail on the syntax of what follows.
+const { runHyperctl } = await import('./program.ts')
+const { processTerminal } = await import('./terminal/process-terminal.ts')
+process.exitCode = await runHyperctl(process.argv.slice(2), processTerminal())

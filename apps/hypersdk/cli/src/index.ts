@@ -1,0 +1,2 @@
+export { runHyperctl } from './program.ts'
+export type { Terminal } from './terminal/terminal.ts'

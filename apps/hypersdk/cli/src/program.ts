@@ -1,0 +1,112 @@
+import { readFileSync } from 'node:fs'
+import { PlatformError } from '@backplane/sdk'
+import { Command, CommanderError, Option } from 'commander'
+import { findDaemon, type AddressOptions } from './api/address.ts'
+import { ApiClient } from './api/api-client.ts'
+import { DaemonError, exitCodeOf } from './api/daemon-error.ts'
+import { addEventCommands } from './commands/events.ts'
+import { addJobCommands } from './commands/jobs.ts'
+import { addPluginCommands } from './commands/plugins.ts'
+import { addProviderCommands } from './commands/providers.ts'
+import { addSubmitCommand } from './commands/submit.ts'
+import { addVmCommands } from './commands/vms.ts'
+import { addWatchCommand } from './commands/watch.ts'
+import { cliErrors } from './errors.ts'
+import type { Runner, Verb } from './session.ts'
+import { highlight, type Terminal } from './terminal/terminal.ts'
+
+interface GlobalOptions extends AddressOptions {
+  readonly json?: true
+  readonly timeout: number
+}
+
+/**
+ * Runs hyperctl with its arguments (without program and script) and answers the exit code: 0 done, 1 the answer is no
+ * (a job failed), 2 usage, 66 not there, 69 no daemon, 70 it failed, 75 try again, 77 refused.
+ */
+export async function runHyperctl(args: readonly string[], terminal: Terminal): Promise<number> {
+  let exitCode = 0
+  const program = root(terminal)
+  const run: Runner =
+    <Args extends readonly unknown[]>(verb: Verb<Args>) =>
+    async (...given: [...Args, ...unknown[]]) => {
+      const { json = false, timeout, ...where } = program.opts<GlobalOptions>()
+      const address = await findDaemon(where, terminal.env, terminal.uid)
+      const api = new ApiClient(address, timeout * 1_000)
+      // Commander adds the command itself at the end.
+      const own = given.slice(0, -1) as unknown as Args
+      exitCode = (await verb({ api, terminal, json }, ...own)) ?? 0
+    }
+  addProviderCommands(program, run)
+  addVmCommands(program, run)
+  addSubmitCommand(program, run)
+  addJobCommands(program, run)
+  addWatchCommand(program, run)
+  addPluginCommands(program, run)
+  addEventCommands(program, run)
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return exitCode
+  } catch (error) {
+    return tellFailure(error, terminal, program.opts<GlobalOptions>().json === true)
+  }
+}
+
+function root(terminal: Terminal): Command {
+  return new Command('hyperctl')
+    .description('Controls hypervisord: what it can export, its export jobs and its plugins.')
+    .version(version(), '--version', 'print the version')
+    .option('--socket <path>', 'unix socket of the daemon (HYPERSDK_SOCKET; default: its default place)')
+    .option('--url <url>', 'address of the daemon over TCP instead (HYPERSDK_URL)')
+    .option('--token-file <path>', 'file with the token, for --url (HYPERSDK_TOKEN_FILE)')
+    .addOption(new Option('--timeout <seconds>', 'longest silence of the daemon').default(120).argParser(seconds))
+    .option('--json', 'print the answer as JSON; streams print one JSON a line')
+    .helpOption('-h, --help', 'show help')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: terminal.out,
+      writeErr: terminal.err,
+      getOutHasColors: () => terminal.colors,
+      getErrHasColors: () => terminal.colors,
+    })
+    .exitOverride()
+    .showHelpAfterError('Run the command with --help for examples.')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  hyperctl providers
+  hyperctl vms list samples --filter state=running
+  hyperctl submit --provider samples --vm sample-server.raw --format qcow2 --watch
+  hyperctl watch 01J9Z…
+  hyperctl plugins list --json | jq '.plugins[].status'
+
+Exit codes: 0 done, 1 no (a job failed), 2 usage, 66 not there, 69 no daemon, 70 it failed, 75 try again, 77 refused.`,
+    )
+}
+
+function seconds(text: string): number {
+  const value = Number(text)
+  if (!(value > 0 && value <= 86_400))
+    throw cliErrors.error('CLI_USAGE', { reason: `--timeout ${text} is not a number of seconds` })
+  return value
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}
+
+function tellFailure(error: unknown, terminal: Terminal, json: boolean): number {
+  // Commander has written its message (or the help) already.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
+  if (!(error instanceof PlatformError)) throw error
+  if (json) terminal.err(`${JSON.stringify(error instanceof DaemonError ? error.problem : error)}\n`)
+  else {
+    const hint = error.hint === undefined ? '' : `${error.hint}\n`
+    terminal.err(`${highlight(terminal, 'red', error.code)}: ${error.message}\n${hint}`)
+  }
+  if (error instanceof DaemonError) return exitCodeOf(error.problem)
+  const specs: Readonly<Record<string, { readonly exit: number }>> = cliErrors.specs
+  return specs[error.code]?.exit ?? 70
+}

@@ -1,0 +1,20 @@
+import type { ApiClient } from './api/api-client.ts'
+import type { Terminal } from './terminal/terminal.ts'
+
+/** What a verb works with. */
+export interface Session {
+  readonly api: ApiClient
+  readonly terminal: Terminal
+  readonly json: boolean
+}
+
+/** A verb: does its work and answers its exit code; 0 when it answers none. */
+export type Verb<Args extends readonly unknown[]> = (session: Session, ...args: Args) => Promise<number | void>
+
+/** Makes a commander action of a verb; its arguments are the command's own, then its options. */
+export type Runner = <Args extends readonly unknown[]>(verb: Verb<Args>) => (...args: [...Args, ...unknown[]]) => Promise<void>
+
+/** Shows an answer: as it came with `--json`, else as text. */
+export function show(session: Session, answer: unknown, text: () => string): void {
+  session.terminal.out(session.json ? `${JSON.stringify(answer, undefined, 2)}\n` : text())
+}

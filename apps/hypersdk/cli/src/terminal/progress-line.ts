@@ -1,0 +1,26 @@
+import type { JobProgress } from '../api/daemon-json.ts'
+import { printable } from './printable.ts'
+import { bytesText, secondsText } from './quantity.ts'
+
+const barWidth = 24
+
+/** One line that says how far an export is: bar, percent, bytes, rate, time left, phase. */
+export function progressLine(progress: JobProgress, columns: number): string {
+  const { percent_complete: percent, total_bytes: total, estimated_remaining: left, bytes_per_second: rate } = progress
+  const parts = [
+    percent === null ? undefined : `${bar(percent)} ${percent.toFixed(0).padStart(3)}%`,
+    `${bytesText(progress.bytes_downloaded)}${total === null ? '' : ` of ${bytesText(total)}`}`,
+    rate > 0 ? `${bytesText(rate)}/s` : undefined,
+    left === null ? undefined : `eta ${secondsText(left)}`,
+    printable(progress.phase),
+  ]
+  return parts
+    .filter((part) => part !== undefined)
+    .join('  ')
+    .slice(0, Math.max(20, columns - 1))
+}
+
+function bar(percent: number): string {
+  const full = Math.round((Math.min(100, Math.max(0, percent)) / 100) * barWidth)
+  return '█'.repeat(full) + '░'.repeat(barWidth - full)
+}
