@@ -1,6 +1,6 @@
 import type { Runtime, StartRequest } from '@backplane/kernel'
-import { sessionRuntime } from '../session-link/session-runtime.ts'
-import { filesOf, type Placement } from '../session-link/start-over-session.ts'
+import { filesOf, startOverSession, type Placement } from '../session-link/start-over-session.ts'
+import { trackedRuntime } from '../tracked-runtime.ts'
 import { ChildFactory } from './child-factory.ts'
 import { shapeOf } from './child-shape.ts'
 import type { ConfinedOptions } from './confined-options.ts'
@@ -18,10 +18,11 @@ export function confined(options: ConfinedOptions = {}): Runtime {
   const launcher = findLauncher()
   const factory = new ChildFactory({ ...options, launcher })
   void factory.warm()
-  return sessionRuntime({
+  return trackedRuntime({
     tier: 'confined',
     enforces: (grants) => confinedEnforcement(grants, launcher),
-    place: (request) => place(factory, request, launcher),
+    launch: async (request, host, signal) =>
+      startOverSession('confined', await place(factory, request, launcher), request, { host, signal }),
     [Symbol.asyncDispose]: () => factory[Symbol.asyncDispose](),
   })
 }

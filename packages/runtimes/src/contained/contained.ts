@@ -3,8 +3,8 @@ import { layOutGuest, type GuestFiles } from '../bundle/guest-files.ts'
 import { hostConditions } from '../host-conditions.ts'
 import { SpareBodies, type Shape } from '../pool/spare-bodies.ts'
 import type { GuestBody } from '../session-link/guest-body.ts'
-import { sessionRuntime } from '../session-link/session-runtime.ts'
-import { filesOf, type Placement } from '../session-link/start-over-session.ts'
+import { filesOf, startOverSession, type Placement } from '../session-link/start-over-session.ts'
+import { trackedRuntime } from '../tracked-runtime.ts'
 import type { ContainedOptions } from './contained-options.ts'
 import { workerBody } from './worker-body.ts'
 
@@ -16,10 +16,11 @@ import { workerBody } from './worker-body.ts'
 export function contained(options: ContainedOptions = {}): Runtime {
   const factory = new WorkerFactory(options)
   void factory.warm()
-  return sessionRuntime({
+  return trackedRuntime({
     tier: 'contained',
     enforces: () => enforcement,
-    place: (request) => factory.place(request),
+    launch: async (request, host, signal) =>
+      startOverSession('contained', await factory.place(request), request, { host, signal }),
     [Symbol.asyncDispose]: () => factory[Symbol.asyncDispose](),
   })
 }

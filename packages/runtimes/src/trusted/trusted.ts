@@ -1,8 +1,7 @@
 import type { Enforcement, Runtime } from '@backplane/kernel'
-import { runtimeErrors } from '../errors.ts'
 import { provideModules, type HostModules } from '../guest/module-map.ts'
 import { startGuest } from '../guest/start-guest.ts'
-import { readyDeadline } from '../ready-deadline.ts'
+import { trackedRuntime } from '../tracked-runtime.ts'
 import { TrustedInstance } from './trusted-instance.ts'
 
 /** How the trusted tier is made. */
@@ -18,32 +17,16 @@ export interface TrustedOptions {
  * Lifetime: an import cannot be undone. New bytes are new modules, kept in memory until the process ends; a second start
  * from the same directory runs `setup` of the same modules again.
  */
-export function trusted(options: TrustedOptions = {}): Runtime {
-  const running = new Set<TrustedInstance>()
-  let disposed = false
-
-  const start: Runtime['start'] = async (request, host, signal) => {
-    const plugin = request.plugin.id
-    if (disposed) throw runtimeErrors.error('RUNTIME_DISPOSED', { tier: 'trusted' }, { plugin })
-    if (request.code.kind === 'files') provideModules(options.modules ?? {}, request.code.directory)
-    using deadline = readyDeadline(request, signal)
-    const guest = await startGuest(request, host, deadline.signal)
-    const instance = new TrustedInstance(plugin, guest)
-    running.add(instance)
-    void instance.exited.then(() => running.delete(instance))
-    if (disposed) await instance.stop(0)
-    return instance
-  }
-
-  return {
+export function trusted({ modules = {} }: TrustedOptions = {}): Runtime {
+  return trackedRuntime({
     tier: 'trusted',
     enforces: () => unenforced,
-    start,
-    [Symbol.asyncDispose]: async () => {
-      disposed = true
-      await Promise.all([...running].map((instance) => instance.stop(0)))
+    launch: async (request, host, signal) => {
+      if (request.code.kind === 'files') provideModules(modules, request.code.directory)
+      return new TrustedInstance(request.plugin.id, await startGuest(request, host, signal))
     },
-  }
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  })
 }
 
 const unenforced: readonly Enforcement[] = ['fs:read', 'fs:write', 'exec', 'net:connect', 'limit:memory'].map((what) => ({

@@ -1,0 +1,6 @@
+import { runtimeContract } from '@backplane/testing'
+import { hostModules } from '../fixtures/host-modules.ts'
+import { confined } from './confined.ts'
+
+runtimeContract('confined', () => confined({ modules: hostModules }))
+runtimeContract('confined from a pool', () => confined({ modules: hostModules, pool: { size: 2 } }))

@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { TestContext } from 'node:test'
+import type { CallContext, Instance, PackageCode, PluginLogLine, Runtime, StartRequest, Target } from '@backplane/kernel'
+import type { Progress } from '@backplane/sdk'
+import { RecordingHost } from './recording-host.ts'
+import { temporaryDirectory } from './temporary-directory.ts'
+
+/** Makes the runtime under test; the suite disposes it. */
+export type MakeRuntime = (t: TestContext) => Runtime
+
+/** Where the contract's own plugin is; the same place in source and build. */
+const pluginDirectory = fileURLToPath(new URL('../src/fixtures/contract-plugin', import.meta.url))
+
+const declared = {
+  'contract.hook': ['shout'],
+  'contract.plain': ['all'],
+  'contract.opened': ['counter'],
+  'contract.data': ['panel'],
+}
+
+/** What a {@link RuntimeSubject} may be started with instead of the usual. */
+export interface StartOptions {
+  readonly config?: unknown
+  readonly code?: PackageCode
+  readonly readyMs?: number
+  readonly signal?: AbortSignal
+  readonly limits?: Partial<StartRequest['limits']>
+}
+
+/** One runtime under test, and what is needed to start plugins in it and to watch what they do. */
+export class RuntimeSubject {
+  readonly runtime: Runtime
+  readonly host: RecordingHost = new RecordingHost()
+  readonly root: string
+  #generation = 0
+
+  private constructor(runtime: Runtime, root: string) {
+    this.runtime = runtime
+    this.root = root
+  }
+
+  static async make(t: TestContext, make: MakeRuntime): Promise<RuntimeSubject> {
+    const root = await temporaryDirectory(t)
+    await Promise.all([mkdir(join(root, 'data')), mkdir(join(root, 'exchange'))])
+    const subject = new RuntimeSubject(make(t), root)
+    t.after(() => subject.runtime[Symbol.asyncDispose]())
+    return subject
+  }
+
+  start({ config = {}, code = everything, readyMs = 20_000, signal, limits = {} }: StartOptions = {}): Promise<Instance> {
+    this.#generation += 1
+    const request: StartRequest = {
+      plugin: { id: 'contract/everything', version: '1.0.0', generation: this.#generation },
+      host: { name: 'contract', api: '1.2.3' },
+      code,
+      config,
+      grants: { fsRead: [], fsWrite: [], exec: [], net: [] },
+      limits: {
+        memoryMiB: 256,
+        concurrency: 256,
+        queue: 1_024,
+        timeoutMs: 60_000,
+        messageBytes: 8 * 1024 ** 2,
+        stateBytes: 1024,
+        ...limits,
+      },
+      directories: { code: pluginDirectory, data: join(this.root, 'data'), exchange: join(this.root, 'exchange') },
+      declared,
+      readyMs,
+    }
+    return this.runtime.start(request, this.host, signal ?? new AbortController().signal)
+  }
+
+  /** Settles with the first line, written by now or later, whose message is `message`. */
+  line(message: string): Promise<PluginLogLine> {
+    return this.host.line(message)
+  }
+
+  /** Messages written so far that start with `prefix`, in order. */
+  messages(prefix: string): readonly string[] {
+    return this.host.lines.map(({ message }) => message).filter((message) => message.startsWith(prefix))
+  }
+}
+
+const everything: PackageCode = { kind: 'files', directory: pluginDirectory, main: 'index.js' }
+
+/** A module of the contract's plugin folder by another name than its main one. */
+export function filesAt(directory: string, main: string): PackageCode {
+  return { kind: 'files', directory, main }
+}
+
+/** A method of the plugin's provider without instances. */
+export function plain(method: string): Target {
+  return { point: 'contract.plain', name: 'all', method }
+}
+
+/** A method of the plugin's opened provider. */
+export function counter(method: string, instance?: number): Target {
+  return { point: 'contract.opened', name: 'counter', method, ...(instance === undefined ? {} : { instance }) }
+}
+
+/** What goes with a call in these tests. */
+export function context(given: Partial<CallContext> & { readonly onProgress?: (progress: Progress) => void } = {}): CallContext {
+  return { signal: new AbortController().signal, deadlineAtMs: undefined, traceId: '5'.repeat(32), caller: 'host', ...given }
+}
+
+/** What a promise was rejected with, as an object to look into. */
+export async function rejection(promise: Promise<unknown>): Promise<Record<string, unknown> & Error> {
+  try {
+    await promise
+  } catch (error) {
+    return error as Record<string, unknown> & Error
+  }
+  return assert.fail('the promise was not rejected')
+}
+
+/** All items of a stream. */
+export async function itemsOf(stream: AsyncIterable<unknown>): Promise<unknown[]> {
+  const items: unknown[] = []
+  for await (const item of stream) items.push(item)
+  return items
+}
