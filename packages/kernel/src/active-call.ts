@@ -7,6 +7,7 @@ import type { InFlight } from './in-flight.ts'
 import type { Plugin } from './plugin.ts'
 import type { Route } from './point-table.ts'
 import type { CallContext, Target } from './ports.ts'
+import { messageOf } from './thrown.ts'
 
 /** What goes with one call through the dispatcher: a caller's options, and what only the kernel may say. */
 export interface CallRequest extends CallOptions {
@@ -100,10 +101,15 @@ export abstract class ActiveCall implements CallContext {
   /** Ends the call with an error that is not the plugin's answer: cancelled, late, drained, process gone. */
   abort(error: Error, signalReason: Error = error): void {
     if (this.settled) return
-    this.#abortedBy = signalReason
     this.settle(true)
-    this.#controller?.abort(signalReason)
+    this.cancelSignal(signalReason)
     this.refuse(error)
+  }
+
+  /** Tells the plugin that nobody waits any more. */
+  protected cancelSignal(reason: Error): void {
+    this.#abortedBy = reason
+    this.#controller?.abort(reason)
   }
 
   /** Called by the list when the deadline has passed. */
@@ -150,7 +156,11 @@ export abstract class ActiveCall implements CallContext {
         ...(typeof phase === 'string' ? { phase: phase.slice(0, 200) } : {}),
       })
     } catch (error) {
-      this.#inFlight.log.write({ level: 'error', message: `a progress listener threw: ${String(error)}`, plugin: this.plugin.id })
+      this.#inFlight.log.write({
+        level: 'error',
+        message: `a progress listener threw: ${messageOf(error)}`,
+        plugin: this.plugin.id,
+      })
     }
   }
 }
@@ -158,5 +168,6 @@ export abstract class ActiveCall implements CallContext {
 /** The reason a signal was aborted with, as an error. */
 export function abortError(signal: AbortSignal): Error {
   const reason: unknown = signal.reason
-  return reason instanceof Error ? reason : new DOMException(String(reason ?? 'This operation was aborted'), 'AbortError')
+  const text = typeof reason === 'string' ? reason : 'This operation was aborted'
+  return reason instanceof Error ? reason : new DOMException(text, 'AbortError')
 }

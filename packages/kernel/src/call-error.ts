@@ -1,8 +1,11 @@
-import { PlatformError, type SchemaIssue } from '@backplane/sdk'
+import type { PlatformError, SchemaIssue } from '@backplane/sdk'
+import type { ActiveCall } from './active-call.ts'
 import { kernelErrors } from './errors.ts'
 import type { Plugin } from './plugin.ts'
 import type { Route } from './point-table.ts'
-import type { ExitCause, Target } from './ports.ts'
+import type { ExitCause } from './ports.ts'
+import type { Redactor } from './redactor.ts'
+import { asPlatformError } from './thrown.ts'
 import { firstIssue } from './validation.ts'
 
 /** The value a caller passed does not fit. */
@@ -20,32 +23,26 @@ export function outputInvalid(plugin: Plugin, route: Route, issues: readonly Sch
   return kernelErrors.error('CALL_OUTPUT_INVALID', parameters, { plugin: plugin.id, point, details: { path, method } })
 }
 
-/** What a plugin threw, whatever it is, with who, where and its own code. */
-export function callFailed(plugin: Plugin, route: Route, target: Target, thrown: unknown): PlatformError {
+/** What a plugin threw, whatever it is, with who, where and its own code. Values of secrets are taken out. */
+export function callFailed({ plugin, route, target }: ActiveCall, thrown: unknown, redactor: Redactor): PlatformError {
   const { point, method } = route
-  const own = PlatformError.fromJSON(
-    thrown instanceof PlatformError ? thrown.toJSON() : new PlatformError('', '', { cause: asError(thrown) }).toJSON().cause,
-  )
+  const own = asPlatformError(redactor.isEmpty ? thrown : redactor.error(asPlatformError(thrown)))
   const details = { ...own.details, name: target.name, method, pluginCode: own.code }
-  const fields = { plugin: plugin.id, point, details, retryable: own.retryable, hint: own.hint, cause: thrown }
+  const fields = { plugin: plugin.id, point, details, retryable: own.retryable, hint: own.hint, cause: own }
   return kernelErrors.error('CALL_FAILED', { plugin: plugin.id, point, method, reason: own.message }, fields)
 }
 
-/** The process behind a call ended before it answered. */
+/** The process behind a call ended before it answered; without a route, of a generation as a whole. */
 export function pluginExited(plugin: Plugin, route: Route | undefined, cause: ExitCause): PlatformError {
-  const details = { cause }
-  return kernelErrors.error(
-    'PLUGIN_EXITED',
-    { plugin: plugin.id, cause: exitText(cause) },
-    { plugin: plugin.id, point: route?.point, details },
-  )
+  const parameters = { plugin: plugin.id, cause: exitText(cause) }
+  return kernelErrors.error('PLUGIN_EXITED', parameters, { plugin: plugin.id, point: route?.point, details: { cause } })
 }
 
 /** A sentence's end for why a generation ended. */
 export function exitText(cause: ExitCause): string {
   switch (cause.kind) {
     case 'stopped':
-      return 'it was stopped'
+      return 'it stopped by itself'
     case 'exit':
       return `it exited with code ${cause.code}`
     case 'signal':
@@ -56,16 +53,5 @@ export function exitText(cause: ExitCause): string {
       return `it broke the protocol (${cause.detail})`
     case 'hang':
       return `it did not respond (${cause.detail})`
-  }
-}
-
-/** Anything thrown as an error, so that it has a message. */
-export function asError(thrown: unknown): Error {
-  if (thrown instanceof Error) return thrown
-  if (typeof thrown === 'string') return new Error(thrown)
-  try {
-    return new Error(typeof thrown === 'object' ? JSON.stringify(thrown) : String(thrown))
-  } catch {
-    return new Error('a value that cannot be shown was thrown')
   }
 }

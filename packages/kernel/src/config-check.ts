@@ -1,6 +1,7 @@
+import { didYouMean } from '@backplane/sdk'
 import type { ErrorObject } from 'ajv/dist/2020.js'
 import { kernelErrors } from './errors.ts'
-import { didYouMean } from './nearest-name.ts'
+import { messageOf } from './thrown.ts'
 import { pointerText } from './validation.ts'
 
 /** A config schema as text may not be longer: it comes from the plugin. */
@@ -27,9 +28,9 @@ export async function checkConfig(
     const ajv = new Ajv2020({ allErrors: true, useDefaults: true, strict: false, validateFormats: false, verbose: true })
     validate = ajv.compile(schema)
   } catch (error) {
-    throw schemaError(error instanceof Error ? error.message : String(error))
+    throw schemaError(messageOf(error))
   }
-  if (validate(value) === true) return freezeDeep(value)
+  if (validate(value)) return freezeDeep(value)
   const { path, problem } = describe((validate.errors ?? [])[0])
   throw kernelErrors.error('CONFIG_INVALID', { from, path, problem }, { plugin, details: { path } })
 }

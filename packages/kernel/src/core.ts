@@ -1,15 +1,22 @@
 import type { Criticality } from '@backplane/sdk'
-import type { Dispatcher } from './dispatcher.ts'
-import type { EventRecorder } from './event-log.ts'
+import { type CallEnds, Dispatcher } from './dispatcher.ts'
+import { createEventLog, type EventRecorder } from './event-log.ts'
+import { endFailed } from './failed-call.ts'
 import type { Generation } from './generation.ts'
-import type { InFlight } from './in-flight.ts'
+import { InFlight } from './in-flight.ts'
 import type { KernelOptions, PluginSettings, Policy, Times } from './kernel.ts'
+import { activateForCall } from './lifecycle.ts'
+import { defaultTimes, effectiveLimits } from './limits.ts'
+import { memoryStore } from './memory-store.ts'
 import type { Candidate, Plugin } from './plugin.ts'
-import type { PluginDirectories } from './plugin-directories.ts'
-import type { Points } from './points.ts'
+import { PluginDirectories } from './plugin-directories.ts'
+import { Points } from './points.ts'
 import type { Clock, Limits, Log, Store } from './ports.ts'
-import type { Redactor } from './redactor.ts'
-import type { Semaphore } from './semaphore.ts'
+import { Redactor } from './redactor.ts'
+import { Refusals } from './refusals.ts'
+import { Semaphore } from './semaphore.ts'
+import { systemClock } from './system-clock.ts'
+import { messageOf } from './thrown.ts'
 
 /** The parts of one kernel, as they see each other. Made once, by `createKernel`. */
 export interface Core {
@@ -27,13 +34,78 @@ export interface Core {
   readonly dispatcher: Dispatcher
   readonly directories: PluginDirectories
   readonly redactor: Redactor
-  /** Starts at once: a hundred processes starting together are slower than ten at a time. */
   readonly starts: Semaphore
   /** Aborted when the kernel is disposed. */
   readonly stopping: AbortSignal
+  /** Throws what the host's own function throws. */
   readonly settingsOf: (candidate: Candidate) => PluginSettings
   readonly limitsOf: (candidate: Candidate) => Limits
   readonly criticalityOf: (candidate: Candidate) => Criticality
-  /** Starts a plugin that is not running; many callers share one start. Errors: `PLUGIN_UNAVAILABLE`. */
+  /** Starts a plugin for a call; many callers share one start. Errors: `PLUGIN_UNAVAILABLE`. */
   readonly activate: (plugin: Plugin) => Promise<Generation>
+  /** Lists the sources again and begins what follows from it, without waiting for that to be done. */
+  readonly relist: () => Promise<unknown>
+  /** Lets work go on by itself; what it throws is a mistake of the kernel, and logged. */
+  readonly inBackground: (plugin: Plugin, work: Promise<unknown>) => void
+}
+
+/** Plugins being started at the same time: a hundred processes starting together are slower than eight at a time. */
+const startsAtOnce = 8
+
+/** Puts the parts together. Errors: `POINT_INVALID`, `POINT_SCHEMA_ASYNC`. */
+export function createCore(options: KernelOptions, stopping: AbortSignal, relist: Core['relist']): Core {
+  const clock = options.clock ?? systemClock
+  const log = options.log ?? { write: () => undefined }
+  const inFlight = new InFlight(clock, log)
+  const refusals = new Refusals()
+  const limitsOf = (candidate: Candidate): Limits =>
+    effectiveLimits(candidate.manifest?.limits, options.limits ?? {}, settingsOf(options, candidate).limits)
+  const ends: CallEnds = { inFlight, failed: (call, thrown) => endFailed(core, call, thrown) }
+  const core: Core = {
+    host: options.host,
+    options,
+    policy: options.policy ?? {},
+    times: { ...defaultTimes, ...options.times },
+    clock,
+    log,
+    store: options.store ?? memoryStore(),
+    events: createEventLog(clock, log),
+    plugins: new Map(),
+    points: new Points(options.points),
+    inFlight,
+    dispatcher: new Dispatcher({
+      ...ends,
+      limitsOf: (plugin) => (plugin.limits ??= limitsOf(plugin.candidate)),
+      refused: (plugin, route, error) => refusals.record(core, plugin, route, error),
+    }),
+    directories: new PluginDirectories(options.dataDirectory),
+    redactor: new Redactor(),
+    starts: new Semaphore(startsAtOnce),
+    stopping,
+    settingsOf: (candidate) => settingsOf(options, candidate),
+    limitsOf,
+    criticalityOf: (candidate) => criticalityOf(options, candidate),
+    activate: (plugin) => activateForCall(core, plugin),
+    relist,
+    inBackground: (plugin, work) => {
+      work.catch((error: unknown) => log.write({ level: 'error', message: messageOf(error), plugin: plugin.id }))
+    },
+  }
+  return core
+}
+
+const noSettings: PluginSettings = Object.freeze({})
+
+function settingsOf(options: KernelOptions, { id, manifest }: Candidate): PluginSettings {
+  return (manifest === undefined ? undefined : options.settings?.(id, manifest)) ?? noSettings
+}
+
+/** Settings that cannot be read keep a plugin from starting; they do not change what its failure means. */
+function criticalityOf(options: KernelOptions, candidate: Candidate): Criticality {
+  const declared = candidate.manifest?.criticality ?? 'optional'
+  try {
+    return settingsOf(options, candidate).criticality ?? declared
+  } catch {
+    return declared
+  }
 }

@@ -1,5 +1,6 @@
 import type { EventLog, KernelEvent, RecordedEvent } from './events.ts'
 import type { Clock, Log } from './ports.ts'
+import { messageOf } from './thrown.ts'
 
 /** The writing side of an {@link EventLog}. */
 export interface EventRecorder extends EventLog {
@@ -36,7 +37,7 @@ export function createEventLog(clock: Clock, log: Log, capacity = 4_096): EventR
           listener(recorded)
         } catch (error) {
           listeners.delete(listener)
-          log.write({ level: 'error', message: `an event listener threw and was dropped: ${String(error)}` })
+          log.write({ level: 'error', message: `an event listener threw and was dropped: ${messageOf(error)}` })
         }
       }
     },

@@ -1,3 +1,4 @@
+import type { LogLevel } from '@backplane/sdk'
 import type { CallContext, HostLink, PluginLogLine, Target } from './ports.ts'
 import type { CallRequest } from './active-call.ts'
 import { type OpenedOn, openInstance, pinnedLane } from './client.ts'
@@ -9,6 +10,7 @@ import { namedLane } from './named-lane.ts'
 import type { Candidate, Plugin } from './plugin.ts'
 import type { Route } from './point-table.ts'
 import { secretName, secretNames } from './settings.ts'
+import { messageOf } from './thrown.ts'
 
 const longestKey = 256
 
@@ -136,9 +138,13 @@ function asRequest(plugin: Plugin, context: CallContext): CallRequest {
   return { caller: plugin.id, signal, deadlineAtMs, traceId, onProgress }
 }
 
-function stateKey(plugin: Plugin, key: string): string {
+function stateKey(plugin: Plugin, key: unknown): string {
   if (typeof key === 'string' && key.length > 0 && key.length <= longestKey) return key
-  throw kernelErrors.error('STATE_KEY_INVALID', { plugin: plugin.id, length: String(key).length }, { plugin: plugin.id })
+  throw kernelErrors.error(
+    'STATE_KEY_INVALID',
+    { plugin: plugin.id, length: typeof key === 'string' ? key.length : 0 },
+    { plugin: plugin.id },
+  )
 }
 
 function stateText(plugin: Plugin, key: string, value: unknown): string {
@@ -147,19 +153,19 @@ function stateText(plugin: Plugin, key: string, value: unknown): string {
     const text = JSON.stringify(value) as string | undefined
     if (text !== undefined) return text
   } catch (error) {
-    problem = error instanceof Error ? error.message : String(error)
+    problem = messageOf(error)
   }
   throw kernelErrors.error('STATE_VALUE_INVALID', { plugin: plugin.id, key, problem }, { plugin: plugin.id })
 }
 
-const levels = new Set(['debug', 'info', 'warn', 'error'])
+const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']
 
 /** A plugin's line is not trusted to have its form, and never carries a secret's value on. */
 function cleanLine(core: Core, line: PluginLogLine): PluginLogLine {
-  const { level, message, fields, traceId } = line
+  const { level, message, fields, traceId }: { readonly [K in keyof PluginLogLine]: unknown } = line
   return {
-    level: levels.has(level) ? level : 'info',
-    message: core.redactor.text(String(message)),
+    level: levels.find((known) => known === level) ?? 'info',
+    message: core.redactor.text(typeof message === 'string' ? message : messageOf(message)),
     ...(typeof fields === 'object' && fields !== null
       ? { fields: core.redactor.value(fields) as PluginLogLine['fields'] & {} }
       : {}),

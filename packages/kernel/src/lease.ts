@@ -4,7 +4,7 @@ import { abortError } from './active-call.ts'
 import { handleOf, pinnedLane } from './client.ts'
 import type { Core } from './core.ts'
 import type { Lease } from './kernel.ts'
-import { namedLane } from './named-lane.ts'
+import { hostLane } from './named-lane.ts'
 
 /** Holds the generation that serves a provider now. Waiting for it to start ends with the caller's signal or deadline. */
 export async function takeLease<P extends ProviderPoint>(
@@ -14,7 +14,7 @@ export async function takeLease<P extends ProviderPoint>(
   request: CallRequest,
 ): Promise<Lease<P>> {
   const table = core.points.table(point.id, 'provider')
-  const lane = namedLane(core, table, name)
+  const lane = hostLane(core, table, name)
   const generation = await bounded(core, lane.generation(lane.plugin()), request)
   if (generation.ended !== undefined) throw generation.ended
   generation.leases += 1

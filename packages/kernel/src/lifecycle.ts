@@ -8,6 +8,7 @@ import type { ExitCause } from './ports.ts'
 import { type Failure, isLegalTransition, type PluginState } from './record.ts'
 import { failureOf, type StageResult } from './stages/stage-result.ts'
 import { start, type Started } from './stages/start.ts'
+import { messageOf } from './thrown.ts'
 import { retire } from './upgrade.ts'
 
 /** Unexpected ends and failed starts within this time count against a plugin, ms. */
@@ -36,9 +37,24 @@ export function setState(core: Core, plugin: Plugin, state: PluginState, isNew =
   })
 }
 
+/**
+ * What a call does when the plugin does not run. When its files changed since they were listed, the sources are listed
+ * again and it is tried once more, so that a caller never notices a replaced package.
+ */
+export async function activateForCall(core: Core, plugin: Plugin): Promise<Generation> {
+  try {
+    return await activate(core, plugin)
+  } catch (error) {
+    if (plugin.state.name !== 'failed' || plugin.state.failure.code !== 'SOURCE_CHANGED') throw error
+    await core.relist()
+    return activate(core, core.plugins.get(plugin.id) ?? plugin)
+  }
+}
+
 /** Starts a plugin that is not running; all who ask meanwhile wait for the same start. Errors: `PLUGIN_UNAVAILABLE`. */
 export function activate(core: Core, plugin: Plugin): Promise<Generation> {
   if (plugin.starting !== undefined) return plugin.starting
+  if (core.stopping.aborted) return Promise.reject(kernelErrors.error('KERNEL_STOPPING'))
   const { name } = plugin.state
   const waits = (name === 'failed' || name === 'quarantined') && core.clock.now() >= plugin.retryAtMs && plugin.usable
   if (!waits && (!plugin.usable || !(name === 'idle' || name === 'stopped' || name === 'starting')))
@@ -88,10 +104,10 @@ async function startDependency(core: Core, candidate: Candidate, id: string): Pr
   const dependency = core.plugins.get(id)
   try {
     if (dependency === undefined) throw new Error('it was removed')
-    if (dependency.serving === undefined) await core.activate(dependency)
+    if (dependency.serving === undefined) await activate(core, dependency)
   } catch (error) {
     if (candidate.manifest?.dependencies.find((entry) => entry.id === id)?.optional === true) return
-    const reason = error instanceof Error ? error.message : String(error)
+    const reason = messageOf(error)
     throw kernelErrors.error('DEPENDENCY_FAILED', { plugin: candidate.id, dependency: id, reason }, { plugin: candidate.id })
   }
 }

@@ -8,7 +8,10 @@ export function memoryStore(): Store {
     get: async (namespace, key) => namespaces.get(namespace)?.get(key),
     set: async (namespace, key, value, quotaBytes) => {
       const entries = namespaces.get(namespace) ?? new Map<string, string>()
-      if (quotaBytes !== undefined) refuseOverQuota(namespace, entries, key, value, quotaBytes)
+      if (quotaBytes !== undefined) {
+        const bytes = bytesWith(entries, key, value)
+        if (bytes > quotaBytes) throw kernelErrors.error('STATE_QUOTA_EXCEEDED', { namespace, bytes, quotaBytes })
+      }
       namespaces.set(namespace, entries.set(key, value))
     },
     delete: async (namespace, key) => {
@@ -25,10 +28,11 @@ export function memoryStore(): Store {
   }
 }
 
-function refuseOverQuota(namespace: string, entries: Map<string, string>, key: string, value: string, quotaBytes: number): void {
+/** What the namespace would hold with this entry set, UTF-8. */
+function bytesWith(entries: ReadonlyMap<string, string>, key: string, value: string): number {
   let bytes = Buffer.byteLength(key) + Buffer.byteLength(value)
   for (const [other, text] of entries) if (other !== key) bytes += Buffer.byteLength(other) + Buffer.byteLength(text)
-  if (bytes > quotaBytes) throw kernelErrors.error('STATE_QUOTA_EXCEEDED', { namespace, bytes, quotaBytes })
+  return bytes
 }
 
 /** UTF-16 order differs from code point order above U+FFFF; SQLite compares bytes of UTF-8, which is code point order. */

@@ -8,7 +8,6 @@ import type { PointTable } from './point-table.ts'
 export function namedLane(core: Core, table: PointTable, name: string): Lane {
   return {
     plugin: () => {
-      if (core.stopping.aborted) throw kernelErrors.error('KERNEL_STOPPING')
       const binding = table.bindings.get(name)
       if (binding === undefined) throw core.points.missing(table, name)
       return binding.plugin
@@ -18,5 +17,17 @@ export function namedLane(core: Core, table: PointTable, name: string): Lane {
       if (!plugin.usable) throw unavailable(plugin)
       return core.activate(plugin)
     },
+  }
+}
+
+/** The same for the host, which gets nothing new once it stops; what plugins still finish may call each other. */
+export function hostLane(core: Core, table: PointTable, name: string): Lane {
+  const { plugin, generation } = namedLane(core, table, name)
+  return {
+    plugin: () => {
+      if (core.stopping.aborted) throw kernelErrors.error('KERNEL_STOPPING')
+      return plugin()
+    },
+    generation,
   }
 }

@@ -1,9 +1,10 @@
+import { didYouMean } from '@backplane/sdk'
 import type { Catalogue, Switches } from './catalogue.ts'
 import type { Core } from './core.ts'
 import { kernelErrors } from './errors.ts'
 import type { PluginDirectory, RefreshReport } from './kernel.ts'
-import { didYouMean } from './nearest-name.ts'
 import type { Plugin } from './plugin.ts'
+import type { Store } from './ports.ts'
 import { renew, switchOff, withdraw } from './succession.ts'
 
 /** Where the store keeps what the operator switched off. */
@@ -11,10 +12,10 @@ const namespace = 'kernel'
 const prefix = 'disabled/'
 
 /** Reads which plugins are switched off, and why. */
-export async function readSwitches(core: Pick<Core, 'store'>): Promise<Switches> {
+export async function readSwitches(store: Store): Promise<Switches> {
   const switches: Switches = new Map()
-  for (const key of await core.store.keys(namespace, prefix)) {
-    switches.set(key.slice(prefix.length), (await core.store.get(namespace, key)) ?? 'it was disabled')
+  for (const key of await store.keys(namespace, prefix)) {
+    switches.set(key.slice(prefix.length), (await store.get(namespace, key)) ?? 'it was disabled')
   }
   return switches
 }
@@ -81,7 +82,7 @@ export function pluginCommands(
     start: async (id) => {
       const plugin = find(id)
       plugin.retryAtMs = 0
-      if (plugin.serving === undefined) await core.activate(plugin).catch(() => undefined)
+      if (plugin.serving === undefined) await Promise.allSettled([core.activate(plugin)])
       return plugin.record()
     },
   }

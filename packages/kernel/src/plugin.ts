@@ -29,6 +29,8 @@ export class Plugin {
   readonly id: string
   /** What serves, or would. */
   candidate: Candidate
+  /** A newer package that is about to take over; a still newer one replaces it before its turn comes. */
+  incoming: Candidate | undefined
   /** A newer package that could not take over; not tried again until the source changes. */
   rejected: Candidate | undefined
   state: PluginState = discovered

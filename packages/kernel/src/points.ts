@@ -1,7 +1,6 @@
-import type { Point } from '@backplane/sdk'
+import { didYouMean, type Point } from '@backplane/sdk'
 import { kernelErrors } from './errors.ts'
 import type { DataEntry, PointListener, PointUser } from './kernel.ts'
-import { didYouMean } from './nearest-name.ts'
 import { type Plugin, unavailableReason } from './plugin.ts'
 import { type Binding, PointTable } from './point-table.ts'
 

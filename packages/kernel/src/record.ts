@@ -107,22 +107,22 @@ export interface HistogramBucket {
   readonly count: number
 }
 
-const everywhere: readonly StateName[] = ['disabled', 'failed']
+const persistent: readonly StateName[] = ['disabled', 'failed', 'stopped']
 
 /** From each state, where a plugin may go next. */
 const next: Readonly<Record<StateName, readonly StateName[]>> = {
-  discovered: ['checked', ...everywhere],
-  checked: ['blocked', 'resolved', ...everywhere],
-  blocked: ['discovered', 'resolved', ...everywhere],
-  resolved: ['idle', ...everywhere],
-  idle: ['discovered', 'starting', 'stopped', ...everywhere],
-  starting: ['active', 'stopped', 'quarantined', ...everywhere],
-  active: ['active', 'draining', 'stopped', 'quarantined', 'failed'],
-  draining: ['discovered', 'stopped', ...everywhere],
-  stopped: ['discovered', 'starting', 'stopped', ...everywhere],
-  disabled: ['discovered', 'disabled'],
-  failed: ['discovered', 'starting', 'stopped', ...everywhere],
-  quarantined: ['discovered', 'starting', 'stopped', ...everywhere],
+  discovered: ['checked', 'disabled', 'failed'],
+  checked: ['blocked', 'resolved', 'disabled', 'failed'],
+  blocked: ['discovered', 'resolved', ...persistent],
+  resolved: ['idle', 'failed'],
+  idle: ['discovered', 'starting', ...persistent],
+  starting: ['active', 'failed'],
+  active: ['active', 'draining', 'stopped', 'quarantined'],
+  draining: persistent,
+  stopped: ['discovered', 'starting', ...persistent],
+  disabled: ['discovered', 'disabled', 'stopped'],
+  failed: ['discovered', 'starting', ...persistent],
+  quarantined: ['discovered', 'starting', ...persistent],
 }
 
 /** Whether a plugin may go from one state to another; `undefined` is a plugin that was not there before. */

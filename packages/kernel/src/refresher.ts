@@ -1,16 +1,23 @@
 import type { Catalogue } from './catalogue.ts'
 import type { Core } from './core.ts'
 import type { RefreshReport } from './kernel.ts'
+import { messageOf } from './thrown.ts'
 
 /** Several hints at once are one refresh, ms. */
 const debounceMs = 50
 
-/** Refreshes one at a time; asked for while one runs, one more follows for all who asked. */
+type Pass = Promise<{ readonly done: Promise<RefreshReport> }>
+
+/**
+ * Lists the sources one listing at a time; whoever asks while one runs gets the next, because what they have in mind may
+ * be missing from this one. What follows from a listing (starts, updates) does not hold the next one up.
+ */
 export class Refresher implements AsyncDisposable {
   readonly #core: Core
   readonly #catalogue: Catalogue
-  #running: Promise<RefreshReport> | undefined
-  #following: Promise<RefreshReport> | undefined
+  #running: Pass | undefined
+  #following: Pass | undefined
+  readonly #unfinished = new Set<Promise<unknown>>()
   #hint: Disposable | undefined
   #rescan: Disposable | undefined
   #watches: readonly AsyncDisposable[] = []
@@ -20,12 +27,20 @@ export class Refresher implements AsyncDisposable {
     this.#catalogue = catalogue
   }
 
-  refresh(): Promise<RefreshReport> {
+  /** Lists, applies, and waits until everything that follows is over. */
+  async refresh(): Promise<RefreshReport> {
+    const { done } = await this.relist()
+    return done
+  }
+
+  /** Lists and applies; does not wait for what follows. */
+  relist(): Pass {
     if (this.#running === undefined) return this.#run()
-    this.#following ??= this.#running.then(
-      () => this.#follow(),
-      () => this.#follow(),
-    )
+    const follow = (): Pass => {
+      this.#following = undefined
+      return this.#run()
+    }
+    this.#following ??= this.#running.then(follow, follow)
     return this.#following
   }
 
@@ -41,19 +56,28 @@ export class Refresher implements AsyncDisposable {
     this.#rescan?.[Symbol.dispose]()
     await Promise.allSettled(this.#watches.map((watch) => watch[Symbol.asyncDispose]()))
     await Promise.allSettled([this.#running, this.#following])
+    await Promise.allSettled(this.#unfinished)
   }
 
-  #follow(): Promise<RefreshReport> {
-    this.#following = undefined
-    return this.#run()
+  #run(): Pass {
+    const pass = this.#catalogue.refresh(this.#core.stopping)
+    this.#running = pass
+    void this.#follow(pass)
+    return pass
   }
 
-  #run(): Promise<RefreshReport> {
-    const running = this.#catalogue.refresh(this.#core.stopping).finally(() => {
-      if (this.#running === running) this.#running = undefined
-    })
-    this.#running = running
-    return running
+  async #follow(pass: Pass): Promise<void> {
+    let done: Promise<unknown> | undefined
+    try {
+      done = (await pass).done
+      this.#unfinished.add(done)
+    } catch {
+      // whoever asked for the refresh is told
+    } finally {
+      if (this.#running === pass) this.#running = undefined
+    }
+    await done
+    if (done !== undefined) this.#unfinished.delete(done)
   }
 
   #hinted(): void {
@@ -73,9 +97,10 @@ export class Refresher implements AsyncDisposable {
   }
 
   #quietly(): void {
-    if (this.#core.stopping.aborted) return
-    this.refresh().catch((error: unknown) => {
-      if (!this.#core.stopping.aborted) this.#core.log.write({ level: 'error', message: `refresh failed: ${String(error)}` })
+    const { stopping, log } = this.#core
+    if (stopping.aborted) return
+    this.relist().catch((error: unknown) => {
+      if (!stopping.aborted) log.write({ level: 'error', message: `the sources could not be listed: ${messageOf(error)}` })
     })
   }
 }

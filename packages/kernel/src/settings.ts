@@ -32,7 +32,8 @@ export async function resolveSettings(value: unknown, context: SettingsContext =
     values.set(name, secret)
   }
   return mapStrings(filled, (text) =>
-    text.replaceAll(place, (all, escape: string, kind: string, name: string) => {
+    text.replaceAll(place, (...match: readonly string[]) => {
+      const [all = '', escape, kind, name = ''] = match
       if (kind !== 'secret') return all
       return escape === '' ? (values.get(name) ?? all) : all.slice(1)
     }),
@@ -52,7 +53,8 @@ export function secretName(handleOrName: string): string {
 function fillEnvironment(value: unknown, context: SettingsContext): unknown {
   const env = context.env ?? process.env
   return mapStrings(value, (text, path) =>
-    text.replaceAll(place, (all, escape: string, kind: string, name: string, fallback: string | undefined) => {
+    text.replaceAll(place, (...match: readonly string[]) => {
+      const [all = '', escape, kind, name = '', fallback] = match
       if (kind !== 'env') return all
       if (escape !== '') return all.slice(1)
       const found = (Object.hasOwn(env, name) ? env[name] : undefined) ?? fallback

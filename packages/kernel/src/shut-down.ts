@@ -19,9 +19,9 @@ export async function shutDown(
   const stopPlugin = (plugin: Plugin): Promise<void> => {
     const known = stops.get(plugin)
     if (known !== undefined) return known
-    const stopping = Promise.all((dependents.get(plugin.id) ?? []).map(stopPlugin)).then(() => stopOne(core, plugin))
-    stops.set(plugin, stopping)
-    return stopping
+    const stop = Promise.all((dependents.get(plugin.id) ?? []).map(stopPlugin)).then(() => stopOne(core, plugin))
+    stops.set(plugin, stop)
+    return stop
   }
   await Promise.allSettled([...core.plugins.values()].filter(isRunning).map(stopPlugin))
   await Promise.allSettled(core.options.runtimes.map((runtime) => runtime[Symbol.asyncDispose]()))
@@ -47,6 +47,6 @@ function stopOne(core: Core, plugin: Plugin): Promise<void> {
   return plugin.inTurn(async () => {
     await quiesce(core, plugin, 'the host is stopping')
     if (plugin.state.name === 'draining') setState(core, plugin, { name: 'stopped', reason: 'the host is stopping' })
-    await Promise.all(plugin.draining.map((generation) => generation.gone))
+    await Promise.all(plugin.draining.map(async (generation) => generation.gone))
   })
 }

@@ -37,10 +37,17 @@ export class StreamCall extends ActiveCall {
 
   /** The consumer has enough: the plugin's generator runs its cleanup, within the call's deadline. */
   async stop(): Promise<Step> {
-    if (this.#iterator === undefined) this.#end()
+    if (this.#iterator === undefined || this.#pending !== undefined) this.#leave()
     await this.#inTurn(() => this.#step(async (iterator) => (await iterator.return?.()) ?? over)).catch(() => undefined)
     this.#end()
     return over
+  }
+
+  /** Left before the first item or while one was awaited: nobody is there for an answer, so the plugin is told to end. */
+  #leave(): void {
+    this.cancelSignal(new DOMException('the consumer has left', 'AbortError'))
+    this.#end()
+    this.#close()
   }
 
   #inTurn(work: () => Promise<Step>): Promise<Step> {
@@ -95,7 +102,11 @@ export class StreamCall extends ActiveCall {
     this.#pending = undefined
     if (pending === undefined) this.#error = error
     else pending.reject(error)
+    this.#close()
+  }
+
+  #close(): void {
     this.#started.resolve()
-    this.#iterator?.return?.().catch(() => undefined)
+    Promise.resolve(this.#iterator?.return?.()).catch(() => undefined)
   }
 }

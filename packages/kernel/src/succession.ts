@@ -65,21 +65,31 @@ function isSameFailure(shown: Failure | undefined, now: Failure | undefined): bo
  * once it is ready and has kept its promises; when it cannot, the old one goes on and the record says why.
  */
 export function replace(core: Core, plugin: Plugin, candidate: Candidate): Promise<void> {
+  plugin.incoming = candidate
   return plugin.inTurn(async () => {
-    if (core.plugins.get(plugin.id) !== plugin) {
-      introduce(core, candidate, { shadowed: plugin.shadowed, off: undefined })
-    } else if (plugin.serving === undefined) {
-      core.points.unbind(plugin)
-      plugin.candidate = candidate
-      plugin.rejected = undefined
-      plugin.update = undefined
-      plugin.limits = undefined
-      plugin.troublesAtMs = []
-      settle(core, plugin)
-    } else {
-      await succeed(core, plugin, candidate)
+    if (plugin.incoming !== candidate) return
+    try {
+      await replaceNow(core, plugin, candidate)
+    } finally {
+      if (plugin.incoming === candidate) plugin.incoming = undefined
     }
   })
+}
+
+async function replaceNow(core: Core, plugin: Plugin, candidate: Candidate): Promise<void> {
+  if (core.plugins.get(plugin.id) !== plugin) {
+    introduce(core, candidate, { shadowed: plugin.shadowed, off: undefined })
+  } else if (plugin.serving === undefined) {
+    core.points.unbind(plugin)
+    plugin.candidate = candidate
+    plugin.rejected = undefined
+    plugin.update = undefined
+    plugin.limits = undefined
+    plugin.troublesAtMs = []
+    settle(core, plugin)
+  } else {
+    await succeed(core, plugin, candidate)
+  }
 }
 
 /** Starts a fresh generation of the bytes there are now, even if nothing changed. */
@@ -128,7 +138,8 @@ function takeOver(core: Core, plugin: Plugin, candidate: Candidate, started: Sta
     to: candidate.version,
     generation: started.generation.number,
   })
-  if (before !== undefined) void retire(core, before, `generation ${started.generation.number} (${candidate.version}) took over`)
+  if (before !== undefined)
+    core.inBackground(plugin, retire(core, before, `generation ${started.generation.number} (${candidate.version}) took over`))
 }
 
 function reject(core: Core, plugin: Plugin, candidate: Candidate, failure: Failure): void {

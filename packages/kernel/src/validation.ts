@@ -1,5 +1,6 @@
 import type { Schema, SchemaIssue, SchemaResult } from '@backplane/sdk'
 import { kernelErrors } from './errors.ts'
+import { messageOf } from './thrown.ts'
 
 /** Validates one value at once; a schema that throws is a value that does not fit. */
 export type Validate = (value: unknown) => SchemaResult<unknown>
@@ -16,7 +17,7 @@ export function validatorOf(schema: Schema, point: string, part: string): Valida
     try {
       result = standard.validate(value)
     } catch (error) {
-      return { issues: [{ message: `could not be checked: ${error instanceof Error ? error.message : String(error)}` }] }
+      return { issues: [{ message: `could not be checked: ${messageOf(error)}` }] }
     }
     if (!(result instanceof Promise)) return result
     result.catch(() => undefined)

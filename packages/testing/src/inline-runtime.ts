@@ -138,7 +138,7 @@ class InlineInstance implements Instance {
       this.#stopping.abort()
       for (const instance of this.#opened.keys())
         await this.close({ point: '', name: '', method: 'close', instance }).catch(() => undefined)
-      for (const cleanup of this.#cleanups.reverse()) {
+      for (const cleanup of this.#cleanups.toReversed()) {
         try {
           await cleanup()
         } catch (error) {

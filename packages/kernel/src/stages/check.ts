@@ -1,9 +1,8 @@
 import type { ContributionMetadata, Manifest } from '@backplane/sdk'
-import { manifestSchema } from '@backplane/sdk'
+import { didYouMean, manifestSchema } from '@backplane/sdk'
 import { kernelErrors } from '../errors.ts'
 import { checkManifestShape, type ManifestShapeError } from '../generated/manifest-check.ts'
 import type { Policy } from '../kernel.ts'
-import { didYouMean } from '../nearest-name.ts'
 import { parsePermission } from '../permissions.ts'
 import type { Points } from '../points.ts'
 import { mayRun } from '../policy.ts'
@@ -11,7 +10,7 @@ import type { AcceptedManifest, FoundPackage } from '../ports.ts'
 import type { PointTable } from '../point-table.ts'
 import { firstIssue, pathText, pointerText } from '../validation.ts'
 import { satisfies, validRange } from '../version-range.ts'
-import { inStage, type StageResult } from './stage-result.ts'
+import { failureOf, type StageResult } from './stage-result.ts'
 
 /** What a manifest is checked against. */
 export interface CheckContext {
@@ -30,32 +29,38 @@ export interface Checked {
 
 /** Decides by the manifest alone whether a plugin may go on; nothing of it runs. */
 export function check(found: FoundPackage, context: CheckContext): StageResult<Checked> {
-  return inStage('check', () => {
-    const manifest = shaped(found)
-    const { id } = manifest
-    const decision = mayRun(id, context.policy)
-    const { api } = manifest.requires
-    if (!satisfies(context.host.api, api)) {
-      const range = validRange(api) ? api : `${api} (which is not a SemVer range)`
-      const parameters = { plugin: id, range, host: context.host.name, api: context.host.api }
-      throw kernelErrors.error('API_INCOMPATIBLE', parameters, { plugin: id })
-    }
-    for (const permission of manifest.permissions ?? noStrings) parsePermission(id, permission)
-    const notes: string[] = []
-    const contributes = checkContributions(manifest, context.points, notes)
-    return {
-      manifest: accepted(manifest, contributes),
-      notes: notes.length === 0 ? noStrings : notes,
-      denied: decision.ok ? undefined : decision.reason,
-    }
-  })
+  try {
+    return { ok: true, value: accept(found, context) }
+  } catch (error) {
+    return { ok: false, failure: failureOf('check', error) }
+  }
+}
+
+function accept(found: FoundPackage, context: CheckContext): Checked {
+  const manifest = shaped(found)
+  const { id } = manifest
+  const decision = mayRun(id, context.policy)
+  const { api } = manifest.requires
+  if (decision.ok && !satisfies(context.host.api, api)) {
+    const range = validRange(api) ? api : `${api} (which is not a SemVer range)`
+    const parameters = { plugin: id, range, host: context.host.name, api: context.host.api }
+    throw kernelErrors.error('API_INCOMPATIBLE', parameters, { plugin: id })
+  }
+  for (const permission of manifest.permissions ?? noStrings) parsePermission(id, permission)
+  const notes: string[] = []
+  const contributes = checkContributions(manifest, context.points, notes)
+  return {
+    manifest: withDefaults(manifest, contributes),
+    notes: notes.length === 0 ? noStrings : notes,
+    denied: decision.ok ? undefined : decision.reason,
+  }
 }
 
 const noStrings: readonly string[] = Object.freeze([])
 const noContributions: Readonly<Record<string, never>> = Object.freeze({})
 const noDependencies: readonly never[] = Object.freeze([])
 
-function accepted(manifest: Manifest, contributes: AcceptedManifest['contributes']): AcceptedManifest {
+function withDefaults(manifest: Manifest, contributes: AcceptedManifest['contributes']): AcceptedManifest {
   return {
     ...manifest,
     main: manifest.main ?? 'index.js',

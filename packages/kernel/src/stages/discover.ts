@@ -1,4 +1,5 @@
 import type { Log, FoundPackage, Source, SourceListing, SourceProblem } from '../ports.ts'
+import { messageOf } from '../thrown.ts'
 
 /** One package or problem of one source, in order of precedence. */
 export interface Discovered {
@@ -28,7 +29,7 @@ export async function discover(
         return listing
       } catch (error) {
         signal.throwIfAborted()
-        log.write({ level: 'error', message: `source ${source.name} cannot be listed: ${String(error)}` })
+        log.write({ level: 'error', message: `source ${source.name} cannot be listed: ${messageOf(error)}` })
         return last.get(source) ?? { packages: [], problems: [] }
       }
     }),

@@ -1,6 +1,6 @@
+import { didYouMean } from '@backplane/sdk'
 import { kernelErrors } from '../errors.ts'
 import { type Ordered, orderHandlers } from '../hook-order.ts'
-import { didYouMean } from '../nearest-name.ts'
 import type { Candidate } from '../plugin.ts'
 import type { Points } from '../points.ts'
 import type { Failure } from '../record.ts'
@@ -51,8 +51,8 @@ export class Resolver {
   }
 
   #resolve(candidate: Candidate): StageResult<readonly string[]> {
-    const failure = this.#dependencyFailure(candidate) ?? this.#conflict(candidate) ?? this.#orderFailures.get(candidate.id)
-    if (failure !== undefined) return { ok: false, failure }
+    const wrong = this.#dependencyFailure(candidate) ?? this.#conflict(candidate) ?? this.#orderFailures.get(candidate.id)
+    if (wrong !== undefined) return { ok: false, failure: wrong }
     const dependencies = candidate.manifest?.dependencies ?? []
     if (dependencies.length === 0) return { ok: true, value: none }
     const first: string[] = []
@@ -73,9 +73,9 @@ export class Resolver {
   /** What keeps a plugin off by itself or by what it needs; provider names and hook orders come later. */
   #dependencyFailure(candidate: Candidate, path: readonly string[] = []): Failure | undefined {
     if (this.#dependencyFailures.has(candidate.id)) return this.#dependencyFailures.get(candidate.id)
-    const failure = isUnfit(candidate) ? candidate.failure : this.#missing(candidate, [...path, candidate.id])
-    this.#dependencyFailures.set(candidate.id, failure)
-    return failure
+    const wrong = isUnfit(candidate) ? candidate.failure : this.#missing(candidate, [...path, candidate.id])
+    this.#dependencyFailures.set(candidate.id, wrong)
+    return wrong
   }
 
   #missing(candidate: Candidate, path: readonly string[]): Failure | undefined {

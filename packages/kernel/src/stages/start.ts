@@ -20,6 +20,7 @@ import type {
   StartRequest,
 } from '../ports.ts'
 import { resolveSettings } from '../settings.ts'
+import { asError, messageOf } from '../thrown.ts'
 import { checkContract } from './contract.ts'
 import { failureOf, type StageResult } from './stage-result.ts'
 
@@ -160,14 +161,10 @@ async function launch(core: Core, runtime: Runtime, request: StartRequest, link:
 function orAborted<T>(work: Promise<T>, signal: AbortSignal, late?: (value: T) => void): Promise<T> {
   return new Promise((resolve, reject) => {
     const aborted = (): void => {
-      reject(signal.reason instanceof Error ? signal.reason : new Error(String(signal.reason)))
+      reject(asError(signal.reason))
       if (late !== undefined) work.then(late, () => undefined)
     }
     signal.addEventListener('abort', aborted, { once: true })
     work.then(resolve, reject).finally(() => signal.removeEventListener('abort', aborted))
   })
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error)
 }
