@@ -84,7 +84,10 @@ async function place(target: ExportTarget, name: string, how: 'fresh' | 'resumed
     await refuseExisting(target, name)
     if (target.overwrite || !(await linked(from, to))) return rename(from, to)
   }
-  await unlink(from)
+  await unlink(from).catch(async (error: unknown) => {
+    await unlink(to)
+    throw error
+  })
 }
 
 /** A link refuses an existing name, a renaming replaces it. False where the file system has no hard links. */

@@ -47,7 +47,10 @@ export async function runExport(input: ExportInput): Promise<ExportResult> {
 }
 
 async function resume(input: ExportInput, target: ExportTarget): Promise<ArtifactManifest | undefined> {
-  const manifest = await finishEarlier(target, input.signal)
+  const manifest = await finishEarlier(target, input.signal).catch(async (error: unknown) => {
+    await abandon(input, target)
+    throw error
+  })
   const left = await sweepPartials(target.directory, target.exportId)
   if (manifest !== undefined) {
     input.onLog?.({ level: 'info', message: 'an earlier attempt had the export complete' })
@@ -78,8 +81,7 @@ async function attempt(input: ExportInput, target: ExportTarget): Promise<Artifa
     return manifest
   } catch (error) {
     meter.close('unfinished')
-    await removePartials(input, target)
-    await cleanUpAtProvider(input)
+    await abandon(input, target)
     throw blame(watch.signal.aborted ? watch.signal.reason : error, input.lease.plugin)
   }
 }
@@ -128,11 +130,12 @@ function exportRequest({ exportId, vm, options }: ExportInput, staging: StagingD
   }
 }
 
-/** Never rejects, as below. */
-async function removePartials({ onLog }: ExportInput, { directory, exportId }: ExportTarget): Promise<void> {
+/** Takes away what an attempt left, here and at the provider. Never rejects. */
+async function abandon(input: ExportInput, { directory, exportId }: ExportTarget): Promise<void> {
   await sweepPartials(directory, exportId).catch((error: unknown) =>
-    onLog?.({ level: 'error', message: 'could not remove unfinished files', fields: { directory, error } }),
+    input.onLog?.({ level: 'error', message: 'could not remove unfinished files', fields: { directory, error } }),
   )
+  await cleanUpAtProvider(input)
 }
 
 /** Never rejects: what it cannot clean up is logged, and the export's own error is the one that counts. */
