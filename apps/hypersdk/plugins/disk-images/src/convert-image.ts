@@ -43,7 +43,7 @@ export async function convertImage(
   }
   // Source: QEMU file-posix.c, image locking: "Failed to get "consistent read" lock".
   if (/Failed to get .*lock/.test(result.reason)) throw imagesErrors.error('IMAGES_IN_USE', { id })
-  throw imagesErrors.error('IMAGES_PROGRAM_FAILED', { id, reason: result.reason })
+  throw imagesErrors.error('IMAGES_PROGRAM_FAILED', { id, reason: result.reason.replaceAll(node.source, id) })
 }
 
 /** qemu-img writes `    (12.34/100%)` again and again on one line. */

@@ -84,8 +84,13 @@ async function* converted(
   // A raw disk is as long as the disk inside; how long a file of another format gets is known only afterwards.
   const size = format === 'raw' && header.format !== 'vhd' ? header.virtualSizeBytes : null
   yield { kind: 'disk', disk, format, source_format: header.format, size_bytes: size, label: file.id, boot: true }
-  const path = await convertImage({ id: file.id, header, node }, { format, staging }, call)
-  await file.expectUnchanged()
-  await node.expectUnchanged()
-  yield { kind: 'file', disk, path }
+  try {
+    const path = await convertImage({ id: file.id, header, node }, { format, staging }, call)
+    await node.expectUnchanged()
+    yield { kind: 'file', disk, path }
+  } catch (error) {
+    // A change is the better explanation of whatever else went wrong.
+    if (!call.signal.aborted) await node.expectUnchanged()
+    throw error
+  }
 }

@@ -77,12 +77,16 @@ async function ended(child: ChildProcess, run: ProgramRun, stop: () => void): Pr
   return { kind: 'failed', reason: errors.trim() || how }
 }
 
-/** Asks the program to end, and kills it when it does not. */
+/** Asks the program to end, and kills it when it does not. Its output is of no more interest, even to its own children. */
 function stopper(child: ChildProcess): () => void {
   return () => {
     child.kill('SIGTERM')
     const timer = setTimeout(() => child.kill('SIGKILL'), graceMs)
-    child.once('close', () => clearTimeout(timer))
+    child.once('exit', () => {
+      clearTimeout(timer)
+      child.stdout?.destroy()
+      child.stderr?.destroy()
+    })
   }
 }
 
