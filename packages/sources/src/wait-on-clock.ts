@@ -13,7 +13,18 @@ export async function waitOnClock(clock: Clock, ms: number, signal: AbortSignal,
   const abort = (): void => resolve()
   signal.addEventListener('abort', abort)
   using _early = early?.once(resolve)
-  using _timer = clock.after(ms, resolve)
+  using _timer = timerUntil(clock, clock.now() + ms, resolve)
   await promise
   signal.removeEventListener('abort', abort)
+}
+
+/** The system's timers may fire a millisecond before the system's clock has got there. */
+function timerUntil(clock: Clock, untilMs: number, run: () => void): Disposable {
+  const start = (): Disposable => clock.after(untilMs - clock.now(), fired)
+  const fired = (): void => {
+    if (clock.now() >= untilMs) run()
+    else timer = start()
+  }
+  let timer = start()
+  return { [Symbol.dispose]: () => timer[Symbol.dispose]() }
 }

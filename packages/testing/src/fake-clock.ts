@@ -9,6 +9,8 @@ interface Alarm {
 export interface FakeClock extends Clock {
   /** Moves time on, running what falls due in order of its time; each with time standing where it was due. */
   readonly advance: (ms: number) => Promise<void>
+  /** Settles when an alarm is set: what is being tested has come to a wait, be it after real input and output. */
+  readonly waiting: () => Promise<void>
   /** How many alarms are set. */
   readonly pending: () => number
 }
@@ -17,6 +19,7 @@ export interface FakeClock extends Clock {
 export function fakeClock(startMs: number = Date.UTC(2026, 0, 1)): FakeClock {
   let nowMs = startMs
   const alarms = new Set<Alarm>()
+  let set = Promise.withResolvers<void>()
   const earliest = (limitMs: number): Alarm | undefined => {
     let first: Alarm | undefined
     for (const alarm of alarms) if (alarm.atMs <= limitMs && (first === undefined || alarm.atMs < first.atMs)) first = alarm
@@ -27,6 +30,7 @@ export function fakeClock(startMs: number = Date.UTC(2026, 0, 1)): FakeClock {
     after: (ms, run) => {
       const alarm = { atMs: nowMs + Math.max(ms, 0), run }
       alarms.add(alarm)
+      set.resolve()
       return { [Symbol.dispose]: () => void alarms.delete(alarm) }
     },
     advance: async (ms) => {
@@ -39,6 +43,12 @@ export function fakeClock(startMs: number = Date.UTC(2026, 0, 1)): FakeClock {
         await settle()
       }
       nowMs = untilMs
+    },
+    waiting: async () => {
+      while (alarms.size === 0) {
+        set = Promise.withResolvers()
+        await set.promise
+      }
     },
     pending: () => alarms.size,
   }

@@ -1,4 +1,3 @@
-export { manualClock, type ManualClock } from './manual-clock.ts'
 export { fakeClock, type FakeClock } from './fake-clock.ts'
 export { inlineRuntime, type InlineRuntime, type InlineRuntimeOptions } from './inline-runtime.ts'
 export { inlineSource, type InlinePlugin, type InlineSource, type InlineSourceOptions } from './inline-source.ts'

@@ -1,0 +1,247 @@
+import assert from 'node:assert/strict'
+import { chmod, mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import type { SourceListing } from '@backplane/kernel'
+import { temporaryDirectory } from '@backplane/testing'
+import type { Dialect } from './dialect.ts'
+import { directory, type DirectoryOptions } from './directory.ts'
+import type { PackageLimits } from './limits.ts'
+
+const { signal } = new AbortController()
+
+test('folders are searched; a package is not searched further, nor are hidden ones and node_modules', async (t) => {
+  const root = await temporaryDirectory(t)
+  for (const path of ['a', 'vendor/team/b', 'a/examples/c', '.hidden/d', 'node_modules/e']) await put(root, path)
+  await writeFile(join(root, 'README.md'), 'not a package')
+  const listing = await list(root)
+  assert.deepEqual(idsOf(listing), ['acme/a', 'acme/b'])
+  assert.deepEqual(listing.problems, [])
+})
+
+test('a plugin directory that is itself a package is one', async (t) => {
+  const root = await temporaryDirectory(t)
+  await put(root, 'a')
+  assert.deepEqual(idsOf(await list(join(root, 'a'))), ['acme/a'])
+})
+
+test('directories come in the order given, and one that does not exist is empty until it does', async (t) => {
+  const root = await temporaryDirectory(t)
+  const [first, second, third] = [join(root, '1'), join(root, '2'), join(root, '3')]
+  await put(third, 'a')
+  await put(first, 'b')
+  const source = directory([first, second, third], optionsFor(root))
+  assert.deepEqual(pathsOf(await source.list(signal)), [join(first, 'b'), join(third, 'a')])
+  await put(second, 'a')
+  assert.deepEqual(pathsOf(await source.list(signal)), [join(first, 'b'), join(second, 'a'), join(third, 'a')])
+})
+
+test('within a directory the highest version of an id comes first, wherever it lies', async (t) => {
+  const root = await temporaryDirectory(t)
+  for (const [folder, version] of ['1.9.0', '1.10.0', '2.0.0-rc.1', '1.10.0-beta', 'odd'].entries()) {
+    await put(root, `${folder}`, { id: 'acme/a', version })
+  }
+  await put(root, '9', { id: 'acme/b' })
+  const versions = (await list(root)).packages.map(({ manifest }) => Reflect.get(Object(manifest), 'version') as unknown)
+  assert.deepEqual(versions, ['2.0.0-rc.1', '1.10.0', '1.10.0-beta', '1.9.0', 'odd', '1.0.0'])
+})
+
+test('what is ignored is neither found nor part of a package', async (t) => {
+  const root = await temporaryDirectory(t)
+  await put(root, 'a')
+  await put(root, 'old/b')
+  await put(root, 'a', {}, { 'index.js': '', 'test/index.test.js': 'test' })
+  const found = (await list(root, { ignore: ['old', '**/*.test.js'] })).packages
+  assert.equal(found.length, 1)
+  const { digest } = (await found[0]?.stage(signal)) ?? {}
+  await rm(join(root, 'a', 'test'), { recursive: true })
+  const bare = (await list(root)).packages.find(({ path }) => path.endsWith('/a'))
+  assert.equal((await bare?.stage(signal))?.digest, digest)
+})
+
+test('a link in a plugin directory is reported, not followed; the directory itself may be one', async (t) => {
+  const root = await temporaryDirectory(t)
+  await put(join(root, 'elsewhere'), 'a')
+  await put(join(root, 'plugins'), 'b')
+  await symlink('../elsewhere/a', join(root, 'plugins', 'link'))
+  await symlink('plugins', join(root, 'alias'))
+  const listing = await list(join(root, 'alias'))
+  assert.deepEqual(idsOf(listing), ['acme/b'])
+  assert.deepEqual(codesOf(listing), ['SOURCE_LINK_SKIPPED'])
+})
+
+test('folders below the depth that is searched are reported', async (t) => {
+  const root = await temporaryDirectory(t)
+  await put(root, '1/2/a')
+  await put(root, '1/2/3/b')
+  const listing = await list(root, { depth: 3 })
+  assert.deepEqual(idsOf(listing), ['acme/a'])
+  assert.deepEqual(codesOf(listing), ['SOURCE_TOO_DEEP'])
+})
+
+test('a plugin directory that is a file is a problem and hides no other directory', async (t) => {
+  const root = await temporaryDirectory(t)
+  await put(join(root, 'plugins'), 'a')
+  await writeFile(join(root, 'file'), '')
+  const source = directory([join(root, 'file'), join(root, 'plugins')], optionsFor(root))
+  const listing = await source.list(signal)
+  assert.deepEqual(idsOf(listing), ['acme/a'])
+  assert.deepEqual(codesOf(listing), ['SOURCE_UNREADABLE'])
+})
+
+test('packages in a folder that cannot be read for a while stay listed', async (t) => {
+  asNobody(t)
+  const root = await temporaryDirectory(t)
+  await put(root, 'team/a')
+  const source = directory(root, optionsFor(root))
+  await source.list(signal)
+  await chmod(join(root, 'team'), 0)
+  for (let looks = 0; looks < 3; looks += 1) {
+    const listing = await source.list(signal)
+    assert.deepEqual(idsOf(listing), ['acme/a'])
+    assert.deepEqual(codesOf(listing), ['SOURCE_UNREADABLE'])
+  }
+  await chmod(join(root, 'team'), 0o755)
+})
+
+test('a removed package is gone at the next listing, a package moved over it takes its place', async (t) => {
+  const root = await temporaryDirectory(t)
+  await put(root, 'a')
+  await put(root, 'b')
+  const source = directory(root, optionsFor(root))
+  assert.equal((await source.list(signal)).packages.length, 2)
+  await rm(join(root, 'a'), { recursive: true })
+  await rename(join(root, 'b'), join(root, 'a'))
+  assert.deepEqual(idsOf(await source.list(signal)), ['acme/b'])
+})
+
+const manifestBytes = JSON.stringify(manifestOf('a')).length
+
+const limitTests: readonly (readonly [what: string, limits: Partial<PackageLimits>, fits: Files, exceeds: Files])[] = [
+  ['bytes', { totalBytes: manifestBytes + 3 }, { 'index.js': '123' }, { 'index.js': '1234' }],
+  ['files', { files: 2 }, { 'index.js': '' }, { 'more.js': '' }],
+  ['levels of folders', { depth: 1 }, { 'index.js': '', 'lib/a.js': '' }, { 'lib/deep/b.js': '' }],
+]
+
+for (const [what, limits, fits, exceeds] of limitTests) {
+  test(`a package with more ${what} than the limit is listed and refused when staged`, async (t) => {
+    const root = await temporaryDirectory(t)
+    const stage = async (): Promise<unknown> => {
+      const [found] = (await list(join(root, 'plugins'), { limits, store: join(root, 'store') })).packages
+      return found?.stage(signal)
+    }
+    await put(join(root, 'plugins'), 'a', {}, fits)
+    await stage()
+    await put(join(root, 'plugins'), 'a', {}, exceeds)
+    await assert.rejects(stage(), { code: 'SOURCE_TOO_LARGE', message: /holds more than \d+/ })
+  })
+}
+
+test('a dialect reads folders and single modules that have no plugin.json', async (t) => {
+  const root = await temporaryDirectory(t)
+  await put(join(root, 'plugins'), 'modern', {}, { 'index.js': '', 'package.json': '{}' })
+  await write(join(root, 'plugins'), {
+    'legacy/package.json': '{"legacy": "acme/legacy"}',
+    'legacy/main.js': 'export const x = 1',
+    'single.ts': 'export const x: number = 1',
+    'notes.txt': 'no module',
+    'unclaimed/package.json': '{}',
+    'unclaimed/inner/plugin.json': JSON.stringify(manifestOf('inner')),
+    'unclaimed/inner/index.js': '',
+    'deeper/single.js': 'only directly in a plugin directory',
+  })
+  const asked: string[] = []
+  const dialect: Dialect = {
+    name: 'legacy',
+    read: async ({ path, kind }) => {
+      asked.push(`${kind} ${path.slice(root.length + 9)}`)
+      if (path.endsWith('single.ts')) return { manifest: manifestOf('single'), main: 'single.ts' }
+      if (path.endsWith('legacy')) return { manifest: manifestOf('legacy'), main: 'main.js', adapter: '/host/adapter.js' }
+      return undefined
+    },
+  }
+  const source = directory(join(root, 'plugins'), { store: join(root, 'store'), settleMs, dialects: [dialect] })
+  const listing = await source.list(signal)
+  assert.deepEqual(idsOf(listing), ['acme/legacy', 'acme/modern', 'acme/single', 'acme/inner'])
+  assert.deepEqual(asked.sort(), ['file single.ts', 'folder legacy', 'folder unclaimed'])
+  const [legacy, , single] = await Promise.all(listing.packages.map((found) => found.stage(signal)))
+  assert.ok(legacy?.code.kind === 'files' && single?.code.kind === 'files')
+  assert.deepEqual([legacy.code.main, legacy.code.adapter], ['main.js', '/host/adapter.js'])
+  assert.deepEqual(await readdir(single.code.directory), ['single.ts'])
+})
+
+test('a dialect is asked again only when its package changed', async (t) => {
+  const root = await temporaryDirectory(t)
+  await write(join(root, 'plugins'), { 'single.js': 'one' })
+  let asked = 0
+  const dialect: Dialect = {
+    name: 'legacy',
+    read: async () => ({ manifest: { ...manifestOf('single'), description: `${(asked += 1)}` }, main: 'single.js' }),
+  }
+  const source = directory(join(root, 'plugins'), { store: join(root, 'store'), settleMs, dialects: [dialect] })
+  for (let looks = 0; looks < 3; looks += 1) await source.list(signal)
+  assert.equal(asked, 1)
+  await write(join(root, 'plugins'), { 'single.js': 'two' })
+  const [found] = (await source.list(signal)).packages
+  assert.deepEqual(found?.manifest, { ...manifestOf('single'), description: '2' })
+})
+
+test('a package its dialect cannot read is a problem of its own', async (t) => {
+  const root = await temporaryDirectory(t)
+  await put(root, 'a')
+  await write(root, { 'broken/package.json': '{}' })
+  const read = async (): Promise<undefined> => {
+    throw new Error('no NewProvider')
+  }
+  const listing = await list(root, { dialects: [{ name: 'legacy', read }] })
+  assert.deepEqual(idsOf(listing), ['acme/a'])
+  assert.deepEqual(codesOf(listing), ['SOURCE_DIALECT_FAILED'])
+  assert.match(listing.problems[0]?.error.message ?? '', /no NewProvider/)
+})
+
+type Files = Readonly<Record<string, string>>
+
+const settleMs = 10
+
+function optionsFor(root: string): DirectoryOptions {
+  return { store: join(root, '.store'), settleMs }
+}
+
+async function list(root: string, options: Partial<DirectoryOptions> = {}): Promise<SourceListing> {
+  return directory(root, { ...optionsFor(root), ...options }).list(signal)
+}
+
+function manifestOf(name: string): Readonly<Record<string, unknown>> {
+  return { schemaVersion: 1, id: `acme/${name}`, version: '1.0.0', requires: { api: '^1.0.0' } }
+}
+
+async function put(root: string, path: string, fields: object = {}, files: Files = { 'index.js': '' }): Promise<void> {
+  const manifest = { ...manifestOf(basename(path)), ...fields }
+  await write(join(root, path), { 'plugin.json': JSON.stringify(manifest), ...files })
+}
+
+async function write(root: string, files: Files): Promise<void> {
+  for (const [path, text] of Object.entries(files)) {
+    await mkdir(dirname(join(root, path)), { recursive: true })
+    await writeFile(join(root, path), text)
+  }
+}
+
+function idsOf({ packages }: SourceListing): readonly unknown[] {
+  return packages.map(({ manifest }) => Reflect.get(Object(manifest), 'id') as unknown)
+}
+
+function pathsOf({ packages }: SourceListing): readonly string[] {
+  return packages.map(({ path }) => path)
+}
+
+function codesOf({ problems }: SourceListing): readonly string[] {
+  return problems.map(({ error }) => error.code)
+}
+
+/** Permissions do not stop the superuser, so the test gives its rights up until it ends. */
+function asNobody(t: TestContext): void {
+  if (process.geteuid?.() !== 0) return
+  process.seteuid?.(65_534)
+  t.after(() => process.seteuid?.(0))
+}
