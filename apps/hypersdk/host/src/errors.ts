@@ -64,6 +64,13 @@ const specs = {
     retryable: false,
     hint: 'List what there is with GET /api/providers.',
   },
+  PROVIDER_PLUGIN_MISSING: {
+    message: 'the instance {instance} is of type {type}, which no plugin provides now',
+    status: 404,
+    exit: 66,
+    retryable: false,
+    hint: 'Install or enable a plugin that provides {type}; GET /api/plugins shows the plugins and why some do not run.',
+  },
   PROVIDER_AMBIGUOUS: {
     message: 'the provider {name} has several instances: {instances}',
     status: 409,

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { nearestName } from './nearest-name.ts'
+import { nearestName } from '@backplane/sdk'
 
 /** One thing a value breaks a schema by. */
 export interface SchemaProblem {

@@ -1,8 +1,8 @@
+import { durationMs } from '@backplane/kernel'
 import { z } from 'zod'
-import { parseDuration } from './quantity.ts'
 
 const Duration = z.string({ error: 'must be a duration with a unit, such as "30s"' }).transform((text, context) => {
-  const ms = parseDuration(text)
+  const ms = durationMs(text)
   if (ms === undefined) context.addIssue({ code: 'custom', message: 'must be a duration with a unit, such as "30s"' })
   return ms ?? 0
 })

@@ -40,7 +40,8 @@ export async function attemptJob(job: Job, around: JobSurroundings, signal: Abor
     ledger.log(id, 'info', `a hook sends the export to ${outputDirectory}`)
     ledger.change(id, { definition: { ...definition, output_dir: outputDirectory } })
   }
-  return runExport({
+  // Awaited here, so that the use is held until the export has ended.
+  return await runExport({
     exportId: id,
     vm: plan.vm,
     options: plan.options,

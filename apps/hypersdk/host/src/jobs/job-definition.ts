@@ -34,6 +34,7 @@ export const JobRequest = z.strictObject({
       compression_level: z.int().min(1).max(9).optional(),
       include_snapshots: z.boolean().default(false),
       remove_cdrom: z.boolean().default(false),
+      overwrite: z.boolean().default(false),
       parallel_downloads: Ignored,
       show_individual_progress: Ignored,
     })
@@ -68,6 +69,7 @@ export interface JobDefinition {
     readonly compression_level?: number
     readonly include_snapshots: boolean
     readonly remove_cdrom: boolean
+    readonly overwrite: boolean
   }
   readonly metadata: Readonly<Record<string, unknown>>
   readonly created_at: string

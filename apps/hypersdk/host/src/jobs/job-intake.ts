@@ -38,7 +38,7 @@ export async function acceptJob(
     throw hypersdkErrors.error('JOB_FORMAT_UNSUPPORTED', { provider: type, format: request.format, supported })
   }
   const id = request.id ?? newJobId()
-  const { compression_level: level, include_snapshots, remove_cdrom } = request.options
+  const { compression_level: level, include_snapshots, remove_cdrom, overwrite } = request.options
   return {
     warnings: ignored(request),
     definition: {
@@ -50,7 +50,7 @@ export async function acceptJob(
       output_dir: await exportTarget(oneOf(request, 'output_dir', 'output_path'), id, exports),
       format: request.format,
       compress: request.compress,
-      options: { ...(level === undefined ? {} : { compression_level: level }), include_snapshots, remove_cdrom },
+      options: { ...(level === undefined ? {} : { compression_level: level }), include_snapshots, remove_cdrom, overwrite },
       metadata: request.metadata,
       created_at: new Date().toISOString(),
     },

@@ -55,7 +55,6 @@ export class ProviderInstance implements AsyncDisposable {
    */
   async use(serving: number | undefined, signal: AbortSignal): Promise<ProviderUse> {
     const opened = await this.#take(serving, signal)
-    opened.uses++
     let released = false
     return {
       instance: this.#opening.name,
@@ -91,7 +90,9 @@ export class ProviderInstance implements AsyncDisposable {
         throw hypersdkErrors.error('PROVIDER_UNAVAILABLE', { name: this.#opening.name, reason: 'the daemon is stopping' })
       const opened = this.#usable(serving) ?? (await raced((this.#pending ??= this.#open()), signal))
       // It may have been replaced between the end of opening and here.
-      if (!opened.retired) return opened
+      if (opened.retired) continue
+      opened.uses++
+      return opened
     }
   }
 

@@ -2,7 +2,7 @@ import type { Kernel, PointUser } from '@backplane/kernel'
 import { ExportCapabilities, provider, ProviderMetadata, type ProviderConfig } from '@hypersdk/points'
 import type { HostConfig, InstanceConfig } from '../config/host-config.ts'
 import { hypersdkErrors } from '../errors.ts'
-import { nearestName } from '../nearest-name.ts'
+import { nearestName } from '@backplane/sdk'
 import { resolveHandles, type HandleSources } from '../secrets/resolve-handles.ts'
 import { ProviderInstance, type ProviderUse } from './provider-instance.ts'
 
@@ -65,19 +65,20 @@ export class ProviderRegistry implements AsyncDisposable {
     return [...this.#users.values()].map((user) => this.#describe(user)).toSorted((a, b) => (a.type < b.type ? -1 : 1))
   }
 
-  /** By type, or by the name of an instance. Errors: `PROVIDER_UNKNOWN`. */
+  /** By type, or by the name of an instance. Errors: `PROVIDER_UNKNOWN`, `PROVIDER_PLUGIN_MISSING`. */
   type(name: string): ProviderType {
-    const user = this.#users.get(name) ?? this.#users.get(this.#options.config.providers.get(name)?.type ?? '')
+    const user = this.#users.get(name) ?? this.#users.get(this.resolve(name).type)
     if (user === undefined) throw this.#unknown(name)
     return this.#describe(user)
   }
 
-  /** Which instance a name means. Errors: `PROVIDER_UNKNOWN`, `PROVIDER_AMBIGUOUS`. */
+  /** Which instance a name means. Errors: `PROVIDER_UNKNOWN`, `PROVIDER_PLUGIN_MISSING`, `PROVIDER_AMBIGUOUS`. */
   resolve(name: string): { readonly instance: string; readonly type: string } {
     const configured = this.#options.config.providers.get(name)
     if (configured !== undefined) {
-      if (!this.#users.has(configured.type)) throw this.#unknown(configured.type)
-      return { instance: name, type: configured.type }
+      const { type } = configured
+      if (!this.#users.has(type)) throw hypersdkErrors.error('PROVIDER_PLUGIN_MISSING', { instance: name, type })
+      return { instance: name, type }
     }
     if (!this.#users.has(name)) throw this.#unknown(name)
     const instances = this.#instancesOf(name)

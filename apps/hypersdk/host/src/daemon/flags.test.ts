@@ -1,0 +1,21 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { parseFlags } from './flags.ts'
+
+test('flags have one dash or two', () => {
+  const flags = parseFlags(['-config', 'a.yaml', '--addr=127.0.0.1:1', '-log-level=debug', '--data-directory', 'd'])
+  assert.equal(flags.config, 'a.yaml')
+  assert.equal(flags.addr, '127.0.0.1:1')
+  assert.equal(flags.logLevel, 'debug')
+  assert.equal(flags.dataDirectory, 'd')
+  assert.equal(flags.action, 'run')
+  assert.equal(parseFlags(['-version']).action, 'version')
+  assert.equal(parseFlags(['-h']).action, 'help')
+})
+
+test('a mistyped flag is named with the nearest one', () => {
+  assert.throws(() => parseFlags(['--confg', 'x']), { code: 'DAEMON_USAGE', message: /--config\?$/ })
+  assert.throws(() => parseFlags(['--log-level', 'loud']), { code: 'DAEMON_USAGE', message: /loud/ })
+  assert.throws(() => parseFlags(['extra']), { code: 'DAEMON_USAGE' })
+  assert.throws(() => parseFlags(['--config']), { code: 'DAEMON_USAGE' })
+})

@@ -1,0 +1,100 @@
+import { PlatformError } from '@backplane/sdk'
+import type { HostConfig } from '../config/host-config.ts'
+import { loadConfig } from '../config/load-config.ts'
+import { hypersdkErrors } from '../errors.ts'
+import { Redactor } from '../secrets/redactor.ts'
+import { missingBundledPlugins } from './bundled-plugins.ts'
+import { helpText, parseFlags, type Flags } from './flags.ts'
+import { hostLog, type HostLog } from './host-log.ts'
+import { versionText } from './product.ts'
+import { notifyServiceManager } from './service-manager.ts'
+import { startDaemon, type Daemon } from './start-daemon.ts'
+
+/** The command `hypervisord`: answers its exit code. */
+export async function runProgram(args: readonly string[]): Promise<number> {
+  try {
+    const flags = parseFlags(args)
+    if (flags.action === 'run') return await run(await loadConfig(flags.config, flags))
+    if (flags.action === 'validate') return await validate(flags)
+    process.stdout.write(flags.action === 'help' ? helpText : `${versionText()}\n`)
+    return 0
+  } catch (error) {
+    return tellFailure(error)
+  }
+}
+
+async function validate(flags: Flags): Promise<number> {
+  const config = await loadConfig(flags.config, flags)
+  for (const notice of config.notices) process.stdout.write(`notice: ${notice}\n`)
+  for (const folder of missingBundledPlugins()) process.stdout.write(`notice: the bundled plugin ${folder} is missing\n`)
+  process.stdout.write(`${config.file ?? 'the defaults'}: no problems\n`)
+  return 0
+}
+
+async function run(config: HostConfig): Promise<number> {
+  const redactor = new Redactor()
+  const log = hostLog({ level: config.logLevel, pretty: process.stderr.isTTY, redactor })
+  exitOnDefect(log)
+  const asked = stopSignals(log)
+  const daemon = await startDaemon(config, { env: process.env, log, redactor })
+  process.on('SIGHUP', () => void reload(daemon, log))
+  tellReady(daemon, log)
+  notifyServiceManager('ready')
+  await asked.stop
+  notifyServiceManager('stopping')
+  await daemon.stop(asked.hurry)
+  log.info('stopped')
+  return 0
+}
+
+/** Prints an error with its hint, and every problem of a configuration; answers the exit code. */
+export function tellFailure(error: unknown): number {
+  if (!(error instanceof PlatformError)) throw error
+  const lines: unknown = error.details?.['lines']
+  const text = Array.isArray(lines) ? lines.join('\n') : `${error.code}: ${error.message}`
+  process.stderr.write(`${text}\n${error.hint === undefined || Array.isArray(lines) ? '' : `${error.hint}\n`}`)
+  const specs: Readonly<Record<string, { readonly exit: number }>> = hypersdkErrors.specs
+  return specs[error.code]?.exit ?? 69
+}
+
+/** A defect of the daemon ends it with a message, so that a service manager starts it again; jobs are taken up then. */
+function exitOnDefect(log: HostLog): void {
+  process.on('uncaughtException', (error) => {
+    log.error('hypervisord has a defect and ends', { error: error.stack ?? String(error) })
+    process.exit(70)
+  })
+}
+
+/** The first SIGTERM or SIGINT asks to stop, the second to hurry. */
+function stopSignals(log: HostLog): { readonly stop: Promise<void>; readonly hurry: AbortSignal } {
+  const stop = Promise.withResolvers<void>()
+  const hurry = new AbortController()
+  let asked = false
+  const ask = (signal: NodeJS.Signals): void => {
+    log.info(asked ? 'stopping at once' : 'stopping when running exports have ended', { signal })
+    if (asked) hurry.abort()
+    asked = true
+    stop.resolve()
+  }
+  process.on('SIGTERM', ask)
+  process.on('SIGINT', ask)
+  return { stop: stop.promise, hurry: hurry.signal }
+}
+
+async function reload(daemon: Daemon, log: HostLog): Promise<void> {
+  notifyServiceManager('reloading')
+  await daemon.reload()
+  log.info('plugins reloaded')
+  notifyServiceManager('ready')
+}
+
+function tellReady(daemon: Daemon, log: HostLog): void {
+  const { tookMs, plugins } = daemon.kernel.report
+  log.info('ready', {
+    url: daemon.served.tcp?.url,
+    unix_socket: daemon.served.unixSocket,
+    token_file: daemon.tokenPath,
+    plugins: plugins.length,
+    took_ms: Math.round(tookMs),
+  })
+}

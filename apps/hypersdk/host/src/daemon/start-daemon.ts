@@ -1,0 +1,162 @@
+import { join } from 'node:path'
+import { createKernel, kernelErrors, type Kernel, type Source, type Store } from '@backplane/kernel'
+import { confined, contained, runtimeErrors, trusted } from '@backplane/runtimes'
+import { guard, serve, serverErrors, tokenFile, type Served } from '@backplane/server'
+import { bundled, directory, sourceErrors } from '@backplane/sources'
+import { sqliteStore } from '@backplane/storage'
+import { afterExport, beforeExport, provider } from '@hypersdk/points'
+import { hostApi } from '../api/host-api.ts'
+import { yamlTypes } from '../api/submitted-jobs.ts'
+import type { Environment } from '../config/default-places.ts'
+import type { HostConfig } from '../config/host-config.ts'
+import { hypersdkErrors } from '../errors.ts'
+import { JobLedger } from '../jobs/job-ledger.ts'
+import { JobRunner } from '../jobs/job-runner.ts'
+import { JobStore } from '../jobs/job-store.ts'
+import { pluginPolicy, pluginSettings } from '../providers/plugin-settings.ts'
+import { ProviderRegistry } from '../providers/provider-registry.ts'
+import type { Redactor } from '../secrets/redactor.ts'
+import type { HandleSources } from '../secrets/resolve-handles.ts'
+import { checkSecretsDirectory, secretBroker } from '../secrets/secret-broker.ts'
+import { bundledIgnore, bundledPluginFolders, hostModules } from './bundled-plugins.ts'
+import { lockDataDirectory } from './data-lock.ts'
+import type { HostLog } from './host-log.ts'
+import { logKernelEvents } from './log-kernel-events.ts'
+import { hostApiVersion, productVersion } from './product.ts'
+
+/** What a daemon runs by beside its configuration. */
+export interface DaemonSurroundings {
+  readonly env: Environment
+  readonly log: HostLog
+  readonly redactor: Redactor
+}
+
+/** A running daemon. Disposing it stops it without waiting for exports; they go on with the next start. */
+export interface Daemon extends AsyncDisposable {
+  readonly kernel: Kernel
+  readonly served: Served
+  /** File that holds the bearer token for TCP. */
+  readonly tokenPath: string
+  /** Lists the plugin sources again. */
+  reload(): Promise<void>
+  /**
+   * Takes no new jobs, gives running exports `exports.drain_timeout` (or until `hurry` aborts), then interrupts them,
+   * closes the API and stops every plugin. Idempotent.
+   */
+  stop(hurry?: AbortSignal): Promise<void>
+}
+
+/**
+ * Starts hypervisord; on error nothing is left running. Errors: `DAEMON_ALREADY_RUNNING`,
+ * `DAEMON_REQUIRED_PLUGIN_FAILED`, `CONFIG_SECRETS_EXPOSED`, and those of listening and of the token file.
+ */
+export async function startDaemon(config: HostConfig, surroundings: DaemonSurroundings): Promise<Daemon> {
+  const { env, log, redactor } = surroundings
+  await using started = new AsyncDisposableStack()
+  started.use(await lockDataDirectory(config.dataDirectory))
+  if (config.secrets.directory !== undefined) await checkSecretsDirectory(config.secrets.directory)
+  for (const notice of config.notices) log.warn(notice)
+  const handles = { env, broker: secretBroker(config.secrets, env, redactor) }
+  const store = started.use(sqliteStore(join(config.dataDirectory, 'plugins.sqlite')))
+  const kernel = started.use(await startKernel(config, handles, { log, store }))
+  started.use(logKernelEvents(kernel, log))
+  refuseFailedStart(kernel)
+  const onCloseError = (instance: string, error: unknown): void =>
+    log.warn('a replaced provider instance was not closed cleanly', { instance, error })
+  const providers = started.use(new ProviderRegistry({ kernel, config, handles, onCloseError }))
+  const jobs = started.use(new JobStore(join(config.dataDirectory, 'jobs.sqlite'), config.exports))
+  const ledger = new JobLedger(jobs, redactor)
+  const runner = new JobRunner({ kernel, providers, ledger, exports: config.exports })
+  started.defer(() => runner.stop(0))
+  const token = await tokenFile(join(config.dataDirectory, 'token'))
+  const shared = { catalogues: [hypersdkErrors, kernelErrors, runtimeErrors, sourceErrors, serverErrors], log }
+  const api = hostApi({
+    ...shared,
+    kernel,
+    providers,
+    ledger,
+    runner,
+    exports: config.exports,
+    version: productVersion,
+    redactor,
+  })
+  const { allowedHosts, unixSocket, listen } = config.server
+  const guarded = guard({ ...shared, tokens: [token], hosts: allowedHosts, bodyTypes: { '/jobs/submit': yamlTypes } })
+  const served = started.use(await serve(guarded(api), { unixSocket, tcp: listen, log }))
+  runner.start()
+  return new RunningDaemon({ kernel, served, tokenPath: token.path }, started.move(), (hurry) =>
+    runner.stop(config.exports.drainTimeoutMs, hurry),
+  )
+}
+
+class RunningDaemon implements Daemon {
+  readonly kernel: Kernel
+  readonly served: Served
+  readonly tokenPath: string
+  readonly #parts: AsyncDisposableStack
+  readonly #drain: (hurry?: AbortSignal) => Promise<void>
+  #stopping: Promise<void> | undefined
+
+  constructor(
+    shown: Pick<Daemon, 'kernel' | 'served' | 'tokenPath'>,
+    parts: AsyncDisposableStack,
+    drain: (hurry?: AbortSignal) => Promise<void>,
+  ) {
+    this.kernel = shown.kernel
+    this.served = shown.served
+    this.tokenPath = shown.tokenPath
+    this.#parts = parts
+    this.#drain = drain
+  }
+
+  async reload(): Promise<void> {
+    await this.kernel.plugins.refresh()
+  }
+
+  stop(hurry?: AbortSignal): Promise<void> {
+    this.#stopping ??= this.#drain(hurry).then(() => this.#parts.disposeAsync())
+    return this.#stopping
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#stopping ??= this.#parts.disposeAsync()
+    return this.#stopping
+  }
+}
+
+async function startKernel(
+  config: HostConfig,
+  { env, broker }: HandleSources,
+  { log, store }: { readonly log: HostLog; readonly store: Store },
+): Promise<Kernel> {
+  return createKernel({
+    host: { name: 'hypervisord', api: hostApiVersion },
+    points: [provider, beforeExport, afterExport],
+    sources: pluginSources(config),
+    runtimes: [trusted, contained, confined].map((tier) => tier({ modules: hostModules() })),
+    settings: pluginSettings(config, env),
+    policy: pluginPolicy(config),
+    store,
+    secrets: broker,
+    env,
+    dataDirectory: join(config.dataDirectory, 'plugin-data'),
+    log,
+    watch: config.plugins.hotReload,
+  })
+}
+
+function pluginSources(config: HostConfig): Source[] {
+  const store = join(config.dataDirectory, 'packages')
+  const own = bundled(bundledPluginFolders(), { store, ignore: bundledIgnore })
+  if (!config.plugins.external) return [own]
+  const { directories, hotReload } = config.plugins
+  const index = join(config.dataDirectory, 'plugin-index.json')
+  return [own, directory(directories, { store, watch: hotReload, index })]
+}
+
+function refuseFailedStart(kernel: Kernel): void {
+  if (kernel.report.ok) return
+  const failed = kernel.report.plugins.filter((one) => one.reason !== undefined)
+  const reason = failed.map((one) => `${one.id}: ${one.reason}`).join('; ')
+  throw hypersdkErrors.error('DAEMON_REQUIRED_PLUGIN_FAILED', { reason })
+}

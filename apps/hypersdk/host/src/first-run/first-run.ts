@@ -1,0 +1,115 @@
+import { appendFileSync } from 'node:fs'
+import { mkdir, stat } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join, relative, resolve } from 'node:path'
+import { loadConfig } from '../config/load-config.ts'
+import { hostLog } from '../daemon/host-log.ts'
+import { tellFailure } from '../daemon/program.ts'
+import { startDaemon, type Daemon } from '../daemon/start-daemon.ts'
+import { Redactor } from '../secrets/redactor.ts'
+import { ApiClient } from './api-client.ts'
+import { nextSteps } from './next-steps.ts'
+import { writeSampleConfig } from './sample-config.ts'
+import { makeSampleDisks } from './sample-disks.ts'
+import { sha256OfFile, showExport, type Screen } from './show-export.ts'
+
+/**
+ * What `npm start` does: makes sample disks and a configuration, starts the daemon, exports one disk through its REST
+ * API, checks the result by itself, and serves until Ctrl-C. Answers the exit code. Running it again picks up what is
+ * there.
+ */
+export async function firstRun(folder: string): Promise<number> {
+  const asked = Promise.withResolvers<void>()
+  const hurry = new AbortController()
+  let signals = 0
+  const ask = (): void => {
+    if (++signals > 1) hurry.abort()
+    asked.resolve()
+  }
+  process.on('SIGINT', ask)
+  process.on('SIGTERM', ask)
+  try {
+    const directory = resolve(folder)
+    const daemon = await prepare(directory)
+    try {
+      const done = demonstrate(daemon, directory)
+      await Promise.race([done.then(() => asked.promise), asked.promise])
+      print('\nstopping when running exports have ended; Ctrl-C again stops at once')
+    } finally {
+      await daemon.stop(hurry.signal)
+    }
+    print('stopped')
+    return 0
+  } catch (error) {
+    return tellFailure(error)
+  }
+}
+
+async function prepare(directory: string): Promise<Daemon> {
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  const disks = await makeSampleDisks(join(directory, 'disks'))
+  for (const path of disks.made) print(`made ${shown(path)}`)
+  if (!disks.qemuImg) print('qemu-img is not installed (Debian package qemu-utils): only raw disks can be exported')
+  const file = await writeSampleConfig(directory, disks.directory)
+  const wanted = await loadConfig(file)
+  const port = wanted.server.listen?.port ?? 8080
+  const free = await isFree(port)
+  if (!free) print(`port ${port} is busy, another is used`)
+  const config = free ? wanted : await loadConfig(file, { addr: '127.0.0.1:0' })
+  const logFile = join(directory, 'hypervisord.log')
+  const redactor = new Redactor()
+  const log = hostLog({ level: config.logLevel, pretty: false, redactor, write: (line) => appendFileSync(logFile, line) })
+  const daemon = await startDaemon(config, { env: process.env, log, redactor })
+  print(
+    `hypervisord serves ${daemon.served.tcp?.url ?? ''} and ${shown(daemon.served.unixSocket ?? '')}, log in ${shown(logFile)}`,
+  )
+  return daemon
+}
+
+async function demonstrate(daemon: Daemon, directory: string): Promise<void> {
+  const url = daemon.served.tcp?.url ?? ''
+  const api = await ApiClient.withTokenFile(url, daemon.tokenPath)
+  const list = (await api.json('/api/providers/samples/vms')) as { vms: { id: string; name: string }[] }
+  print(`machines: ${list.vms.map((vm) => vm.name).join(', ')}`)
+  const vm = list.vms.find((one) => one.name.startsWith('sample-server')) ?? list.vms[0]
+  if (vm === undefined) throw new Error('no sample machine was found')
+  const request = { provider: 'samples', vm_id: vm.id, format: 'raw', output_dir: 'first-run', options: { overwrite: true } }
+  const job = await showExport(api, request, screen)
+  const file = job.result?.files[0] ?? ''
+  const sum = await sha256OfFile(file)
+  if (sum !== job.result?.checksum) throw new Error(`${file} has SHA-256 ${sum}, but the export says ${job.result?.checksum}`)
+  const { size, blocks } = await stat(file)
+  const mebibytes = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(1)} MiB`
+  print(`exported ${shown(file)}: ${mebibytes(size)}, of which ${mebibytes(blocks * 512)} on disk (holes stay holes)`)
+  print(`SHA-256 ${sum}, verified by reading the file again`)
+  print(
+    nextSteps({ url, socket: shown(daemon.served.unixSocket ?? ''), token: shown(daemon.tokenPath), folder: shown(directory) }),
+  )
+}
+
+const screen: Screen = { print, replace: process.stdout.isTTY ? replace : undefined }
+
+let replacing = false
+
+function print(line: string): void {
+  process.stdout.write(`${replacing ? '\n' : ''}${line}\n`)
+  replacing = false
+}
+
+function replace(line: string): void {
+  process.stdout.write(`\r\u001B[K${line}`)
+  replacing = true
+}
+
+function shown(path: string): string {
+  const way = relative(process.cwd(), path)
+  return way === '' || way.startsWith('..') ? path : way
+}
+
+async function isFree(port: number): Promise<boolean> {
+  const server = createServer()
+  const { promise, resolve: settle } = Promise.withResolvers<boolean>()
+  server.once('error', () => settle(false))
+  server.listen({ port, host: '127.0.0.1' }, () => server.close(() => settle(true)))
+  return promise
+}

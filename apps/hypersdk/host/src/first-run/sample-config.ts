@@ -1,0 +1,32 @@
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+
+const text = `# Made by npm start for trying out; delete this folder to begin anew.
+# Every key is explained in apps/hypersdk/host/hypersdk.example.yaml.
+data_directory: ./data
+server:
+  unix_socket: ./hypervisord.sock
+  listen: 127.0.0.1:8080
+plugins:
+  # Drop a plugin's folder in here while the daemon runs.
+  directories: [./plugins]
+providers:
+  samples:
+    type: disk-images
+    metadata:
+      directory: DISKS
+exports:
+  directory: ./exports
+`
+
+/** Writes the configuration of a first run unless there is one, with the plugin directory it names; answers its path. */
+export async function writeSampleConfig(directory: string, disks: string): Promise<string> {
+  const path = join(directory, 'hypersdk.yaml')
+  await mkdir(join(directory, 'plugins'), { recursive: true })
+  try {
+    await writeFile(path, text.replace('DISKS', JSON.stringify(disks)), { flag: 'wx' })
+  } catch (error) {
+    if (!(error instanceof Error) || Reflect.get(error, 'code') !== 'EEXIST') throw error
+  }
+  return path
+}

@@ -1,0 +1,53 @@
+import { createHash } from 'node:crypto'
+import { open } from 'node:fs/promises'
+import type { Job, JobProgress } from '../jobs/job.ts'
+import type { ApiClient } from './api-client.ts'
+
+/** Where the progress is shown. */
+export interface Screen {
+  readonly print: (line: string) => void
+  /** Replaces what was shown last; undefined where lines cannot be replaced. */
+  readonly replace: ((line: string) => void) | undefined
+}
+
+/** Submits one export and shows it until it ends. Answers the finished job; throws when it failed. */
+export async function showExport(api: ApiClient, request: Readonly<Record<string, unknown>>, screen: Screen): Promise<Job> {
+  const { job_ids } = (await api.json('/jobs/submit', request)) as { job_ids: string[] }
+  const id = job_ids[0] ?? ''
+  screen.print(`job ${id} accepted`)
+  let shown = ''
+  for await (const { event, data } of api.events(`/jobs/${id}/events`)) {
+    if (event === 'log') screen.print(`  ${(data as { message: string }).message}`)
+    if (event === 'progress') {
+      const line = progressLine((data as { progress: JobProgress | null }).progress)
+      if (line !== undefined && line !== shown) (screen.replace ?? screen.print)(line)
+      shown = line ?? shown
+    }
+    if (event === 'end') break
+  }
+  const job = (await api.json(`/jobs/${id}`)) as Job
+  if (job.status !== 'completed') throw new Error(`the export ended ${job.status}: ${job.error}`)
+  return job
+}
+
+/** Hashes a file by reading it again: what the export claims is not believed but checked. */
+export async function sha256OfFile(path: string): Promise<string> {
+  await using file = await open(path)
+  const hash = createHash('sha256')
+  const buffer = Buffer.allocUnsafe(1024 * 1024)
+  for (;;) {
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, null)
+    if (bytesRead === 0) return hash.digest('hex')
+    hash.update(buffer.subarray(0, bytesRead))
+  }
+}
+
+function progressLine(progress: JobProgress | null): string | undefined {
+  if (progress === null) return undefined
+  const percent = progress.percent_complete ?? 0
+  const full = Math.round(percent / 4)
+  const bar = '█'.repeat(full) + '░'.repeat(25 - full)
+  const mebibytes = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(1)} MiB`
+  const rate = progress.bytes_per_second > 0 ? `  ${mebibytes(progress.bytes_per_second)}/s` : ''
+  return `  ${bar} ${percent.toFixed(0).padStart(3)} %  ${mebibytes(progress.bytes_downloaded)}  ${progress.phase}${rate}`
+}

@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { Hypervisord, makePlaces } from '../support/hypervisord.ts'
+import { checksumOf, letGo, writeSlowProvider } from '../support/slow-provider.ts'
+
+test('a stopping daemon lets a running export end, takes no new job, and exits 0', async (t) => {
+  const places = await makePlaces(t, 'plugins: { directories: [./plugins] }\n')
+  await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0' })
+  const daemon = await Hypervisord.start(t, places)
+  const id = await daemon.submit({ provider: 'slow', vm_id: 'vm/1', output_dir: 'x' })
+  await daemon.until(async () => (await daemon.job(id)).progress?.bytes_downloaded > 0)
+  const stopped = daemon.stop()
+  await daemon.until(async () => (await daemon.get('/readyz')).status === 503)
+  const refused = await daemon.post('/jobs/submit', { provider: 'slow', vm_id: 'vm/1' })
+  assert.deepEqual([refused.status, refused.body.code], [503, 'JOB_NOT_ACCEPTING'])
+  await letGo(places.control)
+  assert.equal(await stopped, 0)
+  const next = await Hypervisord.start(t, places)
+  assert.deepEqual([(await next.job(id)).status, (await next.job(id)).attempts], ['completed', 1])
+})
+
+test('an export that is not done at the drain deadline goes on with the next daemon', async (t) => {
+  const places = await makePlaces(t, 'plugins: { directories: [./plugins] }\n')
+  await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0' })
+  const daemon = await Hypervisord.start(t, places)
+  const id = await daemon.submit({ provider: 'slow', vm_id: 'vm/1', output_dir: 'x' })
+  await daemon.until(async () => (await daemon.job(id)).progress?.bytes_downloaded > 0)
+  const stopped = daemon.stop()
+  await daemon.until(async () => (await daemon.get('/readyz')).status === 503)
+  // The second signal asks to hurry: it is the deadline, now.
+  assert.equal(await daemon.stop('SIGINT'), 0)
+  assert.equal(await stopped, 0)
+
+  const next = await Hypervisord.start(t, places)
+  await letGo(places.control)
+  const job = await next.ended(id)
+  assert.deepEqual([job.status, job.attempts, job.crashes, job.retries], ['completed', 2, 0, 0])
+  assert.equal(job.result.checksum, checksumOf('1.0.0'))
+  assert.equal(await next.stop(), 0)
+})

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { test } from 'node:test'
+import { temporaryDirectory } from '@backplane/testing'
+
+const program = fileURLToPath(new URL('../../apps/hypersdk/host/src/first-run.ts', import.meta.url))
+
+/** Runs it until it has printed what to try next, interrupts it, and answers what it wrote and its exit code. */
+async function startAndInterrupt(directory: string): Promise<{ text: string; code: number | null }> {
+  const flags = ['--disable-sigusr1', '--conditions=@backplane/source', program]
+  const child = spawn(process.execPath, flags, { cwd: directory, env: { PATH: process.env['PATH'], HOME: directory } })
+  let text = ''
+  const ready = Promise.withResolvers<void>()
+  const take = (chunk: Buffer): void => {
+    text += chunk.toString()
+    if (text.includes('Ctrl-C stops.')) ready.resolve()
+  }
+  child.stdout.on('data', take)
+  child.stderr.on('data', take)
+  const exited = once(child, 'exit')
+  await Promise.race([ready.promise, exited])
+  child.kill('SIGINT')
+  await exited
+  return { text, code: child.exitCode }
+}
+
+test('npm start makes its sample, exports it, prints the verified checksum, and Ctrl-C ends it with 0; twice', async (t) => {
+  const directory = await temporaryDirectory(t)
+  const first = await startAndInterrupt(directory)
+  assert.equal(first.code, 0, first.text)
+  assert.match(first.text, /made \.hypersdk\/disks\/sample-server\.raw/)
+  assert.match(first.text, /SHA-256 [0-9a-f]{64}, verified/)
+  assert.match(first.text, /holes stay holes/)
+  assert.match(first.text, /curl --unix-socket \.hypersdk\/hypervisord\.sock/)
+  const second = await startAndInterrupt(directory)
+  assert.equal(second.code, 0, second.text)
+  assert.doesNotMatch(second.text, /made /)
+  assert.match(second.text, /SHA-256 [0-9a-f]{64}, verified/)
+})
+
+test('npm start with a busy port takes another one and says so', async (t) => {
+  const directory = await temporaryDirectory(t)
+  const busy = createServer()
+  t.after(() => busy.close())
+  busy.listen(8080, '127.0.0.1')
+  await Promise.race([once(busy, 'listening'), once(busy, 'error')])
+  const { text, code } = await startAndInterrupt(directory)
+  assert.equal(code, 0, text)
+  assert.match(text, /port 8080 is busy, another is used/)
+})
