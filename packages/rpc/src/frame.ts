@@ -50,10 +50,16 @@ export class FrameReader {
   #body: Buffer | undefined
   #filled = 0
   #stopped = false
+  #frames = 0
 
   constructor(limitBytes: number, listener: FrameListener) {
     this.#limitBytes = limitBytes
     this.#listener = listener
+  }
+
+  /** How many were complete. */
+  get frames(): number {
+    return this.#frames
   }
 
   /** True between the first byte of a frame and its last. */
@@ -120,6 +126,7 @@ export class FrameReader {
       at += length
     }
     if (at !== body.length) throw malformed('its lengths do not add up')
+    this.#frames++
     this.#listener(textOf(body.subarray(head, head + control)), sections)
   }
 }

@@ -23,6 +23,8 @@ export class IncomingRequest implements IncomingCall {
   readonly caller: string
   /** The handler has given its answer, or the session has ended: nothing more is said about it. */
   finished = false
+  /** The peer has been told that the request was read. */
+  acknowledged = false
   readonly #table: IncomingRequests
   #controller: AbortController | undefined
   #aborted: { readonly reason: Error } | undefined
@@ -100,6 +102,10 @@ export class IncomingRequest implements IncomingCall {
     this.#table.last(this, message)
   }
 
+  get hasProgress(): boolean {
+    return this.#progress !== undefined
+  }
+
   /** The newest report that has not been written yet. */
   takeProgress(): Progress | undefined {
     const progress = this.#progress
@@ -109,7 +115,7 @@ export class IncomingRequest implements IncomingCall {
 
   #report({ done, total, phase }: Progress): void {
     if (this.finished || this.#aborted !== undefined || !(done >= 0) || !Number.isFinite(done)) return
-    if (this.#progress === undefined) this.#table.reports(this)
+    this.#table.tidySoon()
     const whole = total !== undefined && Number.isFinite(total) ? { total } : {}
     this.#progress = { done, ...whole, ...(typeof phase === 'string' ? { phase } : {}) }
   }

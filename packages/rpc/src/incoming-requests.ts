@@ -8,6 +8,9 @@ import { malformed, type Encoded, wholeNumber } from './message.ts'
 import type { Outbox } from './outbox.ts'
 import type { Handler, SessionLimits } from './session.ts'
 
+/** Acks and progress wait this long, so that short calls need neither. Far below any `ackMs`. */
+const tidyMs = 20
+
 /** All requests of the peer in flight here. */
 export class IncomingRequests {
   readonly limits: SessionLimits
@@ -16,10 +19,7 @@ export class IncomingRequests {
   readonly #active = new IdTable<IncomingRequest>()
   readonly #streams = new Map<number, IncomingStream>()
   #lastId = 0
-  /** Read and not acknowledged yet. */
-  #owed: IncomingRequest[] = []
-  #reporting: IncomingRequest[] = []
-  #afterTurn: NodeJS.Immediate | undefined
+  #tidying: NodeJS.Timeout | undefined
 
   constructor(handler: Handler, outbox: Outbox, limits: SessionLimits) {
     this.#handler = handler
@@ -45,7 +45,7 @@ export class IncomingRequests {
       return request.fail(error)
     }
     if (!isThenable(answer)) return request.answer(answer)
-    this.#owe(request)
+    this.tidySoon()
     void Promise.resolve(answer).then(
       (result) => request.answer(result),
       (error: unknown) => request.fail(error),
@@ -54,7 +54,7 @@ export class IncomingRequests {
 
   stream(head: RequestHead, value: unknown, credit: number): void {
     const request = this.#admit(head)
-    this.#owe(request)
+    this.tidySoon()
     const stream = new IncomingStream(request, this.outbox, credit)
     this.#streams.set(head.id, stream)
     void stream.run(() => this.#handler.stream(head.target, value, request))
@@ -82,13 +82,13 @@ export class IncomingRequests {
     else this.outbox.enqueue({ write: () => this.#finish(request, message) })
   }
 
-  reports(request: IncomingRequest): void {
-    this.#reporting.push(request)
-    this.#afterTurn ??= setImmediate(() => this.#endOfTurn())
+  /** Something is owed to the peer that may wait a little: an ack, a progress report. */
+  tidySoon(): void {
+    this.#tidying ??= setTimeout(() => this.#tidy(), tidyMs).unref()
   }
 
   close(reason: Error): void {
-    clearImmediate(this.#afterTurn)
+    clearTimeout(this.#tidying)
     for (const request of this.#active.values()) {
       request.finished = true
       request.abort(reason)
@@ -121,20 +121,17 @@ export class IncomingRequests {
   }
 
   /**
-   * An ack tells the peer that its request was read. It goes at the end of the turn, one for all, and not at all for
-   * what has been answered by then.
+   * An ack tells the peer that its request was read, one message for all, and none for what is answered by then. Of
+   * several progress reports the newest is sent.
    */
-  #owe(request: IncomingRequest): void {
-    this.#owed.push(request)
-    this.#afterTurn ??= setImmediate(() => this.#endOfTurn())
-  }
-
-  #endOfTurn(): void {
-    this.#afterTurn = undefined
-    const owed = this.#owed.filter((request) => !request.finished)
-    this.#owed = []
-    if (owed.length > 0) this.outbox.control(['ack', ...owed.map((request) => request.id)])
-    for (const request of this.#reporting.splice(0)) {
+  #tidy(): void {
+    this.#tidying = undefined
+    const active = this.#active.values()
+    const unknown = active.filter((request) => !request.acknowledged && !request.finished)
+    for (const request of unknown) request.acknowledged = true
+    if (unknown.length > 0) this.outbox.control(['ack', ...unknown.map((request) => request.id)])
+    for (const request of active) {
+      if (!request.hasProgress) continue
       if (this.outbox.writable) this.#sendProgress(request)
       else this.outbox.enqueue({ write: () => this.#sendProgress(request) })
     }

@@ -74,7 +74,7 @@ export abstract class OutgoingRequest implements Write {
       return this.fail(error as Error)
     }
     this.state = 'sent'
-    this.sentAtMs = table.clock.nowMs()
+    this.sentAtMs = performance.now()
     table.sent(this)
     table.send(`["${this.kind}",${String(this.id)},${this.#text}`, this.#parts)
     this.#text = ''

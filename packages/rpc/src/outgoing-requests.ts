@@ -9,7 +9,6 @@ import type { Outbox } from './outbox.ts'
 import { UnaryCall } from './outgoing-call.ts'
 import type { OutgoingRequest } from './outgoing-request.ts'
 import { StreamReader } from './outgoing-stream.ts'
-import { TurnClock } from './turn-clock.ts'
 import type { SessionLimits } from './session.ts'
 
 const mostTargets = 1_000
@@ -23,7 +22,6 @@ export class OutgoingRequests {
   /** Not sent yet: the transport is congested, or the peer takes no more for now. */
   readonly #held = new Set<OutgoingRequest>()
   readonly #deadlines = new DeadlineTimer(() => this.#expire())
-  readonly clock: TurnClock = new TurnClock()
   readonly #quotedTargets = new Map<string, string>()
   #lastId = 0
   #closed: { readonly cause: Error | undefined } | undefined

@@ -1,18 +1,20 @@
 // oxlint-disable unicorn/require-post-message-target-origin -- a port has no origin
+import type { PlatformError } from '@backplane/sdk'
 import { isMarkedAsUntransferable } from 'node:worker_threads'
-import type { MessagePort, Transferable } from 'node:worker_threads'
+import type { MessagePort } from 'node:worker_threads'
 import { Batch } from './batch.ts'
 import { rpcErrors } from './errors.ts'
 import type { Channel, ChannelListener, SessionLimits } from './session.ts'
 import { partsPerMessage } from './value-parts.ts'
+import { Waiters } from './waiters.ts'
 
 /** A `MessagePort`, a worker's `parentPort`, or anything that behaves like them. */
 export type Port = Pick<MessagePort, 'postMessage' | 'on' | 'off'> & { readonly close?: () => void }
 
 /** Unread beyond this makes the channel congested. */
-const highWaterBytes = 4 * 1024 * 1024
+const highWaterBytes = 8 * 1024 * 1024
 /** How often a reader says how much it has read; must be below the high water. */
-const reportEveryBytes = 512 * 1024
+const reportEveryBytes = 4 * 1024 * 1024
 /** Smaller parts are copied: a transfer costs more. */
 const transferAtBytes = 16 * 1024
 
@@ -27,13 +29,14 @@ export function portChannel(port: Port): Channel {
 class PortChannel implements Channel {
   readonly #port: Port
   readonly #batch = new Batch((text, parts) => this.#post(text, parts))
+  readonly #drained = new Waiters()
+  /** `ending`: nothing is read any more, the last words may still be sent. */
+  #state: 'open' | 'ending' | 'closed' = 'open'
   #listener: ChannelListener | undefined
   #messageBytes = 0
   /** Posted, and the peer has not said that it read it. */
   #unreadBytes = 0
   #unreportedBytes = 0
-  #closed = false
-  readonly #drained = new Set<() => void>()
 
   constructor(port: Port) {
     this.#port = port
@@ -48,7 +51,7 @@ class PortChannel implements Channel {
   }
 
   send(text: string, parts: readonly Uint8Array[]): void {
-    if (!this.#closed) this.#batch.add(text, parts.map(unshared))
+    if (this.#state !== 'closed') this.#batch.add(text, parts.length === 0 ? parts : parts.map(unshared))
   }
 
   get congested(): boolean {
@@ -56,14 +59,18 @@ class PortChannel implements Channel {
   }
 
   drained(): Promise<void> {
-    if (!this.congested || this.#closed) return Promise.resolve()
-    return new Promise((resolve) => this.#drained.add(resolve))
+    return this.congested && this.#state === 'open' ? this.#drained.wait() : Promise.resolve()
   }
 
   close(): Promise<void> {
-    if (!this.#closed) {
+    if (this.#state !== 'closed') {
       this.#batch.flush()
-      this.#end(undefined)
+      this.#state = 'closed'
+      this.#port.off('message', this.#onMessage)
+      this.#port.off('messageerror', this.#onMessageError)
+      this.#port.off('close', this.#onClose)
+      this.#port.close?.()
+      this.#drained.wake()
     }
     return Promise.resolve()
   }
@@ -73,7 +80,7 @@ class PortChannel implements Channel {
   readonly #onMessageError = (): void => this.#end(rpcErrors.error('RPC_BAD_FRAME', { problem: 'it cannot be read here' }))
 
   readonly #onMessage = (message: unknown): void => {
-    if (this.#closed) return
+    if (this.#state !== 'open') return
     if (typeof message === 'string') return this.#deliver(message, [])
     if (typeof message === 'number') return this.#read(message)
     if (!Array.isArray(message) || message.length < 2 || message.length > 1 + partsPerMessage) return this.#malformed()
@@ -84,7 +91,7 @@ class PortChannel implements Channel {
 
   #deliver(text: string, parts: readonly Uint8Array[]): void {
     const size = sizeOf(text, parts)
-    if (size > this.#messageBytes && Buffer.byteLength(text) + size - text.length > this.#messageBytes) {
+    if (size > this.#messageBytes) {
       return this.#end(rpcErrors.error('RPC_MESSAGE_TOO_LARGE', { bytes: size, limit: this.#messageBytes }))
     }
     this.#unreportedBytes += size
@@ -98,38 +105,33 @@ class PortChannel implements Channel {
   #read(bytes: number): void {
     if (!Number.isSafeInteger(bytes) || bytes < 1 || bytes > this.#unreadBytes) return this.#malformed()
     this.#unreadBytes -= bytes
-    if (!this.congested) this.#wake()
+    if (!this.congested) this.#drained.wake()
   }
 
   #post(text: string, parts: readonly Uint8Array[]): void {
     this.#unreadBytes += sizeOf(text, parts)
     if (parts.length === 0) return this.#port.postMessage(text)
-    const transfer: Transferable[] = []
-    for (const part of parts) if (part.byteLength >= transferAtBytes) transfer.push(part.buffer as ArrayBuffer)
-    this.#port.postMessage([text, ...parts], transfer)
+    const large = parts.filter((part) => part.byteLength >= transferAtBytes)
+    this.#port.postMessage(
+      [text, ...parts],
+      large.map((part) => part.buffer as ArrayBuffer),
+    )
   }
 
   #malformed(): void {
     this.#end(rpcErrors.error('RPC_BAD_FRAME', { problem: 'a port message must be a text, [text, ...parts] or a number' }))
   }
 
-  #end(error: Error | undefined): void {
-    if (this.#closed) return
-    this.#closed = true
-    this.#port.off('message', this.#onMessage)
-    this.#port.off('messageerror', this.#onMessageError)
-    this.#port.off('close', this.#onClose)
-    this.#port.close?.()
-    this.#wake()
-    this.#listener?.closed(error as ReturnType<typeof rpcErrors.error> | undefined)
-  }
-
-  #wake(): void {
-    for (const resolve of this.#drained) resolve()
-    this.#drained.clear()
+  /** Tells the session, which says its last words and closes. */
+  #end(error: PlatformError | undefined): void {
+    if (this.#state !== 'open') return
+    this.#state = 'ending'
+    this.#drained.wake()
+    this.#listener?.closed(error)
   }
 }
 
+/** Text counts by its UTF-16 units, which is never more than its bytes. */
 function sizeOf(text: string, parts: readonly Uint8Array[]): number {
   let size = text.length
   for (const part of parts) size += part.byteLength

@@ -1,79 +1,75 @@
-import { Socket, type OnReadOpts } from 'node:net'
+import { Socket } from 'node:net'
 import type { PlatformError } from '@backplane/sdk'
 import { Batch } from './batch.ts'
 import { rpcErrors } from './errors.ts'
 import { encodeFrame, FrameReader } from './frame.ts'
 import type { Channel, ChannelListener, SessionLimits } from './session.ts'
+import { Waiters } from './waiters.ts'
 
 /** Queued beyond this makes the channel congested. */
 const highWaterBytes = 1024 * 1024
-const readBufferBytes = 1024 * 1024
 /** Sections up to this are copied behind their head: one write instead of several. */
 const copySectionBytes = 16 * 1024
 /** Longest a close waits for queued bytes to leave. */
 const closeMs = 1_000
+/** One read takes as much as a megabyte: large sections need far fewer of them. */
+export const readBufferBytes: number = 1024 * 1024
 
-/** The channel over a connected socket, such as the parent's end of a child's `pipe` slot. */
+/** Starts reading: every chunk goes to `read`, which is done with it when it returns. */
+export type OpenSocket = (read: (chunk: Buffer) => void) => Socket
+
+/** The channel over a connected socket that somebody else made, such as the parent's end of a child's `pipe` slot. */
 export function socketChannel(socket: Socket): Channel {
-  return new SocketChannel(() => {
-    return socket
+  return new SocketChannel((read) => socket.on('data', read))
+}
+
+/** The channel over an inherited descriptor: the child's end. Opened when the session is made. */
+export function descriptorChannel(fd: number): Channel {
+  return new SocketChannel((read) => {
+    const buffer = Buffer.allocUnsafeSlow(readBufferBytes)
+    const callback = (length: number): true => {
+      read(buffer.subarray(0, length))
+      return true
+    }
+    return new Socket({ fd, readable: true, writable: true, onread: { buffer, callback } })
   })
 }
 
-/**
- * The channel over an inherited descriptor: the child's end. Reads into one reusable buffer, which a socket somebody
- * else made cannot.
- */
-export function descriptorChannel(fd: number): Channel {
-  return new SocketChannel((onread) => new Socket({ fd, readable: true, writable: true, onread }))
-}
-
-class SocketChannel implements Channel {
-  readonly #open: (onread: OnReadOpts) => Socket
+/** Frames over a socket. */
+export class SocketChannel implements Channel {
+  readonly #open: OpenSocket
   readonly #batch = new Batch((text, parts) => this.#write(text, parts))
+  readonly #drained = new Waiters()
+  readonly #gone = Promise.withResolvers<void>()
+  /** `ending`: nothing is read any more, the last words may still be sent. */
+  #state: 'open' | 'ending' | 'closed' = 'open'
   #socket: Socket | undefined
   #listener: ChannelListener | undefined
   #reader: FrameReader | undefined
   #partialTimer: NodeJS.Timeout | undefined
   #partialFrameMs = 0
-  #frames = 0
-  #state: 'open' | 'closing' | 'closed' = 'open'
-  readonly #drained = new Set<() => void>()
-  readonly #gone = Promise.withResolvers<void>()
 
-  constructor(open: (onread: OnReadOpts) => Socket) {
+  constructor(open: OpenSocket) {
     this.#open = open
   }
 
   receive(listener: ChannelListener, limits: SessionLimits): void {
     this.#listener = listener
     this.#partialFrameMs = limits.partialFrameMs
-    this.#reader = new FrameReader(limits.messageBytes, (text, sections) => {
-      this.#frames++
-      listener.message(text, sections)
-    })
-    const buffer = Buffer.allocUnsafeSlow(readBufferBytes)
-    const socket = this.#open({
-      buffer,
-      callback: (length) => {
-        this.#read(buffer.subarray(0, length))
-        return true
-      },
-    })
+    this.#reader = new FrameReader(limits.messageBytes, listener.message)
+    const socket = this.#open((chunk) => this.#read(chunk))
     this.#socket = socket
-    socket.on('data', (chunk: Buffer) => this.#read(chunk))
-    socket.on('drain', () => this.#wake())
-    // What went wrong with the transport (reset, broken pipe) tells nothing beyond that the peer is gone.
+    socket.on('drain', () => this.#drained.wake())
+    // How the transport failed (reset, broken pipe) tells nothing beyond that the peer is gone; `close` follows.
     socket.on('error', () => {})
     socket.on('end', () => this.#end(undefined))
-    socket.on('close', () => {
-      this.#end(undefined)
-      this.#gone.resolve()
-    })
+    socket.on('close', () => this.#closed())
+    socket.resume()
+    if (socket.destroyed) queueMicrotask(() => this.#closed())
   }
 
   send(text: string, parts: readonly Uint8Array[]): void {
-    if (this.#state === 'open') this.#batch.add(text, parts)
+    if (this.#state !== 'closed') this.#batch.add(text, parts)
   }
 
   get congested(): boolean {
@@ -81,14 +77,19 @@ class SocketChannel implements Channel {
   }
 
   drained(): Promise<void> {
-    if (!this.congested || this.#state !== 'open') return Promise.resolve()
-    return new Promise((resolve) => this.#drained.add(resolve))
+    return this.congested && this.#state === 'open' ? this.#drained.wait() : Promise.resolve()
   }
 
   close(): Promise<void> {
-    this.#batch.flush()
-    this.#end(undefined)
-    if (this.#socket === undefined) this.#gone.resolve()
+    if (this.#state !== 'closed') {
+      this.#batch.flush()
+      this.#state = 'closed'
+      this.#stopReading()
+      this.#socket?.destroySoon()
+      const timer = setTimeout(() => this.#socket?.destroy(), closeMs)
+      void this.#gone.promise.then(() => clearTimeout(timer))
+      if (this.#socket === undefined) this.#gone.resolve()
+    }
     return this.#gone.promise
   }
 
@@ -99,32 +100,28 @@ class SocketChannel implements Channel {
     } catch (error) {
       return this.#end(error as PlatformError)
     }
-    if (this.#reader.partial) this.#watchPartial()
+    if (this.#reader.partial && this.#state === 'open') this.#watchPartial(this.#reader)
   }
 
   /** One timer looks from time to time whether the same frame is still incomplete. */
-  #watchPartial(): void {
+  #watchPartial(reader: FrameReader): void {
     if (this.#partialTimer !== undefined) return
-    const frames = this.#frames
+    const { frames } = reader
     this.#partialTimer = setTimeout(() => {
       this.#partialTimer = undefined
-      if (this.#reader?.partial !== true) return
-      if (this.#frames === frames) this.#end(rpcErrors.error('RPC_PARTIAL_FRAME', { limit: this.#partialFrameMs }))
-      else this.#watchPartial()
+      if (!reader.partial) return
+      if (reader.frames === frames) this.#end(rpcErrors.error('RPC_PARTIAL_FRAME', { limit: this.#partialFrameMs }))
+      else this.#watchPartial(reader)
     }, this.#partialFrameMs)
     this.#partialTimer.unref()
   }
 
   #write(text: string, parts: readonly Uint8Array[]): void {
     const socket = this.#socket
-    if (socket === undefined) return
+    if (socket === undefined || !socket.writable) return
     const head = encodeFrame(text, parts)
-    if (parts.length === 0) {
-      socket.write(head)
-      return
-    }
     if (parts.every((part) => part.byteLength <= copySectionBytes)) {
-      socket.write(Buffer.concat([head, ...parts]))
+      socket.write(parts.length === 0 ? head : Buffer.concat([head, ...parts]))
       return
     }
     socket.cork()
@@ -133,20 +130,22 @@ class SocketChannel implements Channel {
     socket.uncork()
   }
 
+  /** Tells the session, which says its last words and closes. */
   #end(error: PlatformError | undefined): void {
     if (this.#state !== 'open') return
-    this.#state = 'closing'
-    clearTimeout(this.#partialTimer)
-    this.#reader?.stop()
-    this.#wake()
+    this.#state = 'ending'
+    this.#stopReading()
     this.#listener?.closed(error)
-    this.#batch.flush()
-    this.#socket?.destroySoon()
-    setTimeout(() => this.#socket?.destroy(), closeMs).unref()
   }
 
-  #wake(): void {
-    for (const resolve of this.#drained) resolve()
-    this.#drained.clear()
+  #stopReading(): void {
+    clearTimeout(this.#partialTimer)
+    this.#reader?.stop()
+    this.#drained.wake()
+  }
+
+  #closed(): void {
+    this.#end(undefined)
+    this.#gone.resolve()
   }
 }
