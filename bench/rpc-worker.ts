@@ -52,21 +52,26 @@ const json = rawJsonPort(open('rawJson'))
 const bare = rawPort(open('raw'))
 const all = [backplane, batched, json, birpc(), comlink(), capnweb()]
 
+const megabyte = (): Uint8Array => new Uint8Array(1024 * 1024)
 const rounds = Number(process.env['ROUNDS'] ?? 7)
 for (const one of all) await throughput(one, 256, 20_000)
-const many = await interleaved(all, rounds, (one) => throughput(one, 256, 20_000))
-const single = await interleaved([backplane, bare, batched], rounds, (one) => latencyUs(one, 1_000))
-const megabyte = (): Uint8Array => new Uint8Array(1024 * 1024)
-const bytes = await interleaved([backplane, bare], rounds, (one) => latencyUs(one, 100, megabyte))
+for (const one of [backplane, bare]) await latencyUs(one, 3_000, megabyte)
+const many = await interleaved(all, rounds, (one) => throughput(one, 256, 40_000))
+const single = await interleaved([backplane, bare, batched], rounds, (one) => latencyUs(one, 2_000))
+const bytes = await interleaved([backplane, bare], rounds, (one) => latencyUs(one, 200, megabyte))
 
 const of = (rows: ReadonlyMap<string, number>, one: { readonly name: string }): number => rows.get(one.name) ?? Number.NaN
-print('Calls between a thread and its worker', { 'calls/s, 256 in flight': many, 'us, one call, p50': single, 'us, 1 MiB there and back, p50': bytes }, [
-  atLeast('256 in flight: session / birpc', of(many, backplane) / of(many, { name: 'birpc' }), 4),
-  atLeast('256 in flight: session / comlink', of(many, backplane) / of(many, { name: 'comlink' }), 4),
-  atLeast('256 in flight: session / capnweb', of(many, backplane) / of(many, { name: 'capnweb' }), 4),
-  atLeast('256 in flight: session / raw batched port', of(many, backplane) / of(many, batched), 0.6),
-  atMost('one call: session / raw port', of(single, backplane) / of(single, bare), 1.5),
-  atMost('1 MiB: session / raw transfer', of(bytes, backplane) / of(bytes, bare), 2),
-])
+print(
+  'Calls between a thread and its worker',
+  { 'calls/s, 256 in flight': many, 'us, one call, p50': single, 'us, 1 MiB there and back, p50': bytes },
+  [
+    atLeast('256 in flight: session / birpc', of(many, backplane) / of(many, { name: 'birpc' }), 4),
+    atLeast('256 in flight: session / comlink', of(many, backplane) / of(many, { name: 'comlink' }), 4),
+    atLeast('256 in flight: session / capnweb', of(many, backplane) / of(many, { name: 'capnweb' }), 4),
+    atLeast('256 in flight: session / raw batched port', of(many, backplane) / of(many, batched), 0.6),
+    atMost('one call: session / raw port', of(single, backplane) / of(single, bare), 1.5),
+    atMost('1 MiB: session / raw transfer', of(bytes, backplane) / of(bytes, bare), 2),
+  ],
+)
 for (const one of [...all, bare]) await one.close()
 await worker.terminate()

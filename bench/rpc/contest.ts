@@ -63,19 +63,23 @@ export interface Ratio {
 }
 
 export function atLeast(name: string, value: number, least: number): Ratio {
-  return { name, value: round(value), target: `>= ${String(least)}`, met: value >= least }
+  return { name, value: rounded(value), target: `>= ${String(least)}`, met: value >= least }
 }
 
 export function atMost(name: string, value: number, most: number): Ratio {
-  return { name, value: round(value), target: `<= ${String(most)}`, met: value <= most }
+  return { name, value: rounded(value), target: `<= ${String(most)}`, met: value <= most }
 }
 
-function round(value: number): number {
+function rounded(value: number): number {
   return Math.round(value * 100) / 100
 }
 
 /** Prints tables and ratios, or one JSON document with `--json`. */
-export function print(title: string, tables: Readonly<Record<string, ReadonlyMap<string, number>>>, ratios: readonly Ratio[]): void {
+export function print(
+  title: string,
+  tables: Readonly<Record<string, ReadonlyMap<string, number>>>,
+  ratios: readonly Ratio[],
+): void {
   if (process.argv.includes('--json')) {
     const numbers = Object.fromEntries(Object.entries(tables).map(([name, rows]) => [name, Object.fromEntries(rows)]))
     console.log(JSON.stringify({ title, numbers, ratios }, undefined, 2))

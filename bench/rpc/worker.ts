@@ -19,7 +19,10 @@ const answer: Record<string, (port: MessagePort) => void> = {
     createSession(portChannel(port), { handler: { call: async (_target, value) => value, stream: async function* () {} } })
   },
   birpc: (port) => {
-    createBirpc({ echo: async (value: unknown) => value }, { post: (data) => port.postMessage(data), on: (take) => port.on('message', take) })
+    createBirpc(
+      { echo: async (value: unknown) => value },
+      { post: (data) => port.postMessage(data), on: (take) => port.on('message', take) },
+    )
   },
   comlink: (port) => {
     expose({ echo: async (value: unknown) => value }, port as never)
