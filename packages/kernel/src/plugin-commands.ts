@@ -55,7 +55,7 @@ export function pluginCommands(
       if (switches.delete(plugin.id)) {
         await core.store.delete(namespace, prefix + plugin.id)
         plugin.off = undefined
-        await plugin.inTurn(async () => undefined)
+        await plugin.quiet()
         await catalogue.review()
       }
       return plugin.record()

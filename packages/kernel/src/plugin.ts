@@ -80,6 +80,11 @@ export class Plugin {
     return this.candidate.failure === undefined && this.candidate.denied === undefined && this.off === undefined
   }
 
+  /** Settles once no work on it is under way. */
+  async quiet(): Promise<void> {
+    while (this.#turn !== undefined) await this.#turn
+  }
+
   /** Whether work on it is under way. */
   get isBusy(): boolean {
     return this.#turn !== undefined
