@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { request, type ClientRequest } from 'node:http'
 import { test, type TestContext } from 'node:test'
-import { sampleKernel } from '../fixtures/sample-kernel.ts'
+import { demoKernel, echoPlugin } from '../fixtures/demo-kernel.ts'
+import { shortEventLog } from '../fixtures/short-event-log.ts'
 import { startServer, type StartedServer } from '../fixtures/start-server.ts'
 
 interface Reader {
@@ -52,45 +53,38 @@ async function follow(
   }
 }
 
-const removed = (plugin: string) => ({ type: 'plugin.removed', plugin, version: '1.0.0' }) as const
-
 test('events arrive in order with their number, and a reader goes on where it was', async (t) => {
-  const sample = sampleKernel()
-  const server = await startServer(t, sample.kernel)
-  sample.emit(removed('demo/before'))
+  const { kernel } = await demoKernel(t)
+  const server = await startServer(t, kernel)
+  const newest = kernel.events.since(0).events.at(-1)?.seq ?? 0
   const first = await follow(t, server, '/api/events')
-  sample.emit(removed('demo/one'))
+  await kernel.plugins.remove('demo/two')
   const event = await first.next()
-  const id = /^id: (\w+\.2)\n/.exec(event)?.[1]
-  assert.ok(id)
-  assert.equal(
-    event,
-    `id: ${id}\nevent: plugin.removed\ndata: {"seq":2,"at":"2026-02-03T00:00:00.000Z","type":"plugin.removed","plugin":"demo/one","version":"1.0.0"}`,
-  )
+  const [, id, data] = /^id: (\w+\.\d+)\nevent: plugin\.\w+\ndata: (\{.*\})$/.exec(event) ?? []
+  assert.ok(id !== undefined && data !== undefined, event)
+  const { seq, plugin, at } = JSON.parse(data)
+  assert.deepEqual([seq, plugin, at], [newest + 1, 'demo/two', '2026-01-01T00:00:00.000Z'])
   first.request.destroy()
-  sample.emit(removed('demo/two'))
-  sample.emit(removed('demo/three'))
+  await kernel.plugins.disable('demo/one')
   const again = await follow(t, server, '/api/events?since=0', { 'last-event-id': id })
-  assert.match(await again.next(), /^id: \w+\.3\n/)
-  assert.match(await again.next(), /^id: \w+\.4\n/)
+  for (let next = seq + 1; next < seq + 3; next++) assert.match(await again.next(), new RegExp(`^id: \\w+\\.${next}\n`))
   const all = await follow(t, server, '/api/events?since=0')
-  assert.match(await all.next(), /demo\/before/)
+  assert.match(await all.next(), /^id: \w+\.1\n/)
 })
 
 test('events that are no longer kept are announced as a gap', async (t) => {
-  const sample = sampleKernel(3)
-  const server = await startServer(t, sample.kernel)
-  for (let count = 0; count < 10; count++) sample.emit(removed(`demo/p${count}`))
+  const { kernel } = await demoKernel(t)
+  const events = shortEventLog(3)
+  const server = await startServer(t, { ...kernel, events })
+  for (let count = 0; count < 10; count++) events.record({ type: 'plugin.removed', plugin: 'demo/x', version: '1.0.0' })
   const reader = await follow(t, server, '/api/events', { 'last-event-id': '2' })
   assert.equal(await reader.next(), 'event: gap\ndata: {"from":3,"to":7}')
   assert.match(await reader.next(), /^id: \w+\.8\n/)
 })
 
 test('a reader from another life of the server is told so and gets everything kept', async (t) => {
-  const sample = sampleKernel()
-  const server = await startServer(t, sample.kernel)
-  sample.emit(removed('demo/one'))
-  for (const id of ['abc.1', '900']) {
+  const server = await startServer(t, (await demoKernel(t)).kernel)
+  for (const id of ['abc.1', '900000']) {
     const reader = await follow(t, server, '/api/events', { 'last-event-id': id })
     assert.match(await reader.next(), /^event: restarted\ndata: {"life":"\w+"}$/)
     assert.match(await reader.next(), /^id: \w+\.1\n/)
@@ -98,8 +92,8 @@ test('a reader from another life of the server is told so and gets everything ke
 })
 
 test('streams are counted, and a stream that ends makes room', async (t) => {
-  const sample = sampleKernel()
-  const server = await startServer(t, sample.kernel, { api: { events: { streams: 1 } } })
+  const { kernel } = await demoKernel(t)
+  const server = await startServer(t, kernel, { api: { events: { streams: 1 } } })
   const only = await follow(t, server, '/api/events')
   const full = await server.unix('/api/events')
   assert.deepEqual([full.status, full.json.code], [503, 'SERVER_STREAMS_FULL'])
@@ -111,15 +105,31 @@ test('streams are counted, and a stream that ends makes room', async (t) => {
   }
 })
 
-test('streams end when the server closes', async (t) => {
-  const server = await startServer(t, sampleKernel().kernel)
-  const reader = await follow(t, server, '/api/events')
+test('streams end when the server closes, and no listener stays behind', async (t) => {
+  const demo = await demoKernel(t)
+  const events = shortEventLog(10)
+  let listening = 0
+  const subscribe: typeof events.subscribe = (listener) => {
+    const subscription = events.subscribe(listener)
+    listening += 1
+    return {
+      [Symbol.dispose]: () => {
+        listening -= 1
+        subscription[Symbol.dispose]()
+      },
+    }
+  }
+  const server = await startServer(t, { ...demo.kernel, events: { ...events, subscribe } })
+  const readers = await Promise.all([1, 2, 3].map(() => follow(t, server, '/api/events')))
+  assert.equal(listening, 3)
   await server.served.close()
-  await reader.ended
+  for (const reader of readers) await reader.ended
+  assert.equal(listening, 0)
 })
 
 test('a number that is none is refused', async (t) => {
-  const server = await startServer(t, sampleKernel().kernel)
+  const { kernel } = await demoKernel(t, echoPlugin('demo/more'))
+  const server = await startServer(t, kernel)
   assert.equal((await server.unix('/api/events?since=x')).json.code, 'SERVER_REQUEST_INVALID')
   assert.equal((await server.unix('/api/events', { headers: { 'last-event-id': '-1' } })).json.code, 'SERVER_REQUEST_INVALID')
 })

@@ -1,15 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { defineErrors, PlatformError } from '@backplane/sdk'
-import { activeState, failure, samplePlugins } from '../fixtures/sample-kernel.ts'
+import { demoKernel, echoPlugin } from '../fixtures/demo-kernel.ts'
 import { startServer } from '../fixtures/start-server.ts'
 import { openapiDocument } from './openapi.ts'
 import type { PluginView } from './plugin-view.ts'
 
 test('the listing says name, version, type, status, loaded_at and path, and why a plugin is not there', async (t) => {
-  const server = await startServer(t, samplePlugins().kernel)
+  const server = await startServer(t, (await demoKernel(t)).kernel)
   const { json } = await server.tcp('/api/plugins')
-  assert.equal(json.count, 5)
+  assert.equal(json.count, 4)
   const byName = new Map<string, PluginView>(json.plugins.map((plugin: PluginView) => [plugin.name, plugin]))
   const one = byName.get('one')
   assert.ok(one)
@@ -20,10 +20,10 @@ test('the listing says name, version, type, status, loaded_at and path, and why 
       name: 'one',
       id: 'demo/one',
       version: '1.0.0',
-      type: 'one-provider',
+      type: 'one-echo',
       status: 'loaded',
-      loaded_at: '2026-02-03T00:00:00.000Z',
-      path: '/plugins/demo/one',
+      loaded_at: '2026-01-01T00:00:00.000Z',
+      path: '/inline/demo/one',
       state: 'active',
       reason: null,
       generation: 1,
@@ -32,28 +32,47 @@ test('the listing says name, version, type, status, loaded_at and path, and why 
   const statuses = [...byName.values()].map((each) => [each.name, each.status, each.state, each.reason, each.loaded_at === null])
   assert.deepEqual(statuses, [
     ['broken', 'failed', 'failed', 'no licence', true],
-    ['gone', 'unloaded', 'stopped', 'removed', true],
-    ['off', 'disabled', 'disabled', 'on the deny-list', true],
+    ['off', 'disabled', 'disabled', 'too loud', true],
     ['one', 'loaded', 'active', null, false],
     ['two', 'loaded', 'idle', null, false],
   ])
+  const failure = { stage: 'start', code: 'DEMO_NO_LICENCE', message: 'no licence', hint: 'Buy one.' }
   assert.deepEqual(byName.get('broken')?.failure, failure)
-  assert.deepEqual((await server.tcp('/api/plugins/stats')).json, { total: 5, loaded: 2, failed: 1, disabled: 1, unloaded: 1 })
+  const stats = (await server.tcp('/api/plugins/stats')).json
+  assert.deepEqual(stats, { total: 4, loaded: 2, failed: 1, disabled: 1, unloaded: 0 })
+})
+
+test('a package that cannot be read is listed with its path and the reason', async (t) => {
+  const demo = await demoKernel(t)
+  demo.source.putProblem({
+    path: '/plugins/half',
+    error: { code: 'SOURCE_UNREADABLE', message: 'it ends too early', retryable: false },
+  })
+  const server = await startServer(t, demo.kernel)
+  const report = (await server.tcp('/api/plugins/reload', { method: 'POST' })).json
+  assert.deepEqual(report.added, ['/plugins/half'])
+  const failed = report.failed.map((one: { id: string; reason: string }) => [one.id, one.reason])
+  assert.deepEqual(failed, [
+    ['demo/broken', 'no licence'],
+    ['/plugins/half', 'it ends too early'],
+  ])
+  const [half] = (await server.tcp('/api/plugins')).json.plugins
+  assert.deepEqual([half.name, half.status, half.path, half.type], ['half', 'failed', '/plugins/half', null])
 })
 
 test('a long listing comes in pages', async (t) => {
-  const server = await startServer(t, samplePlugins().kernel)
+  const server = await startServer(t, (await demoKernel(t)).kernel)
   const first = (await server.tcp('/api/plugins?limit=2')).json
-  assert.deepEqual([first.plugins.length, first.count, first.next], [2, 5, 'demo/gone'])
+  assert.deepEqual([first.plugins.length, first.count, first.next], [2, 4, 'demo/off'])
   const rest = (await server.tcp(`/api/plugins?limit=9&after=${encodeURIComponent(first.next)}`)).json
-  assert.deepEqual([rest.plugins.map((one: { name: string }) => one.name), rest.next], [['off', 'one', 'two'], null])
+  assert.deepEqual([rest.plugins.map((one: { name: string }) => one.name), rest.next], [['one', 'two'], null])
   const wrong = await server.tcp('/api/plugins?limit=0')
   assert.deepEqual([wrong.status, wrong.json.code], [400, 'SERVER_REQUEST_INVALID'])
   assert.match(wrong.json.detail, /limit/)
 })
 
 test('an id is a bare name or publisher/name, with its slash as it is or escaped', async (t) => {
-  const server = await startServer(t, samplePlugins().kernel)
+  const server = await startServer(t, (await demoKernel(t)).kernel)
   for (const id of ['one', 'demo/one', 'demo%2Fone', 'demo%2fone']) {
     const answer = await server.tcp(`/api/plugins/${id}`)
     assert.deepEqual([answer.status, answer.json.id], [200, 'demo/one'], id)
@@ -62,56 +81,54 @@ test('an id is a bare name or publisher/name, with its slash as it is or escaped
   }
   const missing = await server.tcp('/api/plugins/onne')
   assert.deepEqual([missing.status, missing.json.code], [404, 'SERVER_PLUGIN_UNKNOWN'])
-  assert.match(missing.json.detail, /demo\/one/)
+  assert.match(missing.json.detail, /did you mean `demo\/one`/)
 })
 
 test('a bare name that two plugins have names neither', async (t) => {
-  const sample = samplePlugins()
-  sample.set('other/one', activeState())
-  const server = await startServer(t, sample.kernel)
+  const { kernel } = await demoKernel(t, echoPlugin('other/one', { contributes: {} }))
+  const server = await startServer(t, kernel)
   const answer = await server.tcp('/api/plugins/one/disable', { method: 'POST' })
   assert.deepEqual([answer.status, answer.json.code], [409, 'SERVER_ID_AMBIGUOUS'])
   assert.match(answer.json.detail, /demo\/one, other\/one/)
-  assert.deepEqual(sample.asked, [])
+  assert.equal(kernel.plugins.get('demo/one')?.state.name, 'active')
 })
 
 test('a plugin called like a fixed route never hides it and is reached by its full id', async (t) => {
-  const sample = samplePlugins()
-  for (const name of ['search', 'stats', 'reload']) sample.set(`demo/${name}`, activeState())
-  const server = await startServer(t, sample.kernel)
-  assert.equal((await server.tcp('/api/plugins/stats')).json.total, 8)
+  const names = ['search', 'stats', 'reload']
+  const { kernel } = await demoKernel(t, ...names.map((name) => echoPlugin(`demo/${name}`)))
+  const server = await startServer(t, kernel)
+  assert.equal((await server.tcp('/api/plugins/stats')).json.total, 7)
   assert.equal((await server.tcp('/api/plugins/search?q=stats')).json.query, 'stats')
-  assert.deepEqual((await server.tcp('/api/plugins/reload', { method: 'POST' })).json.unchanged, 8)
-  for (const name of ['search', 'stats', 'reload']) {
+  assert.equal((await server.tcp('/api/plugins/reload', { method: 'POST' })).json.unchanged, 7)
+  for (const name of names) {
     assert.equal((await server.tcp(`/api/plugins/demo/${name}`)).json.id, `demo/${name}`)
+    assert.equal((await server.tcp(`/api/plugins/demo/${name}/reload`, { method: 'POST' })).json.state, 'active')
     assert.equal((await server.tcp(`/api/plugins/demo/${name}/disable`, { method: 'POST' })).json.state, 'disabled')
-    assert.equal((await server.tcp(`/api/plugins/demo%2F${name}`, { method: 'DELETE' })).status, 204)
     const bare = await server.tcp(`/api/plugins/${name}`, { method: 'DELETE' })
     assert.deepEqual([bare.status, bare.json.code], [404, 'SERVER_ID_RESERVED'])
+    assert.equal((await server.tcp(`/api/plugins/demo%2F${name}`, { method: 'DELETE' })).status, 204)
+    assert.equal(kernel.plugins.get(`demo/${name}`), undefined)
   }
-  assert.deepEqual(sample.asked.slice(0, 3), ['refresh', 'disable demo/search', 'remove demo/search'])
 })
 
 test('search finds by name, tag, type and description, best first', async (t) => {
-  const sample = samplePlugins()
-  const manifest = sample.kernel.plugins.get('demo/two')?.manifest
-  assert.ok(manifest)
-  sample.set('demo/two', { name: 'idle' }, { manifest: { ...manifest, description: 'Says one thing', tags: ['cloud'] } })
-  const server = await startServer(t, sample.kernel)
+  const other = echoPlugin('other/cloud-thing', { description: 'Says one thing', tags: ['remote'] })
+  const server = await startServer(t, (await demoKernel(t, other)).kernel)
   const found = async (query: string): Promise<string[]> => {
     const { json } = await server.tcp(`/api/plugins/search?q=${encodeURIComponent(query)}`)
     assert.equal(json.count, json.plugins.length)
-    return json.plugins.map((one: { name: string }) => one.name)
+    return json.plugins.map((each: { name: string }) => each.name)
   }
-  assert.deepEqual(await found('ONE'), ['one', 'gone', 'two'])
-  assert.deepEqual(await found('cloud thing'), ['two'])
-  assert.deepEqual(await found('cloud nothing'), [])
+  assert.deepEqual(await found('ONE'), ['one', 'cloud-thing'])
+  assert.deepEqual(await found('remote thing'), ['cloud-thing'])
+  assert.deepEqual(await found('two-echo'), ['two'])
+  assert.deepEqual(await found('remote nothing'), [])
   assert.deepEqual(await found(''), [])
   assert.equal((await server.tcp('/api/plugins/search')).json.code, 'SERVER_REQUEST_INVALID')
 })
 
 test('errors of the kernel keep their code and get the status of their catalogue', async (t) => {
-  const sample = samplePlugins()
+  const { kernel } = await demoKernel(t)
   const catalogue = defineErrors('PLUGIN', {
     PLUGIN_BUSY: { message: 'busy', status: 409, exit: 75, retryable: true, hint: 'Wait.' },
   })
@@ -122,8 +139,8 @@ test('errors of the kernel keep their code and get the status of their catalogue
   const enable = async (): Promise<never> => {
     throw thrown.shift() ?? new Error('no more')
   }
-  const kernel = { ...sample.kernel, plugins: { ...sample.kernel.plugins, enable } }
-  const server = await startServer(t, kernel, { api: { catalogues: [catalogue] } })
+  const throwing = { ...kernel, plugins: { ...kernel.plugins, enable } }
+  const server = await startServer(t, throwing, { api: { catalogues: [catalogue] } })
   const send = (): ReturnType<typeof server.tcp> => server.tcp('/api/plugins/one/enable', { method: 'POST' })
   const busy = await send()
   assert.equal(busy.headers['content-type'], 'application/problem+json')
@@ -143,7 +160,7 @@ test('errors of the kernel keep their code and get the status of their catalogue
 })
 
 test('nothing at a path is 404, another method 405 with what is offered', async (t) => {
-  const server = await startServer(t, samplePlugins().kernel)
+  const server = await startServer(t, (await demoKernel(t)).kernel)
   const nothing = await server.tcp('/api/nothing')
   assert.deepEqual([nothing.status, nothing.json.code], [404, 'SERVER_ROUTE_UNKNOWN'])
   const posted = await server.tcp('/api/plugins', { method: 'POST' })
@@ -153,21 +170,20 @@ test('nothing at a path is 404, another method 405 with what is offered', async 
 })
 
 test('ready means that no required plugin is missing and the host agrees', async (t) => {
-  const sample = samplePlugins()
+  const { kernel } = await demoKernel(t, echoPlugin('demo/needed', { criticality: 'required' }))
   const reasons: string[] = []
-  const server = await startServer(t, sample.kernel, { api: { notReady: () => reasons } })
+  const server = await startServer(t, kernel, { api: { notReady: () => reasons } })
   assert.deepEqual((await server.bare('/healthz')).json, { status: 'ok', reasons: [] })
   assert.deepEqual((await server.bare('/readyz')).json, { status: 'ready', reasons: [] })
   reasons.push('the database is full')
-  const manifest = sample.kernel.plugins.get('demo/broken')?.manifest
-  assert.ok(manifest)
-  sample.set('demo/broken', { name: 'failed', failure }, { manifest: { ...manifest, criticality: 'required' } })
+  await kernel.plugins.disable('demo/needed')
   const answer = await server.bare('/readyz')
-  assert.deepEqual([answer.status, answer.json.reasons], [503, ['required plugin demo/broken is failed', 'the database is full']])
+  const expected = ['required plugin demo/needed is disabled', 'the database is full']
+  assert.deepEqual([answer.status, answer.json.reasons], [503, expected])
 })
 
 test('the document is OpenAPI 3.1, names every route and is what is served', async (t) => {
-  const server = await startServer(t, samplePlugins().kernel)
+  const server = await startServer(t, (await demoKernel(t)).kernel)
   const document = openapiDocument()
   assert.equal(document.openapi, '3.1.0')
   assert.deepEqual(Object.keys(document.paths ?? {}), [

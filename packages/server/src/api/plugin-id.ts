@@ -27,5 +27,8 @@ function unknown(plugins: PluginDirectory, id: string): never {
   const ids = plugins.list().map((record) => record.id)
   const byName = new Map(ids.map((known) => [id.includes('/') ? known : known.slice(known.indexOf('/') + 1), known]))
   const similar = byName.get(nearestName(id, byName.keys()) ?? '')
-  throw serverErrors.error('SERVER_PLUGIN_UNKNOWN', { id, nearest: similar === undefined ? '' : `; did you mean \`${similar}\`?` })
+  throw serverErrors.error('SERVER_PLUGIN_UNKNOWN', {
+    id,
+    nearest: similar === undefined ? '' : `; did you mean \`${similar}\`?`,
+  })
 }

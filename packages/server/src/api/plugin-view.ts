@@ -82,7 +82,7 @@ export function pluginView(record: PluginRecord, points: readonly Point[]): Plug
   const failed = state.name === 'failed' || state.name === 'quarantined' ? state.failure : undefined
   const { count, sumMs, p50Ms, p99Ms } = counters.latency
   return {
-    name: record.id.slice(record.id.indexOf('/') + 1),
+    name: record.id.slice(record.id.lastIndexOf('/') + 1),
     id: record.id,
     version: record.version,
     type: pluginType(record, points),

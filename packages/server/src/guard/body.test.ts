@@ -1,17 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { activeState, sampleKernel } from '../fixtures/sample-kernel.ts'
+import { changesOf, demoKernel } from '../fixtures/demo-kernel.ts'
 import { startServer } from '../fixtures/start-server.ts'
 
-function onePlugin(): ReturnType<typeof sampleKernel> {
-  const sample = sampleKernel()
-  sample.set('demo/one', activeState())
-  return sample
-}
-
 test('a body must be JSON by its type', async (t) => {
-  const sample = onePlugin()
-  const server = await startServer(t, sample.kernel)
+  const { kernel } = await demoKernel(t)
+  const server = await startServer(t, kernel)
   const body = '{"reason":"csrf"}'
   for (const type of [
     'text/plain',
@@ -23,7 +17,7 @@ test('a body must be JSON by its type', async (t) => {
     const answer = await server.tcp('/api/plugins/one/disable', { method: 'POST', headers: { 'content-type': type }, body })
     assert.deepEqual([answer.status, answer.json.code], [415, 'SERVER_BODY_TYPE_REFUSED'], type)
   }
-  assert.deepEqual(sample.asked, [])
+  assert.deepEqual(changesOf(kernel), [])
   const headers = { 'content-type': 'application/json; charset=utf-8' }
   assert.equal((await server.tcp('/api/plugins/one/disable', { method: 'POST', headers, body })).status, 200)
 })
@@ -39,8 +33,8 @@ test('a path may take other types, and only that path', async (t) => {
 })
 
 test('a body that two readers could read differently is refused', async (t) => {
-  const sample = onePlugin()
-  const server = await startServer(t, sample.kernel)
+  const { kernel } = await demoKernel(t)
+  const server = await startServer(t, kernel)
   const codes: [string, string][] = [
     ['{"reason":"a","reason":"b"}', 'SERVER_BODY_KEY_REFUSED'],
     [String.raw`{"reason":"a","re\u0061son":"b"}`, 'SERVER_BODY_KEY_REFUSED'],
@@ -57,7 +51,7 @@ test('a body that two readers could read differently is refused', async (t) => {
     assert.deepEqual([answer.status, answer.json.code], [400, code], body.slice(0, 60))
   }
   assert.equal((await post(new Uint8Array([0x22, 0xff, 0x22]))).json.code, 'SERVER_BODY_INVALID')
-  assert.deepEqual(sample.asked, [])
+  assert.deepEqual(changesOf(kernel), [])
   assert.equal((await post('{"reason":"say \\"{[:\\" twice"}')).status, 200)
 
   function post(body: string | Uint8Array): ReturnType<typeof server.tcp> {
@@ -67,7 +61,7 @@ test('a body that two readers could read differently is refused', async (t) => {
 })
 
 test('a body has a size, and none is unpacked', async (t) => {
-  const server = await startServer(t, onePlugin().kernel, { guard: { limits: { bytes: 1_000 } } })
+  const server = await startServer(t, (await demoKernel(t)).kernel, { guard: { limits: { bytes: 1_000 } } })
   const headers = { 'content-type': 'application/json' }
   const large = await server.tcp('/api/plugins/one/disable', { method: 'POST', headers, body: `"${'x'.repeat(1_000)}"` })
   assert.deepEqual([large.status, large.json.code], [413, 'SERVER_BODY_TOO_LARGE'])

@@ -1,18 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { activeState, sampleKernel } from '../fixtures/sample-kernel.ts'
+import { changesOf, demoKernel } from '../fixtures/demo-kernel.ts'
 import { startServer } from '../fixtures/start-server.ts'
 import { tokenDigest } from './token.ts'
 
-function onePlugin(): ReturnType<typeof sampleKernel> {
-  const sample = sampleKernel()
-  sample.set('demo/one', activeState())
-  return sample
-}
-
 test('a request for a foreign host is misdirected, whatever its token', async (t) => {
-  const sample = onePlugin()
-  const server = await startServer(t, sample.kernel)
+  const { kernel } = await demoKernel(t)
+  const server = await startServer(t, kernel)
   for (const host of [
     'evil.example',
     'evil.example:80',
@@ -25,11 +19,11 @@ test('a request for a foreign host is misdirected, whatever its token', async (t
     assert.equal(answer.json.code, 'SERVER_HOST_REFUSED')
   }
   assert.equal((await server.unix('/healthz', { headers: { host: 'evil.example' } })).status, 421)
-  assert.deepEqual(sample.asked, [])
+  assert.deepEqual(changesOf(kernel), [])
 })
 
 test('own names and the allowed ones are answered', async (t) => {
-  const server = await startServer(t, onePlugin().kernel, { guard: { hosts: ['Daemon.example:8443'] } })
+  const server = await startServer(t, (await demoKernel(t)).kernel, { guard: { hosts: ['Daemon.example:8443'] } })
   const { port } = server
   for (const host of [`127.0.0.1:${port}`, `localhost:${port}`, `LOCALHOST:${port}`, `[::1]:${port}`, 'daemon.example:8443']) {
     assert.equal((await server.tcp('/api/plugins', { headers: { host } })).status, 200, host)
@@ -37,7 +31,7 @@ test('own names and the allowed ones are answered', async (t) => {
 })
 
 test('two hosts, no host or another host in the target are misdirected', async (t) => {
-  const server = await startServer(t, onePlugin().kernel)
+  const server = await startServer(t, (await demoKernel(t)).kernel)
   const own = `127.0.0.1:${server.port}`
   const authorization = `Authorization: Bearer ${server.token}\r\nConnection: close\r\n\r\n`
   const two = await server.raw(`GET /api/plugins HTTP/1.1\r\nHost: ${own}\r\nHost: evil.example\r\n${authorization}`)
@@ -57,8 +51,8 @@ test('two hosts, no host or another host in the target are misdirected', async (
 })
 
 test('a page of another origin changes nothing', async (t) => {
-  const sample = onePlugin()
-  const server = await startServer(t, sample.kernel, { guard: { origins: ['https://console.example'] } })
+  const { kernel } = await demoKernel(t)
+  const server = await startServer(t, kernel, { guard: { origins: ['https://console.example'] } })
   const remove = (headers: Record<string, string>): Promise<{ status: number; json: { code: string } }> =>
     server.tcp('/api/plugins/one', { method: 'DELETE', headers })
   for (const origin of [
@@ -73,7 +67,7 @@ test('a page of another origin changes nothing', async (t) => {
   }
   assert.equal((await remove({ 'sec-fetch-site': 'cross-site' })).status, 403)
   assert.equal((await remove({ 'sec-fetch-site': 'same-site' })).status, 403)
-  assert.deepEqual(sample.asked, [])
+  assert.deepEqual(changesOf(kernel), [])
   const own = { origin: `http://127.0.0.1:${server.port}`, 'sec-fetch-site': 'same-origin' }
   assert.equal((await server.tcp('/api/plugins', { headers: own })).status, 200)
   const allowed = { origin: 'https://console.example', 'sec-fetch-site': 'cross-site' }
@@ -81,7 +75,7 @@ test('a page of another origin changes nothing', async (t) => {
 })
 
 test('over TCP a token is required, over the unix socket none', async (t) => {
-  const server = await startServer(t, onePlugin().kernel)
+  const server = await startServer(t, (await demoKernel(t)).kernel)
   const missing = await server.bare('/api/plugins')
   assert.deepEqual([missing.status, missing.json.code], [401, 'SERVER_TOKEN_MISSING'])
   assert.equal(missing.headers['www-authenticate'], 'Bearer')
@@ -96,7 +90,7 @@ test('over TCP a token is required, over the unix socket none', async (t) => {
 })
 
 test('wrong tokens are slowed down, a right one is never held up', async (t) => {
-  const server = await startServer(t, onePlugin().kernel, { guard: { failuresPerMinute: 3 } })
+  const server = await startServer(t, (await demoKernel(t)).kernel, { guard: { failuresPerMinute: 3 } })
   const wrong = (): ReturnType<typeof server.bare> => server.bare('/api/plugins', { headers: { authorization: 'Bearer guess' } })
   for (let count = 0; count < 3; count++) assert.equal((await wrong()).status, 401)
   const limited = await wrong()
@@ -106,12 +100,12 @@ test('wrong tokens are slowed down, a right one is never held up', async (t) => 
 })
 
 test('a token of a smaller scope may not do more', async (t) => {
-  const sample = onePlugin()
+  const { kernel } = await demoKernel(t)
   const tokens = [
     { name: 'reader', sha256: tokenDigest('r'.repeat(43)), scope: 'read' as const },
     { name: 'operator', sha256: tokenDigest('o'.repeat(43)), scope: 'operate' as const },
   ]
-  const server = await startServer(t, sample.kernel, { guard: { tokens } })
+  const server = await startServer(t, kernel, { guard: { tokens } })
   const as = (letter: string, method: string, path: string): ReturnType<typeof server.bare> =>
     server.bare(path, { method, headers: { authorization: `Bearer ${letter.repeat(43)}` } })
   assert.equal((await as('r', 'GET', '/api/plugins')).status, 200)
@@ -119,11 +113,11 @@ test('a token of a smaller scope may not do more', async (t) => {
   assert.deepEqual([refused.status, refused.json.code], [403, 'SERVER_SCOPE_REFUSED'])
   assert.equal((await as('r', 'POST', '/jobs/submit')).status, 403)
   assert.equal((await as('o', 'POST', '/jobs/submit')).status, 404)
-  assert.deepEqual(sample.asked, [])
+  assert.deepEqual(changesOf(kernel), [])
 })
 
 test('methods off the list never reach a route', async (t) => {
-  const server = await startServer(t, onePlugin().kernel)
+  const server = await startServer(t, (await demoKernel(t)).kernel)
   for (const method of ['TRACE', 'OPTIONS', 'PUT', 'PATCH', 'PROPFIND']) {
     const answer = await server.tcp('/api/plugins', { method })
     assert.deepEqual([answer.status, answer.json.code], [405, 'SERVER_METHOD_REFUSED'], method)
@@ -134,8 +128,8 @@ test('methods off the list never reach a route', async (t) => {
 })
 
 test('a path that cannot be decoded or leads elsewhere is refused, and the server lives', async (t) => {
-  const sample = onePlugin()
-  const server = await startServer(t, sample.kernel)
+  const { kernel } = await demoKernel(t)
+  const server = await startServer(t, kernel)
   for (const id of ['%', '%zz', '%c3%28', '%00', 'one%00', '%0d%0a']) {
     const answer = await server.tcp(`/api/plugins/${id}`)
     assert.deepEqual([answer.status, answer.json.code], [400, 'SERVER_PATH_INVALID'], id)
@@ -179,7 +173,7 @@ test('what a handler throws is answered without its text, and told to the log', 
 })
 
 test('the token is in no answer and in no log line', async (t) => {
-  const server = await startServer(t, onePlugin().kernel)
+  const server = await startServer(t, (await demoKernel(t)).kernel)
   const texts: string[] = []
   const headers = { authorization: `Bearer ${server.token}` }
   for (const path of ['/api/plugins', '/api/plugins/one', '/metrics', '/nothing', '/api/plugins/%zz', '/openapi.json']) {

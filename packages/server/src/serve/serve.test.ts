@@ -5,7 +5,7 @@ import { createServer, connect, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test, type TestContext } from 'node:test'
-import { activeState, sampleKernel } from '../fixtures/sample-kernel.ts'
+import { demoKernel } from '../fixtures/demo-kernel.ts'
 import { startServer } from '../fixtures/start-server.ts'
 import type { Handler } from '../handler.ts'
 import { serve } from './serve.ts'
@@ -20,7 +20,7 @@ function open(t: TestContext, port: number): Socket {
 }
 
 test('the unix socket is its owner’s alone and leaves nothing behind', async (t) => {
-  const server = await startServer(t, sampleKernel().kernel)
+  const server = await startServer(t, (await demoKernel(t)).kernel)
   const run = join(server.directory, 'run')
   assert.equal((await stat(server.socket)).mode & 0o777, 0o600)
   assert.equal((await stat(run)).mode & 0o777, 0o700)
@@ -31,7 +31,7 @@ test('the unix socket is its owner’s alone and leaves nothing behind', async (
 })
 
 test('a dead socket is replaced, a living one and other files are not', async (t) => {
-  const server = await startServer(t, sampleKernel().kernel)
+  const server = await startServer(t, (await demoKernel(t)).kernel)
   await assert.rejects(serve(hello, { unixSocket: server.socket }), (error: Error & { code: string }) => {
     assert.equal(error.code, 'SERVER_ADDRESS_IN_USE')
     assert.ok(error.message.includes(server.socket))
@@ -61,7 +61,7 @@ test('a dead socket is replaced, a living one and other files are not', async (t
 })
 
 test('a taken port says which and leaves nothing listening', async (t) => {
-  const server = await startServer(t, sampleKernel().kernel)
+  const server = await startServer(t, (await demoKernel(t)).kernel)
   const run = join(server.directory, 'other')
   await mkdir(run)
   const both = serve(hello, { unixSocket: join(run, 'api.sock'), tcp: { port: server.port } })
@@ -86,7 +86,7 @@ test('an address that other machines reach is refused unless allowed', async () 
 })
 
 test('bytes that are no request are answered and cut off', async (t) => {
-  const server = await startServer(t, sampleKernel().kernel)
+  const server = await startServer(t, (await demoKernel(t)).kernel)
   const authorized = `Host: 127.0.0.1:${server.port}\r\nAuthorization: Bearer ${server.token}\r\n`
   assert.match(await server.raw('hello\r\n\r\n'), /^HTTP\/1\.1 400 [^]*SERVER_REQUEST_MALFORMED/)
   const smuggled = `POST /x HTTP/1.1\r\n${authorized}Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`
@@ -100,7 +100,7 @@ test('bytes that are no request are answered and cut off', async (t) => {
 
 test('who sends the headers or the body too slowly is cut off', async (t) => {
   const limits = { headersTimeoutMs: 100, requestTimeoutMs: 200 }
-  const server = await startServer(t, sampleKernel().kernel, { serve: { limits } })
+  const server = await startServer(t, (await demoKernel(t)).kernel, { serve: { limits } })
   assert.match(await server.raw('GET /healthz HTTP/1.1\r\nHost: '), /^HTTP\/1\.1 408 [^]*SERVER_REQUEST_TIMEOUT/)
   const slowBody =
     `POST /api/plugins/reload HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nAuthorization: Bearer ${server.token}\r\n` +
@@ -111,7 +111,7 @@ test('who sends the headers or the body too slowly is cut off', async (t) => {
 })
 
 test('a hundred megabytes are refused without being taken', async (t) => {
-  const server = await startServer(t, sampleKernel().kernel)
+  const server = await startServer(t, (await demoKernel(t)).kernel)
   const head = `POST /api/plugins/reload HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nAuthorization: Bearer ${server.token}\r\nContent-Type: application/json\r\n`
   const asking = open(t, server.port)
   asking.write(`${head}Content-Length: 104857600\r\nExpect: 100-continue\r\n\r\n`)
@@ -135,7 +135,7 @@ test('a hundred megabytes are refused without being taken', async (t) => {
 })
 
 test('a client that waits to be told gets its 100 and its answer', async (t) => {
-  const server = await startServer(t, sampleKernel().kernel)
+  const server = await startServer(t, (await demoKernel(t)).kernel)
   const answer = server.raw(
     `POST /api/plugins/reload HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nAuthorization: Bearer ${server.token}\r\n` +
       'Content-Type: application/json\r\nContent-Length: 2\r\nExpect: 100-continue\r\nConnection: close\r\n\r\n{}',
@@ -144,7 +144,7 @@ test('a client that waits to be told gets its 100 and its answer', async (t) => 
 })
 
 test('thousands of idle connections keep no client out', async (t) => {
-  const server = await startServer(t, sampleKernel().kernel, { serve: { limits: { connections: 32 } } })
+  const server = await startServer(t, (await demoKernel(t)).kernel, { serve: { limits: { connections: 32 } } })
   const capped = Promise.withResolvers<void>()
   let closed = 0
   for (let count = 0; count < 500; count++) {
@@ -232,12 +232,10 @@ test('a plugin’s failure in the middle of a stream ends the connection, not th
 })
 
 test('answers over one connection come in order', async (t) => {
-  const sample = sampleKernel()
-  sample.set('demo/one', activeState())
-  const server = await startServer(t, sample.kernel)
+  const server = await startServer(t, (await demoKernel(t)).kernel)
   const head = `Host: 127.0.0.1:${server.port}\r\nAuthorization: Bearer ${server.token}\r\n`
   const answers = await server.raw(
     `GET /healthz HTTP/1.1\r\n${head}\r\nGET /api/plugins/stats HTTP/1.1\r\n${head}\r\nHEAD /readyz HTTP/1.1\r\n${head}Connection: close\r\n\r\n`,
   )
-  assert.match(answers, /"status":"ok"[^]*"total":1[^]*HTTP\/1\.1 200 [^]*\r\n\r\n$/)
+  assert.match(answers, /"status":"ok"[^]*"total":4[^]*HTTP\/1\.1 200 [^]*\r\n\r\n$/)
 })
