@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { CallOptions, Progress } from '@backplane/sdk'
+import { outputInvalid } from './call-error.ts'
 import { CallCounters } from './counters.ts'
 import { kernelErrors } from './errors.ts'
 import type { Generation } from './generation.ts'
@@ -7,7 +8,7 @@ import type { InFlight } from './in-flight.ts'
 import type { Plugin } from './plugin.ts'
 import type { Route } from './point-table.ts'
 import type { CallContext, Target } from './ports.ts'
-import { messageOf } from './thrown.ts'
+import { asError, messageOf } from './thrown.ts'
 
 /** What goes with one call through the dispatcher: a caller's options, and what only the kernel may say. */
 export interface CallRequest extends CallOptions {
@@ -125,6 +126,18 @@ export abstract class ActiveCall implements CallContext {
     const details = { limit: this.#limit, deadlineMs: this.#limitMs }
     const error = kernelErrors.error('CALL_DEADLINE', parameters, { plugin: plugin.id, point: route.point, details })
     this.abort(error, new DOMException(error.message, 'TimeoutError'))
+  }
+
+  /** The answer as the output schema leaves it; one that does not fit ends the call and is undefined. */
+  protected accept(answer: unknown): { readonly value: unknown } | undefined {
+    try {
+      const checked = this.route.output(answer)
+      if (checked.issues === undefined) return checked
+      this.abort(outputInvalid(this.plugin, this.route, checked.issues))
+    } catch (error) {
+      this.abort(asError(error))
+    }
+    return undefined
   }
 
   /** Ends the accounting. Answers false when the call had ended before. */

@@ -31,7 +31,7 @@ export async function emit(
   const checked = table.emitted?.(value) ?? { value }
   if (checked.issues !== undefined) throw inputInvalid({ ...route, method: 'emit' }, checked.issues)
   const outcome: Outcome = { value: checked.value, answer: undefined, veto: undefined, changes: [], failures: [] }
-  const handlers = (table.handlers ??= handlersOf(table))
+  const handlers = (table.handlers ??= handlersOf(core, table))
   const run = (handler: Binding): Promise<unknown> => runHook(core, { handler, route, table, request }, outcome)
   switch (point.strategy) {
     case 'all':
@@ -97,9 +97,9 @@ function laneOf(core: Core, { plugin }: Binding): Lane {
   }
 }
 
-/** Frozen until something is bound or unbound. Cycles were refused at resolve, so what is left can be ordered. */
-function handlersOf(table: PointTable): readonly Binding[] {
-  const usable = [...table.bindings.values()].filter(({ plugin }) => plugin.usable)
-  const sequence = orderHandlers(usable as readonly (Binding & Ordered)[])
-  return Object.freeze(sequence.ok ? sequence.handlers : usable)
+/** Frozen until something changes. Cycles were refused at resolve, so what is left can be ordered. */
+function handlersOf(core: Core, table: PointTable): readonly Binding[] {
+  const handlers = core.points.handlers(table, ({ candidate }) => core.criticalityOf(candidate) === 'fail-closed')
+  const sequence = orderHandlers(handlers as readonly (Binding & Ordered)[])
+  return Object.freeze(sequence.ok ? sequence.handlers : handlers)
 }

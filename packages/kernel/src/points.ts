@@ -87,10 +87,11 @@ export class Points {
   touch(plugin: Plugin): void {
     if (plugin.usable) this.#unusable.delete(plugin)
     else this.#unusable.add(plugin)
-    if (this.#watches.size === 0) return
-    for (const id of Object.keys(plugin.candidate.manifest?.contributes ?? {})) {
+    for (const id in plugin.candidate.manifest?.contributes) {
       const table = this.#tables.get(id)
-      if (table === undefined || !this.#watches.has(table)) continue
+      if (table === undefined) continue
+      table.handlers = undefined
+      if (!this.#watches.has(table)) continue
       if (this.#dirty.size === 0) queueMicrotask(() => this.#flush())
       this.#dirty.add(table)
     }
@@ -129,6 +130,17 @@ export class Points {
       }
     }
     return users.sort((a, b) => compare(a.name, b.name) || compare(a.plugin, b.plugin))
+  }
+
+  /** Handlers that count: those of usable plugins, and of broken ones that must not be passed over. */
+  handlers(table: PointTable, mustNotBePassedOver: (plugin: Plugin) => boolean): readonly Binding[] {
+    const bindings = [...table.bindings.values()].filter(({ plugin }) => plugin.usable)
+    for (const plugin of this.#unusable) {
+      if (plugin.candidate.failure === undefined || plugin.off !== undefined || !mustNotBePassedOver(plugin)) continue
+      const names = plugin.candidate.manifest?.contributes[table.point.id] ?? {}
+      for (const [name, metadata] of Object.entries(names)) bindings.push({ plugin, name, metadata })
+    }
+    return bindings
   }
 
   data<V>(table: PointTable): readonly DataEntry<V>[] {

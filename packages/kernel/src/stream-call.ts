@@ -1,5 +1,4 @@
 import { ActiveCall, type CallRequest, type CallSubject } from './active-call.ts'
-import { outputInvalid } from './call-error.ts'
 import type { CallEnds } from './dispatcher.ts'
 import type { Generation } from './generation.ts'
 
@@ -75,9 +74,8 @@ export class StreamCall extends ActiveCall {
       this.#end()
       return
     }
-    const checked = this.route.output(step.value)
-    if (checked.issues === undefined) this.#answer({ done: false, value: checked.value })
-    else this.abort(outputInvalid(this.plugin, this.route, checked.issues))
+    const accepted = this.accept(step.value)
+    if (accepted !== undefined) this.#answer({ done: false, value: accepted.value })
   }
 
   #end(): void {

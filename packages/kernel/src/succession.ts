@@ -3,6 +3,7 @@ import type { Generation } from './generation.ts'
 import { quiesce, serve, setState, startNow, startWithDependencies } from './lifecycle.ts'
 import { type Candidate, Plugin } from './plugin.ts'
 import type { Failure } from './record.ts'
+import { isUnfit } from './stages/resolve.ts'
 import { failureOf } from './stages/stage-result.ts'
 import { stop } from './stages/stop.ts'
 import type { Started } from './stages/start.ts'
@@ -27,10 +28,10 @@ export function settle(core: Core, plugin: Plugin, isNew = false): void {
   const { candidate } = plugin
   setState(core, plugin, { name: 'discovered' }, isNew)
   const { failure } = candidate
-  if (failure !== undefined && failure.stage !== 'resolve') return setState(core, plugin, { name: 'failed', failure })
-  setState(core, plugin, { name: 'checked' })
   const off = plugin.off ?? candidate.denied
   if (off !== undefined) return setState(core, plugin, { name: 'disabled', reason: off })
+  if (failure !== undefined && isUnfit(candidate)) return setState(core, plugin, { name: 'failed', failure })
+  setState(core, plugin, { name: 'checked' })
   if (failure !== undefined) return setState(core, plugin, { name: 'failed', failure })
   setState(core, plugin, { name: 'resolved' })
   try {

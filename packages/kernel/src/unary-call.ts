@@ -1,5 +1,4 @@
 import { ActiveCall, type CallRequest, type CallSubject } from './active-call.ts'
-import { outputInvalid } from './call-error.ts'
 import type { CallEnds } from './dispatcher.ts'
 import type { Generation } from './generation.ts'
 import type { CallContext, Target } from './ports.ts'
@@ -50,13 +49,8 @@ export class UnaryCall extends ActiveCall {
       this.#perform.late?.(generation, this.target, answer)
       return
     }
-    const checked = this.route.output(answer)
-    if (checked.issues !== undefined) {
-      this.abort(outputInvalid(this.plugin, this.route, checked.issues))
-      return
-    }
-    this.settle(false)
-    this.#settlers.resolve(checked.value)
+    const accepted = this.accept(answer)
+    if (accepted !== undefined && this.settle(false)) this.#settlers.resolve(accepted.value)
   }
 
   protected override refuse(error: Error): void {

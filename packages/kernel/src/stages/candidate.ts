@@ -19,20 +19,9 @@ export function candidateOf(id: string, { source, path, found, problem }: Discov
     }
     return { ...shared, denied: undefined, notes: none, needs: none, staged: undefined }
   }
-  const result = check(found, context)
-  const shared = { id, source, found, needs: none, staged: undefined }
-  if (!result.ok) {
-    return {
-      ...shared,
-      version: versionOf(found.manifest),
-      manifest: undefined,
-      failure: result.failure,
-      denied: undefined,
-      notes: none,
-    }
-  }
-  const { manifest, denied, notes } = result.value
-  return { ...shared, version: manifest.version, manifest, failure: undefined, denied, notes }
+  const checked = check(found, context)
+  const version = checked.manifest?.version ?? versionOf(found.manifest)
+  return { ...checked, id, version, source, found, needs: none, staged: undefined }
 }
 
 /** Whether a candidate was made of the same package as is there now. */

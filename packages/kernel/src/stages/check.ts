@@ -9,8 +9,9 @@ import { mayRun } from '../policy.ts'
 import type { AcceptedManifest, FoundPackage } from '../ports.ts'
 import type { PointTable } from '../point-table.ts'
 import { firstIssue, pathText, pointerText } from '../validation.ts'
+import type { Failure } from '../record.ts'
 import { satisfies, validRange } from '../version-range.ts'
-import { failureOf, type StageResult } from './stage-result.ts'
+import { failureOf } from './stage-result.ts'
 
 /** What a manifest is checked against. */
 export interface CheckContext {
@@ -19,41 +20,42 @@ export interface CheckContext {
   readonly points: Points
 }
 
-/** A manifest that may go on. */
+/** What checking a manifest came to. */
 export interface Checked {
-  readonly manifest: AcceptedManifest
-  readonly notes: readonly string[]
+  /** Kept beside a failure when all but the API fits, so that what the plugin would offer can be listed. */
+  readonly manifest: AcceptedManifest | undefined
+  readonly failure: Failure | undefined
   /** Why policy keeps it from running: it is known, listed, and stays off. */
   readonly denied: string | undefined
+  readonly notes: readonly string[]
 }
 
 /** Decides by the manifest alone whether a plugin may go on; nothing of it runs. */
-export function check(found: FoundPackage, context: CheckContext): StageResult<Checked> {
+export function check(found: FoundPackage, context: CheckContext): Checked {
+  let incompatible: Failure | undefined
   try {
-    return { ok: true, value: accept(found, context) }
+    const manifest = shaped(found)
+    const decision = mayRun(manifest.id, context.policy)
+    incompatible = decision.ok ? apiFailure(manifest, context.host) : undefined
+    for (const permission of manifest.permissions ?? noStrings) parsePermission(manifest.id, permission)
+    const notes: string[] = []
+    const contributes = checkContributions(manifest, context.points, notes)
+    return {
+      manifest: withDefaults(manifest, contributes),
+      failure: incompatible,
+      denied: decision.ok ? undefined : decision.reason,
+      notes: notes.length === 0 ? noStrings : notes,
+    }
   } catch (error) {
-    return { ok: false, failure: failureOf('check', error) }
+    return { manifest: undefined, failure: incompatible ?? failureOf('check', error), denied: undefined, notes: noStrings }
   }
 }
 
-function accept(found: FoundPackage, context: CheckContext): Checked {
-  const manifest = shaped(found)
-  const { id } = manifest
-  const decision = mayRun(id, context.policy)
-  const { api } = manifest.requires
-  if (decision.ok && !satisfies(context.host.api, api)) {
-    const range = validRange(api) ? api : `${api} (which is not a SemVer range)`
-    const parameters = { plugin: id, range, host: context.host.name, api: context.host.api }
-    throw kernelErrors.error('API_INCOMPATIBLE', parameters, { plugin: id })
-  }
-  for (const permission of manifest.permissions ?? noStrings) parsePermission(id, permission)
-  const notes: string[] = []
-  const contributes = checkContributions(manifest, context.points, notes)
-  return {
-    manifest: withDefaults(manifest, contributes),
-    notes: notes.length === 0 ? noStrings : notes,
-    denied: decision.ok ? undefined : decision.reason,
-  }
+function apiFailure({ id, requires }: Manifest, host: CheckContext['host']): Failure | undefined {
+  if (satisfies(host.api, requires.api)) return undefined
+  const range = validRange(requires.api) ? requires.api : `${requires.api} (which is not a SemVer range)`
+  const parameters = { plugin: id, range, host: host.name, api: host.api }
+  return failureOf('check', kernelErrors.error('API_INCOMPATIBLE', parameters, { plugin: id }))
 }
 
 const noStrings: readonly string[] = Object.freeze([])
@@ -72,10 +74,13 @@ function withDefaults(manifest: Manifest, contributes: AcceptedManifest['contrib
   }
 }
 
+/** Of several errors these say best what is wrong. */
+const telling = ['additionalProperties', 'propertyNames']
+
 function shaped({ manifest, manifestPath }: FoundPackage): Manifest {
   if (checkManifestShape(manifest)) return manifest as Manifest
   const errors = checkManifestShape.errors ?? []
-  const error = errors.find(({ keyword }) => keyword === 'additionalProperties') ?? errors[0]
+  const error = telling.flatMap((wanted) => errors.find(({ keyword }) => keyword === wanted) ?? [])[0] ?? errors[0]
   const path = pointerText(error?.instancePath ?? '')
   if (error?.keyword === 'additionalProperties') {
     const name = String(error.params['additionalProperty'])

@@ -1,0 +1,290 @@
+import assert from 'node:assert/strict'
+import { existsSync } from 'node:fs'
+import { test } from 'node:test'
+import type { Scope } from '@backplane/sdk'
+import { inlineRuntime, inlineSource, testKernel, type InlinePlugin, type TestKernelOptions } from '@backplane/testing'
+import { echo, echoPlugin, points, store, titles } from '../fixtures/demo-points.ts'
+import type { FoundPackage, Grants, Instance, Kernel, Limits, PackageCode, Runtime, Source, StartRequest } from '../index.ts'
+
+const failure = (kernel: Kernel, id = 'demo/it'): string => {
+  const state = kernel.plugins.get(id)?.state
+  return state?.name === 'failed' ? `${state.failure.stage} ${state.failure.code}: ${state.failure.message}` : String(state?.name)
+}
+async function started(plugin: InlinePlugin, options: TestKernelOptions = {}): Promise<string> {
+  await using t = await testKernel({ points, plugins: [plugin], ...options })
+  await t.kernel.plugins.start(plugin.manifest.id)
+  return failure(t.kernel, plugin.manifest.id)
+}
+const it = (manifest: object, setup?: (scope: Scope) => void | Promise<void>): InlinePlugin => ({
+  manifest: { id: 'demo/it', ...manifest },
+  ...(setup === undefined ? {} : { setup }),
+})
+
+test('settings are validated by the schema of the manifest, with defaults, and given frozen', async () => {
+  let config: unknown
+  const schema = {
+    type: 'object',
+    additionalProperties: false,
+    required: ['token'],
+    properties: { token: { type: 'string' }, retries: { type: 'integer', default: 3 }, mode: { enum: ['a', 'b'] } },
+  }
+  const plugin = it({ config: schema }, (scope) => {
+    config = scope.config
+  })
+  const withConfig = (given: unknown): TestKernelOptions => ({
+    settings: () => ({ config: given, from: 'host.yaml: plugins.it' }),
+  })
+  assert.equal(await started(plugin, withConfig({ token: 'x' })), 'active')
+  assert.deepEqual(config, { token: 'x', retries: 3 })
+  assert.ok(Object.isFrozen(config))
+  const cases: [unknown, RegExp][] = [
+    [
+      { token: 'x', retrys: 1 },
+      /start CONFIG_INVALID: host\.yaml: plugins\.it: \$\.retrys is not a known setting; did you mean "retries"/,
+    ],
+    [{}, /CONFIG_INVALID: .*\$\.token is missing/],
+    [{ token: 7 }, /CONFIG_INVALID: .*\$\.token must be string/],
+    [{ token: 'x', mode: 'c' }, /CONFIG_INVALID: .*\$\.mode must be one of \["a","b"\]/],
+    [{ token: '${env:NOT_THERE}' }, /SETTING_UNRESOLVED: host\.yaml: plugins\.it: \$\.token names .* NOT_THERE/],
+  ]
+  for (const [given, message] of cases) assert.match(await started(plugin, { ...withConfig(given), env: {} }), message)
+})
+
+test('a config schema that cannot be used, or is far too long, is the fault of the plugin', async () => {
+  for (const config of [{ type: 'nonsense' }, { $ref: 'https://example.org/other.json' }, { enum: ['x'.repeat(300_000)] }]) {
+    assert.match(await started(it({ config })), /CONFIG_SCHEMA_INVALID/)
+  }
+})
+
+test('environment is filled into settings; secrets stay handles, so that no copy of the settings holds one', async () => {
+  let config: unknown
+  const plugin = it({}, (scope) => {
+    config = scope.config
+  })
+  const settings = (): object => ({ config: { home: '${env:HOME_X}/vms', token: '${secret:cloud}' } })
+  assert.equal(await started(plugin, { settings, env: { HOME_X: '/srv' } }), 'active')
+  assert.deepEqual(config, { home: '/srv/vms', token: '${secret:cloud}' })
+})
+
+test('permissions become grants: places are filled, URLs become host and port, ./ is the data directory', async () => {
+  const permissions = [
+    'fs:read ${instances.*.metadata.directory}',
+    'fs:write ./cache',
+    'fs:read ${config.missing}',
+    'exec qemu-img',
+    'net:connect ${config.endpoint}',
+    'net:connect 10.0.0.1:22',
+  ]
+  const settings = (): object => ({
+    config: { endpoint: 'https://api.example.org/v2' },
+    variables: { instances: { a: { metadata: { directory: '/vms/a' } }, b: { metadata: { directory: '/vms/b' } }, c: {} } },
+    grants: { fsRead: ['/extra'] },
+  })
+  await using t = await testKernel({ plugins: [it({ permissions })], settings })
+  const { grants, state } = await t.kernel.plugins.start('it')
+  assert.equal(state.name, 'active')
+  assert.deepEqual(grants.fsRead, ['/extra', '/vms/a', '/vms/b'])
+  assert.match(grants.fsWrite[0] ?? '', /\/plugins\/demo\/it\/data\/cache$/)
+  assert.deepEqual([grants.exec, grants.net], [['qemu-img'], ['api.example.org:443', '10.0.0.1:22']])
+})
+
+test('limits: the plugin may ask for less than the host allows, never for more; the operator decides', async () => {
+  let limits: Limits | undefined
+  const runtime = inlineRuntime()
+  const watching = startingWith(runtime, async (request, start) => {
+    limits = request.limits
+    return start(request)
+  })
+  const asked = { memory: '1GiB', concurrency: 4, timeout: '2m', state: '1kB' }
+  const options = { runtimes: [watching], limits: { memoryMiB: 512, timeoutMs: 30_000 } }
+  assert.equal(await started(it({ limits: asked }), options), 'active')
+  assert.deepEqual([limits?.memoryMiB, limits?.concurrency, limits?.timeoutMs, limits?.stateBytes], [512, 4, 30_000, 1_000])
+  assert.equal(await started(it({ limits: asked }), { ...options, settings: () => ({ limits: { memoryMiB: 2_048 } }) }), 'active')
+  assert.equal(limits?.memoryMiB, 2_048)
+})
+
+test('a plugin may choose a stronger tier than policy, never a weaker one, and none the host lacks', async () => {
+  const external = (plugin: InlinePlugin): TestKernelOptions => ({
+    sources: [inlineSource([plugin], { origin: 'external' })],
+    plugins: [],
+  })
+  assert.match(
+    await started(it({}), external(it({}))),
+    /POLICY_TIER_UNAVAILABLE: .*tier confined: this host has runtimes for trusted only/,
+  )
+  assert.match(await started(it({}), external(it({ runtime: ['trusted'] }))), /works only in trusted/)
+  assert.match(await started(it({ runtime: ['confined'] })), /POLICY_TIER_UNAVAILABLE/)
+  const asked: string[] = []
+  const runtimes = [inlineRuntime(), inlineRuntime({ tier: 'confined', enforces: () => (asked.push('confined'), []) })]
+  assert.match(await started(it({ runtime: ['confined'] }), { runtimes }), /in memory and runs only as trusted/)
+  assert.match(await started(it({}), { settings: () => ({ tier: 'wasm' }) }), /tier wasm/)
+})
+
+test('what a tier cannot enforce exactly is refused by name, unless policy waives it — and the waiver is visible', async () => {
+  const enforces = (grants: Grants) => [
+    { what: 'fs:read', level: 'exact', mechanism: 'permission model' } as const,
+    { what: 'limit:memory', level: 'coarse', mechanism: 'heap size' } as const,
+    ...(grants.net.length > 0 ? [{ what: 'net:connect', level: 'coarse', mechanism: 'all or nothing' } as const] : []),
+  ]
+  const runtime = startingWith(inlineRuntime({ tier: 'confined', enforces }), (request, start) => start(unpacked(request)))
+  const plugin = it({ permissions: ['net:connect 10.0.0.1:22'] })
+  const options = { sources: [packed(inlineSource([plugin], { origin: 'external' }))], runtimes: [runtime], plugins: [] }
+  assert.match(
+    await started(plugin, options),
+    /POLICY_UNENFORCEABLE: .*confined cannot enforce net:connect exactly here \(all or nothing\)/,
+  )
+  await using t = await testKernel({ ...options, policy: { waive: ({ origin }) => (origin === 'external' ? ['net'] : []) } })
+  const { enforcement, state } = await t.kernel.plugins.start('it')
+  assert.equal(state.name, 'active')
+  const [, , net] = enforcement
+  assert.deepEqual(net, { what: 'net:connect', level: 'coarse', mechanism: 'all or nothing; waived by policy' })
+})
+
+/** A runtime whose start is looked at or changed. */
+function startingWith(
+  runtime: Runtime,
+  change: (request: StartRequest, start: (request: StartRequest) => Promise<Instance>) => Promise<Instance>,
+): Runtime {
+  return { ...runtime, start: (request, host, signal) => change(request, (changed) => runtime.start(changed, host, signal)) }
+}
+
+/** Lets modules in memory pass for files, so that a tier other than `trusted` may be asked for. */
+function packed(source: Source): Source {
+  const pack = (found: FoundPackage): FoundPackage => ({
+    ...found,
+    stage: async (signal) => {
+      const { digest, code } = await found.stage(signal)
+      return { digest, code: { kind: 'files', directory: '/nowhere', main: 'index.js', packed: code } as PackageCode }
+    },
+  })
+  return {
+    ...source,
+    list: async (signal) => {
+      const { packages, problems } = await source.list(signal)
+      return { packages: packages.map(pack), problems }
+    },
+  }
+}
+
+function unpacked(request: StartRequest): StartRequest {
+  return { ...request, code: Reflect.get(request.code, 'packed') as PackageCode }
+}
+
+test('what setup throws is the reason; whatever the plugin opened before is undone', async () => {
+  const undone: string[] = []
+  const plugin = it({}, (scope) => {
+    scope.defer(() => void undone.push('cleanup'))
+    throw new Error('no route to host')
+  })
+  assert.match(await started(plugin), /start RUNTIME_SETUP_FAILED: no route to host/)
+  assert.deepEqual(undone, ['cleanup'])
+})
+
+test('a plugin that is not ready in time fails, and what it would have become is stopped', async () => {
+  const entered = Promise.withResolvers<void>()
+  let stopped = 0
+  const runtime = inlineRuntime()
+  const late = Promise.withResolvers<void>()
+  const slow = startingWith(runtime, async (request, start) => {
+    entered.resolve()
+    await late.promise
+    return Object.assign(await start(request), { stop: async () => void (stopped += 1) })
+  })
+  await using t = await testKernel({ plugins: [it({})], runtimes: [slow], times: { readyMs: 100 } })
+  const record = t.kernel.plugins.start('it')
+  await entered.promise
+  await t.clock.advance(100)
+  assert.equal((await record).state.name, 'failed')
+  assert.match(failure(t.kernel), /PLUGIN_NOT_READY: demo\/it was not ready within 100 ms/)
+  late.resolve()
+  await t.clock.advance(1)
+  assert.equal(stopped, 1)
+})
+
+test('what is declared must be registered, and nothing else', async () => {
+  const provide = (name: string, methods: object) => (scope: Scope) => scope.provide(echo, name, methods as never)
+  const full = { say: () => '', count: () => [] }
+  const declared = { contributes: { 'demo.echo': { x: {} } } }
+  assert.equal(await started(it(declared, provide('x', full))), 'active')
+  assert.match(await started(it(declared)), /POINT_NOT_PROVIDED: demo\/it declares demo\.echo "x"/)
+  assert.match(await started(it(declared, provide('y', full))), /POINT_UNDECLARED/)
+  assert.match(await started(it(declared, provide('x', { say: () => '' }))), /POINT_METHOD_MISSING: .*lacks the method count/)
+  assert.match(await started(it(declared, provide('__proto__', full))), /POINT_UNDECLARED/)
+})
+
+test('a runtime that says more was registered than the manifest declares is not believed', async () => {
+  const contributions = [{ point: 'demo.echo', name: 'x', kind: 'provider', methods: ['say', 'count'] }]
+  const lying = startingWith(inlineRuntime(), async (request, start) => Object.assign(await start(request), { contributions }))
+  assert.match(await started(it({}), { runtimes: [lying] }), /POINT_UNDECLARED: demo\/it registered demo\.echo "x"/)
+})
+
+test('registering after setup is over is refused', async () => {
+  let kept: Scope | undefined
+  const plugin = it({ contributes: { 'demo.titles': { late: {} } } }, (scope) => {
+    kept = scope
+    scope.contribute(titles, 'late', { name: 'in time' })
+  })
+  await using t = await testKernel({ points, plugins: [plugin] })
+  await t.kernel.plugins.start('it')
+  assert.throws(() => kept?.contribute(titles, 'late', { name: 'x' }), { code: 'SCOPE_SETUP_OVER' })
+  assert.deepEqual(t.kernel.data(titles), [{ plugin: 'demo/it', name: 'late', value: { name: 'in time' } }])
+})
+
+test('a value added at run time is validated like a declared one', async () => {
+  const plugin = it({ contributes: { 'demo.titles': { late: {} } } }, (scope) =>
+    scope.contribute(titles, 'late', { name: 7 } as never),
+  )
+  assert.match(await started(plugin), /POINT_METADATA_INVALID: .*\["late"\]\.name must be text/)
+})
+
+test('a package that changed since it was listed is listed again, and the caller never notices', async () => {
+  const changed = Object.assign(new Error('changed'), { code: 'SOURCE_CHANGED' })
+  await using t = await testKernel({ points, plugins: [{ ...echoPlugin(), stageError: changed }] })
+  t.source.put(echoPlugin({ version: '2.0.0' }))
+  assert.equal(await t.kernel.provider(echo, 'echo').say('x'), '2.0.0 x')
+})
+
+test('a start that failed is not tried again at every call, but after a while', async () => {
+  let attempts = 0
+  const plugin = { ...echoPlugin(), setup: () => assert.fail(`attempt ${(attempts += 1)}`) }
+  await using t = await testKernel({ points, plugins: [plugin] })
+  const client = t.kernel.provider(echo, 'echo')
+  for (let call = 0; call < 5; call += 1)
+    await assert.rejects(client.say('x'), { code: 'PLUGIN_UNAVAILABLE', message: /attempt 1/ })
+  await t.clock.advance(1_000)
+  await assert.rejects(client.say('x'), { code: 'PLUGIN_UNAVAILABLE', message: /attempt 2/ })
+  await t.kernel.plugins.start('echo')
+  assert.equal(attempts, 3)
+})
+
+test('settings the host cannot read keep one plugin from starting, and only that', async () => {
+  const settings = (id: string): object => (id === 'demo/it' ? assert.fail('bad file') : {})
+  await using t = await testKernel({ points, plugins: [it({}), echoPlugin()], settings })
+  await t.kernel.plugins.start('it')
+  assert.match(failure(t.kernel), /start .*: bad file/)
+  assert.equal(await t.kernel.provider(echo, 'echo').say('x'), '1.0.0 x')
+})
+
+test('each generation gets a directory for handing files over, taken away when it ends; the data directory stays', async () => {
+  const seen: { data: string; exchange: string }[] = []
+  const plugin = it({}, (scope) => void seen.push(scope.directories))
+  await using t = await testKernel({ plugins: [plugin] })
+  await t.kernel.plugins.start('it')
+  const [given] = seen
+  assert.ok(given !== undefined && existsSync(given.data) && existsSync(given.exchange))
+  await t.kernel.plugins.disable('it')
+  assert.deepEqual([existsSync(given.data), existsSync(given.exchange)], [true, false])
+  await t.kernel.plugins.remove('it')
+  assert.ok(!existsSync(given.data))
+})
+
+test('a provider that is opened needs no methods until it is opened', async () => {
+  const plugin = it({ contributes: { 'demo.store': { disk: {} } } }, (scope) =>
+    scope.provide(store, 'disk', { open: () => ({ get: () => '' }) as never }),
+  )
+  await using t = await testKernel({ points, plugins: [plugin] })
+  await assert.rejects(t.kernel.provider(store, 'disk').open('x'), {
+    code: 'POINT_METHOD_MISSING',
+    message: /lacks the method list/,
+  })
+})
