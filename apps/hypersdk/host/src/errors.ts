@@ -71,6 +71,13 @@ const specs = {
     retryable: false,
     hint: 'Install or enable a plugin that provides {type}; GET /api/plugins shows the plugins and why some do not run.',
   },
+  PROVIDER_MACHINE_UNKNOWN: {
+    message: '{instance} has no machine {id}',
+    status: 404,
+    exit: 66,
+    retryable: false,
+    hint: 'List the machines with GET /api/providers/{instance}/vms and use an id from the answer.',
+  },
   PROVIDER_AMBIGUOUS: {
     message: 'the provider {name} has several instances: {instances}',
     status: 409,

@@ -10,6 +10,7 @@ const methods = {
   /** Throws when the credentials do not work. */
   validateCredentials: unary(Nothing, Nothing),
   listVms: unary(VmFilter, z.array(VmInfo)),
+  /** Throws an error whose code ends in `_NOT_FOUND` when there is no such machine. */
   getVm: unary(VmReference, VmInfo),
   searchVms: unary(VmQuery, z.array(VmInfo)),
   /** Long: the caller's signal is how it ends early. */

@@ -2,7 +2,8 @@ import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi'
 import type { Peer } from '@backplane/server'
 import { ExportCapabilities, VmFilter, VmInfo, type provider } from '@hypersdk/points'
 import type { OpenedClient } from '@backplane/sdk'
-import { getVm, listVms, searchVms, type InventoryQuery } from '../inventory/list-vms.ts'
+import { listVms, searchVms, type InventoryQuery } from '../inventory/list-vms.ts'
+import { findMachine } from '../providers/find-machine.ts'
 import type { ProviderRegistry, ProviderType } from '../providers/provider-registry.ts'
 import { checkInput, queryObject } from './query-parameters.ts'
 import { json, problem, ProviderView, VmList } from './views.ts'
@@ -87,7 +88,7 @@ export function addProviderRoutes(app: OpenAPIHono<{ Bindings: Peer }>, provider
     const { signal } = context.req.raw
     await using use = await providers.use(instance, signal)
     const deadlineMs = providers.callTimeoutMs(use.type)
-    return context.json(await getVm(use.client, vm_id, { providerType: use.type, signal, deadlineMs }), 200)
+    return context.json(await findMachine(use, vm_id, { signal, deadlineMs }), 200)
   })
 }
 

@@ -2,7 +2,7 @@ import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi'
 import type { Kernel } from '@backplane/kernel'
 import type { Peer } from '@backplane/server'
 import type { JobLedger } from '../jobs/job-ledger.ts'
-import type { ProviderRegistry } from '../providers/provider-registry.ts'
+import type { ProviderRegistry, ProviderType } from '../providers/provider-registry.ts'
 import { json } from './views.ts'
 
 const health = createRoute({
@@ -56,7 +56,7 @@ const Capabilities = z
 const capabilities = createRoute({
   method: 'get',
   path: '/capabilities',
-  summary: 'Which ways to export there are now: the providers',
+  summary: 'Which ways to export there are now: the providers, configured ones first',
   responses: { 200: json(Capabilities, 'By provider type.') },
 })
 
@@ -91,8 +91,10 @@ export function addStatusRoutes(app: OpenAPIHono<{ Bindings: Peer }>, api: Statu
     )
   })
   app.openapi(capabilities, (context) => {
+    const isConfigured = (type: ProviderType): boolean => type.instances.some((name) => api.providers.isConfigured(name))
     const types = api.providers.types()
-    const all = types.map((one, index) => ({
+    const inOrder = [...types.filter(isConfigured), ...types.filter((type) => !isConfigured(type))]
+    const all = inOrder.map((one, index) => ({
       method: one.type,
       available: one.available,
       version: one.version,

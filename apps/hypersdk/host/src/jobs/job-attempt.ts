@@ -3,7 +3,7 @@ import { beforeExport, ExportOptions, type ExportPlan, type ExportResult } from 
 import type { ExportsConfig } from '../config/host-config.ts'
 import { runExport } from '../export/run-export.ts'
 import { sweepPartials } from '../export/sweep-partials.ts'
-import { getVm } from '../inventory/list-vms.ts'
+import { findMachine } from '../providers/find-machine.ts'
 import type { ProviderRegistry } from '../providers/provider-registry.ts'
 import type { JobLedger } from './job-ledger.ts'
 import { exportTarget } from './job-target.ts'
@@ -33,7 +33,7 @@ export async function attemptJob(job: Job, around: JobSurroundings, signal: Abor
   ledger.change(id, { plugin: { id: plugin, version, generation } })
   ledger.log(id, 'info', `exports with ${plugin} ${version}`, { instance: use.instance, generation })
   const deadlineMs = providers.callTimeoutMs(use.type)
-  const vm = await getVm(use.client, definition.vm_id, { providerType: use.type, signal, deadlineMs })
+  const vm = await findMachine(use, definition.vm_id, { signal, deadlineMs })
   const plan = await decidePlan({ job_id: id, provider: use.type, vm, options: optionsOf(job) }, around, signal)
   const outputDirectory = await exportTarget(plan.options.output_path, id, around.exports)
   if (outputDirectory !== definition.output_dir) {

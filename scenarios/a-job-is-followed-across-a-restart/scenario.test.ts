@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { Hypervisord, makePlaces } from '../support/hypervisord.ts'
+import { letGo, writeSlowProvider } from '../support/slow-provider.ts'
+
+test('a stream of a job goes on after the line seen last, although the daemon was killed meanwhile', async (t) => {
+  const places = await makePlaces(t, 'plugins: { directories: [./plugins] }\n')
+  await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0' })
+  const first = await Hypervisord.start(t, places)
+  const id = await first.submit({ provider: 'slow', vm_id: 'vm/1', output_dir: 'x' })
+  let lastId = 0
+  const seen: string[] = []
+  for await (const { id: eventId, event, data } of first.events(`/jobs/${id}/events`)) {
+    lastId = eventId
+    if (event === 'log') seen.push((data as { message: string }).message)
+    if (event === 'progress' && (data as { progress?: { bytes_downloaded: number } }).progress?.bytes_downloaded) break
+  }
+  await first.kill()
+
+  const second = await Hypervisord.start(t, places)
+  await letGo(places.control)
+  const events: string[] = []
+  const later: string[] = []
+  for await (const { event, data } of second.events(`/jobs/${id}/events`, lastId)) {
+    events.push(event)
+    if (event === 'log') later.push((data as { message: string }).message)
+  }
+  assert.equal(events.at(-1), 'end', 'the stream ends with the job')
+  const all = (await second.get(`/jobs/logs/${id}`)).body.logs.map((line: { message: string }) => line.message)
+  assert.deepEqual([...seen, ...later], all, 'every line once, in order')
+  const again: string[] = []
+  for await (const { event } of second.events(`/jobs/${id}/events`, 1_000)) again.push(event)
+  assert.deepEqual(again, ['end'], 'of an ended job whose lines were all seen only the end is told')
+})

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { writeFile } from 'node:fs/promises'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { test } from 'node:test'
+import { temporaryDirectory } from '@backplane/testing'
+import { Hypervisord, makePlaces } from '../support/hypervisord.ts'
+import { writeSlowProvider } from '../support/slow-provider.ts'
+
+const program = fileURLToPath(new URL('../../apps/hypersdk/host/src/hypervisord.ts', import.meta.url))
+
+async function run(
+  cwd: string,
+  args: readonly string[],
+  flags: readonly string[] = [],
+): Promise<{ code: number | null; out: string; err: string }> {
+  const all = ['--conditions=@backplane/source', ...flags, program, ...args]
+  const child = spawn(process.execPath, all, { cwd, env: { PATH: process.env['PATH'], HOME: cwd } })
+  let out = ''
+  let err = ''
+  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()))
+  await once(child, 'close')
+  return { code: child.exitCode, out, err }
+}
+
+test('--version tells product, plugin API and Node, --help the flags with examples', async (t) => {
+  const directory = await temporaryDirectory(t)
+  const version = await run(directory, ['-version'])
+  assert.equal(version.code, 0, version.err)
+  assert.match(version.out, /^hypervisord \d+\.\d+\.\d+\nplugin API 1\.0\.0\nNode \d+\./)
+  const help = await run(directory, ['--help'])
+  assert.equal(help.code, 0)
+  assert.match(help.out, /--validate[\s\S]*Examples:/)
+  const wrong = await run(directory, ['--valdate'])
+  assert.equal(wrong.code, 2)
+  assert.match(wrong.err, /DAEMON_USAGE: .*did you mean --validate\?/)
+})
+
+test('--validate prints every problem with its place and exits 78, or 0 with what it noticed', async (t) => {
+  const directory = await temporaryDirectory(t)
+  await writeFile(join(directory, 'bad.yaml'), 'plugins:\n  hot_relod: true\nlog_level: loud\n')
+  const bad = await run(directory, ['--validate', '--config', 'bad.yaml'])
+  assert.equal(bad.code, 78)
+  assert.match(bad.err, /^bad\.yaml:2:3: plugins\.hot_relod: unknown key; did you mean hot_reload\?\nbad\.yaml:3:1: log_level: /)
+  await writeFile(join(directory, 'good.yaml'), 'plugins:\n  enabled: true\n  enabled: [libvirt]\n')
+  const good = await run(directory, ['--validate', '--config', 'good.yaml'])
+  assert.equal(good.code, 0, good.err)
+  assert.match(good.out, /notice: good\.yaml:3:3: plugins\.enabled: .*\n.*no problems/)
+  const missing = await run(directory, ['--validate', '--config', 'none.yaml'])
+  assert.equal(missing.code, 66)
+  assert.match(missing.err, /CONFIG_UNREADABLE: .*none\.yaml/)
+})
+
+test('a second daemon on the same data directory is refused and names the first', async (t) => {
+  const places = await makePlaces(t)
+  const daemon = await Hypervisord.start(t, places)
+  const second = await run(places.root, ['--config', places.config, '--socket', join(places.root, 'other.sock')])
+  assert.equal(second.code, 75)
+  assert.match(second.err, new RegExp(`DAEMON_ALREADY_RUNNING: .*process ${daemon.child.pid}`))
+  assert.equal((await daemon.get('/health')).status, 200)
+})
+
+test('a required plugin that does not start keeps the daemon from starting, a secrets directory that others may read too', async (t) => {
+  const places = await makePlaces(t, 'plugins: { directories: [./plugins], providers: { slow: { criticality: required } } }\n')
+  await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0', api: '^9.0.0' })
+  const failed = await run(places.root, ['--config', places.config])
+  assert.equal(failed.code, 69, failed.err)
+  assert.match(failed.err, /DAEMON_REQUIRED_PLUGIN_FAILED: .*acme\/slow/)
+
+  const open = await makePlaces(t, 'secrets: { files: . }\n')
+  const { chmod } = await import('node:fs/promises')
+  await chmod(open.root, 0o755)
+  const exposed = await run(open.root, ['--config', open.config])
+  assert.equal(exposed.code, 78, exposed.err)
+  assert.match(exposed.err, /CONFIG_SECRETS_EXPOSED/)
+})
+
+test('an address that is taken is an error that names it', async (t) => {
+  const places = await makePlaces(t)
+  await Hypervisord.start(t, places)
+  const args = ['--config', places.config, '--data-directory', join(places.root, 'second')]
+  const second = await run(places.root, [...args, '--socket', places.socket])
+  assert.equal(second.code, 69, second.err)
+  assert.match(second.err, /SERVER_SOCKET_OCCUPIED|SERVER_ADDRESS_IN_USE/)
+})
+
+test('a defect of the daemon is logged and ends it with 70', async (t) => {
+  const places = await makePlaces(t)
+  const defect = 'data:text/javascript,setTimeout(()=>{throw new Error("a defect")},1500)'
+  const ended = await run(places.root, ['--config', places.config], ['--import', defect])
+  assert.equal(ended.code, 70, ended.err)
+  assert.match(ended.err, /a defect/)
+})
+
+test('without hot reload a new plugin waits for SIGHUP', async (t) => {
+  const places = await makePlaces(t, 'plugins: { directories: [./plugins], hot_reload: false }\n')
+  const daemon = await Hypervisord.start(t, places)
+  await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0' })
+  assert.equal(await daemon.plugin('slow'), undefined)
+  daemon.child.kill('SIGHUP')
+  await daemon.until(async () => (await daemon.plugin('slow')) !== undefined)
+  assert.equal(await daemon.stop(), 0)
+})
