@@ -7,8 +7,11 @@ import { createRequire } from 'node:module'
 import { manifestSchema } from '@backplane/sdk'
 
 const require = createRequire(new URL('../packages/kernel/package.json', import.meta.url))
+// The compiler is the kernel's dependency, not this repository's.
+/* oxlint-disable typescript/consistent-type-imports */
 const { Ajv2020 } = require('ajv/dist/2020.js') as typeof import('ajv/dist/2020.js')
 const standalone = (require('ajv/dist/standalone/index.js') as typeof import('ajv/dist/standalone/index.js')).default
+/* oxlint-enable typescript/consistent-type-imports */
 
 const target = new URL('../packages/kernel/src/generated/manifest-check.ts', import.meta.url)
 const ajv = new Ajv2020({ allErrors: true, code: { source: true, esm: true, lines: true } })

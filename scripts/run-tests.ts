@@ -1,0 +1,58 @@
+/*
+ * What `npm test` runs: every test of the repository, or those whose path contains one of the arguments. At the end it
+ * lists what was skipped and why; with BACKPLANE_CI=1 a skip is a failure.
+ */
+import { globSync } from 'node:fs'
+import { run } from 'node:test'
+import { spec } from 'node:test/reporters'
+import { root } from './workspaces.ts'
+
+const globs = [
+  'packages/**/src/**/*.test.ts',
+  'apps/**/src/**/*.test.ts',
+  'scripts/*.test.ts',
+  'examples/**/*.test.ts',
+  'scenarios/**/*.test.ts',
+  'bench/**/*.test.ts',
+]
+
+/** A file that takes longer hangs. */
+const fileTimeoutMs = 300_000
+
+const filters = process.argv.slice(2)
+const files = globSync(globs, { cwd: root, exclude: (path) => /(?:^|\/)(?:node_modules|dist)$/.test(path) })
+  .filter((path) => filters.length === 0 || filters.some((filter) => path.includes(filter)))
+  .sort()
+
+if (files.length === 0) {
+  process.stderr.write(`no test file matches ${filters.join(' ')}\n`)
+  process.exit(1)
+}
+
+const skipped: string[] = []
+const events = run({
+  files: files.map((file) => `${root}/${file}`),
+  cwd: root,
+  concurrency: 2,
+  execArgv: ['--conditions=@backplane/source'],
+  timeout: fileTimeoutMs,
+})
+events.on('test:fail', () => {
+  process.exitCode = 1
+})
+events.on('test:pass', ({ name, skip, file }) => {
+  if (skip === undefined || skip === false) return
+  const where = file === undefined ? '' : `${file.replace(`${root}/`, '')}: `
+  skipped.push(`${where}${name}${typeof skip === 'string' && skip !== '' ? `: ${skip}` : ''}`)
+})
+events.compose(new spec()).pipe(process.stdout)
+events.on('end', () => {
+  // After the reporter's own last lines.
+  setImmediate(() => {
+    if (skipped.length === 0) return
+    process.stdout.write(`\nskipped:\n${skipped.map((line) => `  ${line}\n`).join('')}`)
+    if (process.env['BACKPLANE_CI'] !== '1') return
+    process.stdout.write('a skip hides something: with BACKPLANE_CI=1 it is a failure\n')
+    process.exitCode = 1
+  })
+})
