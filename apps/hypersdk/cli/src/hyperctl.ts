@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 const needed = 24
 if (Number(process.versions.node.split('.')[0]) < needed) {
   process.stderr.write(`CLI_NODE_TOO_OLD: Node ${process.versions.node} is too old, ${needed} or newer is needed\n`)

@@ -1,0 +1,230 @@
+import assert from 'node:assert/strict'
+import { chmod, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { test } from 'node:test'
+import { hyperctl } from './fixtures/captured-terminal.ts'
+import { json, scriptedDaemon, stream } from './fixtures/scripted-daemon.ts'
+
+const problem = { type: 'x', title: 'x', status: 409, detail: 'it is busy', code: 'JOB_BUSY', hint: 'Wait.', retryable: false }
+const progress = {
+  phase: 'transfer',
+  bytes_downloaded: 1_610_612_736,
+  total_bytes: 3_221_225_472,
+  percent_complete: 50,
+  estimated_remaining: 65,
+  bytes_per_second: 104_857_600,
+}
+const job = {
+  definition: { id: 'j1', provider: 'p', vm_id: 'v', format: 'raw' },
+  status: 'completed',
+  progress,
+  result: { files: ['/exports/v.raw'], checksum: 'ab', total_size: 3_221_225_472 },
+  error: null,
+  failure: null,
+  started_at: null,
+}
+const event = (id: number, name: string, data: unknown): { id: number; event: string; data: unknown } => ({
+  id,
+  event: name,
+  data,
+})
+const running = event(1, 'progress', { status: 'running', progress, error: null })
+
+test('no daemon is told with how to start one', async () => {
+  const { code, out, err } = await hyperctl('/nonexistent/s.sock', ['plugins'])
+  assert.deepEqual([code, out], [69, ''])
+  assert.match(err, /^CLI_DAEMON_UNREACHABLE: .*\/nonexistent\/s\.sock \(ENOENT\)\nStart it with `hypervisord`/)
+})
+
+test('the default socket is below XDG_RUNTIME_DIR, or else in the data directory', async () => {
+  const where = async (env: Record<string, string>): Promise<string> => (await hyperctl('', ['status'], { env })).err
+  assert.match(await where({ XDG_RUNTIME_DIR: '/nonexistent/run' }), / \/nonexistent\/run\/hypersdk\/hypervisord\.sock /)
+  assert.match(await where({ HOME: '/nonexistent' }), / \/nonexistent\/\.local\/share\/hypersdk\/hypervisord\.sock /)
+})
+
+test('a misspelt verb, option or argument is a usage error that names the nearest', async () => {
+  const cases: [string, RegExp][] = [
+    ['plugns', /Did you mean plugins\?/],
+    ['plugins relod', /CLI_USAGE: plugins has no verb "relod"; did you mean "reload"\?/],
+    ['vms lst', /Did you mean list\?/],
+    ['plugins --jsn', /Did you mean --json\?/],
+    ['query --status runing', /Allowed choices are pending, running/],
+    ['watch', /missing required argument 'job'/],
+    ['submit', /CLI_USAGE: give a file, or --provider and --vm/],
+    ['submit a.yaml --provider x', /CLI_USAGE: --provider and a file exclude each other/],
+    ['status --timeout soon', /CLI_USAGE: --timeout soon/],
+    ['status --url ftp://x', /CLI_URL_INVALID: ftp:\/\/x/],
+    ['vms', /Usage: hyperctl vms/],
+  ]
+  for (const [args, expected] of cases) {
+    const { code, out, err } = await hyperctl('/nonexistent', args.split(' '))
+    assert.deepEqual([code, out], [2, ''], args)
+    assert.match(err, expected)
+  }
+})
+
+test('help has examples and is data', async () => {
+  for (const args of [
+    '--help',
+    'submit --help',
+    'plugins --help',
+    'vms --help',
+    'query --help',
+    'watch --help',
+    'events --help',
+  ]) {
+    const { code, out, err } = await hyperctl('/nonexistent', args.split(' '))
+    assert.deepEqual([code, err], [0, ''], args)
+    assert.match(out, /Examples:\n {2}hyperctl /)
+  }
+  assert.match((await hyperctl('', ['--version'])).out, /^\d+\.\d+\.\d+\n$/)
+})
+
+test('an answer’s problem is told with its hint and becomes the exit code', async (t) => {
+  const cases: [number, boolean, number][] = [
+    [400, false, 2],
+    [401, false, 77],
+    [403, false, 77],
+    [404, false, 66],
+    [409, false, 1],
+    [409, true, 75],
+    [421, false, 77],
+    [429, true, 75],
+    [500, false, 70],
+    [503, false, 69],
+  ]
+  let current = problem
+  const { socket } = await scriptedDaemon(t, (_request, response) => json(response, current.status, current))
+  for (const [status, retryable, code] of cases) {
+    current = { ...problem, status, retryable }
+    const ran = await hyperctl(socket, ['status'])
+    assert.deepEqual(ran, { code, out: '', err: 'JOB_BUSY: it is busy\nWait.\n' })
+  }
+  const asJson = await hyperctl(socket, ['status', '--json'])
+  assert.deepEqual([asJson.out, JSON.parse(asJson.err)], ['', current])
+})
+
+test('what is not the API, too slow or unreadable is told apart', async (t) => {
+  const { socket } = await scriptedDaemon(t, (request, response) => {
+    if (request.path === '/status') response.end('<html>')
+    else if (request.path === '/api/plugins') response.writeHead(404, { 'content-type': 'text/html' }).end('no')
+  })
+  for (const verb of ['status', 'plugins']) {
+    const { code, err } = await hyperctl(socket, [verb])
+    assert.deepEqual([code, err.split(':')[0]], [69, 'CLI_ANSWER_INVALID'], verb)
+  }
+  const slow = await hyperctl(socket, ['providers', '--timeout', '0.05'])
+  assert.deepEqual([slow.code, slow.err.split(':')[0]], [75, 'CLI_TIMEOUT'])
+  const missing = await hyperctl(socket, ['submit', '/nonexistent.yaml'])
+  assert.deepEqual([missing.code, missing.err.split(':')[0]], [66, 'CLI_INPUT_UNREADABLE'])
+  const file = join(dirname(socket), 'plain')
+  await writeFile(file, '')
+  assert.equal((await hyperctl(file, ['status'])).code, 69)
+  if (process.getuid?.() !== 0) {
+    await chmod(socket, 0o000)
+    assert.equal((await hyperctl(socket, ['status'])).err.split(':')[0], 'CLI_SOCKET_REFUSED')
+  }
+})
+
+test('a submission whose connection breaks is sent again under the same key', async (t) => {
+  const { socket, seen } = await scriptedDaemon(t, (_request, response, nth) => {
+    if (nth === 1) response.destroy()
+    else json(response, 202, { job_ids: ['j1'], accepted: 1, rejected: 0 })
+  })
+  const { code, out } = await hyperctl(socket, ['submit', '--provider', 'p', '--vm', 'v', '--compress'])
+  assert.deepEqual([code, out], [0, 'j1\n'])
+  const [first, second] = seen
+  assert.deepEqual(JSON.parse(String(first?.body)), { provider: 'p', vm_id: 'v', compress: true })
+  assert.ok(first?.headers['idempotency-key'])
+  assert.equal(first.headers['idempotency-key'], second?.headers['idempotency-key'])
+  assert.equal(second?.body, first.body)
+})
+
+test('a connection that breaks twice is told', async (t) => {
+  const { socket } = await scriptedDaemon(t, (_request, response) => response.destroy())
+  for (const args of ['cancel j1', 'status']) {
+    const { code, err } = await hyperctl(socket, args.split(' '))
+    assert.deepEqual([code, err.split(':')[0]], [75, 'CLI_CONNECTION_LOST'])
+  }
+})
+
+test('watching goes on where it was when the daemon comes back', async (t) => {
+  const { socket, seen } = await scriptedDaemon(t, (_request, response, nth) => {
+    if (nth === 1) {
+      stream(response, [event(7, 'log', { message: 'started' }), { ...running, id: 7 }])
+      setImmediate(() => response.destroy())
+    } else {
+      stream(response, [event(8, 'log', { message: 'again' }), event(8, 'end', job)])
+      response.end()
+    }
+  })
+  const { code, out, err } = await hyperctl(socket, ['watch', 'j1'])
+  assert.deepEqual([code, out], [0, 'ab  /exports/v.raw\n'])
+  assert.match(err, /started\n[^]*the daemon went away[^]*again\njob j1 completed \(3\.0 GiB\)\n/)
+  assert.equal(seen[1]?.headers['last-event-id'], '7')
+})
+
+test('a terminal gets one line that is replaced, with bar, rate and time left; others get a line for each step', async (t) => {
+  const { socket } = await scriptedDaemon(t, (_request, response) => {
+    const failed = {
+      ...job,
+      status: 'failed',
+      result: null,
+      error: 'no space\u001B[2J',
+      failure: { code: 'X', hint: 'Make room.' },
+    }
+    stream(response, [running, running, event(1, 'end', failed)])
+    response.end()
+  })
+  const line = '████████████░░░░░░░░░░░░  50%  1.5 GiB of 3.0 GiB  100.0 MiB/s  eta 1m05s  transfer'
+  const live = await hyperctl(socket, ['watch', 'j1'], { live: true })
+  assert.ok(live.err.startsWith(`\r\u001B[K${line}\r\u001B[K${line}\njob j1 failed: no space\uFFFD[2J\nMake room.\n`), live.err)
+  assert.deepEqual([live.code, live.out], [1, ''])
+  const plain = await hyperctl(socket, ['watch', 'j1'])
+  assert.equal(plain.err, `${line}\njob j1 failed: no space\uFFFD[2J\nMake room.\n`)
+  const colored = await hyperctl(socket, ['watch', 'j1'], { colors: true })
+  assert.ok(colored.err.includes('job j1 \u001B[31mfailed\u001B[39m'))
+  const asJson = await hyperctl(socket, ['watch', 'j1', '--json'])
+  assert.deepEqual(
+    asJson.out
+      .trim()
+      .split('\n')
+      .map((one) => JSON.parse(one).event),
+    ['progress', 'progress', 'end'],
+  )
+})
+
+test('a machine’s name cannot steer the terminal', async (t) => {
+  const vm = {
+    id: 'v',
+    name: '\u001B]0;owned\u0007\u202Ename',
+    state: 'running',
+    location: '',
+    num_cpus: 2,
+    memory_mb: 512,
+    storage_gb: 20,
+  }
+  const { socket } = await scriptedDaemon(t, (_request, response) => json(response, 200, { vms: [vm] }))
+  const { out } = await hyperctl(socket, ['vms', 'list', 'p'])
+  assert.match(out, /^v +\uFFFD\]0;owned\uFFFD\uFFFDname +running +2 +512\.0 MiB +20\.0 GiB +-$/m)
+})
+
+test('ids and texts are sent as one part of the path', async (t) => {
+  const { socket, seen } = await scriptedDaemon(t, (_request, response) => json(response, 200, { vms: [], plugins: [] }))
+  const runs = [
+    ['vms', 'get', 'lab one', '/dc/vm/../x?y'],
+    ['plugins', 'get', 'hypersdk/libvirt'],
+    ['plugins', 'remove', 'a/b', '--keep-state'],
+    ['vms', 'search', 'lab', 'a&b', 'c'],
+  ]
+  for (const args of runs) await hyperctl(socket, args)
+  assert.deepEqual(
+    seen.map(({ method, path }) => `${method} ${path}`),
+    [
+      'GET /api/providers/lab%20one/vms/%2Fdc%2Fvm%2F..%2Fx%3Fy',
+      'GET /api/plugins/hypersdk%2Flibvirt',
+      'DELETE /api/plugins/a%2Fb?keep_state=true',
+      'GET /api/providers/lab/vms/search?q=a%26b+c',
+    ],
+  )
+})
