@@ -9,7 +9,7 @@ import { RecordingHost } from './recording-host.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
 /** Makes the runtime under test; the suite disposes it. */
-export type MakeRuntime = (t: TestContext) => Runtime
+export type MakeRuntime = (t: TestContext) => Runtime | Promise<Runtime>
 
 /** Where the contract's own plugin is; the same place in source and build. */
 const pluginDirectory = fileURLToPath(new URL('../src/fixtures/contract-plugin', import.meta.url))
@@ -45,7 +45,7 @@ export class RuntimeSubject {
   static async make(t: TestContext, make: MakeRuntime): Promise<RuntimeSubject> {
     const root = await temporaryDirectory(t)
     await Promise.all([mkdir(join(root, 'data')), mkdir(join(root, 'exchange'))])
-    const subject = new RuntimeSubject(make(t), root)
+    const subject = new RuntimeSubject(await make(t), root)
     t.after(() => subject.runtime[Symbol.asyncDispose]())
     return subject
   }

@@ -112,8 +112,19 @@ class Bundle {
 
 async function readJavaScript(url: string): Promise<string> {
   const source = await readFile(new URL(url), 'utf8')
-  const script = url.endsWith('.ts') ? stripTypeScriptTypes(source) : source
+  const script = url.endsWith('.ts') ? withoutTypes(source) : source
   return script.replace(/^\/\/# sourceMappingURL=.*$/m, '')
+}
+
+/** Only a repository run from its source comes here. Whoever chose that knows that Node calls stripping experimental. */
+function withoutTypes(source: string): string {
+  const emitWarning = process.emitWarning.bind(process)
+  process.emitWarning = () => undefined
+  try {
+    return stripTypeScriptTypes(source)
+  } finally {
+    process.emitWarning = emitWarning
+  }
 }
 
 function resolve(specifier: string, importer: string): string {

@@ -10,7 +10,6 @@ import { childBody } from './child-body.ts'
 import { childFlags } from './child-flags.ts'
 import { childShape, permissionsToDrop, spareShape, type ChildShape, type DroppedPermission } from './child-shape.ts'
 import type { ConfinedOptions } from './confined-options.ts'
-import { grantedPaths } from './granted-paths.ts'
 import { packageReads } from './package-reads.ts'
 import { makeSlot, type Slot } from './slot.ts'
 
@@ -44,7 +43,7 @@ export class ChildFactory implements AsyncDisposable {
   constructor(options: ConfinedOptions & { readonly launcher: string | undefined }) {
     this.#options = options
     const { size = 0, memoryMiB = 256 } = options.pool ?? {}
-    const usual = spareShape(childShape({ reads: [], writes: [], exec: false, net: false, memoryMiB }))
+    const usual = spareShape(childShape({ reads: [], writes: [], exec: false, net: false, memoryMiB, dataName: 'data' }))
     this.#spares = new SpareBodies({ size, usual, make: (shape) => this.#makeSpare(shape) })
   }
 
@@ -71,13 +70,11 @@ export class ChildFactory implements AsyncDisposable {
     return reads
   }
 
-  /** A new process that may use these directories under their own names. */
+  /** A new process that may use these directories, given by their real paths. */
   async make(shape: ChildShape, { code, data, exchange }: Directories): Promise<GuestBody> {
     const { files } = await this.#prepare()
     const cwd = await mkdtemp(join(files.directory, 'run-'))
-    const writes = await grantedPaths([data, exchange], 'the host')
-    const reads = [...(await grantedPaths([code], 'the host')), ...writes]
-    const body = await this.#spawn(shape, { reads, writes, cwd, preload: [] })
+    const body = await this.#spawn(shape, { reads: [code, data, exchange], writes: [data, exchange], cwd, preload: [] })
     void body.ended.then(() => rm(cwd, { recursive: true, force: true })).catch(() => undefined)
     return body
   }
@@ -88,9 +85,9 @@ export class ChildFactory implements AsyncDisposable {
     if (spare === undefined) return undefined
     const { slot } = spare
     try {
-      const real = await slot.link(directories)
+      await slot.link(directories)
       const dropped = permissionsToDrop(spare.shape, shape)
-      return { body: spare, directories: slot.paths, dropped, moved: { real, given: slot.paths.code } }
+      return { body: spare, directories: slot.paths, dropped, moved: { real: directories.code, given: slot.paths.code } }
     } catch (error) {
       spare.kill()
       throw error
@@ -105,7 +102,7 @@ export class ChildFactory implements AsyncDisposable {
 
   async #makeSpare(shape: ChildShape): Promise<SpareChild> {
     const { files } = await this.#prepare()
-    const slot = await makeSlot(files.directory)
+    const slot = await makeSlot(files.directory, shape.dataName)
     const { code, data, exchange } = slot.paths
     const inside = (path: string): string => `${path}/*`
     const writes = [inside(data), inside(exchange)]

@@ -1,3 +1,4 @@
+import { basename } from 'node:path'
 import type { StartRequest } from '@backplane/kernel'
 import type { Shape } from '../pool/spare-bodies.ts'
 import { grantedPaths } from './granted-paths.ts'
@@ -9,20 +10,28 @@ export interface ChildShape extends Shape {
   readonly exec: boolean
   readonly net: boolean
   readonly memoryMiB: number
+  /** Last part of the data directory's path. */
+  readonly dataName: string
 }
 
 /** The shape of a child with these permissions. */
 export function childShape(permissions: Omit<ChildShape, 'key'>): ChildShape {
-  const { reads, writes, exec, net, memoryMiB } = permissions
-  return { ...permissions, key: JSON.stringify([reads.toSorted(), writes.toSorted(), exec, net, memoryMiB]) }
+  const { reads, writes, exec, net, memoryMiB, dataName } = permissions
+  return { ...permissions, key: JSON.stringify([reads.toSorted(), writes.toSorted(), exec, net, memoryMiB, dataName]) }
 }
 
 /** What a plugin's grants need beside its directories. Errors: `RUNTIME_GRANT_UNUSABLE`. */
-export async function shapeOf({ plugin, grants, limits }: StartRequest, adapterReads: readonly string[]): Promise<ChildShape> {
-  const reads = [...(await grantedPaths(grants.fsRead, plugin.id)), ...adapterReads]
-  const writes = await grantedPaths(grants.fsWrite, plugin.id)
-  const { memoryMiB } = limits
-  return childShape({ reads, writes, exec: grants.exec.length > 0, net: grants.net.length > 0, memoryMiB })
+export async function shapeOf(request: StartRequest, adapterReads: readonly string[]): Promise<ChildShape> {
+  const { plugin, grants, limits, directories } = request
+  const { reads, writes } = await grantedPaths(grants, plugin.id)
+  return childShape({
+    reads: [...reads, ...adapterReads],
+    writes,
+    exec: grants.exec.length > 0,
+    net: grants.net.length > 0,
+    memoryMiB: limits.memoryMiB,
+    dataName: basename(directories.data),
+  })
 }
 
 /** A permission that a process can give up for good while it runs. */

@@ -3,4 +3,8 @@ import { hostModules } from '../fixtures/host-modules.ts'
 import { confined } from './confined.ts'
 
 runtimeContract('confined', () => confined({ modules: hostModules }))
-runtimeContract('confined from a pool', () => confined({ modules: hostModules, pool: { size: 2 } }))
+runtimeContract('confined from a pool', async () => {
+  const runtime = confined({ modules: hostModules, pool: { size: 2 } })
+  await runtime.warm()
+  return runtime
+})

@@ -1,4 +1,7 @@
-import type { Runtime, StartRequest } from '@backplane/kernel'
+import { realpath } from 'node:fs/promises'
+import type { StartRequest } from '@backplane/kernel'
+import type { Directories } from '@backplane/sdk'
+import type { PooledRuntime } from '../pool/pooled-runtime.ts'
 import { filesOf, startOverSession, type Placement } from '../session-link/start-over-session.ts'
 import { trackedRuntime } from '../tracked-runtime.ts'
 import { ChildFactory } from './child-factory.ts'
@@ -14,38 +17,39 @@ import type { ConfinedStart } from './process-main.ts'
  * cover (signals to processes of the same user, memory outside the heap, links inside granted directories) stays open,
  * and a plugin that may start programs may do whatever these can.
  */
-export function confined(options: ConfinedOptions = {}): Runtime {
+export function confined(options: ConfinedOptions = {}): PooledRuntime {
   const launcher = findLauncher()
   const factory = new ChildFactory({ ...options, launcher })
   void factory.warm()
-  return trackedRuntime({
+  const runtime = trackedRuntime({
     tier: 'confined',
     enforces: (grants) => confinedEnforcement(grants, launcher),
     launch: async (request, host, signal) =>
       startOverSession('confined', await place(factory, request, launcher), request, { host, signal }),
     [Symbol.asyncDispose]: () => factory[Symbol.asyncDispose](),
   })
+  return { ...runtime, warm: () => factory.warm() }
 }
 
 async function place(factory: ChildFactory, request: StartRequest, launcher: string | undefined): Promise<Placement> {
   const code = filesOf(request, 'confined')
-  const shape = await shapeOf(request, await factory.readsOf(code.adapter))
+  const real = await realDirectories({ ...request.directories, code: code.directory })
+  const shape = await shapeOf({ ...request, directories: real }, await factory.readsOf(code.adapter))
+  const modules = await factory.modules()
   const extra = programsOf(request, launcher)
-  const spare = await factory.takeSpare(shape, { ...request.directories, code: code.directory })
+  const spare = await factory.takeSpare(shape, real)
   if (spare === undefined) {
-    const directories = { ...request.directories, code: code.directory }
-    const body = await factory.make(shape, directories)
-    return { body, code, directories, modules: await factory.modules(), extra }
+    const body = await factory.make(shape, real)
+    return { body, code: { ...code, directory: real.code }, directories: real, modules, extra }
   }
   const { body, directories, dropped, moved } = spare
-  const moreExtra: ConfinedStart = { ...extra, dropped, moved }
-  return {
-    body,
-    code: { ...code, directory: directories.code },
-    directories,
-    modules: await factory.modules(),
-    extra: { ...moreExtra },
-  }
+  return { body, code: { ...code, directory: directories.code }, directories, modules, extra: { ...extra, dropped, moved } }
+}
+
+/** The permission model matches paths as they are written, so only real ones are given. */
+async function realDirectories({ code, data, exchange }: Directories): Promise<Directories> {
+  const [realCode, realData, realExchange] = await Promise.all([realpath(code), realpath(data), realpath(exchange)])
+  return { code: realCode, data: realData, exchange: realExchange }
 }
 
 /** Where the programs are that a plugin was granted; missing ones are left to the plugin to miss. */

@@ -1,34 +1,40 @@
 import { randomBytes } from 'node:crypto'
-import { mkdtemp, realpath, rm, symlink } from 'node:fs/promises'
-import { join } from 'node:path'
+import { mkdir, mkdtemp, rm, symlink } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import type { Directories } from '@backplane/sdk'
 
 /**
- * A place in which a child that was started before its plugin was known finds that plugin's directories: links by names
- * that were granted when it started. The names are random, because a path like `data/../name` is matched as written but
- * followed through the link: it must lead nowhere.
+ * A place in which a child that was started before its plugin was known finds that plugin's directories: through links by
+ * names that were granted when it started. Two things keep the links from leading anywhere else, because the permission
+ * model matches a path as it is written while the system follows it through the link:
+ * - the names are random, so that `link/../name` is nowhere;
+ * - the plugin may not write the links themselves, only below them: a link that it could move deeper into its own
+ *   directory would, followed by enough `..`, lead to every file there is. So a link stands for the directory above.
  */
 export interface Slot extends AsyncDisposable {
   /** Also the child's working directory. */
   readonly directory: string
-  /** Where the links will be. */
+  /** Where the plugin's directories will be. */
   readonly paths: Directories
-  /** Puts the links; once. Answers the real path of the code. */
-  readonly link: (directories: Directories) => Promise<string>
+  /** Puts the links; once. The directories must be real paths, and the data directory must have the slot's name for it. */
+  readonly link: (directories: Directories) => Promise<void>
 }
 
-/** Makes an empty slot under `parent`. Dispose it to remove it; what the links lead to stays. */
-export async function makeSlot(parent: string): Promise<Slot> {
-  const directory = await mkdtemp(join(parent, `slot-${randomBytes(8).toString('hex')}-`))
-  const name = (): string => join(directory, randomBytes(8).toString('hex'))
-  const paths: Directories = { code: name(), data: name(), exchange: name() }
+/** A part of the exchange directory that the slot makes, to have a name known in advance. */
+const handOver = 'files'
+
+/** Makes an empty slot under `parent` for data directories called `dataName`. Dispose it to remove its links. */
+export async function makeSlot(parent: string, dataName: string): Promise<Slot> {
+  const directory = await mkdtemp(join(parent, 'slot-'))
+  const link = (): string => join(directory, randomBytes(16).toString('hex'))
+  const [code, aboveData, exchange] = [link(), link(), link()]
   return {
     directory,
-    paths,
-    link: async ({ code, data, exchange }) => {
-      const [realCode, realData, realExchange] = await Promise.all([realpath(code), realpath(data), realpath(exchange)])
-      await Promise.all([symlink(realCode, paths.code), symlink(realData, paths.data), symlink(realExchange, paths.exchange)])
-      return realCode
+    paths: { code, data: join(aboveData, dataName), exchange: join(exchange, handOver) },
+    link: async (real) => {
+      if (basename(real.data) !== dataName) throw new TypeError(`${real.data} is not called ${dataName}`)
+      await mkdir(join(real.exchange, handOver), { recursive: true, mode: 0o700 })
+      await Promise.all([symlink(real.code, code), symlink(dirname(real.data), aboveData), symlink(real.exchange, exchange)])
     },
     [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),
   }

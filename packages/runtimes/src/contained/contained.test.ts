@@ -3,4 +3,8 @@ import { hostModules } from '../fixtures/host-modules.ts'
 import { contained } from './contained.ts'
 
 runtimeContract('contained', () => contained({ modules: hostModules }))
-runtimeContract('contained from a pool', () => contained({ modules: hostModules, pool: { size: 2 } }))
+runtimeContract('contained from a pool', async () => {
+  const runtime = contained({ modules: hostModules, pool: { size: 2 } })
+  await runtime.warm()
+  return runtime
+})

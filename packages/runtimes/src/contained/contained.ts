@@ -1,8 +1,9 @@
-import type { Enforcement, Runtime, StartRequest } from '@backplane/kernel'
+import type { Enforcement, StartRequest } from '@backplane/kernel'
 import { layOutGuest, type GuestFiles } from '../bundle/guest-files.ts'
 import { hostConditions } from '../host-conditions.ts'
 import { SpareBodies, type Shape } from '../pool/spare-bodies.ts'
 import type { GuestBody } from '../session-link/guest-body.ts'
+import type { PooledRuntime } from '../pool/pooled-runtime.ts'
 import { filesOf, startOverSession, type Placement } from '../session-link/start-over-session.ts'
 import { trackedRuntime } from '../tracked-runtime.ts'
 import type { ContainedOptions } from './contained-options.ts'
@@ -13,16 +14,17 @@ import { workerBody } from './worker-body.ts'
  * an endless loop in it cannot take the host down; one very large allocation can, and files, network and programs are as
  * open to it as to the host.
  */
-export function contained(options: ContainedOptions = {}): Runtime {
+export function contained(options: ContainedOptions = {}): PooledRuntime {
   const factory = new WorkerFactory(options)
   void factory.warm()
-  return trackedRuntime({
+  const runtime = trackedRuntime({
     tier: 'contained',
     enforces: () => enforcement,
     launch: async (request, host, signal) =>
       startOverSession('contained', await factory.place(request), request, { host, signal }),
     [Symbol.asyncDispose]: () => factory[Symbol.asyncDispose](),
   })
+  return { ...runtime, warm: () => factory.warm() }
 }
 
 const enforcement: readonly Enforcement[] = [
