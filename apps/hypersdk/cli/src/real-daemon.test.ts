@@ -30,11 +30,14 @@ test('providers, capabilities and machines are listed, and as JSON with --json',
   assert.equal((await run('providers list')).out, providers.out)
   assert.match((await run('providers capabilities disk-images')).out, /supported_formats +raw/)
   const list = await run('vms list samples')
-  assert.match(list.out, /^ID +NAME +STATE +CPUS +MEMORY +STORAGE +LOCATION\ndb-1\.raw +db-1 .*\nweb-1\.raw +web-1 /)
+  assert.match(
+    list.out,
+    /^ID +NAME +STATE +CPUS +MEMORY +STORAGE +LOCATION\ndb-1\.raw +db-1 .*\nslow-1\.raw .*\nweb-1\.raw +web-1 /,
+  )
   const json = JSON.parse((await run('vms list samples --json')).out)
   assert.deepEqual(
     json.vms.map((vm: { id: string }) => vm.id),
-    ['db-1.raw', 'web-1.raw'],
+    ['db-1.raw', 'slow-1.raw', 'web-1.raw'],
   )
   const [get, search] = [await run('vms get samples web-1.raw --json'), await run('vms search samples web')]
   assert.equal(JSON.parse(get.out).name, 'web-1')
@@ -176,4 +179,26 @@ test('over TCP the token is read from its file', async () => {
   const missing = await run(`status --url ${daemon.url} --token-file ${join(daemon.directory, 'none')}`)
   assert.equal(missing.code, 77)
   assert.match(missing.err, /^CLI_TOKEN_UNREADABLE: .*ENOENT/)
+})
+
+test('a job is watched to its true end although the daemon is killed meanwhile', async () => {
+  const exporting = Promise.withResolvers<void>()
+  const watching = run('submit --provider samples --vm slow-1.raw --compress --watch', {
+    onOutput: (text) => {
+      if (text.includes('exporting')) exporting.resolve()
+    },
+  })
+  await exporting.promise
+  await daemon.killAndRestart()
+  const { code, out, err } = await watching
+  assert.equal(code, 0, err)
+  assert.match(err, /the daemon went away; waiting for it to come back\n[^]*completed/)
+  const [sum, file] = out.trim().split('  ')
+  assert.ok(file)
+  assert.equal(
+    createHash('sha256')
+      .update(await readFile(file))
+      .digest('hex'),
+    sum,
+  )
 })

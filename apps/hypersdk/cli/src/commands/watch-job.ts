@@ -31,7 +31,7 @@ export async function watchJob(session: Session, id: string): Promise<number> {
     if (event === 'log') line.print(highlight(terminal, 'dim', printable((data as JobLogLine).message)))
     if (event === 'progress') {
       const { status, progress } = data as ProgressEvent
-      const text = progress === null ? status : progressLine(progress, terminal.columns())
+      const text = progress === null ? status : progressLine(progress, terminal.live ? terminal.columns() : Infinity)
       if (terminal.live) line.replace(text)
       else if (steps(status, progress)) line.print(text)
     }
