@@ -35,9 +35,9 @@ test('two hosts, no host or another host in the target are misdirected', async (
   const own = `127.0.0.1:${server.port}`
   const authorization = `Authorization: Bearer ${server.token}\r\nConnection: close\r\n\r\n`
   const two = await server.raw(`GET /api/plugins HTTP/1.1\r\nHost: ${own}\r\nHost: evil.example\r\n${authorization}`)
-  assert.match(two, /^HTTP\/1\.1 4(00|21) /)
+  assert.match(two, /^HTTP\/1\.1 421 /)
   const twice = await server.raw(`GET /api/plugins HTTP/1.1\r\nHost: ${own}\r\nHost: ${own}\r\n${authorization}`)
-  assert.match(twice, /^HTTP\/1\.1 4(00|21) /)
+  assert.match(twice, /^HTTP\/1\.1 421 /)
   const none = await server.raw(`GET /api/plugins HTTP/1.0\r\n${authorization}`)
   assert.match(none, /^HTTP\/1\.1 421 /)
   const other = await server.raw(`GET http://evil.example/api/plugins HTTP/1.1\r\nHost: ${own}\r\n${authorization}`)
