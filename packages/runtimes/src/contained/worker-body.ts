@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { MessageChannel, Worker } from 'node:worker_threads'
 import type { ExitCause } from '@backplane/kernel'
 import { portChannel } from '@backplane/rpc'
@@ -53,7 +52,7 @@ async function workerEnd(worker: Worker, output: PluginOutput): Promise<ExitCaus
     // What a process would print when it dies of an uncaught error.
     else output.print(String(stack ?? error), 'error')
   })
-  const [code] = (await once(worker, 'exit')) as [number]
+  const code = await new Promise<number>((resolve) => worker.once('exit', resolve))
   const { lastLines } = output
   return memory === undefined ? { kind: 'exit', code, lastLines } : { kind: 'memory', detail: memory, lastLines }
 }
