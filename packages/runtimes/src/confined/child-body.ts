@@ -8,6 +8,9 @@ import type { GuestBody } from '../session-link/guest-body.ts'
 import { settledWithin } from '../session-link/settled-within.ts'
 import type { ProcessBoot } from './process-main.ts'
 
+/** What a child is told by its command line, beside who its host is. */
+export type ChildBoot = Omit<ProcessBoot, 'hostPid'>
+
 /** How a child is started. */
 export interface ChildOptions {
   /** `setpriv`, when there is one. */
@@ -15,7 +18,7 @@ export interface ChildOptions {
   readonly flags: readonly string[]
   /** The guest's program. */
   readonly main: string
-  readonly preload: readonly string[]
+  readonly boot: ChildBoot
   readonly cwd: string
   readonly output: Partial<OutputLimits>
 }
@@ -31,9 +34,10 @@ const channelFd = 3
  * killed by the kernel when this one ends, where the launcher is there to ask for that; else it ends when it reads the
  * end of its channel.
  */
-export function childBody({ launcher, flags, main, preload, cwd, output: limits }: ChildOptions): GuestBody {
-  const boot: ProcessBoot = { hostPid: process.pid, preload }
-  const node = [process.execPath, ...flags, main, JSON.stringify(boot)] as const
+export function childBody({ launcher, flags, main, boot, cwd, output: limits }: ChildOptions): GuestBody {
+  const told: ProcessBoot = { ...boot, hostPid: process.pid }
+  const names = boot.slot === undefined ? [] : ['--preserve-symlinks']
+  const node = [process.execPath, ...flags, ...names, main, JSON.stringify(told)] as const
   const [program, ...args] = launcher === undefined ? node : ([launcher, '--pdeathsig', 'KILL', '--', ...node] as const)
   const child = spawn(program, args, { cwd, env: {}, stdio: ['ignore', 'pipe', 'pipe', 'pipe'], detached: false })
   const output = new PluginOutput(limits)

@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Directories } from '@backplane/sdk'
 import { layOutGuest, type GuestFiles } from '../bundle/guest-files.ts'
-import type { HostModules, MovedDirectory } from '../guest/module-map.ts'
+import type { HostModules } from '../guest/module-map.ts'
 import { SpareBodies } from '../pool/spare-bodies.ts'
 import type { GuestBody } from '../session-link/guest-body.ts'
-import { childBody } from './child-body.ts'
+import { childBody, type ChildBoot } from './child-body.ts'
 import { childFlags } from './child-flags.ts'
 import { childShape, permissionsToDrop, spareShape, type ChildShape, type DroppedPermission } from './child-shape.ts'
 import type { ConfinedOptions } from './confined-options.ts'
@@ -18,7 +18,6 @@ export interface PlacedSpare {
   readonly body: GuestBody
   /** As the child may name them. */
   readonly directories: Directories
-  readonly moved: MovedDirectory
   readonly dropped: readonly DroppedPermission[]
 }
 
@@ -31,6 +30,14 @@ interface Prepared {
   readonly files: GuestFiles
   /** The guest's own files and the packages of the host's modules. */
   readonly reads: readonly string[]
+}
+
+/** What one child has beside its shape. */
+interface OwnPlace {
+  readonly reads: readonly string[]
+  readonly writes: readonly string[]
+  readonly cwd: string
+  readonly boot: ChildBoot
 }
 
 /** Makes children for the confined tier, or takes them from its pool. Dispose it to end the pool and remove its files. */
@@ -74,7 +81,7 @@ export class ChildFactory implements AsyncDisposable {
   async make(shape: ChildShape, { code, data, exchange }: Directories): Promise<GuestBody> {
     const { files } = await this.#prepare()
     const cwd = await mkdtemp(join(files.directory, 'run-'))
-    const body = await this.#spawn(shape, { reads: [code, data, exchange], writes: [data, exchange], cwd, preload: [] })
+    const body = await this.#spawn(shape, { reads: [code, data, exchange], writes: [data, exchange], cwd, boot: { preload: [] } })
     void body.ended.then(() => rm(cwd, { recursive: true, force: true })).catch(() => undefined)
     return body
   }
@@ -87,7 +94,7 @@ export class ChildFactory implements AsyncDisposable {
     try {
       await slot.link(directories)
       const dropped = permissionsToDrop(spare.shape, shape)
-      return { body: spare, directories: slot.paths, dropped, moved: { real: directories.code, given: slot.paths.code } }
+      return { body: spare, directories: slot.paths, dropped }
     } catch (error) {
       spare.kill()
       throw error
@@ -107,20 +114,17 @@ export class ChildFactory implements AsyncDisposable {
     const inside = (path: string): string => `${path}/*`
     const writes = [inside(data), inside(exchange)]
     const preload = Object.values(await this.modules())
-    const body = await this.#spawn(shape, { reads: [inside(code), ...writes], writes, cwd: slot.directory, preload })
+    const body = await this.#spawn(shape, {
+      reads: [inside(code), ...writes],
+      writes,
+      cwd: slot.directory,
+      boot: { preload, slot: code },
+    })
     void body.ended.then(() => slot[Symbol.asyncDispose]()).catch(() => undefined)
     return { ...body, slot, shape }
   }
 
-  async #spawn(
-    shape: ChildShape,
-    own: {
-      readonly reads: readonly string[]
-      readonly writes: readonly string[]
-      readonly cwd: string
-      readonly preload: readonly string[]
-    },
-  ): Promise<GuestBody> {
+  async #spawn(shape: ChildShape, own: OwnPlace): Promise<GuestBody> {
     const { files, reads } = await this.#prepare()
     const flags = childFlags({
       ...shape,
@@ -128,7 +132,7 @@ export class ChildFactory implements AsyncDisposable {
       writes: [...own.writes, ...shape.writes],
     })
     const { launcher, output = {} } = this.#options
-    return childBody({ launcher, flags, main: files.main, preload: own.preload, cwd: own.cwd, output })
+    return childBody({ launcher, flags, main: files.main, boot: own.boot, cwd: own.cwd, output })
   }
 
   #prepare(): Promise<Prepared> {

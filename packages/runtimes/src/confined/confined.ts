@@ -42,8 +42,8 @@ async function place(factory: ChildFactory, request: StartRequest, launcher: str
     const body = await factory.make(shape, real)
     return { body, code: { ...code, directory: real.code }, directories: real, modules, extra }
   }
-  const { body, directories, dropped, moved } = spare
-  return { body, code: { ...code, directory: directories.code }, directories, modules, extra: { ...extra, dropped, moved } }
+  const { body, directories, dropped } = spare
+  return { body, code: { ...code, directory: directories.code }, directories, modules, extra: { ...extra, dropped } }
 }
 
 /** The permission model matches paths as they are written, so only real ones are given. */

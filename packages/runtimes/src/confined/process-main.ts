@@ -1,6 +1,6 @@
 import { descriptorChannel } from '@backplane/rpc'
 import { ownPrograms, type OwnedPrograms } from '../guest/owned-programs.ts'
-import { keepGivenNames, type MovedDirectory } from '../guest/module-map.ts'
+import { keepNamesUnder } from '../guest/module-map.ts'
 import { serveGuest, type GuestStart } from '../session-link/guest-session.ts'
 import type { DroppedPermission } from './child-shape.ts'
 
@@ -9,14 +9,15 @@ export interface ProcessBoot {
   readonly hostPid: number
   /** Modules loaded ahead, by URL; one that fails is left to the plugin that wants it. */
   readonly preload: readonly string[]
+  /** Where a process started ahead will find its plugin's code. */
+  readonly slot?: string
 }
 
 /** What a confined guest is told with its plugin. */
 export interface ConfinedStart {
   readonly programs?: OwnedPrograms
-  /** For a process started ahead: what it may not do after all, and where it reaches the code. */
+  /** For a process started ahead: what it may not do after all. */
   readonly dropped?: readonly DroppedPermission[]
-  readonly moved?: MovedDirectory
 }
 
 const boot = JSON.parse(process.argv[2] ?? '{}') as ProcessBoot
@@ -35,12 +36,12 @@ function drop(permission: DroppedPermission): void {
 }
 
 exitIfOrphaned()
+if (boot.slot !== undefined) keepNamesUnder(boot.slot)
 const session = serveGuest({
   channel: descriptorChannel(3),
-  beforeLoad: ({ dropped = [], moved, programs }: GuestStart & ConfinedStart) => {
+  beforeLoad: ({ dropped = [], programs }: GuestStart & ConfinedStart) => {
     exitIfOrphaned()
     for (const permission of dropped) drop(permission)
-    if (moved !== undefined) keepGivenNames(moved)
     if (programs !== undefined) ownPrograms(programs)
   },
 })

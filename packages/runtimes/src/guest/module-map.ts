@@ -1,16 +1,10 @@
 import { realpathSync } from 'node:fs'
 import { registerHooks } from 'node:module'
 import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { fileURLToPath, pathToFileURL } from 'node:url'
 
 /** The host's own copies of modules that plugins may import by name: bare specifier → file URL. */
 export type HostModules = Readonly<Record<string, string>>
-
-/** A directory that modules are reached by under another name than its real one. */
-export interface MovedDirectory {
-  readonly real: string
-  readonly given: string
-}
 
 const modulesByDirectory = new Map<string, HostModules>()
 let hooked = false
@@ -37,18 +31,25 @@ export function provideModules(modules: HostModules, directory?: string): void {
 }
 
 /**
- * Keeps the names of modules as they were given: Node names a module by its real path, which a process that was granted
- * only the given one could not read.
+ * For a process that runs with `--preserve-symlinks`, because it may read one directory only by the name it was given for
+ * it: modules elsewhere are named by their real paths, as they are without that option.
  */
-export function keepGivenNames({ real, given }: MovedDirectory): void {
-  const realUrl = directoryUrl(real)
-  const givenUrl = directoryUrl(given)
+export function keepNamesUnder(directory: string): void {
+  const kept = directoryUrl(directory)
   registerHooks({
     resolve: (specifier, context, next) => {
       const resolved = next(specifier, context)
-      return resolved.url.startsWith(realUrl) ? { ...resolved, url: givenUrl + resolved.url.slice(realUrl.length) } : resolved
+      if (!resolved.url.startsWith('file:') || resolved.url.startsWith(kept)) return resolved
+      return { ...resolved, url: realUrl(resolved.url) }
     },
   })
+}
+
+function realUrl(text: string): string {
+  const url = new URL(text)
+  const real = pathToFileURL(realpathSync(fileURLToPath(url)))
+  real.search = url.search
+  return real.href
 }
 
 function directoryUrl(directory: string): string {
