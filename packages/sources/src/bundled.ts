@@ -15,7 +15,7 @@ export type BundledItem = { readonly manifest: unknown; readonly module: PluginM
 
 /** How bundled folders are staged. */
 export interface BundledOptions {
-  /** Where staged packages are kept; needed when an item is a folder. May be shared with other sources. */
+  /** Directory of the store that packages are staged into, as in `directory()`; needed when an item is a folder. */
   readonly store?: string
   readonly limits?: Partial<PackageLimits>
   /** Globs, relative to the folder, of what is no part of the package. */

@@ -59,6 +59,14 @@ test('what is ignored is neither found nor part of a package', async (t) => {
   assert.equal((await bare?.stage(signal))?.digest, digest)
 })
 
+test('staged packages are not found again when the store lies in a plugin directory', async (t) => {
+  const root = await temporaryDirectory(t)
+  await put(root, 'a')
+  const source = directory(root, { store: join(root, 'store'), settleMs })
+  await (await source.list(signal)).packages[0]?.stage(signal)
+  assert.deepEqual(pathsOf(await source.list(signal)), [join(root, 'a')])
+})
+
 test('a link in a plugin directory is reported, not followed; the directory itself may be one', async (t) => {
   const root = await temporaryDirectory(t)
   await put(join(root, 'elsewhere'), 'a')

@@ -13,7 +13,10 @@ import { waitOnClock } from './wait-on-clock.ts'
 
 /** How plugin directories are read. */
 export interface DirectoryOptions {
-  /** Where staged packages are kept; see `PackageStore`. May be shared with other sources. */
+  /**
+   * Directory of the content-addressed store that packages are staged into, mode 0700; may be shared with other sources
+   * and processes. Whoever may write to it decides what runs.
+   */
   readonly store: string
   /** Offer `watch`. Default true. */
   readonly watch?: boolean

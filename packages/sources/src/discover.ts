@@ -34,6 +34,8 @@ export interface DiscoverOptions extends LookOptions {
   readonly claims: DialectClaims
   /** Folders below a plugin directory that are searched. */
   readonly depth: number
+  /** Absolute: the folder that holds staged packages, which are not found again. */
+  readonly storeDirectory: string
 }
 
 const modulePattern = /\.(?:js|mjs|ts)$/
@@ -101,7 +103,7 @@ class Search {
   }
 
   async #child(path: string, depth: number): Promise<void> {
-    if (this.#isIgnored(path)) return
+    if (path === this.#options.storeDirectory || this.#isIgnored(path)) return
     let stats: Stats | undefined
     try {
       stats = lstatSync(path, { throwIfNoEntry: false })

@@ -1,5 +1,5 @@
 import type { DirectoryMemo } from './directory-memo.ts'
-import { readIndex, writeIndex, type IndexedManifest, type IndexLine } from './manifest-index.ts'
+import { readIndex, writeIndex, type IndexedManifest, type IndexEntry } from './manifest-index.ts'
 
 /** The manifest index of one source: what it knew at the start, and when it is worth writing again. */
 export class ManifestCache {
@@ -35,12 +35,12 @@ export class ManifestCache {
   async save(manifests: Iterable<IndexedManifest>, count: number, memo: DirectoryMemo): Promise<void> {
     this.#known = new Map()
     if (this.#stale * 50 <= count) return
-    await writeIndex(this.path, lines(manifests, memo))
+    await writeIndex(this.path, entries(manifests, memo))
     this.#stale = 0
   }
 }
 
-function* lines(manifests: Iterable<IndexedManifest>, memo: DirectoryMemo): Generator<IndexLine> {
+function* entries(manifests: Iterable<IndexedManifest>, memo: DirectoryMemo): Generator<IndexEntry> {
   for (const { path, fingerprint, manifest } of manifests) yield ['package', path, fingerprint, manifest]
   for (const [path, { inode, modifiedMs, changedMs, names }] of memo.entries()) {
     yield ['folder', path, inode, modifiedMs, changedMs, names]

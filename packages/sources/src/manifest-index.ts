@@ -7,11 +7,11 @@ import { timeSlice } from './time-slice.ts'
 /*
  * The manifests of a plugin directory in one file, so that a host with thousands of them starts by reading one file and
  * stating the rest. It is a cache: a package counts as known only while its fingerprint (path, mode, size, both times
- * and inode of every file) is what it was. One line of header, then one JSON array a line:
+ * and inode of every file) is what it was. One line of header, then lines of some entries each, so that reading it can
+ * pause between them:
  *
  *   {"format":"backplane-manifests-1","sha256":"<of everything after this line>"}
- *   ["package", path, fingerprint, manifest]
- *   ["folder", path, inode, modifiedMs, changedMs, names]
+ *   [["package", path, fingerprint, manifest], ["folder", path, inode, modifiedMs, changedMs, names], …]
  */
 
 /** What an earlier look left behind. */
@@ -28,6 +28,7 @@ export interface IndexedManifest {
 }
 
 const format = 'backplane-manifests-1'
+const entriesPerLine = 128
 
 /** Undefined when there is none, or one that cannot be trusted: damaged, cut short, of another format. */
 export async function readIndex(path: string): Promise<ManifestIndex | undefined> {
@@ -39,9 +40,10 @@ export async function readIndex(path: string): Promise<ManifestIndex | undefined
   const breathe = timeSlice()
   for (let from = start, to = 0; from < text.length; from = to + 1) {
     to = text.indexOf('\n', from)
-    const line = JSON.parse(text.slice(from, to)) as IndexLine
-    if (line[0] === 'package') packages.set(line[1], { path: line[1], fingerprint: line[2], manifest: line[3] })
-    else folders.set(line[1], { inode: line[2], modifiedMs: line[3], changedMs: line[4], names: line[5] })
+    for (const entry of JSON.parse(text.slice(from, to)) as readonly IndexEntry[]) {
+      if (entry[0] === 'package') packages.set(entry[1], { path: entry[1], fingerprint: entry[2], manifest: entry[3] })
+      else folders.set(entry[1], { inode: entry[2], modifiedMs: entry[3], changedMs: entry[4], names: entry[5] })
+    }
     const pause = breathe()
     if (pause !== undefined) await pause
   }
@@ -49,15 +51,8 @@ export async function readIndex(path: string): Promise<ManifestIndex | undefined
 }
 
 /** Replaces the index as one step; a reader sees the old one or the new one. */
-export async function writeIndex(path: string, lines: Iterable<IndexLine>): Promise<void> {
-  const breathe = timeSlice()
-  const texts: string[] = []
-  for (const line of lines) {
-    texts.push(JSON.stringify(line))
-    const pause = breathe()
-    if (pause !== undefined) await pause
-  }
-  const body = texts.length === 0 ? '' : `${texts.join('\n')}\n`
+export async function writeIndex(path: string, entries: Iterable<IndexEntry>): Promise<void> {
+  const body = await bodyOf(entries)
   const temporary = `${path}.${randomBytes(8).toString('hex')}`
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   try {
@@ -71,8 +66,23 @@ export async function writeIndex(path: string, lines: Iterable<IndexLine>): Prom
   }
 }
 
-/** One line of the index. */
-export type IndexLine =
+async function bodyOf(entries: Iterable<IndexEntry>): Promise<string> {
+  const breathe = timeSlice()
+  const lines: string[] = []
+  let line: IndexEntry[] = []
+  for (const entry of entries) {
+    line.push(entry)
+    if (line.length < entriesPerLine) continue
+    lines.push(`${JSON.stringify(line)}\n`)
+    line = []
+    const pause = breathe()
+    if (pause !== undefined) await pause
+  }
+  return `${lines.join('')}${JSON.stringify(line)}\n`
+}
+
+/** One entry of the index. */
+export type IndexEntry =
   | readonly ['package', path: string, fingerprint: string, manifest: unknown]
   | readonly ['folder', path: string, inode: number, modifiedMs: number, changedMs: number, names: readonly string[]]
 

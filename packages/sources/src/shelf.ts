@@ -91,7 +91,9 @@ export class Shelf {
     const { roots, stager, claims, depth, clock, cache } = this.#options
     if (this.#isFirst) await cache?.restore(this.#memo)
     const fromMs = clock.now()
-    const discovery = await discover(roots, { ...stager, names: this.#memo.names, claims, depth })
+    const { limits, ignore, store } = stager
+    const { names } = this.#memo
+    const discovery = await discover(roots, { limits, ignore, names, claims, depth, storeDirectory: store.directory })
     const changed = await this.#changed(discovery.places)
     const states = await Promise.all(changed.map((place) => this.#reads.run(() => contentState(place.look, signal))))
     const time = { fromMs, untilMs: clock.now() }
