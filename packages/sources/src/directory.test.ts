@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict'
-import { chmod, mkdir, readdir, rename, rm, symlink, writeFile } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { chmod, rename, rm, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import type { SourceListing } from '@backplane/kernel'
 import { temporaryDirectory } from '@backplane/testing'
-import type { Dialect } from './dialect.ts'
 import { directory, type DirectoryOptions } from './directory.ts'
+import { codesOf, idsOf, manifestOf, pathsOf, put, type Files } from './fixtures/package-folder.ts'
 import type { PackageLimits } from './limits.ts'
 
 const { signal } = new AbortController()
+const settleMs = 10
 
 test('folders are searched; a package is not searched further, nor are hidden ones and node_modules', async (t) => {
   const root = await temporaryDirectory(t)
@@ -145,106 +146,12 @@ for (const [what, limits, fits, exceeds] of limitTests) {
   })
 }
 
-test('a dialect reads folders and single modules that have no plugin.json', async (t) => {
-  const root = await temporaryDirectory(t)
-  await put(join(root, 'plugins'), 'modern', {}, { 'index.js': '', 'package.json': '{}' })
-  await write(join(root, 'plugins'), {
-    'legacy/package.json': '{"legacy": "acme/legacy"}',
-    'legacy/main.js': 'export const x = 1',
-    'single.ts': 'export const x: number = 1',
-    'notes.txt': 'no module',
-    'unclaimed/package.json': '{}',
-    'unclaimed/inner/plugin.json': JSON.stringify(manifestOf('inner')),
-    'unclaimed/inner/index.js': '',
-    'deeper/single.js': 'only directly in a plugin directory',
-  })
-  const asked: string[] = []
-  const dialect: Dialect = {
-    name: 'legacy',
-    read: async ({ path, kind }) => {
-      asked.push(`${kind} ${path.slice(root.length + 9)}`)
-      if (path.endsWith('single.ts')) return { manifest: manifestOf('single'), main: 'single.ts' }
-      if (path.endsWith('legacy')) return { manifest: manifestOf('legacy'), main: 'main.js', adapter: '/host/adapter.js' }
-      return undefined
-    },
-  }
-  const source = directory(join(root, 'plugins'), { store: join(root, 'store'), settleMs, dialects: [dialect] })
-  const listing = await source.list(signal)
-  assert.deepEqual(idsOf(listing), ['acme/legacy', 'acme/modern', 'acme/single', 'acme/inner'])
-  assert.deepEqual(asked.sort(), ['file single.ts', 'folder legacy', 'folder unclaimed'])
-  const [legacy, , single] = await Promise.all(listing.packages.map((found) => found.stage(signal)))
-  assert.ok(legacy?.code.kind === 'files' && single?.code.kind === 'files')
-  assert.deepEqual([legacy.code.main, legacy.code.adapter], ['main.js', '/host/adapter.js'])
-  assert.deepEqual(await readdir(single.code.directory), ['single.ts'])
-})
-
-test('a dialect is asked again only when its package changed', async (t) => {
-  const root = await temporaryDirectory(t)
-  await write(join(root, 'plugins'), { 'single.js': 'one' })
-  let asked = 0
-  const dialect: Dialect = {
-    name: 'legacy',
-    read: async () => ({ manifest: { ...manifestOf('single'), description: `${(asked += 1)}` }, main: 'single.js' }),
-  }
-  const source = directory(join(root, 'plugins'), { store: join(root, 'store'), settleMs, dialects: [dialect] })
-  for (let looks = 0; looks < 3; looks += 1) await source.list(signal)
-  assert.equal(asked, 1)
-  await write(join(root, 'plugins'), { 'single.js': 'two' })
-  const [found] = (await source.list(signal)).packages
-  assert.deepEqual(found?.manifest, { ...manifestOf('single'), description: '2' })
-})
-
-test('a package its dialect cannot read is a problem of its own', async (t) => {
-  const root = await temporaryDirectory(t)
-  await put(root, 'a')
-  await write(root, { 'broken/package.json': '{}' })
-  const read = async (): Promise<undefined> => {
-    throw new Error('no NewProvider')
-  }
-  const listing = await list(root, { dialects: [{ name: 'legacy', read }] })
-  assert.deepEqual(idsOf(listing), ['acme/a'])
-  assert.deepEqual(codesOf(listing), ['SOURCE_DIALECT_FAILED'])
-  assert.match(listing.problems[0]?.error.message ?? '', /no NewProvider/)
-})
-
-type Files = Readonly<Record<string, string>>
-
-const settleMs = 10
-
 function optionsFor(root: string): DirectoryOptions {
   return { store: join(root, '.store'), settleMs }
 }
 
 async function list(root: string, options: Partial<DirectoryOptions> = {}): Promise<SourceListing> {
   return directory(root, { ...optionsFor(root), ...options }).list(signal)
-}
-
-function manifestOf(name: string): Readonly<Record<string, unknown>> {
-  return { schemaVersion: 1, id: `acme/${name}`, version: '1.0.0', requires: { api: '^1.0.0' } }
-}
-
-async function put(root: string, path: string, fields: object = {}, files: Files = { 'index.js': '' }): Promise<void> {
-  const manifest = { ...manifestOf(basename(path)), ...fields }
-  await write(join(root, path), { 'plugin.json': JSON.stringify(manifest), ...files })
-}
-
-async function write(root: string, files: Files): Promise<void> {
-  for (const [path, text] of Object.entries(files)) {
-    await mkdir(dirname(join(root, path)), { recursive: true })
-    await writeFile(join(root, path), text)
-  }
-}
-
-function idsOf({ packages }: SourceListing): readonly unknown[] {
-  return packages.map(({ manifest }) => Reflect.get(Object(manifest), 'id') as unknown)
-}
-
-function pathsOf({ packages }: SourceListing): readonly string[] {
-  return packages.map(({ path }) => path)
-}
-
-function codesOf({ problems }: SourceListing): readonly string[] {
-  return problems.map(({ error }) => error.code)
 }
 
 /** Permissions do not stop the superuser, so the test gives its rights up until it ends. */

@@ -1,0 +1,77 @@
+import assert from 'node:assert/strict'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import type { Source } from '@backplane/kernel'
+import { temporaryDirectory } from '@backplane/testing'
+import type { Dialect } from './dialect.ts'
+import { directory } from './directory.ts'
+import { codesOf, idsOf, manifestOf, put, write } from './fixtures/package-folder.ts'
+
+const { signal } = new AbortController()
+
+test('a dialect reads folders and single modules that have no plugin.json', async (t) => {
+  const root = await temporaryDirectory(t)
+  await put(join(root, 'plugins'), 'modern', {}, { 'index.js': '', 'package.json': '{}' })
+  await write(join(root, 'plugins'), {
+    'legacy/package.json': '{"legacy": "acme/legacy"}',
+    'legacy/main.js': 'export const x = 1',
+    'single.ts': 'export const x: number = 1',
+    'notes.txt': 'no module',
+    'unclaimed/package.json': '{}',
+    'unclaimed/inner/plugin.json': JSON.stringify(manifestOf('inner')),
+    'unclaimed/inner/index.js': '',
+    'deeper/single.js': 'only directly in a plugin directory',
+  })
+  const asked: string[] = []
+  const dialect: Dialect = {
+    name: 'legacy',
+    read: async ({ path, kind }) => {
+      asked.push(`${kind} ${path.slice(root.length + 9)}`)
+      if (path.endsWith('single.ts')) return { manifest: manifestOf('single'), main: 'single.ts' }
+      if (path.endsWith('legacy')) return { manifest: manifestOf('legacy'), main: 'main.js', adapter: '/host/adapter.js' }
+      return undefined
+    },
+  }
+  const source = sourceWith(dialect, root)
+  const listing = await source.list(signal)
+  assert.deepEqual(idsOf(listing), ['acme/legacy', 'acme/modern', 'acme/single', 'acme/inner'])
+  assert.deepEqual(asked.sort(), ['file single.ts', 'folder legacy', 'folder unclaimed'])
+  const [legacy, , single] = await Promise.all(listing.packages.map((found) => found.stage(signal)))
+  assert.ok(legacy?.code.kind === 'files' && single?.code.kind === 'files')
+  assert.deepEqual([legacy.code.main, legacy.code.adapter], ['main.js', '/host/adapter.js'])
+  assert.deepEqual(await readdir(single.code.directory), ['single.ts'])
+})
+
+test('a dialect is asked again only when its package changed', async (t) => {
+  const root = await temporaryDirectory(t)
+  await write(join(root, 'plugins'), { 'single.js': 'one' })
+  let asked = 0
+  const dialect: Dialect = {
+    name: 'legacy',
+    read: async () => ({ manifest: { ...manifestOf('single'), description: `${(asked += 1)}` }, main: 'single.js' }),
+  }
+  const source = sourceWith(dialect, root)
+  for (let looks = 0; looks < 3; looks += 1) await source.list(signal)
+  assert.equal(asked, 1)
+  await write(join(root, 'plugins'), { 'single.js': 'two' })
+  const [found] = (await source.list(signal)).packages
+  assert.deepEqual(found?.manifest, { ...manifestOf('single'), description: '2' })
+})
+
+test('a package its dialect cannot read is a problem of its own', async (t) => {
+  const root = await temporaryDirectory(t)
+  await put(join(root, 'plugins'), 'a')
+  await write(join(root, 'plugins'), { 'broken/package.json': '{}' })
+  const read = async (): Promise<undefined> => {
+    throw new Error('no NewProvider')
+  }
+  const listing = await sourceWith({ name: 'legacy', read }, root).list(signal)
+  assert.deepEqual(idsOf(listing), ['acme/a'])
+  assert.deepEqual(codesOf(listing), ['SOURCE_DIALECT_FAILED'])
+  assert.match(listing.problems[0]?.error.message ?? '', /no NewProvider/)
+})
+
+function sourceWith(dialect: Dialect, root: string): Source {
+  return directory(join(root, 'plugins'), { store: join(root, 'store'), settleMs: 10, dialects: [dialect] })
+}
