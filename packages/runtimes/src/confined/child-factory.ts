@@ -37,7 +37,8 @@ interface OwnPlace {
   readonly reads: readonly string[]
   readonly writes: readonly string[]
   readonly cwd: string
-  readonly boot: ChildBoot
+  readonly preload: boolean
+  readonly slot?: string
 }
 
 /** Makes children for the confined tier, or takes them from its pool. Dispose it to end the pool and remove its files. */
@@ -60,12 +61,6 @@ export class ChildFactory implements AsyncDisposable {
     await this.#spares.fill()
   }
 
-  /** What the guest's modules resolve the given names to. */
-  async modules(): Promise<HostModules> {
-    const { files } = await this.#prepare()
-    return { ...this.#options.modules, '@backplane/sdk': files.sdkUrl }
-  }
-
   /** What must be readable for an adapter to be loaded. */
   async readsOf(adapter: string | undefined): Promise<readonly string[]> {
     if (adapter === undefined) return []
@@ -81,7 +76,7 @@ export class ChildFactory implements AsyncDisposable {
   async make(shape: ChildShape, { code, data, exchange }: Directories): Promise<GuestBody> {
     const { files } = await this.#prepare()
     const cwd = await mkdtemp(join(files.directory, 'run-'))
-    const body = await this.#spawn(shape, { reads: [code, data, exchange], writes: [data, exchange], cwd, boot: { preload: [] } })
+    const body = await this.#spawn(shape, { reads: [code, data, exchange], writes: [data, exchange], cwd, preload: false })
     void body.ended.then(() => rm(cwd, { recursive: true, force: true })).catch(() => undefined)
     return body
   }
@@ -113,12 +108,12 @@ export class ChildFactory implements AsyncDisposable {
     const { code, data, exchange } = slot.paths
     const inside = (path: string): string => `${path}/*`
     const writes = [inside(data), inside(exchange)]
-    const preload = Object.values(await this.modules())
     const body = await this.#spawn(shape, {
       reads: [inside(code), ...writes],
       writes,
       cwd: slot.directory,
-      boot: { preload, slot: code },
+      preload: true,
+      slot: code,
     })
     void body.ended.then(() => slot[Symbol.asyncDispose]()).catch(() => undefined)
     return { ...body, slot, shape }
@@ -132,7 +127,9 @@ export class ChildFactory implements AsyncDisposable {
       writes: [...own.writes, ...shape.writes],
     })
     const { launcher, output = {} } = this.#options
-    return childBody({ launcher, flags, main: files.main, boot: own.boot, cwd: own.cwd, output })
+    const modules: HostModules = { ...this.#options.modules, '@backplane/sdk': files.sdkUrl }
+    const boot: ChildBoot = { modules, preload: own.preload, ...(own.slot === undefined ? {} : { slot: own.slot }) }
+    return childBody({ launcher, flags, main: files.main, boot, cwd: own.cwd, output })
   }
 
   #prepare(): Promise<Prepared> {

@@ -35,15 +35,14 @@ async function place(factory: ChildFactory, request: StartRequest, launcher: str
   const code = filesOf(request, 'confined')
   const real = await realDirectories({ ...request.directories, code: code.directory })
   const shape = await shapeOf({ ...request, directories: real }, await factory.readsOf(code.adapter))
-  const modules = await factory.modules()
   const extra = programsOf(request, launcher)
   const spare = await factory.takeSpare(shape, real)
   if (spare === undefined) {
     const body = await factory.make(shape, real)
-    return { body, code: { ...code, directory: real.code }, directories: real, modules, extra }
+    return { body, code: { ...code, directory: real.code }, directories: real, extra }
   }
   const { body, directories, dropped } = spare
-  return { body, code: { ...code, directory: directories.code }, directories, modules, extra: { ...extra, dropped } }
+  return { body, code: { ...code, directory: directories.code }, directories, extra: { ...extra, dropped } }
 }
 
 /** The permission model matches paths as they are written, so only real ones are given. */

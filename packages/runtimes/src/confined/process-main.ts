@@ -1,14 +1,14 @@
 import { descriptorChannel } from '@backplane/rpc'
 import { ownPrograms, type OwnedPrograms } from '../guest/owned-programs.ts'
+import { provideGuestModules, type GuestModules } from '../guest/guest-modules.ts'
 import { keepNamesUnder } from '../guest/module-map.ts'
-import { serveGuest, type GuestStart } from '../session-link/guest-session.ts'
+import type { GuestRequest } from '../guest/plugin-scope.ts'
+import { serveGuest } from '../session-link/guest-session.ts'
 import type { DroppedPermission } from './child-shape.ts'
 
 /** What a child is told on its command line. */
-export interface ProcessBoot {
+export interface ProcessBoot extends GuestModules {
   readonly hostPid: number
-  /** Modules loaded ahead, by URL; one that fails is left to the plugin that wants it. */
-  readonly preload: readonly string[]
   /** Where a process started ahead will find its plugin's code. */
   readonly slot?: string
 }
@@ -39,11 +39,11 @@ exitIfOrphaned()
 if (boot.slot !== undefined) keepNamesUnder(boot.slot)
 const session = serveGuest({
   channel: descriptorChannel(3),
-  beforeLoad: ({ dropped = [], programs }: GuestStart & ConfinedStart) => {
+  beforeLoad: ({ dropped = [], programs }: GuestRequest & ConfinedStart) => {
     exitIfOrphaned()
     for (const permission of dropped) drop(permission)
     if (programs !== undefined) ownPrograms(programs)
   },
 })
 void session.ended.then(({ kind }) => exit(kind === 'violated' ? 76 : 0))
-void Promise.allSettled(boot.preload.map((url) => import(url)))
+provideGuestModules(boot)

@@ -1,5 +1,6 @@
 import type { Enforcement, StartRequest } from '@backplane/kernel'
 import { layOutGuest, type GuestFiles } from '../bundle/guest-files.ts'
+import type { GuestModules } from '../guest/guest-modules.ts'
 import { hostConditions } from '../host-conditions.ts'
 import { SpareBodies, type Shape } from '../pool/spare-bodies.ts'
 import type { GuestBody } from '../session-link/guest-body.ts'
@@ -49,12 +50,7 @@ class WorkerFactory implements AsyncDisposable {
   constructor(options: ContainedOptions) {
     this.#options = options
     const { size = 0, memoryMiB = 256 } = options.pool ?? {}
-    const preload = async (): Promise<readonly string[]> => Object.values(await this.#modules())
-    this.#spares = new SpareBodies({
-      size,
-      usual: workerShape(memoryMiB),
-      make: async (shape) => this.#make(shape, await preload()),
-    })
+    this.#spares = new SpareBodies({ size, usual: workerShape(memoryMiB), make: (shape) => this.#make(shape, true) })
   }
 
   /** Does ahead what the first start would wait for. Errors are left to that start. */
@@ -66,8 +62,8 @@ class WorkerFactory implements AsyncDisposable {
   async place(request: StartRequest): Promise<Placement> {
     const code = filesOf(request, 'contained')
     const shape = workerShape(request.limits.memoryMiB)
-    const body = this.#spares.take(shape) ?? (await this.#make(shape, []))
-    return { body, code, directories: request.directories, modules: await this.#modules() }
+    const body = this.#spares.take(shape) ?? (await this.#make(shape, false))
+    return { body, code, directories: request.directories }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -76,15 +72,11 @@ class WorkerFactory implements AsyncDisposable {
     await files?.[Symbol.asyncDispose]()
   }
 
-  async #make({ memoryMiB }: WorkerShape, preload: readonly string[]): Promise<GuestBody> {
-    const { main } = await this.#layOut()
-    const { output = {} } = this.#options
-    return workerBody({ main, preload, memoryMiB, output, execArgv: hostConditions(process.execArgv) })
-  }
-
-  async #modules(): Promise<Placement['modules']> {
-    const { sdkUrl } = await this.#layOut()
-    return { ...this.#options.modules, '@backplane/sdk': sdkUrl }
+  async #make({ memoryMiB }: WorkerShape, preload: boolean): Promise<GuestBody> {
+    const { main, sdkUrl } = await this.#layOut()
+    const { output = {}, modules } = this.#options
+    const guest: GuestModules = { modules: { ...modules, '@backplane/sdk': sdkUrl }, preload }
+    return workerBody({ main, guest, memoryMiB, output, execArgv: hostConditions(process.execArgv) })
   }
 
   #layOut(): Promise<GuestFiles> {

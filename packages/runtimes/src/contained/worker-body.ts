@@ -1,6 +1,7 @@
 import { MessageChannel, Worker } from 'node:worker_threads'
 import type { ExitCause } from '@backplane/kernel'
 import { portChannel } from '@backplane/rpc'
+import type { GuestModules } from '../guest/guest-modules.ts'
 import { PluginOutput, type OutputLimits } from '../output/plugin-output.ts'
 import type { GuestBody } from '../session-link/guest-body.ts'
 import type { WorkerBoot } from './worker-main.ts'
@@ -10,15 +11,15 @@ export interface WorkerOptions {
   /** The guest's program. */
   readonly main: string
   readonly execArgv: readonly string[]
-  readonly preload: readonly string[]
+  readonly guest: GuestModules
   readonly memoryMiB: number
   readonly output: Partial<OutputLimits>
 }
 
 /** Starts a worker thread for a guest: empty environment, output captured, heap limited. */
-export function workerBody({ main, execArgv, preload, memoryMiB, output: limits }: WorkerOptions): GuestBody {
+export function workerBody({ main, execArgv, guest, memoryMiB, output: limits }: WorkerOptions): GuestBody {
   const { port1, port2 } = new MessageChannel()
-  const boot: WorkerBoot = { port: port2, preload }
+  const boot: WorkerBoot = { ...guest, port: port2 }
   const worker = new Worker(main, {
     workerData: boot,
     transferList: [port2],

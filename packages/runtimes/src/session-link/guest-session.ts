@@ -1,21 +1,15 @@
 import { createSession, type Channel, type Handler, type Session } from '@backplane/rpc'
 import { runtimeErrors } from '../errors.ts'
-import { provideModules, type HostModules } from '../guest/module-map.ts'
 import type { GuestRequest } from '../guest/plugin-scope.ts'
 import { startGuest, type Guest } from '../guest/start-guest.ts'
 import { hostLinkOverSession } from './host-link-over-session.ts'
 import { invokerHandler } from './invoker-handler.ts'
 
-/** What the host sends to have a plugin started; the answer is its contributions. */
-export interface GuestStart extends GuestRequest {
-  readonly modules: HostModules
-}
-
 /** Where a guest runs. */
 export interface GuestPlace {
   readonly channel: Channel
   /** Asked just before the plugin's code is loaded; throwing refuses the start. */
-  readonly beforeLoad: (start: GuestStart) => void
+  readonly beforeLoad: (start: GuestRequest) => void
 }
 
 /** The host is trusted by its plugins, so what it sends has room; what it takes, it says itself in its `hello`. */
@@ -31,9 +25,8 @@ export function serveGuest({ channel, beforeLoad }: GuestPlace): Session {
       stream: (target, value, call) => running.stream(target, value, call),
       call: async (target, value, call) => {
         if (target === 'start') {
-          const start = value as GuestStart
+          const start = value as GuestRequest
           beforeLoad(start)
-          provideModules(start.modules)
           starting = startGuest(start, hostLinkOverSession(session), call.signal)
           const guest = await starting
           running = invokerHandler(guest.invoker)

@@ -2,10 +2,9 @@ import type { HostLink, Instance, StartRequest } from '@backplane/kernel'
 import { createSession } from '@backplane/rpc'
 import type { Directories, Tier } from '@backplane/sdk'
 import { runtimeErrors } from '../errors.ts'
-import type { HostModules } from '../guest/module-map.ts'
+import type { GuestRequest } from '../guest/plugin-scope.ts'
 import { checkedContributions } from './checked-contributions.ts'
 import type { GuestBody } from './guest-body.ts'
-import type { GuestStart } from './guest-session.ts'
 import { hostLinkHandler } from './host-link-handler.ts'
 import { SessionInstance } from './session-instance.ts'
 
@@ -14,7 +13,6 @@ export interface Placement {
   readonly body: GuestBody
   readonly code: { readonly kind: 'files'; readonly directory: string; readonly main: string; readonly adapter?: string }
   readonly directories: Directories
-  readonly modules: HostModules
   /** What else the guest is told. */
   readonly extra?: object
 }
@@ -41,7 +39,7 @@ export async function startOverSession(
   })
   const instance = new SessionInstance({ tier, plugin, body, session, directories })
   try {
-    const answer = await instance.start(guestStart(placement, request), signal)
+    const answer = await instance.start(guestRequest(placement, request), signal)
     instance.contributions = checkedContributions(answer, request)
     return instance
   } catch (error) {
@@ -50,9 +48,9 @@ export async function startOverSession(
   }
 }
 
-function guestStart({ code, directories, modules, extra }: Placement, request: StartRequest): GuestStart {
+function guestRequest({ code, directories, extra }: Placement, request: StartRequest): GuestRequest {
   const { plugin, host, config, declared } = request
-  return { plugin, host, code, config, declared, directories, modules, ...extra }
+  return { plugin, host, code, config, declared, directories, ...extra }
 }
 
 /** The code of a plugin that runs apart from its host. Errors: `RUNTIME_CODE_UNSUPPORTED`. */
