@@ -146,6 +146,18 @@ test('several disks are files beside one manifest that says which one boots, and
   assert.deepEqual(bed.cleaned, [], 'a good export leaves nothing to clean up')
 })
 
+test('of endless warnings the first are kept, each cut to a length', async (t) => {
+  const bed = await makeBed(t)
+  const result = await runExport(
+    bed.input(async function* () {
+      yield* abc()
+      for (let index = 0; index < 300; index++) yield { kind: 'warning', stage: 's', message: 'm'.repeat(3000) }
+    }),
+  )
+  const { warnings } = await readArtifactManifest(String(result.metadata['manifest']))
+  assert.deepEqual([warnings.length, warnings[0]?.message.length], [200, 2000])
+})
+
 test('only the owner may read an exported disk', async (t) => {
   const bed = await makeBed(t)
   const result = await runExport(bed.input(abc))
