@@ -7,6 +7,7 @@ import { candidateOf, isSame } from './stages/candidate.ts'
 import { discover, type Discovered } from './stages/discover.ts'
 import { isUnfit, Resolver } from './stages/resolve.ts'
 import { introduce, reconsider, replace, withdraw } from './succession.ts'
+import type { Switches } from './switches.ts'
 
 /** What was found for one id; what lost by precedence is named by its path. */
 interface Wanted {
@@ -19,9 +20,6 @@ interface Applied {
   readonly updated: string[]
   readonly changes: { readonly plugin: Plugin; readonly work: Promise<void> }[]
 }
-
-/** Why plugins are switched off by the operator: id → reason. Survives restarts. */
-export type Switches = Map<string, string>
 
 /** Brings the kernel's plugins in line with what the sources have: one pass, the same for the first load and every later one. */
 export class Catalogue {
@@ -103,7 +101,7 @@ export class Catalogue {
   /** What did not fit a moment ago may fit now, so everything is looked at again; what serves goes on as it is. */
   #resolve(candidates: ReadonlyMap<string, Candidate>): void {
     const { points, plugins } = this.#core
-    const offReason = (candidate: Candidate): string | undefined => candidate.denied ?? this.#switches.get(candidate.id)
+    const offReason = (candidate: Candidate): string | undefined => candidate.denied ?? this.#switches.reason(candidate.id)
     const serves = ({ id }: Candidate): boolean => plugins.get(id)?.serving !== undefined
     const resolver = new Resolver({ candidates, points, offReason, serves })
     for (const candidate of candidates.values()) {
@@ -126,7 +124,7 @@ export class Catalogue {
       const plugin = core.plugins.get(id)
       if (plugin === undefined) {
         applied.added.push(id)
-        introduce(core, candidate, { shadowed: wanted.get(id)?.shadowed ?? [], off: this.#switches.get(id) })
+        introduce(core, candidate, { shadowed: wanted.get(id)?.shadowed ?? [], off: this.#switches.reason(id) })
       } else if (plugin.candidate === candidate) {
         reconsider(core, plugin)
       } else if (plugin.rejected !== candidate && plugin.incoming !== candidate) {

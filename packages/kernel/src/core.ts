@@ -71,7 +71,7 @@ export function createCore(options: KernelOptions, stopping: AbortSignal, relist
     store: options.store ?? memoryStore(),
     events: createEventLog(clock, log),
     plugins: new Map(),
-    points: new Points(options.points),
+    points: new Points(options.points, log),
     inFlight,
     dispatcher: new Dispatcher({
       ...ends,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { defineHook, defineProvider, unary, type Schema } from '@backplane/sdk'
+import { defineHook, defineProvider, unary, type Schema, type Scope } from '@backplane/sdk'
 import { fakeClock, inlineRuntime, inlineSource, testKernel } from '@backplane/testing'
 import { echo, echoPlugin, points, text } from './fixtures/demo-points.ts'
 import { createKernel } from './index.ts'
@@ -38,7 +38,7 @@ test('an eager plugin, and one at an eager point, start with the kernel', async 
   const eager = echoPlugin({ id: 'demo/eager', manifest: { activation: 'eager' } })
   const bound = {
     manifest: { id: 'demo/bound', contributes: { 'demo.alarm': { ring: {} } } },
-    setup: (scope: import('@backplane/sdk').Scope) => scope.on(alarm, 'ring', () => undefined),
+    setup: (scope: Scope) => scope.on(alarm, 'ring', () => undefined),
   }
   await using t = await testKernel({ points: [...points, alarm], plugins: [eager, bound, echoPlugin()] })
   const states = Object.fromEntries(t.kernel.report.plugins.map(({ id, state }) => [id, state]))
@@ -78,7 +78,7 @@ test('a schema that answers with a promise is refused, at the latest when a valu
   const point = defineProvider('demo.slow', { say: unary(text, sometimes) })
   const plugin = {
     manifest: { id: 'demo/slow', contributes: { 'demo.slow': { it: {} } } },
-    setup: (scope: import('@backplane/sdk').Scope) => scope.provide(point, 'it', { say: (value) => value }),
+    setup: (scope: Scope) => scope.provide(point, 'it', { say: (value) => value }),
   }
   await using t = await testKernel({ points: [point], plugins: [plugin] })
   assert.equal(await t.kernel.provider(point, 'it').say('a'), 'a')
@@ -104,7 +104,7 @@ test('disposing stops plugins before what they need, runs cleanups, and can be d
   const order: string[] = []
   const named = (id: string, dependencies: readonly string[]) => ({
     manifest: { id, activation: 'eager', dependencies: dependencies.map((other) => ({ id: other, range: '*' })) },
-    setup: (scope: import('@backplane/sdk').Scope) => {
+    setup: (scope: Scope) => {
       order.push(`start ${id}`)
       scope.defer(() => void order.push(`stop ${id}`))
     },

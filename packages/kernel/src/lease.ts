@@ -3,6 +3,7 @@ import type { CallRequest } from './active-call.ts'
 import { abortError } from './active-call.ts'
 import { handleOf, pinnedLane } from './client.ts'
 import type { Core } from './core.ts'
+import type { Generation } from './generation.ts'
 import type { Lease } from './kernel.ts'
 import { hostLane } from './named-lane.ts'
 
@@ -15,8 +16,9 @@ export async function takeLease<P extends ProviderPoint>(
 ): Promise<Lease<P>> {
   const table = core.points.table(point.id, 'provider')
   const lane = hostLane(core, table, name)
-  const generation = await bounded(core, lane.generation(lane.plugin()), request)
-  if (generation.ended !== undefined) throw generation.ended
+  let generation: Generation
+  do generation = await bounded(core, lane.generation(lane.plugin()), request)
+  while (generation.retiredAtMs !== undefined)
   generation.leases += 1
   let isHeld = true
   return {

@@ -1,98 +1,107 @@
 import { didYouMean } from '@backplane/sdk'
-import type { Catalogue, Switches } from './catalogue.ts'
+import type { Catalogue } from './catalogue.ts'
 import type { Core } from './core.ts'
 import { kernelErrors } from './errors.ts'
 import type { PluginDirectory, RefreshReport } from './kernel.ts'
 import type { Plugin } from './plugin.ts'
-import type { Store } from './ports.ts'
+import { stateNamespace } from './plugin-state.ts'
+import type { PluginRecord } from './record.ts'
+import type { Refresher } from './refresher.ts'
 import { renew, switchOff, withdraw } from './succession.ts'
-
-/** Where the store keeps what the operator switched off. */
-const namespace = 'kernel'
-const prefix = 'disabled/'
-
-/** Reads which plugins are switched off, and why. */
-export async function readSwitches(store: Store): Promise<Switches> {
-  const switches: Switches = new Map()
-  for (const key of await store.keys(namespace, prefix)) {
-    switches.set(key.slice(prefix.length), (await store.get(namespace, key)) ?? 'it was disabled')
-  }
-  return switches
-}
+import type { Switches } from './switches.ts'
 
 /** What an operator may do with the plugins. */
-export function pluginCommands(
-  core: Core,
-  catalogue: Catalogue,
-  switches: Switches,
-  refresh: () => Promise<RefreshReport>,
-): PluginDirectory {
-  const find = (id: string): Plugin => {
-    const plugin = lookUp(core, id)
-    if (plugin !== undefined) return plugin
-    throw kernelErrors.error('PLUGIN_UNKNOWN', { plugin: id, suggestion: didYouMean(id, core.plugins.keys()) }, { plugin: id })
-  }
-  return {
-    list: () => [...core.plugins.values()].sort((a, b) => (a.id < b.id ? -1 : 1)).map((plugin) => plugin.record()),
-    get: (id) => lookUp(core, id)?.record(),
-    refresh: async (signal) => {
-      signal?.throwIfAborted()
-      return refresh()
-    },
-    reload: async (id) => {
-      const plugin = find(id)
-      const { generation } = plugin
-      plugin.rejected = undefined
-      await refresh()
-      if (plugin.generation === generation && core.plugins.get(plugin.id) === plugin) await renew(core, plugin)
-      return plugin.record()
-    },
-    enable: async (id) => {
-      const plugin = find(id)
-      const { denied } = plugin.candidate
-      if (denied !== undefined)
-        throw kernelErrors.error('POLICY_DENIED', { plugin: plugin.id, reason: denied }, { plugin: plugin.id })
-      if (switches.delete(plugin.id)) {
-        await core.store.delete(namespace, prefix + plugin.id)
-        plugin.off = undefined
-        await plugin.quiet()
-        await catalogue.review()
-      }
-      return plugin.record()
-    },
-    disable: async (id, reason = 'it was disabled') => {
-      const plugin = find(id)
-      switches.set(plugin.id, reason)
-      await core.store.set(namespace, prefix + plugin.id, reason)
-      await switchOff(core, plugin, reason)
-      await catalogue.review()
-      return plugin.record()
-    },
-    remove: async (id, { keepState = false } = {}) => {
-      const plugin = find(id)
-      catalogue.forget(plugin)
-      await withdraw(core, plugin, 'it was removed')
-      await catalogue.review()
-      if (keepState) return
-      switches.delete(plugin.id)
-      await core.store.delete(namespace, prefix + plugin.id)
-      await core.store.clear(`plugin/${plugin.id}`)
-      await core.directories.forget(plugin.id)
-    },
-    start: async (id) => {
-      const plugin = find(id)
-      plugin.retryAtMs = 0
-      if (plugin.serving === undefined) await Promise.allSettled([core.activate(plugin)])
-      return plugin.record()
-    },
-  }
-}
+export class PluginCommands implements PluginDirectory {
+  readonly #core: Core
+  readonly #catalogue: Catalogue
+  readonly #switches: Switches
+  readonly #refresher: Refresher
 
-/** By id, or by the part after the slash when only one plugin has it. Errors: `PLUGIN_AMBIGUOUS`. */
-function lookUp(core: Core, id: string): Plugin | undefined {
-  const exact = core.plugins.get(id)
-  if (exact !== undefined || id.includes('/')) return exact
-  const candidates = [...core.plugins.keys()].filter((known) => known.endsWith(`/${id}`))
-  if (candidates.length > 1) throw kernelErrors.error('PLUGIN_AMBIGUOUS', { name: id, candidates: candidates.sort().join(', ') })
-  return core.plugins.get(candidates[0] ?? '')
+  constructor(core: Core, parts: { readonly catalogue: Catalogue; readonly switches: Switches; readonly refresher: Refresher }) {
+    this.#core = core
+    this.#catalogue = parts.catalogue
+    this.#switches = parts.switches
+    this.#refresher = parts.refresher
+  }
+
+  readonly list = (): readonly PluginRecord[] => {
+    const plugins = [...this.#core.plugins.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
+    return plugins.map((plugin) => plugin.record())
+  }
+
+  readonly get = (id: string): PluginRecord | undefined => this.#lookUp(id)?.record()
+
+  readonly refresh = async (signal?: AbortSignal): Promise<RefreshReport> => {
+    signal?.throwIfAborted()
+    return this.#refresher.refresh()
+  }
+
+  readonly reload = async (id: string): Promise<PluginRecord> => {
+    const plugin = this.#find(id)
+    const { generation } = plugin
+    plugin.rejected = undefined
+    await this.#refresher.refresh()
+    if (plugin.generation === generation && this.#core.plugins.get(plugin.id) === plugin) await renew(this.#core, plugin)
+    return plugin.record()
+  }
+
+  readonly enable = async (id: string): Promise<PluginRecord> => {
+    const plugin = this.#find(id)
+    const { denied } = plugin.candidate
+    if (denied !== undefined)
+      throw kernelErrors.error('POLICY_DENIED', { plugin: plugin.id, reason: denied }, { plugin: plugin.id })
+    if (await this.#switches.on(plugin.id)) {
+      plugin.off = undefined
+      await plugin.quiet()
+      await this.#catalogue.review()
+    }
+    return plugin.record()
+  }
+
+  readonly disable = async (id: string, reason = 'it was disabled'): Promise<PluginRecord> => {
+    const plugin = this.#find(id)
+    await this.#switches.off(plugin.id, reason)
+    await switchOff(this.#core, plugin, reason)
+    await this.#catalogue.review()
+    return plugin.record()
+  }
+
+  readonly remove = async (id: string, options: { readonly keepState?: boolean } = {}): Promise<void> => {
+    const plugin = this.#find(id)
+    this.#catalogue.forget(plugin)
+    await withdraw(this.#core, plugin, 'it was removed')
+    await this.#catalogue.review()
+    if (options.keepState === true) return
+    await this.#switches.on(plugin.id)
+    await this.#core.store.clear(stateNamespace(plugin.id))
+    await this.#core.directories.forget(plugin.id)
+  }
+
+  readonly start = async (id: string): Promise<PluginRecord> => {
+    const plugin = this.#find(id)
+    plugin.retryAtMs = 0
+    if (plugin.serving === undefined) await Promise.allSettled([this.#core.activate(plugin)])
+    return plugin.record()
+  }
+
+  #find(id: string): Plugin {
+    const plugin = this.#lookUp(id)
+    if (plugin !== undefined) return plugin
+    const suggestion = didYouMean(id, this.#core.plugins.keys())
+    throw kernelErrors.error('PLUGIN_UNKNOWN', { plugin: id, suggestion }, { plugin: id })
+  }
+
+  /** By id, or by the part after the slash when only one plugin has it. Errors: `PLUGIN_AMBIGUOUS`. */
+  #lookUp(id: string): Plugin | undefined {
+    const { plugins } = this.#core
+    const exact = plugins.get(id)
+    if (exact !== undefined || id.includes('/')) return exact
+    const candidates = [...plugins.keys()].filter((known) => known.endsWith(`/${id}`))
+    const [only] = candidates
+    if (candidates.length <= 1) return only === undefined ? undefined : plugins.get(only)
+    throw kernelErrors.error('PLUGIN_AMBIGUOUS', {
+      name: id,
+      candidates: candidates.toSorted((a, b) => (a < b ? -1 : 1)).join(', '),
+    })
+  }
 }

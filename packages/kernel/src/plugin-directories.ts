@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 
 /** Where plugins may keep and hand over files: `plugins/<publisher>/<name>/{data,exchange/<generation>}`. */
 export class PluginDirectories implements AsyncDisposable {
@@ -13,18 +13,19 @@ export class PluginDirectories implements AsyncDisposable {
     this.#given = dataDirectory
   }
 
-  /** Makes the directories of one generation; what an earlier process left for hand-over is removed first. */
-  async create(plugin: string, generation: number): Promise<{ readonly data: string; readonly exchange: string }> {
+  async locate(plugin: string, generation: number): Promise<{ readonly data: string; readonly exchange: string }> {
     const own = join(await this.#path(), 'plugins', plugin)
-    const data = join(own, 'data')
-    const exchange = join(own, 'exchange', String(generation))
+    return { data: join(own, 'data'), exchange: join(own, 'exchange', String(generation)) }
+  }
+
+  /** Makes the directories of one generation; what an earlier process left for hand-over is removed first. */
+  async create(plugin: string, { data, exchange }: { readonly data: string; readonly exchange: string }): Promise<void> {
     if (!this.#cleaned.has(plugin)) {
       this.#cleaned.add(plugin)
-      await rm(join(own, 'exchange'), { recursive: true, force: true })
+      await rm(dirname(exchange), { recursive: true, force: true })
     }
     await mkdir(data, { recursive: true, mode: 0o700 })
     await mkdir(exchange, { recursive: true, mode: 0o700 })
-    return { data, exchange }
   }
 
   async removeExchange(exchange: string): Promise<void> {

@@ -3,12 +3,15 @@ import { kernelErrors } from './errors.ts'
 import type { DataEntry, PointListener, PointUser } from './kernel.ts'
 import { type Plugin, unavailableReason } from './plugin.ts'
 import { type Binding, PointTable } from './point-table.ts'
+import type { Log } from './ports.ts'
+import { messageOf } from './thrown.ts'
 
 /** Names of removed plugins that are remembered. */
 const mostGone = 256
 
 /** What is contributed where: the index from point and name to plugin, and the changes of it. */
 export class Points {
+  readonly #log: Log
   readonly #tables = new Map<string, PointTable>()
   /** Plugins that are known and do not count; they are listed with their reason. */
   readonly #unusable = new Set<Plugin>()
@@ -17,7 +20,8 @@ export class Points {
   readonly #gone = new Map<string, { readonly plugin: string; readonly reason: string }>()
 
   /** Errors: `POINT_INVALID`, `POINT_SCHEMA_ASYNC`. */
-  constructor(points: readonly Point[]) {
+  constructor(points: readonly Point[], log: Log) {
+    this.#log = log
     for (const point of points) {
       if (this.#tables.has(point.id)) throw kernelErrors.error('POINT_INVALID', { point: point.id, problem: 'is given twice' })
       this.#tables.set(point.id, new PointTable(point))
@@ -170,7 +174,15 @@ export class Points {
   #flush(): void {
     const dirty = [...this.#dirty]
     this.#dirty.clear()
-    for (const table of dirty) for (const watch of this.#watches.get(table) ?? []) this.#tell(table, watch, false)
+    for (const table of dirty) {
+      for (const watch of this.#watches.get(table) ?? []) {
+        try {
+          this.#tell(table, watch, false)
+        } catch (error) {
+          this.#log.write({ level: 'error', message: `what watches ${table.point.id} threw: ${messageOf(error)}` })
+        }
+      }
+    }
   }
 
   #tell(table: PointTable, watch: Watch, always: boolean): void {

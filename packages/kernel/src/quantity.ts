@@ -24,6 +24,7 @@ export function durationMs(text: string): number | undefined {
 
 function quantity(text: string, units: Readonly<Record<string, number>>): number | undefined {
   const match = /^(\d+(?:\.\d+)?)([a-zA-Z]+)$/.exec(text)
-  const unit = match === null ? undefined : units[match[2] ?? '']
+  const name = match?.[2] ?? ''
+  const unit = Object.hasOwn(units, name) ? units[name] : undefined
   return match === null || unit === undefined ? undefined : Math.floor(Number(match[1]) * unit)
 }

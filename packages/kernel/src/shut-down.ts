@@ -1,6 +1,7 @@
 import type { Core } from './core.ts'
 import { quiesce, setState } from './lifecycle.ts'
 import type { Plugin } from './plugin.ts'
+import { runtimeSlackMs, within } from './stages/stop.ts'
 import type { Refresher } from './refresher.ts'
 
 /**
@@ -24,7 +25,8 @@ export async function shutDown(
     return stop
   }
   await Promise.allSettled([...core.plugins.values()].filter(isRunning).map(stopPlugin))
-  await Promise.allSettled(core.options.runtimes.map((runtime) => runtime[Symbol.asyncDispose]()))
+  const limitMs = core.times.stopMs + runtimeSlackMs
+  await Promise.allSettled(core.options.runtimes.map((runtime) => within(core, limitMs, runtime[Symbol.asyncDispose]())))
   core.inFlight[Symbol.dispose]()
   if (core.options.store === undefined) await core.store[Symbol.asyncDispose]()
   await core.directories[Symbol.asyncDispose]().catch(() => undefined)

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { test } from 'node:test'
-import type { Scope } from '@backplane/sdk'
-import { inlineRuntime, inlineSource, testKernel, type InlinePlugin, type TestKernelOptions } from '@backplane/testing'
+import { PlatformError, type Scope } from '@backplane/sdk'
+import { inlineRuntime, testKernel, type InlinePlugin, type TestKernelOptions } from '@backplane/testing'
 import { echo, echoPlugin, points, store, titles } from '../fixtures/demo-points.ts'
-import type { FoundPackage, Grants, Instance, Kernel, Limits, PackageCode, Runtime, Source, StartRequest } from '../index.ts'
+import { startingWith } from '../fixtures/starting-with.ts'
+import type { Kernel } from '../index.ts'
 
 const failure = (kernel: Kernel, id = 'demo/it'): string => {
   const state = kernel.plugins.get(id)?.state
@@ -88,88 +89,6 @@ test('permissions become grants: places are filled, URLs become host and port, .
   assert.deepEqual([grants.exec, grants.net], [['qemu-img'], ['api.example.org:443', '10.0.0.1:22']])
 })
 
-test('limits: the plugin may ask for less than the host allows, never for more; the operator decides', async () => {
-  let limits: Limits | undefined
-  const runtime = inlineRuntime()
-  const watching = startingWith(runtime, async (request, start) => {
-    limits = request.limits
-    return start(request)
-  })
-  const asked = { memory: '1GiB', concurrency: 4, timeout: '2m', state: '1kB' }
-  const options = { runtimes: [watching], limits: { memoryMiB: 512, timeoutMs: 30_000 } }
-  assert.equal(await started(it({ limits: asked }), options), 'active')
-  assert.deepEqual([limits?.memoryMiB, limits?.concurrency, limits?.timeoutMs, limits?.stateBytes], [512, 4, 30_000, 1_000])
-  assert.equal(await started(it({ limits: asked }), { ...options, settings: () => ({ limits: { memoryMiB: 2_048 } }) }), 'active')
-  assert.equal(limits?.memoryMiB, 2_048)
-})
-
-test('a plugin may choose a stronger tier than policy, never a weaker one, and none the host lacks', async () => {
-  const external = (plugin: InlinePlugin): TestKernelOptions => ({
-    sources: [inlineSource([plugin], { origin: 'external' })],
-    plugins: [],
-  })
-  assert.match(
-    await started(it({}), external(it({}))),
-    /POLICY_TIER_UNAVAILABLE: .*tier confined: this host has runtimes for trusted only/,
-  )
-  assert.match(await started(it({}), external(it({ runtime: ['trusted'] }))), /works only in trusted/)
-  assert.match(await started(it({ runtime: ['confined'] })), /POLICY_TIER_UNAVAILABLE/)
-  const asked: string[] = []
-  const runtimes = [inlineRuntime(), inlineRuntime({ tier: 'confined', enforces: () => (asked.push('confined'), []) })]
-  assert.match(await started(it({ runtime: ['confined'] }), { runtimes }), /in memory and runs only as trusted/)
-  assert.match(await started(it({}), { settings: () => ({ tier: 'wasm' }) }), /tier wasm/)
-})
-
-test('what a tier cannot enforce exactly is refused by name, unless policy waives it — and the waiver is visible', async () => {
-  const enforces = (grants: Grants) => [
-    { what: 'fs:read', level: 'exact', mechanism: 'permission model' } as const,
-    { what: 'limit:memory', level: 'coarse', mechanism: 'heap size' } as const,
-    ...(grants.net.length > 0 ? [{ what: 'net:connect', level: 'coarse', mechanism: 'all or nothing' } as const] : []),
-  ]
-  const runtime = startingWith(inlineRuntime({ tier: 'confined', enforces }), (request, start) => start(unpacked(request)))
-  const plugin = it({ permissions: ['net:connect 10.0.0.1:22'] })
-  const options = { sources: [packed(inlineSource([plugin], { origin: 'external' }))], runtimes: [runtime], plugins: [] }
-  assert.match(
-    await started(plugin, options),
-    /POLICY_UNENFORCEABLE: .*confined cannot enforce net:connect exactly here \(all or nothing\)/,
-  )
-  await using t = await testKernel({ ...options, policy: { waive: ({ origin }) => (origin === 'external' ? ['net'] : []) } })
-  const { enforcement, state } = await t.kernel.plugins.start('it')
-  assert.equal(state.name, 'active')
-  const [, , net] = enforcement
-  assert.deepEqual(net, { what: 'net:connect', level: 'coarse', mechanism: 'all or nothing; waived by policy' })
-})
-
-/** A runtime whose start is looked at or changed. */
-function startingWith(
-  runtime: Runtime,
-  change: (request: StartRequest, start: (request: StartRequest) => Promise<Instance>) => Promise<Instance>,
-): Runtime {
-  return { ...runtime, start: (request, host, signal) => change(request, (changed) => runtime.start(changed, host, signal)) }
-}
-
-/** Lets modules in memory pass for files, so that a tier other than `trusted` may be asked for. */
-function packed(source: Source): Source {
-  const pack = (found: FoundPackage): FoundPackage => ({
-    ...found,
-    stage: async (signal) => {
-      const { digest, code } = await found.stage(signal)
-      return { digest, code: { kind: 'files', directory: '/nowhere', main: 'index.js', packed: code } as PackageCode }
-    },
-  })
-  return {
-    ...source,
-    list: async (signal) => {
-      const { packages, problems } = await source.list(signal)
-      return { packages: packages.map(pack), problems }
-    },
-  }
-}
-
-function unpacked(request: StartRequest): StartRequest {
-  return { ...request, code: Reflect.get(request.code, 'packed') as PackageCode }
-}
-
 test('what setup throws is the reason; whatever the plugin opened before is undone', async () => {
   const undone: string[] = []
   const plugin = it({}, (scope) => {
@@ -238,7 +157,7 @@ test('a value added at run time is validated like a declared one', async () => {
 })
 
 test('a package that changed since it was listed is listed again, and the caller never notices', async () => {
-  const changed = Object.assign(new Error('changed'), { code: 'SOURCE_CHANGED' })
+  const changed = new PlatformError('SOURCE_CHANGED', 'changed')
   await using t = await testKernel({ points, plugins: [{ ...echoPlugin(), stageError: changed }] })
   t.source.put(echoPlugin({ version: '2.0.0' }))
   assert.equal(await t.kernel.provider(echo, 'echo').say('x'), '2.0.0 x')
@@ -261,7 +180,7 @@ test('settings the host cannot read keep one plugin from starting, and only that
   const settings = (id: string): object => (id === 'demo/it' ? assert.fail('bad file') : {})
   await using t = await testKernel({ points, plugins: [it({}), echoPlugin()], settings })
   await t.kernel.plugins.start('it')
-  assert.match(failure(t.kernel), /start .*: bad file/)
+  assert.match(failure(t.kernel), /start PLUGIN_START_FAILED: demo\/it could not be started: bad file/)
   assert.equal(await t.kernel.provider(echo, 'echo').say('x'), '1.0.0 x')
 })
 
@@ -287,4 +206,10 @@ test('a provider that is opened needs no methods until it is opened', async () =
     code: 'POINT_METHOD_MISSING',
     message: /lacks the method list/,
   })
+})
+
+test('what a runtime or a source throws without a code gets one', async () => {
+  const failing = startingWith(inlineRuntime(), () => Promise.reject(new Error('spawn ENOENT')))
+  assert.match(await started(it({}), { runtimes: [failing] }), /start PLUGIN_START_FAILED: .*spawn ENOENT/)
+  assert.match(await started({ ...it({}), stageError: new Error('EIO') }), /start PLUGIN_START_FAILED: .*EIO/)
 })

@@ -3,13 +3,13 @@ import type { Generation } from '../generation.ts'
 import { failureOf, type StageResult } from './stage-result.ts'
 
 /** How much later than asked a runtime may answer before it is no longer waited for, ms. */
-const runtimeSlackMs = 2_000
+export const runtimeSlackMs = 2_000
 
 /** Ends one generation: its cleanups, its code, what it held at others, the files handed over. */
 export async function stop(core: Core, generation: Generation): Promise<StageResult<undefined>> {
   const { stopMs } = core.times
   try {
-    await Promise.race([generation.instance.stop(stopMs), after(core, stopMs + runtimeSlackMs)])
+    await within(core, stopMs + runtimeSlackMs, generation.instance.stop(stopMs))
     return { ok: true, value: undefined }
   } catch (error) {
     return { ok: false, failure: failureOf('stop', error) }
@@ -19,8 +19,9 @@ export async function stop(core: Core, generation: Generation): Promise<StageRes
   }
 }
 
-function after(core: Core, ms: number): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    core.clock.after(ms, () => reject(new Error(`the runtime did not stop it within ${ms} ms`)))
-  })
+/** Waits for what a runtime promised to do in time, and no longer. */
+export async function within(core: Pick<Core, 'clock'>, ms: number, work: PromiseLike<unknown>): Promise<void> {
+  const late = Promise.withResolvers<never>()
+  using _timer = core.clock.after(ms, () => late.reject(new Error(`the runtime did not stop it within ${ms} ms`)))
+  await Promise.race([work, late.promise])
 }

@@ -1,0 +1,4 @@
+import { storeContract } from '@backplane/testing'
+import { memoryStore } from './memory-store.ts'
+
+storeContract('memoryStore', async () => memoryStore())

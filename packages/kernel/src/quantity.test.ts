@@ -1,0 +1,21 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { effectiveLimits } from './limits.ts'
+import { durationMs, sizeBytes } from './quantity.ts'
+
+test('sizes and durations carry their unit', () => {
+  assert.deepEqual(['1B', '1.5KiB', '2MiB', '1kB', '3GB'].map(sizeBytes), [1, 1_536, 2_097_152, 1_000, 3e9])
+  assert.deepEqual(['10ms', '1.5s', '2m', '1h', '1d'].map(durationMs), [10, 1_500, 120_000, 3_600_000, 86_400_000])
+})
+
+test('a number without a unit, or with another one, is none', () => {
+  for (const text of ['1', 'MiB', '-1MiB', '1 MiB', '1mib', '1s', '']) assert.equal(sizeBytes(text), undefined, text)
+  for (const text of ['1', 's', '1sec', '1MiB', 'toString', '1constructor']) assert.equal(durationMs(text), undefined, text)
+})
+
+test('the host caps what a plugin asks for, and the operator has the last word', () => {
+  assert.equal(effectiveLimits({ memory: '1GiB' }, { memoryMiB: 512 }).memoryMiB, 512)
+  assert.equal(effectiveLimits({ memory: '100MiB' }, { memoryMiB: 512 }).memoryMiB, 100)
+  assert.equal(effectiveLimits(undefined, {}).concurrency, 256)
+  assert.equal(effectiveLimits({ concurrency: 4 }, {}, { concurrency: 1_000 }).concurrency, 1_000)
+})

@@ -1,0 +1,86 @@
+import type { Directories } from '@backplane/sdk'
+import { checkConfig } from '../config-check.ts'
+import type { Core } from '../core.ts'
+import { kernelErrors } from '../errors.ts'
+import type { PluginSettings } from '../kernel.ts'
+import { grantsOf } from '../permissions.ts'
+import type { Candidate } from '../plugin.ts'
+import { chooseTier, weighEnforcement } from '../policy.ts'
+import type { AcceptedManifest, Enforcement, Grants, Limits, Runtime, StagedPackage, StartRequest } from '../ports.ts'
+import { resolveSettings } from '../settings.ts'
+
+/** All that is decided before any code runs. */
+export interface StartPlan {
+  readonly manifest: AcceptedManifest
+  readonly staged: StagedPackage
+  readonly limits: Limits
+  readonly grants: Grants
+  readonly runtime: Runtime
+  readonly enforcement: readonly Enforcement[]
+  readonly directories: Directories
+  readonly request: StartRequest
+}
+
+/** Decides how one generation would be started: settings, limits, grants, tier, and what the tier can enforce. */
+export async function planStart(core: Core, candidate: Candidate, staged: StagedPackage, number: number): Promise<StartPlan> {
+  const { id, version, manifest } = candidate
+  if (manifest === undefined) throw new TypeError(`${id} has no accepted manifest`)
+  const settings = core.settingsOf(candidate)
+  const config = await configOf(core, candidate, settings)
+  const limits = core.limitsOf(candidate)
+  const own = await core.directories.locate(id, number)
+  const grants = grantsOf({
+    plugin: id,
+    permissions: manifest.permissions,
+    variables: { ...settings.variables, config },
+    dataDirectory: own.data,
+    added: settings.grants,
+  })
+  const directories = { ...own, code: staged.code.kind === 'files' ? staged.code.directory : candidate.found.path }
+  const request: StartRequest = {
+    plugin: { id, version, generation: number },
+    host: core.host,
+    code: staged.code,
+    config,
+    grants,
+    limits,
+    directories,
+    declared: Object.fromEntries(Object.entries(manifest.contributes).map(([point, names]) => [point, Object.keys(names)])),
+    readyMs: core.times.readyMs,
+  }
+  const { runtime, enforcement } = chooseRuntime(core, candidate, settings, request)
+  return { manifest, staged, limits, grants, runtime, enforcement, directories, request }
+}
+
+async function configOf(core: Core, { id, manifest }: Candidate, settings: PluginSettings): Promise<unknown> {
+  const from = settings.from ?? `settings of ${id}`
+  const filled = await resolveSettings(settings.config, { env: core.options.env ?? process.env, from, plugin: id })
+  return checkConfig(id, manifest?.config, filled, from)
+}
+
+function chooseRuntime(
+  core: Core,
+  { id, source, manifest }: Candidate,
+  settings: PluginSettings,
+  { code, grants, limits }: StartRequest,
+): { readonly runtime: Runtime; readonly enforcement: readonly Enforcement[] } {
+  const { origin } = source
+  const { runtimes } = core.options
+  const available = runtimes.map((runtime) => runtime.tier)
+  const chosen = chooseTier({ id, origin, settings: settings.tier, policy: core.policy, accepted: manifest?.runtime, available })
+  const { tier } = chosen
+  const refused = (reason: string): Error =>
+    kernelErrors.error('POLICY_TIER_UNAVAILABLE', { plugin: id, tier, reason }, { plugin: id })
+  if (!chosen.ok) throw refused(chosen.reason)
+  if (code.kind === 'module' && tier !== 'trusted') throw refused('its module is in memory and runs only as trusted')
+  const runtime = runtimes.find((known) => known.tier === tier)
+  if (runtime === undefined) throw refused('this host has no runtime for it')
+  const waived = core.policy.waive?.({ id, origin, tier }) ?? []
+  const { enforcement, missing } = weighEnforcement(runtime.enforces(grants, limits), tier, waived)
+  const [first] = missing
+  if (first !== undefined) {
+    const parameters = { plugin: id, tier, what: first.what, mechanism: first.mechanism }
+    throw kernelErrors.error('POLICY_UNENFORCEABLE', parameters, { plugin: id, details: { missing } })
+  }
+  return { runtime, enforcement }
+}
