@@ -19,7 +19,7 @@ test('a cancelled export leaves no file, and the plugin is told to clean up', as
     methods: cleaning,
     permissions: ['fs:read ${instances.*.metadata.directory}', 'fs:write ${instances.*.metadata.directory}'],
   })
-  const daemon = await Hypervisord.start(t, places)
+  const daemon = await Hypervisord.start(places)
   const id = await daemon.submit({ provider: 'slow', vm_id: 'vm/1', output_dir: 'x' })
   await daemon.until(async () => (await daemon.job(id)).progress?.bytes_downloaded > 0)
   const answer = (await daemon.post('/jobs/cancel', { job_ids: [id, 'no-such-job'] })).body
@@ -41,7 +41,7 @@ test('a job that is cancelled while it waits never starts', async (t) => {
     'plugins: { directories: [./plugins], providers: { slow: { max_concurrent_exports: 1 } } }\n',
   )
   await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0' })
-  const daemon = await Hypervisord.start(t, places)
+  const daemon = await Hypervisord.start(places)
   const running = await daemon.submit({ provider: 'slow', vm_id: 'vm/1', output_dir: 'a' })
   await daemon.until(async () => (await daemon.job(running)).status === 'running')
   const waiting = await daemon.submit({ provider: 'slow', vm_id: 'vm/1', output_dir: 'b' })

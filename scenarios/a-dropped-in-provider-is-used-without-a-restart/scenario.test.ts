@@ -8,7 +8,7 @@ import { checksumOf, letGo, writeSlowProvider } from '../support/slow-provider.t
 
 test('a provider folder that is dropped in while the daemon runs is listed and exports without a restart', async (t) => {
   const places = await makePlaces(t, 'plugins: { directories: [./plugins] }\n')
-  const daemon = await Hypervisord.start(t, places)
+  const daemon = await Hypervisord.start(places)
   assert.equal((await daemon.get('/api/providers/slow/vms')).status, 404)
 
   await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0' })

@@ -7,7 +7,7 @@ import { letGo, writeSlowProvider } from '../support/slow-provider.ts'
 test('a stream of a job goes on after the line seen last, although the daemon was killed meanwhile', async (t) => {
   const places = await makePlaces(t, 'plugins: { directories: [./plugins] }\n')
   await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0' })
-  const first = await Hypervisord.start(t, places)
+  const first = await Hypervisord.start(places)
   const id = await first.submit({ provider: 'slow', vm_id: 'vm/1', output_dir: 'x' })
   let lastId = 0
   const seen: string[] = []
@@ -18,7 +18,7 @@ test('a stream of a job goes on after the line seen last, although the daemon wa
   }
   await first.kill()
 
-  const second = await Hypervisord.start(t, places)
+  const second = await Hypervisord.start(places)
   await letGo(places.control)
   const events: string[] = []
   const later: string[] = []

@@ -11,7 +11,7 @@ test('jobs come as one, as a list and under jobs, in JSON and YAML, and each wro
   const places = await makePlaces(t, 'plugins: { directories: [./plugins] }\n')
   await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0' })
   await letGo(places.control)
-  const daemon = await Hypervisord.start(t, places)
+  const daemon = await Hypervisord.start(places)
 
   const one = await daemon.post('/jobs/submit', { id: 'mine', ...job('a') })
   assert.deepEqual([one.status, one.body.job_ids, one.body.errors], [202, ['mine'], undefined])
@@ -58,7 +58,7 @@ test('jobs come as one, as a list and under jobs, in JSON and YAML, and each wro
 test('jobs are queried by id and status in both ways, and single ones in all views', async (t) => {
   const places = await makePlaces(t, 'plugins: { directories: [./plugins] }\n')
   await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0' })
-  const daemon = await Hypervisord.start(t, places)
+  const daemon = await Hypervisord.start(places)
   const id = await daemon.submit({ id: 'a', ...job('a') })
   await daemon.until(async () => (await daemon.job(id)).progress?.bytes_downloaded > 0)
 

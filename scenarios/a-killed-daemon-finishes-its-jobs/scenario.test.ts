@@ -8,14 +8,14 @@ import { checksumOf, letGo, writeSlowProvider } from '../support/slow-provider.t
 test('after kill -9 of the daemon no plugin process survives, and the next daemon finishes the job', async (t) => {
   const places = await makePlaces(t, 'plugins: { directories: [./plugins] }\n')
   await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0' })
-  const first = await Hypervisord.start(t, places)
+  const first = await Hypervisord.start(places)
   const id = await first.submit({ provider: 'slow', vm_id: 'vm/1', output_dir: 'x' })
   await first.until(async () => (await first.job(id)).progress?.bytes_downloaded > 0)
   const { pid } = await first.plugin('slow')
   await first.kill()
   await first.until(async () => !(await isAlive(pid)))
 
-  const second = await Hypervisord.start(t, places)
+  const second = await Hypervisord.start(places)
   await letGo(places.control)
   const job = await second.ended(id)
   assert.deepEqual([job.status, job.attempts, job.crashes], ['completed', 2, 1])
@@ -35,14 +35,14 @@ test('a job the daemon keeps dying at is given up with its reason and leaves not
   await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0' })
   let id = ''
   for (let deaths = 0; deaths < 3; deaths++) {
-    const daemon = await Hypervisord.start(t, places)
+    const daemon = await Hypervisord.start(places)
     id ||= await daemon.submit({ provider: 'slow', vm_id: 'vm/1', output_dir: 'x' })
     await daemon.until(
       async () => (await daemon.job(id)).attempts === deaths + 1 && (await daemon.job(id)).progress?.bytes_downloaded > 0,
     )
     await daemon.kill()
   }
-  const daemon = await Hypervisord.start(t, places)
+  const daemon = await Hypervisord.start(places)
   const job = await daemon.ended(id)
   assert.deepEqual([job.status, job.failure.code, job.attempts], ['failed', 'JOB_CRASH_LOOP', 3])
   assert.deepEqual(await readdir(join(places.exports, 'x')).catch(() => []), [])

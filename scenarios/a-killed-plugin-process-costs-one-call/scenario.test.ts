@@ -13,7 +13,7 @@ const waiting = `listVms: async () => {
 test('kill -9 of a plugin costs the call in it a coded error, and the next call works', async (t) => {
   const places = await makePlaces(t, 'plugins: { directories: [./plugins] }\n')
   await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0', methods: waiting })
-  const daemon = await Hypervisord.start(t, places)
+  const daemon = await Hypervisord.start(places)
   await daemon.get('/api/providers/slow/vms')
   const { pid } = await daemon.plugin('slow')
   assert.notEqual(pid, daemon.child.pid)
@@ -37,7 +37,7 @@ test('kill -9 of a plugin costs the call in it a coded error, and the next call 
 test('an export whose plugin is killed is tried again by itself and comes out right', async (t) => {
   const places = await makePlaces(t, 'plugins: { directories: [./plugins] }\n')
   await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0' })
-  const daemon = await Hypervisord.start(t, places)
+  const daemon = await Hypervisord.start(places)
   const id = await daemon.submit({ provider: 'slow', vm_id: 'vm/1', output_dir: 'x' })
   await daemon.until(async () => (await daemon.job(id)).progress?.bytes_downloaded > 0)
   process.kill((await daemon.plugin('slow')).pid, 'SIGKILL')

@@ -18,7 +18,7 @@ test('of a deny-listed plugin, or one for another API, not even the import runs'
   await writeSlowProvider(join(places.plugins, 'slow'), marking(places, 'slow'))
   await writeSlowProvider(join(places.plugins, 'other'), { ...marking(places, 'other'), api: '^2.0.0' })
   await writeSlowProvider(join(places.plugins, 'fine'), marking(places, 'fine'))
-  const daemon = await Hypervisord.start(t, places)
+  const daemon = await Hypervisord.start(places)
   for (const name of ['slow', 'other', 'fine']) {
     await daemon.get(`/api/providers/${name}/vms`)
     await daemon.post(`/api/plugins/acme/${name}/reload`)

@@ -7,7 +7,7 @@ import { checksumOf, letGo, writeSlowProvider } from '../support/slow-provider.t
 test('a stopping daemon lets a running export end, takes no new job, and exits 0', async (t) => {
   const places = await makePlaces(t, 'plugins: { directories: [./plugins] }\n')
   await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0' })
-  const daemon = await Hypervisord.start(t, places)
+  const daemon = await Hypervisord.start(places)
   const id = await daemon.submit({ provider: 'slow', vm_id: 'vm/1', output_dir: 'x' })
   await daemon.until(async () => (await daemon.job(id)).progress?.bytes_downloaded > 0)
   const stopped = daemon.stop()
@@ -16,14 +16,14 @@ test('a stopping daemon lets a running export end, takes no new job, and exits 0
   assert.deepEqual([refused.status, refused.body.code], [503, 'JOB_NOT_ACCEPTING'])
   await letGo(places.control)
   assert.equal(await stopped, 0)
-  const next = await Hypervisord.start(t, places)
+  const next = await Hypervisord.start(places)
   assert.deepEqual([(await next.job(id)).status, (await next.job(id)).attempts], ['completed', 1])
 })
 
 test('an export that is not done at the drain deadline goes on with the next daemon', async (t) => {
   const places = await makePlaces(t, 'plugins: { directories: [./plugins] }\n')
   await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0' })
-  const daemon = await Hypervisord.start(t, places)
+  const daemon = await Hypervisord.start(places)
   const id = await daemon.submit({ provider: 'slow', vm_id: 'vm/1', output_dir: 'x' })
   await daemon.until(async () => (await daemon.job(id)).progress?.bytes_downloaded > 0)
   const stopped = daemon.stop()
@@ -32,7 +32,7 @@ test('an export that is not done at the drain deadline goes on with the next dae
   assert.equal(await daemon.stop('SIGINT'), 0)
   assert.equal(await stopped, 0)
 
-  const next = await Hypervisord.start(t, places)
+  const next = await Hypervisord.start(places)
   await letGo(places.control)
   const job = await next.ended(id)
   assert.deepEqual([job.status, job.attempts, job.crashes, job.retries], ['completed', 2, 0, 0])

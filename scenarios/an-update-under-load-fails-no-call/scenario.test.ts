@@ -9,7 +9,7 @@ test('under constant calls and a running export a plugin is updated, breaks and 
   const places = await makePlaces(t, 'plugins: { directories: [./plugins] }\n')
   const folder = join(places.plugins, 'slow')
   await writeSlowProvider(folder, { version: '1.0.0' })
-  const daemon = await Hypervisord.start(t, places)
+  const daemon = await Hypervisord.start(places)
 
   const failures: string[] = []
   const versions = new Set<string>()

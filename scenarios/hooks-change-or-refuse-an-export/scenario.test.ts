@@ -37,7 +37,7 @@ test('a hook changes where and how an export goes, refuses one with a reason, an
   await writeFile(join(places.plugins, 'rules/package.json'), '{"type":"module"}')
   await writeFile(join(places.plugins, 'rules/index.js'), code)
   await letGo(places.control)
-  const daemon = await Hypervisord.start(t, places)
+  const daemon = await Hypervisord.start(places)
   const submit = (id: string, metadata: unknown): Promise<string> =>
     daemon.submit({ id, provider: 'slow', vm_id: 'vm/1', output_dir: id, metadata })
 

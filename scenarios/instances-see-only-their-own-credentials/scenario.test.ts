@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Hypervisord, makePlaces } from '../support/hypervisord.ts'
@@ -16,14 +16,13 @@ test('each instance is opened with its own options alone, secrets filled in and 
   const instances = `plugins: { directories: [./plugins] }
 secrets: { files: ./secrets }
 `
-  const text = await readFile(places.config, 'utf8')
   const east = '  east: { type: slow, region: east, metadata: { token: "${secret:east-token}" } }\n'
   const west = '  west: { type: slow, region: west, password: "${secret:missing}" }\n'
-  await writeFile(places.config, `${text.replace(/^ {2}slow: .*$/m, `${east}${west}`.trimEnd())}${instances}`)
+  await Hypervisord.configure(places, (text) => `${text.replace(/^ {2}slow: .*$/m, `${east}${west}`.trimEnd())}${instances}`)
   await mkdir(join(places.root, 'secrets'), { mode: 0o700 })
   await writeFile(join(places.root, 'secrets/east-token'), 'very-secret-token\n', { mode: 0o600 })
   await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0', methods: telling, permissions: [] })
-  const daemon = await Hypervisord.start(t, places)
+  const daemon = await Hypervisord.start(places)
 
   const [machine] = (await daemon.get('/api/providers/east/vms')).body.vms
   assert.equal(machine.metadata.opened.region, 'east')

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict'
-import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Hypervisord, makePlaces } from '../support/hypervisord.ts'
@@ -15,7 +14,7 @@ test('exports of one provider run as many at once as it is allowed, the others w
   const limits = 'providers: { slow: { max_concurrent_exports: 2 } }'
   const places = await makePlaces(t, `plugins: { directories: [./plugins], ${limits} }\n`)
   await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0' })
-  const daemon = await Hypervisord.start(t, places)
+  const daemon = await Hypervisord.start(places)
   const jobs = ['a', 'b', 'c', 'd'].map((name) => ({ provider: 'slow', vm_id: 'vm/1', output_dir: name }))
   const ids: string[] = (await daemon.post('/jobs/submit', jobs)).body.job_ids
   await daemon.until(async () => (await daemon.job(ids[1] ?? '')).progress?.bytes_downloaded > 0)
@@ -33,10 +32,9 @@ test('a queue that is full refuses more jobs', async (t) => {
     'plugins: { directories: [./plugins], providers: { slow: { max_concurrent_exports: 1 } } }\n',
   )
   const text = `exports: { directory: ${places.exports}, max_queued: 2 }`
-  const { readFile } = await import('node:fs/promises')
-  await writeFile(places.config, (await readFile(places.config, 'utf8')).replace(/^exports: .*$/m, text))
+  await Hypervisord.configure(places, (all) => all.replace(/^exports: .*$/m, text))
   await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0' })
-  const daemon = await Hypervisord.start(t, places)
+  const daemon = await Hypervisord.start(places)
   const job = (output_dir: string) => ({ provider: 'slow', vm_id: 'vm/1', output_dir })
   await daemon.submit(job('running'))
   assert.equal((await daemon.post('/jobs/submit', [job('a'), job('b')])).body.accepted, 2)
@@ -47,7 +45,7 @@ test('a queue that is full refuses more jobs', async (t) => {
 test('a call that takes longer than the provider may is ended, and a job that fails says why', async (t) => {
   const places = await makePlaces(t, 'plugins: { directories: [./plugins], providers: { slow: { timeout: 700ms } } }\n')
   await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0', methods: hanging })
-  const daemon = await Hypervisord.start(t, places)
+  const daemon = await Hypervisord.start(places)
   await daemon.get('/api/providers/slow/vms/vm%2F1')
   const late = await daemon.get('/api/providers/slow/vms')
   assert.deepEqual([late.status, late.body.code, late.body.plugin], [504, 'CALL_DEADLINE', 'acme/slow'])
@@ -61,7 +59,7 @@ test('a machine that is not there is a 404 that names the instance', async (t) =
   const places = await makePlaces(t, 'plugins: { directories: [./plugins] }\n')
   const methods = "getVm: ({ id }) => { throw Object.assign(new Error('no ' + id), { code: 'SLOW_NOT_FOUND' }) },"
   await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0', methods })
-  const daemon = await Hypervisord.start(t, places)
+  const daemon = await Hypervisord.start(places)
   const answer = await daemon.get('/api/providers/slow/vms/nope')
   assert.deepEqual([answer.status, answer.body.code, answer.body.plugin], [404, 'PROVIDER_MACHINE_UNKNOWN', 'acme/slow'])
 })

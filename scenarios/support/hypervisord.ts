@@ -28,10 +28,14 @@ export interface Places {
   readonly exports: string
   readonly socket: string
   readonly config: string
+  /** Ended with the test, before the directories go. */
+  readonly daemons: Set<Hypervisord>
 }
 
 /** Makes the directories and a configuration; `extra` is YAML put behind it. */
 export async function makePlaces(t: TestContext, extra = ''): Promise<Places> {
+  const daemons = new Set<Hypervisord>()
+  t.after(() => Promise.all([...daemons].map((daemon) => daemon.kill())))
   const root = await temporaryDirectory(t)
   const at = (name: string): string => join(root, name)
   const places = {
@@ -41,6 +45,7 @@ export async function makePlaces(t: TestContext, extra = ''): Promise<Places> {
     exports: at('exports'),
     socket: at('d.sock'),
     config: at('config.yaml'),
+    daemons,
   }
   await Promise.all([places.plugins, places.control, places.exports].map((path) => mkdir(path)))
   const text = `data_directory: ${at('data')}
@@ -67,17 +72,22 @@ export class Hypervisord {
   }
 
   /** Settles when the daemon answers that it is ready. */
-  static async start(t: TestContext, places: Places): Promise<Hypervisord> {
+  static async start(places: Places, variables: Readonly<Record<string, string>> = {}): Promise<Hypervisord> {
     const flags = ['--disable-sigusr1', '--conditions=@backplane/source', program]
-    const env = { PATH: process.env['PATH'], HOME: places.root }
+    const env = { PATH: process.env['PATH'], HOME: places.root, ...variables }
     const child = spawn(process.execPath, [...flags, '--config', places.config], { stdio: ['ignore', 'pipe', 'pipe'], env })
     const daemon = new Hypervisord(places, child)
-    t.after(() => daemon.kill())
+    places.daemons.add(daemon)
     await daemon.until(async () => {
       if (child.exitCode !== null) throw new Error(`hypervisord ended with ${child.exitCode}:\n${daemon.output}`)
       return (await daemon.get('/readyz').catch(() => undefined))?.status === 200
     })
     return daemon
+  }
+
+  /** Changes the configuration before a start. */
+  static async configure(places: Places, change: (text: string) => string): Promise<void> {
+    await writeFile(places.config, change(await readFile(places.config, 'utf8')))
   }
 
   /** Everything it wrote. */
@@ -95,7 +105,14 @@ export class Hypervisord {
 
   async send(method: string, path: string, body?: string, contentType = 'application/json'): Promise<Answer> {
     const headers = body === undefined ? {} : { 'content-type': contentType }
-    const outgoing = request({ socketPath: this.places.socket, method, path, headers, agent: false })
+    const outgoing = request({
+      socketPath: this.places.socket,
+      method,
+      path,
+      headers,
+      agent: false,
+      signal: AbortSignal.timeout(60_000),
+    })
     outgoing.end(body)
     const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage]
     let text = ''

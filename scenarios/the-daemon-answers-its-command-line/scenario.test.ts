@@ -56,7 +56,7 @@ test('--validate prints every problem with its place and exits 78, or 0 with wha
 
 test('a second daemon on the same data directory is refused and names the first', async (t) => {
   const places = await makePlaces(t)
-  const daemon = await Hypervisord.start(t, places)
+  const daemon = await Hypervisord.start(places)
   const second = await run(places.root, ['--config', places.config, '--socket', join(places.root, 'other.sock')])
   assert.equal(second.code, 75)
   assert.match(second.err, new RegExp(`DAEMON_ALREADY_RUNNING: .*process ${daemon.child.pid}`))
@@ -80,16 +80,22 @@ test('a required plugin that does not start keeps the daemon from starting, a se
 
 test('an address that is taken is an error that names it', async (t) => {
   const places = await makePlaces(t)
-  await Hypervisord.start(t, places)
+  await Hypervisord.start(places)
   const args = ['--config', places.config, '--data-directory', join(places.root, 'second')]
   const second = await run(places.root, [...args, '--socket', places.socket])
   assert.equal(second.code, 69, second.err)
   assert.match(second.err, /SERVER_SOCKET_OCCUPIED|SERVER_ADDRESS_IN_USE/)
 })
 
+const throwWhenReady = `const write = process.stderr.write.bind(process.stderr)
+process.stderr.write = (text, ...rest) => {
+  if (String(text).includes('"ready"')) setTimeout(() => { throw new Error('a defect') })
+  return write(text, ...rest)
+}`
+
 test('a defect of the daemon is logged and ends it with 70', async (t) => {
   const places = await makePlaces(t)
-  const defect = 'data:text/javascript,setTimeout(()=>{throw new Error("a defect")},1500)'
+  const defect = `data:text/javascript,${encodeURIComponent(throwWhenReady)}`
   const ended = await run(places.root, ['--config', places.config], ['--import', defect])
   assert.equal(ended.code, 70, ended.err)
   assert.match(ended.err, /a defect/)
@@ -97,7 +103,7 @@ test('a defect of the daemon is logged and ends it with 70', async (t) => {
 
 test('without hot reload a new plugin waits for SIGHUP', async (t) => {
   const places = await makePlaces(t, 'plugins: { directories: [./plugins], hot_reload: false }\n')
-  const daemon = await Hypervisord.start(t, places)
+  const daemon = await Hypervisord.start(places)
   await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0' })
   assert.equal(await daemon.plugin('slow'), undefined)
   daemon.child.kill('SIGHUP')

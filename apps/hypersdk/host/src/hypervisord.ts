@@ -1,6 +1,8 @@
-const needed = 24
-if (Number(process.versions.node.split('.')[0]) < needed) {
-  process.stderr.write(`DAEMON_NODE_TOO_OLD: Node ${process.versions.node} is too old, ${needed} or newer is needed\n`)
+import { nodeProblem } from './daemon/require-node.ts'
+
+const problem = nodeProblem(process.versions.node)
+if (problem !== undefined) {
+  process.stderr.write(problem)
   process.exit(69)
 }
 // Imported only now: an old Node would fail on the syntax of what follows.

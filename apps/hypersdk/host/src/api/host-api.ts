@@ -17,7 +17,7 @@ export interface HostApiOptions extends JobApi {
   readonly version: string
   readonly redactor: Redactor
   readonly log: Log
-  /** Errors of other packages whose status is wanted. */
+  /** Errors whose status is wanted. */
   readonly catalogues: readonly ErrorCatalogue[]
 }
 
@@ -26,8 +26,7 @@ export interface HostApiOptions extends JobApi {
  * judges nobody: put the guard before it.
  */
 export function hostApi(options: HostApiOptions): Handler {
-  const { kernel, log, runner } = options
-  const catalogues = [hypersdkErrors, ...options.catalogues]
+  const { kernel, log, runner, catalogues } = options
   const app = new OpenAPIHono<{ Bindings: Peer }>({
     defaultHook: (result) => {
       if (result.success) return

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseFlags } from './flags.ts'
+import { nodeProblem } from './require-node.ts'
 
 test('flags have one dash or two', () => {
   const flags = parseFlags(['-config', 'a.yaml', '--addr=127.0.0.1:1', '-log-level=debug', '--data-directory', 'd'])
@@ -18,4 +19,13 @@ test('a mistyped flag is named with the nearest one', () => {
   assert.throws(() => parseFlags(['--log-level', 'loud']), { code: 'DAEMON_USAGE', message: /loud/ })
   assert.throws(() => parseFlags(['extra']), { code: 'DAEMON_USAGE' })
   assert.throws(() => parseFlags(['--config']), { code: 'DAEMON_USAGE' })
+})
+
+test('a Node that is too old is told so with a code and what to do', () => {
+  assert.match(
+    nodeProblem('20.20.2') ?? '',
+    /^DAEMON_NODE_TOO_OLD: Node 20\.20\.2 is too old, 24 or newer is needed\nRun npm install/,
+  )
+  assert.equal(nodeProblem('24.0.0'), undefined)
+  assert.equal(nodeProblem(process.versions.node), undefined)
 })

@@ -1,13 +1,14 @@
 import { PlatformError } from '@backplane/sdk'
 import type { HostConfig } from '../config/host-config.ts'
 import { loadConfig } from '../config/load-config.ts'
-import { hypersdkErrors } from '../errors.ts'
 import { Redactor } from '../secrets/redactor.ts'
 import { missingBundledPlugins } from './bundled-plugins.ts'
+import { exitCodeOf } from './catalogues.ts'
 import { helpText, parseFlags, type Flags } from './flags.ts'
 import { hostLog, type HostLog } from './host-log.ts'
+import { logWarnings } from './log-warnings.ts'
+import { notifySystemd } from './notify-systemd.ts'
 import { versionText } from './product.ts'
-import { notifyServiceManager } from './service-manager.ts'
 import { startDaemon, type Daemon } from './start-daemon.ts'
 
 /** The command `hypervisord`: answers its exit code. */
@@ -34,14 +35,15 @@ async function validate(flags: Flags): Promise<number> {
 async function run(config: HostConfig): Promise<number> {
   const redactor = new Redactor()
   const log = hostLog({ level: config.logLevel, pretty: process.stderr.isTTY, redactor })
+  logWarnings(log)
   exitOnDefect(log)
   const asked = stopSignals(log)
   const daemon = await startDaemon(config, { env: process.env, log, redactor })
   process.on('SIGHUP', () => void reload(daemon, log))
   tellReady(daemon, log)
-  notifyServiceManager('ready')
+  notifySystemd('ready')
   await asked.stop
-  notifyServiceManager('stopping')
+  notifySystemd('stopping')
   await daemon.stop(asked.hurry)
   log.info('stopped')
   return 0
@@ -53,8 +55,7 @@ export function tellFailure(error: unknown): number {
   const lines: unknown = error.details?.['lines']
   const text = Array.isArray(lines) ? lines.join('\n') : `${error.code}: ${error.message}`
   process.stderr.write(`${text}\n${error.hint === undefined || Array.isArray(lines) ? '' : `${error.hint}\n`}`)
-  const specs: Readonly<Record<string, { readonly exit: number }>> = hypersdkErrors.specs
-  return specs[error.code]?.exit ?? 69
+  return exitCodeOf(error.code)
 }
 
 /** A defect of the daemon ends it with a message, so that a service manager starts it again; jobs are taken up then. */
@@ -82,10 +83,10 @@ function stopSignals(log: HostLog): { readonly stop: Promise<void>; readonly hur
 }
 
 async function reload(daemon: Daemon, log: HostLog): Promise<void> {
-  notifyServiceManager('reloading')
+  notifySystemd('reloading')
   await daemon.reload()
   log.info('plugins reloaded')
-  notifyServiceManager('ready')
+  notifySystemd('ready')
 }
 
 function tellReady(daemon: Daemon, log: HostLog): void {

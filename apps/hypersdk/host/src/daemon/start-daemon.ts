@@ -1,8 +1,8 @@
 import { join } from 'node:path'
-import { createKernel, kernelErrors, type Kernel, type Source, type Store } from '@backplane/kernel'
-import { confined, contained, runtimeErrors, trusted } from '@backplane/runtimes'
-import { guard, serve, serverErrors, tokenFile, type Served } from '@backplane/server'
-import { bundled, directory, sourceErrors } from '@backplane/sources'
+import { createKernel, type Kernel, type Source, type Store } from '@backplane/kernel'
+import { confined, contained, trusted } from '@backplane/runtimes'
+import { guard, serve, tokenFile, type Served } from '@backplane/server'
+import { bundled, directory } from '@backplane/sources'
 import { sqliteStore } from '@backplane/storage'
 import { afterExport, beforeExport, provider } from '@hypersdk/points'
 import { hostApi } from '../api/host-api.ts'
@@ -19,6 +19,7 @@ import type { Redactor } from '../secrets/redactor.ts'
 import type { HandleSources } from '../secrets/resolve-handles.ts'
 import { checkSecretsDirectory, secretBroker } from '../secrets/secret-broker.ts'
 import { bundledIgnore, bundledPluginFolders, hostModules } from './bundled-plugins.ts'
+import { catalogues } from './catalogues.ts'
 import { lockDataDirectory } from './data-lock.ts'
 import type { HostLog } from './host-log.ts'
 import { logKernelEvents } from './log-kernel-events.ts'
@@ -69,7 +70,7 @@ export async function startDaemon(config: HostConfig, surroundings: DaemonSurrou
   const runner = new JobRunner({ kernel, providers, ledger, exports: config.exports })
   started.defer(() => runner.stop(0))
   const token = await tokenFile(join(config.dataDirectory, 'token'))
-  const shared = { catalogues: [hypersdkErrors, kernelErrors, runtimeErrors, sourceErrors, serverErrors], log }
+  const shared = { catalogues, log }
   const api = hostApi({
     ...shared,
     kernel,
@@ -129,11 +130,12 @@ async function startKernel(
   { env, broker }: HandleSources,
   { log, store }: { readonly log: HostLog; readonly store: Store },
 ): Promise<Kernel> {
+  const modules = hostModules()
   return createKernel({
     host: { name: 'hypervisord', api: hostApiVersion },
     points: [provider, beforeExport, afterExport],
     sources: pluginSources(config),
-    runtimes: [trusted, contained, confined].map((tier) => tier({ modules: hostModules() })),
+    runtimes: [trusted({ modules }), contained({ modules }), confined({ modules, pool: { size: 1 } })],
     settings: pluginSettings(config, env),
     policy: pluginPolicy(config),
     store,

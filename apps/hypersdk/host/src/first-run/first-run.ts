@@ -4,6 +4,7 @@ import { createServer } from 'node:net'
 import { join, relative, resolve } from 'node:path'
 import { loadConfig } from '../config/load-config.ts'
 import { hostLog } from '../daemon/host-log.ts'
+import { logWarnings } from '../daemon/log-warnings.ts'
 import { tellFailure } from '../daemon/program.ts'
 import { startDaemon, type Daemon } from '../daemon/start-daemon.ts'
 import { Redactor } from '../secrets/redactor.ts'
@@ -59,6 +60,7 @@ async function prepare(directory: string): Promise<Daemon> {
   const logFile = join(directory, 'hypervisord.log')
   const redactor = new Redactor()
   const log = hostLog({ level: config.logLevel, pretty: false, redactor, write: (line) => appendFileSync(logFile, line) })
+  logWarnings(log)
   const daemon = await startDaemon(config, { env: process.env, log, redactor })
   print(
     `hypervisord serves ${daemon.served.tcp?.url ?? ''} and ${shown(daemon.served.unixSocket ?? '')}, log in ${shown(logFile)}`,

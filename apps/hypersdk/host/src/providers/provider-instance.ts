@@ -21,6 +21,7 @@ export interface InstanceOpening {
   readonly type: string
   /** Resolves handles, so that credentials exist only while `open` runs. */
   readonly options: () => Promise<Partial<ProviderConfig>>
+  /** For `open` itself; starting the plugin has the kernel's own limit. */
   readonly openTimeoutMs: number
   /** Told when freeing a replaced instance failed; there is nobody else to tell. */
   readonly onCloseError: (error: unknown) => void
@@ -105,11 +106,10 @@ export class ProviderInstance implements AsyncDisposable {
   async #open(): Promise<Opened> {
     const { kernel, type, openTimeoutMs } = this.#opening
     try {
-      const signal = AbortSignal.timeout(openTimeoutMs)
       const options = await this.#opening.options()
-      const lease = await kernel.lease(provider, type, { signal })
+      const lease = await kernel.lease(provider, type)
       try {
-        const client = await lease.handle.open({ ...options, type }, { signal })
+        const client = await lease.handle.open({ ...options, type }, { deadlineMs: openTimeoutMs })
         const opened: Opened = { lease, client, uses: 0, retired: false, closed: undefined }
         this.#retire()
         this.#current = opened
