@@ -12,7 +12,7 @@ export function normaliseVm(vm: VmInfo, providerType: string): VmInfo {
   return {
     ...vm,
     provider: providerType,
-    name: vm.name.trim() === '' ? vm.id : vm.name.trim(),
+    name: vm.name.trim() || vm.id.trim() || vm.id,
     state: state === 'unknown' ? normaliseState(vm.power_state) : state,
     power_state: vm.power_state.trim() || ownWord(vm.state.trim()),
     location: vm.location.trim(),
