@@ -4,10 +4,6 @@ import { pluginLog } from './plugin-log.ts'
 
 /** What a plugin's function is given beside its value. Made for every call, so it builds only what is looked at. */
 export class PluginCall implements Call {
-  readonly deadlineAtMs: number | undefined
-  readonly traceId: string
-  readonly caller: string
-  readonly progress: (done: number, total?: number, phase?: string) => void
   readonly #context: CallContext
   readonly #target: Target
   readonly #link: CallLink
@@ -17,15 +13,27 @@ export class PluginCall implements Call {
   #over = false
 
   constructor(target: Target, context: CallContext, link: CallLink) {
-    this.deadlineAtMs = context.deadlineAtMs
-    this.traceId = context.traceId
-    this.caller = context.caller
     this.#context = context
     this.#target = target
     this.#link = link
-    this.progress = (done, total, phase) => {
+  }
+
+  get deadlineAtMs(): number | undefined {
+    return this.#context.deadlineAtMs
+  }
+
+  get traceId(): string {
+    return this.#context.traceId
+  }
+
+  get caller(): string {
+    return this.#context.caller
+  }
+
+  get progress(): Call['progress'] {
+    return (done, total, phase) => {
       if (this.#over) return
-      context.onProgress?.({
+      this.#context.onProgress?.({
         done,
         ...(total === undefined ? {} : { total }),
         ...(phase === undefined ? {} : { phase }),

@@ -1,6 +1,6 @@
 import type { CallContext, Invoker, OpenedInstance, Target } from '@backplane/kernel'
 import { runtimeErrors } from '../errors.ts'
-import { suppliedMethods, type ContributionTable, type PluginFunction, type PluginObject } from './contribution-table.ts'
+import { suppliedMethods, type ContributionTable, type PluginObject, type Registered } from './contribution-table.ts'
 import { PluginCall, type CallLink } from './plugin-call.ts'
 import { pluginError } from './plugin-error.ts'
 
@@ -19,21 +19,32 @@ export class PluginCalls implements Invoker {
   }
 
   /** Errors: what the plugin threw, as {@link pluginError} makes it; `RUNTIME_TARGET_UNKNOWN`. */
-  async call(target: Target, value: unknown, context: CallContext): Promise<unknown> {
+  call(target: Target, value: unknown, context: CallContext): Promise<unknown> {
     const call = new PluginCall(target, context, this.#link)
-    try {
-      return await this.#function(target)(value, call)
-    } catch (error) {
-      throw this.#thrown(target, error)
-    } finally {
+    const failed = (error: unknown): Promise<never> => {
       call.end()
+      return Promise.reject(this.#thrown(target, error))
     }
+    let answer: unknown
+    try {
+      answer = this.#invoke(target, value, call)
+    } catch (error) {
+      return failed(error)
+    }
+    if (!isThenable(answer)) {
+      call.end()
+      return Promise.resolve(answer)
+    }
+    return Promise.resolve(answer).then((settled) => {
+      call.end()
+      return settled
+    }, failed)
   }
 
   async *stream(target: Target, value: unknown, context: CallContext): AsyncGenerator {
     const call = new PluginCall(target, context, this.#link)
     try {
-      const items: unknown = this.#function(target)(value, call)
+      const items = this.#invoke(target, value, call)
       if (!isIterable(items)) throw this.#invalid(target, items, 'an async iterable')
       yield* items
     } catch (error) {
@@ -83,17 +94,14 @@ export class PluginCalls implements Invoker {
     })
   }
 
-  #function(target: Target): PluginFunction {
-    if (target.instance !== undefined) return this.#method(this.#instances.get(target.instance), target)
-    const registered = this.#table.find(target.point, target.name)
-    if (registered?.kind === 'hook') return registered.handle
-    return this.#method(registered?.kind === 'provider' ? registered.methods : undefined, target)
-  }
-
-  #method(object: PluginObject | undefined, target: Target): PluginFunction {
-    const method = object?.[target.method]
-    if (object === undefined || typeof method !== 'function') throw this.#unknown(target)
-    return (value, call) => method.call(object, value, call)
+  #invoke(target: Target, value: unknown, call: PluginCall): unknown {
+    const { point, name, method, instance } = target
+    const registered = instance === undefined ? this.#table.find(point, name) : undefined
+    if (registered?.kind === 'hook') return registered.handle(value, call)
+    const object = instance === undefined ? methodsOf(registered) : this.#instances.get(instance)
+    const found = object?.[method]
+    if (typeof found !== 'function') throw this.#unknown(target)
+    return found.call(object, value, call)
   }
 
   /** Stacks do not cross; the plugin's log keeps those of errors that nobody gave a code. */
@@ -116,6 +124,14 @@ export class PluginCalls implements Invoker {
     const parameters = { plugin, target: words(target), found: found === null ? 'null' : typeof found, expected }
     return runtimeErrors.error('RUNTIME_ANSWER_INVALID', parameters, { plugin, point: target.point })
   }
+}
+
+function methodsOf(registered: Registered | undefined): PluginObject | undefined {
+  return registered?.kind === 'provider' ? registered.methods : undefined
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && typeof Reflect.get(value, 'then') === 'function'
 }
 
 function isIterable(value: unknown): value is AsyncIterable<unknown> | Iterable<unknown> {

@@ -1,3 +1,4 @@
+import type { Contribution } from '@backplane/kernel'
 import { createSession, type Channel, type Handler, type Session } from '@backplane/rpc'
 import { runtimeErrors } from '../errors.ts'
 import type { GuestRequest } from '../guest/plugin-scope.ts'
@@ -19,23 +20,28 @@ const limits = { messageBytes: 1024 ** 3, inFlight: 1024 ** 2 }
 export function serveGuest({ channel, beforeLoad }: GuestPlace): Session {
   let starting: Promise<Guest> | undefined
   let running: Required<Pick<Handler, 'call' | 'stream'>> = notStarted
+
+  const begin = async (request: GuestRequest, signal: AbortSignal): Promise<readonly Contribution[]> => {
+    beforeLoad(request)
+    starting = startGuest(request, hostLinkOverSession(session), signal)
+    const guest = await starting
+    running = invokerHandler(guest.invoker)
+    return guest.contributions
+  }
+
+  /** A start that was given up cleans up after itself; then there is nothing to stop. */
+  const end = async (graceMs: number): Promise<void> => {
+    const guest = await starting?.catch(() => undefined)
+    await guest?.stop(graceMs)
+  }
+
   const session = createSession(channel, {
     limits,
     handler: {
       stream: (target, value, call) => running.stream(target, value, call),
-      call: async (target, value, call) => {
-        if (target === 'start') {
-          const start = value as GuestRequest
-          beforeLoad(start)
-          starting = startGuest(start, hostLinkOverSession(session), call.signal)
-          const guest = await starting
-          running = invokerHandler(guest.invoker)
-          return guest.contributions
-        }
-        if (target !== 'stop') return running.call(target, value, call)
-        // A start that was given up cleans up after itself; then there is nothing to stop.
-        const guest = await starting?.catch(() => undefined)
-        return guest?.stop(Number(value))
+      call: (target, value, call) => {
+        if (target === 'start') return begin(value as GuestRequest, call.signal)
+        return target === 'stop' ? end(Number(value)) : running.call(target, value, call)
       },
     },
   })

@@ -2,7 +2,7 @@ import type { HostLink, PluginLogLine } from '@backplane/kernel'
 import type { Handler } from '@backplane/rpc'
 import type { LogLevel } from '@backplane/sdk'
 import { runtimeErrors } from '../errors.ts'
-import { incomingContext, invokerHandler, unknownTarget } from './invoker-handler.ts'
+import { IncomingContext, invokerHandler, unknownTarget } from './invoker-handler.ts'
 
 /** Longest message of one log line that is kept, UTF-16 units; the rest is cut. */
 const longestMessage = 16_384
@@ -35,7 +35,7 @@ export function hostLinkHandler(host: HostLink, plugin: string, log: (line: Plug
           return host.state.keys(text(value, 'a state key'))
         default:
           if (!target.startsWith('emit ')) return targets.call(target, value, call)
-          return host.emit(target.slice('emit '.length), value, incomingContext(call, plugin))
+          return host.emit(target.slice('emit '.length), value, new IncomingContext(call, plugin))
       }
     },
     notice: (target, value) => {

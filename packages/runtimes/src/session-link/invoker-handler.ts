@@ -5,7 +5,7 @@ import { parseTarget } from './target-words.ts'
 
 /** Answers what {@link invokerOverSession} asks. `caller`, when given, replaces what the other side says of itself. */
 export function invokerHandler(invoker: Invoker, caller?: string): Required<Pick<Handler, 'call' | 'stream'>> {
-  const context = (incoming: IncomingCall): CallContext => incomingContext(incoming, caller)
+  const context = (incoming: IncomingCall): CallContext => new IncomingContext(incoming, caller)
   return {
     call: (text, value, incoming) => {
       const parsed = parseTarget(text)
@@ -29,10 +29,31 @@ export function invokerHandler(invoker: Invoker, caller?: string): Required<Pick
   }
 }
 
-/** What came with a call, as the invoker takes it. */
-export function incomingContext(incoming: IncomingCall, caller: string = incoming.caller): CallContext {
-  const { signal, deadlineAtMs, traceId } = incoming
-  return { signal, deadlineAtMs, traceId, caller, onProgress: (progress) => incoming.progress(progress) }
+/** What came with a call, as an invoker takes it; signal and progress are made only when looked at. */
+export class IncomingContext implements CallContext {
+  readonly caller: string
+  readonly #incoming: IncomingCall
+
+  constructor(incoming: IncomingCall, caller: string = incoming.caller) {
+    this.caller = caller
+    this.#incoming = incoming
+  }
+
+  get signal(): AbortSignal {
+    return this.#incoming.signal
+  }
+
+  get deadlineAtMs(): number | undefined {
+    return this.#incoming.deadlineAtMs
+  }
+
+  get traceId(): string {
+    return this.#incoming.traceId
+  }
+
+  get onProgress(): NonNullable<CallContext['onProgress']> {
+    return (progress) => this.#incoming.progress(progress)
+  }
 }
 
 /** Nothing here goes by that text. */
