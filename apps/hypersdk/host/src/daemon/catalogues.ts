@@ -6,11 +6,13 @@ import { sourceErrors } from '@backplane/sources'
 import { storageErrors } from '@backplane/storage'
 import { hypersdkErrors } from '../errors.ts'
 import { exportErrors } from '../export/errors.ts'
+import { seedErrors } from '../seed-dialect/errors.ts'
 
 /** Every error the daemon may answer or end with: for HTTP statuses and exit codes. */
 export const catalogues: readonly ErrorCatalogue[] = [
   hypersdkErrors,
   exportErrors,
+  seedErrors,
   kernelErrors,
   runtimeErrors,
   sourceErrors,

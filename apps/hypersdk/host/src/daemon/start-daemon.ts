@@ -15,6 +15,7 @@ import { JobRunner } from '../jobs/job-runner.ts'
 import { JobStore } from '../jobs/job-store.ts'
 import { pluginPolicy, pluginSettings } from '../providers/plugin-settings.ts'
 import { ProviderRegistry } from '../providers/provider-registry.ts'
+import { seedDialect } from '../seed-dialect/seed-dialect.ts'
 import type { Redactor } from '../secrets/redactor.ts'
 import type { HandleSources } from '../secrets/resolve-handles.ts'
 import { checkSecretsDirectory, secretBroker } from '../secrets/secret-broker.ts'
@@ -153,7 +154,7 @@ function pluginSources(config: HostConfig): Source[] {
   if (!config.plugins.external) return [own]
   const { directories, hotReload } = config.plugins
   const index = join(config.dataDirectory, 'plugin-index.json')
-  return [own, directory(directories, { store, watch: hotReload, index })]
+  return [own, directory(directories, { store, watch: hotReload, index, dialects: [seedDialect()] })]
 }
 
 function refuseFailedStart(kernel: Kernel): void {
