@@ -32,15 +32,16 @@ const entriesPerLine = 128
 
 /** Undefined when there is none, or one that cannot be trusted: damaged, cut short, of another format. */
 export async function readIndex(path: string): Promise<ManifestIndex | undefined> {
-  const text = await readFile(path, 'utf8').catch(() => '')
-  const start = text.indexOf('\n') + 1
-  if (start === 0 || text.slice(0, start) !== headerOf(text.slice(start))) return undefined
+  const bytes = await readFile(path).catch(() => Buffer.alloc(0))
+  const start = bytes.indexOf('\n') + 1
+  const body = bytes.subarray(start)
+  if (bytes.toString('latin1', 0, start) !== headerOf(body)) return undefined
   const packages = new Map<string, IndexedManifest>()
   const folders = new Map<string, RememberedNames>()
   const breathe = timeSlice()
-  for (let from = start, to = 0; from < text.length; from = to + 1) {
-    to = text.indexOf('\n', from)
-    for (const entry of JSON.parse(text.slice(from, to)) as readonly IndexEntry[]) {
+  for (let from = 0, to = 0; from < body.length; from = to + 1) {
+    to = body.indexOf('\n', from)
+    for (const entry of JSON.parse(body.toString('utf8', from, to)) as readonly IndexEntry[]) {
       if (entry[0] === 'package') packages.set(entry[1], { path: entry[1], fingerprint: entry[2], manifest: entry[3] })
       else folders.set(entry[1], { inode: entry[2], modifiedMs: entry[3], changedMs: entry[4], names: entry[5] })
     }
@@ -86,6 +87,6 @@ export type IndexEntry =
   | readonly ['package', path: string, fingerprint: string, manifest: unknown]
   | readonly ['folder', path: string, inode: number, modifiedMs: number, changedMs: number, names: readonly string[]]
 
-function headerOf(body: string): string {
+function headerOf(body: string | Uint8Array): string {
   return `${JSON.stringify({ format, sha256: hash('sha256', body) })}\n`
 }
