@@ -2,7 +2,7 @@
 export interface Contestant {
   readonly name: string
   readonly call: (value: unknown) => Promise<unknown>
-  readonly close: () => Promise<void> | void
+  readonly close: () => PromiseLike<void> | void
 }
 
 let made = 0

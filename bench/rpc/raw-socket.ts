@@ -53,7 +53,7 @@ function batchWriter(socket: Socket): (call: Call) => void {
 }
 
 function readBatches(socket: Socket, take: (calls: readonly Call[]) => void): void {
-  let rest = Buffer.alloc(0)
+  let rest: Buffer = Buffer.alloc(0)
   socket.on('data', (chunk: Buffer) => {
     rest = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])
     while (rest.length >= 4) {

@@ -1,3 +1,5 @@
+import { checkPresent } from './value-parts.ts'
+
 /** Texts beyond this, or parts, make a message leave alone: joining them would copy. */
 const aloneAt = 16 * 1024
 const batchUnits = 8 * 1024
@@ -19,9 +21,13 @@ export class Batch {
     this.#write = write
   }
 
+  /** Errors: `RPC_VALUE_UNSUPPORTED` for a part that was handed over meanwhile. */
   add(text: string, parts: readonly Uint8Array[]): void {
     let units = text.length
-    for (const part of parts) units += part.byteLength
+    for (const part of parts) {
+      checkPresent(part)
+      units += part.byteLength
+    }
     if (units > aloneAt) {
       this.flush()
       this.#write(`[${text}]`, parts)
@@ -30,7 +36,8 @@ export class Batch {
     if (this.#units + units > batchUnits || this.#parts.length + parts.length > partsPerBatch) this.flush()
     this.#text += this.#units === 0 ? `[${text}` : `,${text}`
     this.#units += units
-    if (parts.length > 0) this.#parts.push(...parts)
+    // Copied: until the flush they would be their owner's to change.
+    for (const part of parts) this.#parts.push(new Uint8Array(part))
     if (this.#scheduled) return
     this.#scheduled = true
     // Runs when all microtasks of the tick have: replies of async handlers still join.

@@ -1,11 +1,11 @@
-import type { PlatformError } from '@backplane/sdk'
+import { PlatformError } from '@backplane/sdk'
 import { parseBatch } from './control-text.ts'
-import { decodeError, encodeError } from './error-json.ts'
+import { closedError, decodeError, encodeError } from './error-json.ts'
 import { rpcErrors } from './errors.ts'
 import { IncomingRequests } from './incoming-requests.ts'
 import type { RequestHead } from './incoming-request.ts'
 import { peerLimits, withDefaults } from './limits.ts'
-import { encodeValue, malformed, string, wholeNumber } from './message.ts'
+import { checkSize, encodeValue, malformed, string, wholeNumber } from './message.ts'
 import { Outbox } from './outbox.ts'
 import { UnaryCall } from './outgoing-call.ts'
 import { OutgoingRequests } from './outgoing-requests.ts'
@@ -26,6 +26,8 @@ export function createSession(channel: Channel, options: SessionOptions): Sessio
 }
 
 const noOptions: OutgoingCall = {}
+/** Of what a peer says about the end, this much goes into the message; the cause has it all. */
+const longestReason = 500
 
 class ChannelSession implements Session {
   readonly ended: Promise<SessionEnd>
@@ -64,10 +66,11 @@ class ChannelSession implements Session {
   }
 
   notify(target: string, value: unknown): boolean {
-    const encoded = encodeValue(value, this.#limits.depth)
+    const { text: field, parts } = encodeValue(value, this.#limits.depth)
+    const text = `["notice",${JSON.stringify(target)}${field}]`
+    checkSize(text, parts, (this.#outbox.peer ?? this.#limits).messageBytes)
     if (!this.#open || this.#outbox.waiting > this.#limits.inFlight) return false
-    const text = `["notice",${JSON.stringify(target)}${encoded.text}]`
-    this.#outbox.enqueue({ write: () => this.#outbox.send(text, encoded.parts) })
+    this.#outbox.enqueue({ write: () => this.#outbox.send(text, parts) })
     return true
   }
 
@@ -98,7 +101,7 @@ class ChannelSession implements Session {
       }
       if (used !== parts.length) throw malformed('a part belongs to no message')
     } catch (error) {
-      this.#violated(error as PlatformError)
+      this.#violated(error instanceof PlatformError ? error : malformed('it could not be handled', error))
     }
   }
 
@@ -167,7 +170,8 @@ class ChannelSession implements Session {
   #goodbye(reason: unknown): void {
     if (reason === undefined) return this.#end({ kind: 'closed' }, undefined)
     const cause = decodeError(reason)
-    this.#end({ kind: 'violated', error: rpcErrors.error('RPC_PEER_REFUSED', { reason: cause.message }, { cause }) }, undefined)
+    const error = rpcErrors.error('RPC_PEER_REFUSED', { reason: cause.message.slice(0, longestReason) }, { cause })
+    this.#end({ kind: 'violated', error }, undefined)
   }
 
   #lost(error: PlatformError | undefined): void {
@@ -186,7 +190,7 @@ class ChannelSession implements Session {
     this.#outbox.control(tell === undefined ? ['goodbye'] : ['goodbye', encodeError(tell)])
     this.#outbox.close()
     this.#outgoing.close(cause)
-    this.#incoming.close(rpcErrors.error('RPC_CLOSED', { target: 'the call' }, { cause }))
+    this.#incoming.close(closedError('the call', cause))
     this.#pings.close(cause)
     this.#settleEnd(end)
     void this.#channel.close()

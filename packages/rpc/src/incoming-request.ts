@@ -4,6 +4,7 @@ import { encodeError } from './error-json.ts'
 import { rpcErrors } from './errors.ts'
 import type { IncomingRequests } from './incoming-requests.ts'
 import { checkSize, encodeValue, noParts, type Encoded } from './message.ts'
+import type { Write } from './outbox.ts'
 import type { IncomingCall } from './session.ts'
 
 /** Who asks for what, and until when. */
@@ -16,7 +17,7 @@ export interface RequestHead {
 }
 
 /** One request of the peer, until its last message has been written. */
-export class IncomingRequest implements IncomingCall {
+export class IncomingRequest implements IncomingCall, Write {
   readonly id: number
   readonly deadlineAtMs: number | undefined
   readonly traceId: string
@@ -100,6 +101,11 @@ export class IncomingRequest implements IncomingCall {
   last(message: Encoded): void {
     this.finished = true
     this.#table.last(this, message)
+  }
+
+  /** Writes the newest progress report. */
+  write(): void {
+    this.#table.sendProgress(this)
   }
 
   get hasProgress(): boolean {

@@ -1,5 +1,5 @@
 import { rpcErrors } from './errors.ts'
-import { decodeError } from './error-json.ts'
+import { decodeError, encodeError } from './error-json.ts'
 import { IncomingRequest, type RequestHead } from './incoming-request.ts'
 import { IncomingStream } from './incoming-stream.ts'
 import type { PeerLimits } from './limits.ts'
@@ -38,18 +38,13 @@ export class IncomingRequests {
 
   call(head: RequestHead, value: unknown): void {
     const request = this.#admit(head)
-    let answer: unknown
     try {
-      answer = this.#handler.call(head.target, value, request)
+      const answer = this.#handler.call(head.target, value, request)
+      if (isThenable(answer)) this.#await(request, answer)
+      else request.answer(answer)
     } catch (error) {
-      return request.fail(error)
+      request.fail(error)
     }
-    if (!isThenable(answer)) return request.answer(answer)
-    this.tidySoon()
-    void Promise.resolve(answer).then(
-      (result) => request.answer(result),
-      (error: unknown) => request.fail(error),
-    )
   }
 
   stream(head: RequestHead, value: unknown, credit: number): void {
@@ -98,6 +93,14 @@ export class IncomingRequests {
     this.#streams.clear()
   }
 
+  #await(request: IncomingRequest, answer: PromiseLike<unknown>): void {
+    this.tidySoon()
+    void Promise.resolve(answer).then(
+      (value) => request.answer(value),
+      (error: unknown) => request.fail(error),
+    )
+  }
+
   #admit(head: RequestHead): IncomingRequest {
     if (head.id <= this.#lastId) throw rpcErrors.error('RPC_OUT_OF_PROTOCOL', { problem: 'request ids must rise' })
     if (this.#active.size >= this.limits.inFlight) throw rpcErrors.error('RPC_TOO_MANY_CALLS', { limit: this.limits.inFlight })
@@ -114,10 +117,14 @@ export class IncomingRequests {
   }
 
   #finish(request: IncomingRequest, message: Encoded): void {
-    this.#sendProgress(request)
+    this.sendProgress(request)
     this.#active.delete(request.id)
     this.#streams.delete(request.id)
-    this.outbox.send(message.text, message.parts)
+    try {
+      this.outbox.send(message.text, message.parts)
+    } catch (error) {
+      this.outbox.control(['error', request.id, encodeError(error)])
+    }
   }
 
   /**
@@ -130,14 +137,10 @@ export class IncomingRequests {
     const unknown = active.filter((request) => !request.acknowledged && !request.finished)
     for (const request of unknown) request.acknowledged = true
     if (unknown.length > 0) this.outbox.control(['ack', ...unknown.map((request) => request.id)])
-    for (const request of active) {
-      if (!request.hasProgress) continue
-      if (this.outbox.writable) this.#sendProgress(request)
-      else this.outbox.enqueue({ write: () => this.#sendProgress(request) })
-    }
+    for (const request of active) if (request.hasProgress) this.outbox.enqueue(request)
   }
 
-  #sendProgress(request: IncomingRequest): void {
+  sendProgress(request: IncomingRequest): void {
     const progress = request.takeProgress()
     if (progress !== undefined && this.#active.get(request.id) !== undefined) {
       this.outbox.control(['progress', request.id, progress])

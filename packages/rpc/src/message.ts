@@ -1,3 +1,4 @@
+import type { PlatformError } from '@backplane/sdk'
 import { rpcErrors } from './errors.ts'
 import { isPlain } from './plain-value.ts'
 import { takeParts } from './value-parts.ts'
@@ -40,8 +41,8 @@ const headBytes = 8
 const lengthWordBytes = 4
 
 /** Every way a message can be wrong reads alike. */
-export function malformed(problem: string): Error {
-  return rpcErrors.error('RPC_BAD_MESSAGE', { problem })
+export function malformed(problem: string, cause?: unknown): PlatformError {
+  return rpcErrors.error('RPC_BAD_MESSAGE', { problem }, { cause })
 }
 
 /** Reads a whole number ≥ `least`. */

@@ -3,6 +3,7 @@ import { deeperThan } from './control-text.ts'
 import { abortError, deadlineError, encodeError } from './error-json.ts'
 import { rpcErrors } from './errors.ts'
 import { checkSize, encodeValue, noParts } from './message.ts'
+import { checkPresent } from './value-parts.ts'
 import type { Write } from './outbox.ts'
 import type { OutgoingRequests } from './outgoing-requests.ts'
 import type { OutgoingCall } from './session.ts'
@@ -66,6 +67,7 @@ export abstract class OutgoingRequest implements Write {
     const { table } = this
     if (this.state !== 'held' || !table.admits) return
     try {
+      for (const part of this.#parts) checkPresent(part)
       checkSize(this.#text, this.#parts, table.peer.messageBytes - headRoomBytes)
       if (table.peer.depth < table.limits.depth && deeperThan(this.#text, table.peer.depth)) {
         throw rpcErrors.error('RPC_TOO_DEEP', { limit: table.peer.depth })
@@ -73,9 +75,9 @@ export abstract class OutgoingRequest implements Write {
     } catch (error) {
       return this.fail(error as Error)
     }
+    table.sent(this)
     this.state = 'sent'
     this.sentAtMs = performance.now()
-    table.sent(this)
     table.send(`["${this.kind}",${String(this.id)},${this.#text}`, this.#parts)
     this.#text = ''
     this.#parts = noParts

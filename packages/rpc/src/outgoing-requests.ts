@@ -143,10 +143,8 @@ export class OutgoingRequests {
   /** The peer owes nothing more: the id is forgotten and the next held request has its turn. */
   #last(request: OutgoingRequest): void {
     this.#sent.delete(request.id)
-    if (this.#held.size === 0) return
-    let free = this.peer.inFlight - this.#sent.size
     for (const next of this.#held) {
-      if (free-- <= 0) break
+      if (!this.admits) break
       this.#outbox.enqueue(next)
     }
   }

@@ -51,7 +51,7 @@ class PortChannel implements Channel {
   }
 
   send(text: string, parts: readonly Uint8Array[]): void {
-    if (this.#state !== 'closed') this.#batch.add(text, parts.length === 0 ? parts : parts.map(unshared))
+    if (this.#state !== 'closed') this.#batch.add(text, parts)
   }
 
   get congested(): boolean {
@@ -111,11 +111,14 @@ class PortChannel implements Channel {
   #post(text: string, parts: readonly Uint8Array[]): void {
     this.#unreadBytes += sizeOf(text, parts)
     if (parts.length === 0) return this.#port.postMessage(text)
-    const large = parts.filter((part) => part.byteLength >= transferAtBytes)
-    this.#port.postMessage(
-      [text, ...parts],
-      large.map((part) => part.buffer as ArrayBuffer),
-    )
+    const own = ownBuffers(parts)
+    const large = own.filter((part) => part.byteLength >= transferAtBytes)
+    try {
+      this.#port.postMessage([text, ...own], large.map(bufferOf))
+    } catch {
+      // Some buffers, such as the memory of a WebAssembly instance, cannot be transferred and do not say so before.
+      this.#port.postMessage([text, ...own.map((part) => new Uint8Array(part))])
+    }
   }
 
   #malformed(): void {
@@ -138,12 +141,27 @@ function sizeOf(text: string, parts: readonly Uint8Array[]): number {
   return size
 }
 
-/** A part must be the whole of a buffer nobody else sees: cloning a view would copy, transferring it would take, the rest. */
-function unshared(part: Uint8Array): Uint8Array {
+/**
+ * A part must be the whole of a buffer nobody else sees: cloning a view would copy the rest, transferring it would take
+ * the rest, and a buffer cannot be transferred twice.
+ */
+function ownBuffers(parts: readonly Uint8Array[]): Uint8Array[] {
+  const taken = new Set<ArrayBufferLike>()
+  return parts.map((part) => {
+    const own = isWhole(part) && !taken.has(part.buffer) ? part : new Uint8Array(part)
+    taken.add(own.buffer)
+    return own
+  })
+}
+
+function bufferOf(part: Uint8Array): ArrayBuffer {
+  return part.buffer as ArrayBuffer
+}
+
+function isWhole(part: Uint8Array): boolean {
   const { buffer } = part
-  const whole = part.constructor === Uint8Array && part.byteLength === buffer.byteLength
-  if (whole && buffer instanceof ArrayBuffer && !buffer.resizable && !isMarkedAsUntransferable(buffer)) return part
-  return new Uint8Array(part)
+  if (part.constructor !== Uint8Array || part.byteLength !== buffer.byteLength) return false
+  return buffer instanceof ArrayBuffer && !buffer.resizable && !isMarkedAsUntransferable(buffer)
 }
 
 function isOwnBytes(part: unknown): part is Uint8Array {

@@ -7,7 +7,7 @@ import type { Channel, ChannelListener, SessionLimits } from './session.ts'
 import { Waiters } from './waiters.ts'
 
 /** Queued beyond this makes the channel congested. */
-const highWaterBytes = 1024 * 1024
+const highWaterBytes = 4 * 1024 * 1024
 /** Sections up to this are copied behind their head: one write instead of several. */
 const copySectionBytes = 16 * 1024
 /** Longest a close waits for queued bytes to leave. */
@@ -126,8 +126,13 @@ export class SocketChannel implements Channel {
     }
     socket.cork()
     socket.write(head)
-    for (const part of parts) if (part.byteLength > 0) socket.write(part)
+    for (const part of parts) if (part.byteLength > 0) socket.write(part, this.#written)
     socket.uncork()
+  }
+
+  /** Earlier than `drain`, which waits until nothing at all is queued. */
+  readonly #written = (): void => {
+    if (!this.congested) this.#drained.wake()
   }
 
   /** Tells the session, which says its last words and closes. */

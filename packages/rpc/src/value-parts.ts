@@ -21,7 +21,7 @@ export const partsPerMessage = 1024
  * Errors: `RPC_VALUE_UNSUPPORTED` with the path, `RPC_TOO_DEEP`.
  */
 export function takeParts(value: unknown, depth: number): TakenValue {
-  const copy = new PlainCopy()
+  const copy = new PlainCopy(depth)
   const json = copy.of(value, depth, [])
   return { json, places: copy.places, parts: copy.parts }
 }
@@ -48,12 +48,22 @@ function misplaced(problem: string): Error {
   return rpcErrors.error('RPC_BAD_MESSAGE', { problem })
 }
 
+/** A part that was handed over before has lost its bytes; sending the empty rest would corrupt data silently. */
+export function checkPresent(part: Uint8Array): void {
+  if (part.buffer instanceof ArrayBuffer && part.buffer.detached) refuse([], 'made of bytes that were already handed over')
+}
+
 type Path = readonly (string | number)[]
 
 /** Copies a value that is not plain JSON into what is, with the bytes set aside; throws what is wrong where. */
 class PlainCopy {
   readonly places: Place[] = []
   readonly parts: Uint8Array[] = []
+  readonly #limit: number
+
+  constructor(limit: number) {
+    this.#limit = limit
+  }
 
   of(value: unknown, depth: number, path: Path): unknown {
     switch (typeof value) {
@@ -74,11 +84,11 @@ class PlainCopy {
 
   #ofObject(value: object, depth: number, path: Path): unknown {
     if (value instanceof Uint8Array) return this.#setAside(value, path)
-    if (depth <= 0) throw tooDeep()
+    if (depth <= 0) throw this.#tooDeep()
     const lost = emptiedByJson.find(([kind]) => value instanceof kind)
     if (lost !== undefined) refuse(path, lost[1])
     if (ArrayBuffer.isView(value)) refuse(path, 'a view other than a Uint8Array')
-    if ('toJSON' in value && typeof value.toJSON === 'function') return ownJson(value, depth, path)
+    if ('toJSON' in value && typeof value.toJSON === 'function') return this.#ownJson(value, depth, path)
     if (Array.isArray(value)) return value.map((member, index) => this.of(member, depth - 1, [...path, index]) ?? null)
     const copy: Record<string, unknown> = {}
     for (const [key, member] of Object.entries(value)) {
@@ -92,28 +102,31 @@ class PlainCopy {
 
   #setAside(part: Uint8Array, path: Path): null {
     if (path.length > 1) refuse(path, 'bytes deeper than a direct member')
-    // A part that was handed over before has lost its bytes; sending the empty rest would corrupt data silently.
-    if (part.buffer instanceof ArrayBuffer && part.buffer.detached) refuse(path, 'bytes that were already handed over')
+    checkPresent(part)
     if (this.parts.length === partsPerMessage) refuse([], `something with more than ${String(partsPerMessage)} byte members`)
     this.places.push(path[0] ?? null)
     this.parts.push(part)
     return null
   }
-}
 
-/** What the value's own `toJSON` makes of it, held to the same rules as what a peer sends. */
-function ownJson(value: object, depth: number, path: Path): unknown {
-  let text: string | undefined
-  try {
-    text = JSON.stringify(value) as string | undefined
-  } catch (error) {
-    throw rpcErrors.error('RPC_VALUE_UNSUPPORTED', { path: where(path), what: 'not JSON' }, { cause: error })
+  /** What the value's own `toJSON` makes of it, held to the same rules as what a peer sends. */
+  #ownJson(value: object, depth: number, path: Path): unknown {
+    let text: string | undefined
+    try {
+      text = JSON.stringify(value) as string | undefined
+    } catch (error) {
+      throw rpcErrors.error('RPC_VALUE_UNSUPPORTED', { path: where(path), what: 'not JSON' }, { cause: error })
+    }
+    if (text === undefined) return undefined
+    const json: unknown = JSON.parse(text)
+    const flaw = flawOf(json, depth)
+    if (flaw === 'depth') throw this.#tooDeep()
+    return flaw === undefined ? json : refuse([...path, flaw], prototypeName)
   }
-  if (text === undefined) return undefined
-  const json: unknown = JSON.parse(text)
-  const flaw = flawOf(json, depth)
-  if (flaw === 'depth') throw tooDeep()
-  return flaw === undefined ? json : refuse([...path, flaw], prototypeName)
+
+  #tooDeep(): Error {
+    return rpcErrors.error('RPC_TOO_DEEP', { limit: this.#limit })
+  }
 }
 
 /** JSON writes these as `{}`, which loses everything they hold. */
@@ -126,10 +139,6 @@ const emptiedByJson: readonly (readonly [new (...args: never) => object, string]
 ]
 
 const prototypeName = 'a name that programs take for a prototype'
-
-function tooDeep(): Error {
-  return rpcErrors.error('RPC_TOO_DEEP', { limit: 'what both sides take' })
-}
 
 function refuse(path: Path, what: string): never {
   throw rpcErrors.error('RPC_VALUE_UNSUPPORTED', { path: where(path), what })
