@@ -80,6 +80,18 @@ test('closing runs the close of the instance once, however often it is asked; a 
   await assert.rejects(opened.get('k'), { code: 'CALL_FAILED' })
 })
 
+test('a close that never ends is given up when a plugin that stops would be', async () => {
+  await using t = await testKernel({
+    points,
+    plugins: [disk((prefix) => ({ ...full(prefix), close: () => new Promise(() => undefined) }))],
+    times: { stopMs: 100 },
+  })
+  const opened = await t.kernel.provider(store, 'disk').open('x')
+  const closed = opened[Symbol.asyncDispose]()
+  await t.clock.advance(100)
+  await closed
+})
+
 test('a handle of a provider that is opened has no methods of its own', async () => {
   await using t = await kernelWith(full)
   assert.deepEqual(Object.keys(t.kernel.provider(store, 'disk')), ['open'])

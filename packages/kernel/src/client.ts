@@ -53,13 +53,14 @@ export async function openInstance(
   if (route === undefined)
     throw kernelErrors.error('POINT_INVALID', { point, problem: 'is used without being opened' }, { point })
   const target: Target = { point, name, method: 'open' }
+  const closeTarget = (instance: number): Target => ({ point, name, method: 'close', instance })
   let generation: Generation | undefined
   const perform: Perform = {
     run: (serving, _target, input, context) => {
       generation = serving
       return serving.instance.open(target, input, context)
     },
-    late: (on, _target, answer) => void closeInstance(on, point, name, (answer as OpenedInstance).instance),
+    late: (on, _target, answer) => void closeInstance(core, on, closeTarget((answer as OpenedInstance).instance)),
   }
   const opened = (await core.dispatcher.call(lane, { route, target, value: options }, request, perform)) as OpenedInstance
   if (generation === undefined) throw new TypeError('an instance was opened on no generation')
@@ -67,7 +68,7 @@ export async function openInstance(
   on.opened += 1
   let closing: Promise<void> | undefined
   const close = (): Promise<void> => {
-    closing ??= closeInstance(on, point, name, opened.instance).finally(() => {
+    closing ??= closeInstance(core, on, closeTarget(opened.instance)).finally(() => {
       on.opened -= 1
       on.changed?.()
     })
@@ -79,7 +80,7 @@ export async function openInstance(
     const parameters = { plugin: on.plugin.id, point, name, method: missing.method }
     throw kernelErrors.error('POINT_METHOD_MISSING', parameters, { plugin: on.plugin.id, point })
   }
-  return { ...opened, generation: on, target: { point, name, method: 'close', instance: opened.instance }, close }
+  return { ...opened, generation: on, target: closeTarget(opened.instance), close }
 }
 
 /** A lane that always leads to one generation, until it has ended. */
@@ -93,10 +94,13 @@ export function pinnedLane(generation: Generation): Lane {
   }
 }
 
-async function closeInstance(generation: Generation, point: string, name: string, instance: number): Promise<void> {
-  if (generation.ended !== undefined) return
+/** Waits no longer than for a plugin that stops: a close that never ends holds up neither its caller nor a drain. */
+async function closeInstance(core: Core, on: Generation, target: Target): Promise<void> {
+  if (on.ended !== undefined) return
+  const late = Promise.withResolvers<void>()
+  using _timer = core.clock.after(core.times.stopMs, () => late.resolve())
   try {
-    await generation.instance.close({ point, name, method: 'close', instance })
+    await Promise.race([on.instance.close(target), late.promise])
   } catch {
     // an instance whose close fails is gone with its generation; the caller has nothing left to do
   }
