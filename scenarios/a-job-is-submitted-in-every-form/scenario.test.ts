@@ -18,7 +18,7 @@ test('jobs come as one, as a list and under jobs, in JSON and YAML, and each wro
   assert.equal((await daemon.post('/jobs/submit', { jobs: [job('b'), job('c')] })).body.accepted, 2)
   assert.equal((await daemon.post('/jobs/submit', [job('d')])).body.accepted, 1)
   const yaml = 'jobs:\n  - provider: slow\n    vm_path: vm/1\n    output_path: e\n    format: RAW\n    export_method: web\n'
-  const fromYaml = await daemon.send('POST', '/jobs/submit', yaml, 'application/yaml')
+  const fromYaml = await daemon.send('POST', '/jobs/submit', { text: yaml, type: 'application/yaml' })
   assert.equal(fromYaml.status, 202, fromYaml.text)
   const ended = await daemon.ended(fromYaml.body.job_ids[0])
   assert.equal(ended.status, 'completed', ended.error)
@@ -35,6 +35,7 @@ test('jobs come as one, as a list and under jobs, in JSON and YAML, and each wro
     [{ ...job('x'), vm_path: 'other' }, 'JOB_INVALID', /vm_path: says something else than vm_id/],
     [{ ...job('x'), provider: 'slw' }, 'PROVIDER_UNKNOWN', /did you mean slow\?/],
     [{ ...job('x'), format: 'qcow2' }, 'JOB_FORMAT_UNSUPPORTED', /only raw/],
+    [{ ...job('x'), options: { include_snapshots: true } }, 'JOB_SNAPSHOTS_UNSUPPORTED', /snapshots/],
     [{ ...job('x'), password: 'p' }, 'JOB_CREDENTIALS_IN_JOB', /password/],
     [job('/etc'), 'JOB_TARGET_FORBIDDEN', /\/etc/],
     [job('inside/link/x'), 'JOB_TARGET_FORBIDDEN', /link/],
@@ -50,6 +51,9 @@ test('jobs come as one, as a list and under jobs, in JSON and YAML, and each wro
     assert.match(error.error, text)
   }
   assert.equal((await daemon.post('/jobs/submit', [3])).status, 400)
+  const repeated = { text: JSON.stringify(job('repeated')), headers: { 'idempotency-key': 'k1' } }
+  const [once, again] = await Promise.all([1, 2].map(() => daemon.send('POST', '/jobs/submit', repeated)))
+  assert.deepEqual(once?.body.job_ids, again?.body.job_ids, 'a repeated submission with the same key is done once')
   const empty = await daemon.post('/jobs/submit', { jobs: [] })
   assert.deepEqual([empty.status, empty.body.code], [400, 'JOB_BODY_INVALID'])
   assert.ok(empty.body.error.length > 0 && empty.body.timestamp.length > 0, 'older clients read error and timestamp')

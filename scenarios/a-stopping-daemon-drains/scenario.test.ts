@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { Hypervisord, makePlaces } from '../support/hypervisord.ts'
+import { Hypervisord, isAlive, makePlaces } from '../support/hypervisord.ts'
 import { checksumOf, letGo, writeSlowProvider } from '../support/slow-provider.ts'
 
 test('a stopping daemon lets a running export end, takes no new job, and exits 0', async (t) => {
@@ -38,4 +38,15 @@ test('an export that is not done at the drain deadline goes on with the next dae
   assert.deepEqual([job.status, job.attempts, job.crashes, job.retries], ['completed', 2, 0, 0])
   assert.equal(job.result.checksum, checksumOf('1.0.0'))
   assert.equal(await next.stop(), 0)
+})
+
+test('a plugin whose close never ends cannot keep the daemon from stopping', async (t) => {
+  const places = await makePlaces(t, 'plugins: { directories: [./plugins] }\n')
+  const methods = 'close: () => new Promise(() => undefined),'
+  await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0', methods })
+  const daemon = await Hypervisord.start(places)
+  assert.equal((await daemon.get('/api/providers/slow/vms')).status, 200)
+  const { pid } = await daemon.plugin('slow')
+  assert.equal(await daemon.stop(), 0)
+  assert.ok(!(await isAlive(pid)))
 })

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdir } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { test } from 'node:test'
 import { temporaryDirectory } from '@backplane/testing'
@@ -50,4 +52,14 @@ test('npm start with a busy port takes another one and says so', async (t) => {
   const { text, code } = await startAndInterrupt(directory)
   assert.equal(code, 0, text)
   assert.match(text, /port 8080 is busy, another is used/)
+})
+
+test('npm start in a directory too deep for a socket serves over TCP alone', async (t) => {
+  const directory = join(await temporaryDirectory(t), 'deep'.repeat(20))
+  await mkdir(directory)
+  const { text, code } = await startAndInterrupt(directory)
+  assert.equal(code, 0, text)
+  assert.match(text, /SHA-256 [0-9a-f]{64}, verified/)
+  assert.match(text, /export HYPERSDK_URL=http:/)
+  assert.doesNotMatch(text, /--unix-socket/)
 })

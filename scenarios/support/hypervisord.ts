@@ -18,6 +18,14 @@ export interface Answer {
   readonly body: any
 }
 
+/** What is sent with a request. */
+export interface Body {
+  readonly text: string
+  /** Default JSON. */
+  readonly type?: string
+  readonly headers?: Readonly<Record<string, string>>
+}
+
 /** The places of one test's daemon. */
 export interface Places {
   readonly root: string
@@ -100,11 +108,12 @@ export class Hypervisord {
   }
 
   post(path: string, body?: unknown): Promise<Answer> {
-    return this.send('POST', path, body === undefined ? undefined : JSON.stringify(body))
+    return this.send('POST', path, body === undefined ? undefined : { text: JSON.stringify(body) })
   }
 
-  async send(method: string, path: string, body?: string, contentType = 'application/json'): Promise<Answer> {
-    const headers = body === undefined ? {} : { 'content-type': contentType }
+  async send(method: string, path: string, body?: Body): Promise<Answer> {
+    const type = body === undefined ? {} : { 'content-type': body.type ?? 'application/json' }
+    const headers = { ...type, ...body?.headers }
     const outgoing = request({
       socketPath: this.places.socket,
       method,
@@ -113,7 +122,7 @@ export class Hypervisord {
       agent: false,
       signal: AbortSignal.timeout(60_000),
     })
-    outgoing.end(body)
+    outgoing.end(body?.text)
     const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage]
     let text = ''
     for await (const chunk of incoming.setEncoding('utf8')) text += chunk as string

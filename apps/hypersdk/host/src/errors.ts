@@ -141,6 +141,13 @@ const specs = {
     retryable: false,
     hint: 'Choose one of the supported formats; GET /api/providers/{provider}/capabilities lists them.',
   },
+  JOB_SNAPSHOTS_UNSUPPORTED: {
+    message: 'the provider {provider} does not export snapshots',
+    status: 400,
+    exit: 2,
+    retryable: false,
+    hint: 'Leave options.include_snapshots out.',
+  },
   JOB_CREDENTIALS_IN_JOB: {
     message: 'the job carries {field}, but jobs are stored and shown and hold no credentials or endpoints',
     status: 400,

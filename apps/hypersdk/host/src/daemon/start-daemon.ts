@@ -126,6 +126,9 @@ class RunningDaemon implements Daemon {
   }
 }
 
+/** A replaced plugin version may go on for as long as the longest export; the point's own limit. */
+const longestExportMs = provider.methods.exportVm.timeoutMs ?? 7 * 24 * 3_600_000
+
 async function startKernel(
   config: HostConfig,
   { env, broker }: HandleSources,
@@ -145,6 +148,7 @@ async function startKernel(
     dataDirectory: join(config.dataDirectory, 'plugin-data'),
     log,
     watch: config.plugins.hotReload,
+    times: { leaseMs: longestExportMs },
   })
 }
 

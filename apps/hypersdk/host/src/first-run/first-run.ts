@@ -62,9 +62,8 @@ async function prepare(directory: string): Promise<Daemon> {
   const log = hostLog({ level: config.logLevel, pretty: false, redactor, write: (line) => appendFileSync(logFile, line) })
   logWarnings(log)
   const daemon = await startDaemon(config, { env: process.env, log, redactor })
-  print(
-    `hypervisord serves ${daemon.served.tcp?.url ?? ''} and ${shown(daemon.served.unixSocket ?? '')}, log in ${shown(logFile)}`,
-  )
+  const doors = [daemon.served.tcp?.url, daemon.served.unixSocket].filter((door) => door !== undefined)
+  print(`hypervisord serves ${doors.map(shown).join(' and ')}, log in ${shown(logFile)}`)
   return daemon
 }
 
@@ -84,9 +83,9 @@ async function demonstrate(daemon: Daemon, directory: string): Promise<void> {
   const mebibytes = (bytes: number): string => `${(bytes / 1024 / 1024).toFixed(1)} MiB`
   print(`exported ${shown(file)}: ${mebibytes(size)}, of which ${mebibytes(blocks * 512)} on disk (holes stay holes)`)
   print(`SHA-256 ${sum}, verified by reading the file again`)
-  print(
-    nextSteps({ url, socket: shown(daemon.served.unixSocket ?? ''), token: shown(daemon.tokenPath), folder: shown(directory) }),
-  )
+  const { unixSocket } = daemon.served
+  const socket = unixSocket === undefined ? undefined : shown(unixSocket)
+  print(nextSteps({ url, socket, token: shown(daemon.tokenPath), folder: shown(directory) }))
 }
 
 const screen: Screen = { print, replace: process.stdout.isTTY ? replace : undefined }
@@ -104,6 +103,7 @@ function replace(line: string): void {
 }
 
 function shown(path: string): string {
+  if (!path.startsWith('/')) return path
   const way = relative(process.cwd(), path)
   return way === '' || way.startsWith('..') ? path : way
 }

@@ -17,7 +17,7 @@ export interface AcceptedJob {
 /**
  * Checks one submitted value and makes the job of it: fields, provider, format and target, all before anything is
  * queued. Errors: `JOB_INVALID` with every problem in `details.problems`, `JOB_CREDENTIALS_IN_JOB`, `PROVIDER_UNKNOWN`,
- * `PROVIDER_AMBIGUOUS`, `JOB_FORMAT_UNSUPPORTED`, `JOB_TARGET_UNSUPPORTED`, `JOB_TARGET_FORBIDDEN`.
+ * `PROVIDER_AMBIGUOUS`, `JOB_FORMAT_UNSUPPORTED`, `JOB_SNAPSHOTS_UNSUPPORTED`, `JOB_TARGET_UNSUPPORTED`, `JOB_TARGET_FORBIDDEN`.
  */
 export async function acceptJob(
   value: unknown,
@@ -36,6 +36,9 @@ export async function acceptJob(
   if (!capabilities.supported_formats.includes(request.format)) {
     const supported = capabilities.supported_formats.join(', ') || 'nothing'
     throw hypersdkErrors.error('JOB_FORMAT_UNSUPPORTED', { provider: type, format: request.format, supported })
+  }
+  if (request.options.include_snapshots && !capabilities.supports_snapshots) {
+    throw hypersdkErrors.error('JOB_SNAPSHOTS_UNSUPPORTED', { provider: type })
   }
   const id = request.id ?? newJobId()
   const { compression_level: level, include_snapshots, remove_cdrom, overwrite } = request.options
