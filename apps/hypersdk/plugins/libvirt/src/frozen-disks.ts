@@ -1,27 +1,11 @@
 import { createHash } from 'node:crypto'
-import { join } from 'node:path'
 import { PlatformError, type Logger, type State } from '@backplane/sdk'
-import type { Domain, DomainDisk } from './domain.ts'
+import type { Domain } from './domain.ts'
 import { libvirtErrors } from './errors.ts'
+import { freezeCommand, planFreeze, type FreezeOptions, type FreezePlan } from './freeze-plan.ts'
 import { findDomain } from './list-domains.ts'
 import { mergeOverlay } from './merge-overlay.ts'
 import type { Virsh } from './virsh.ts'
-
-/** What a running domain's disks were before an export froze them; kept until everything is as it was. */
-interface Freeze {
-  readonly exportId: string
-  readonly uri: string
-  readonly uuid: string
-  readonly disks: readonly { readonly target: string; readonly base: string }[]
-}
-
-/** How disks are frozen. */
-export interface FreezeOptions {
-  /** Asks the guest's agent to bring its file systems to rest first. */
-  readonly quiesce: boolean
-  /** Where the temporary overlays go; undefined: beside each disk. */
-  readonly overlayDirectory: string | undefined
-}
 
 const keyPrefix = 'freeze.'
 const snapshotMs = 120_000
@@ -41,9 +25,11 @@ export class FrozenDisks {
     this.#log = log
   }
 
-  /** Errors: `LIBVIRT_RUNNING_UNSUPPORTED`, `LIBVIRT_EXPORT_RUNNING`, `LIBVIRT_FAILED`; nothing is frozen then. */
+  /** Errors: those of planning, `LIBVIRT_EXPORT_RUNNING`, `LIBVIRT_FAILED`; nothing is frozen then. */
   freeze(virsh: Virsh, exportId: string, domain: Domain, options: FreezeOptions): Promise<void> {
-    return this.#locked(domain.uuid, () => this.#locked(exportId, () => this.#freeze(virsh, exportId, domain, options)))
+    const plan = planFreeze(exportId, virsh.uri, domain, options)
+    const command = freezeCommand(plan, domain, options)
+    return this.#locked(domain.uuid, () => this.#locked(exportId, () => this.#freeze(virsh, plan, command)))
   }
 
   /**
@@ -52,50 +38,43 @@ export class FrozenDisks {
    */
   release(virsh: Virsh, exportId: string, signal: AbortSignal): Promise<void> {
     return this.#locked(exportId, async () => {
-      const freeze = (await this.#state.get(keyOf(exportId))) as Freeze | undefined
-      if (freeze?.uri === virsh.uri) await this.#undo(virsh, freeze, signal)
+      const plan = (await this.#state.get(keyOf(exportId))) as FreezePlan | undefined
+      if (plan?.uri === virsh.uri) await this.#undo(virsh, plan, signal)
     })
   }
 
-  async #freeze(virsh: Virsh, exportId: string, domain: Domain, options: FreezeOptions): Promise<void> {
-    if (domain.type !== 'qemu' && domain.type !== 'kvm') {
-      throw libvirtErrors.error('LIBVIRT_RUNNING_UNSUPPORTED', { name: domain.name, reason: `runs on ${domain.type}` })
-    }
-    await this.#expectFree(virsh, domain)
-    const disks = domain.disks.flatMap((disk) => {
-      return disk.readOnly || disk.source.kind !== 'path' ? [] : [{ target: disk.target, base: disk.source.path }]
-    })
-    if (disks.length === 0) return
-    const freeze: Freeze = { exportId, uri: virsh.uri, uuid: domain.uuid, disks }
-    await this.#state.set(keyOf(exportId), freeze)
+  async #freeze(virsh: Virsh, plan: FreezePlan, command: readonly string[]): Promise<void> {
+    await this.#expectFree(plan)
+    if (plan.disks.length === 0) return
+    await this.#state.set(keyOf(plan.exportId), plan)
     try {
       // Not bound to the call: libvirt would go on with a snapshot whose virsh is gone, and nobody would know.
-      await virsh.run(snapshotCommand(domain, freeze, options), AbortSignal.timeout(snapshotMs), snapshotMs)
+      await virsh.run(command, AbortSignal.timeout(snapshotMs), snapshotMs)
     } catch (error) {
-      const unknown = error instanceof PlatformError && error.code === 'LIBVIRT_TIMEOUT'
-      if (!unknown) await this.#undo(virsh, freeze, AbortSignal.timeout(snapshotMs))
+      const mayStillHappen = error instanceof PlatformError && error.code === 'LIBVIRT_TIMEOUT'
+      if (!mayStillHappen) await this.#undo(virsh, plan, AbortSignal.timeout(snapshotMs))
       throw error
     }
-    this.#log.info('froze the disks of a running domain', { domain: domain.name, export: exportId })
+    this.#log.info('froze the disks of a running domain', { domain: plan.uuid, export: plan.exportId })
   }
 
-  async #expectFree(virsh: Virsh, domain: Domain): Promise<void> {
+  async #expectFree(plan: FreezePlan): Promise<void> {
     for (const key of await this.#state.keys(keyPrefix)) {
-      const other = (await this.#state.get(key)) as Freeze | undefined
-      if (other?.uuid !== domain.uuid || other.uri !== virsh.uri) continue
-      throw libvirtErrors.error('LIBVIRT_EXPORT_RUNNING', { name: domain.name, export: other.exportId })
+      const other = (await this.#state.get(key)) as FreezePlan | undefined
+      if (other?.uuid !== plan.uuid || other.uri !== plan.uri) continue
+      throw libvirtErrors.error('LIBVIRT_EXPORT_RUNNING', { name: plan.uuid, export: other.exportId })
     }
   }
 
-  async #undo(virsh: Virsh, freeze: Freeze, signal: AbortSignal): Promise<void> {
-    const domain = await present(virsh, freeze.uuid, signal)
-    for (const { target, base } of domain === undefined ? [] : freeze.disks) {
-      const disk = domain?.disks.find((one) => one.target === target)
-      if (domain === undefined || disk === undefined || activePath(disk) === base) continue
-      const overlay = { domain, disk, base, snapshot: snapshotName(freeze.exportId), log: this.#log }
-      await mergeOverlay(virsh, overlay, signal)
+  async #undo(virsh: Virsh, plan: FreezePlan, signal: AbortSignal): Promise<void> {
+    const domain = await present(virsh, plan.uuid, signal)
+    for (const frozen of domain === undefined ? [] : plan.disks) {
+      const disk = domain?.disks.find((one) => one.target === frozen.target)
+      const back = disk?.source.kind === 'path' && disk.source.path === frozen.base
+      if (domain === undefined || disk === undefined || back) continue
+      await mergeOverlay(virsh, { domain, disk, frozen, log: this.#log }, signal)
     }
-    await this.#state.delete(keyOf(freeze.exportId))
+    await this.#state.delete(keyOf(plan.exportId))
   }
 
   /** Runs one after the other what has the same key. */
@@ -114,10 +93,6 @@ export class FrozenDisks {
   }
 }
 
-function activePath(disk: DomainDisk): string | undefined {
-  return disk.source.kind === 'path' ? disk.source.path : undefined
-}
-
 async function present(virsh: Virsh, uuid: string, signal: AbortSignal): Promise<Domain | undefined> {
   try {
     return await findDomain(virsh, uuid, signal)
@@ -127,35 +102,6 @@ async function present(virsh: Virsh, uuid: string, signal: AbortSignal): Promise
   }
 }
 
-/** Short and the same for every attempt at one export; the overlays carry it in their names. */
-function snapshotName(exportId: string): string {
-  return `hypersdk-${createHash('sha256').update(exportId).digest('hex').slice(0, 12)}`
-}
-
 function keyOf(exportId: string): string {
   return keyPrefix + createHash('sha256').update(exportId).digest('hex')
-}
-
-function snapshotCommand(domain: Domain, freeze: Freeze, options: FreezeOptions): string[] {
-  const name = snapshotName(freeze.exportId)
-  const frozen = new Set(freeze.disks.map((disk) => disk.target))
-  const others = [...domain.drives, ...domain.disks.map((disk) => disk.target)].filter((target) => !frozen.has(target))
-  const place = (target: string): string => {
-    if (options.overlayDirectory === undefined) return ''
-    // A comma in a value is written twice.
-    return `,file=${join(options.overlayDirectory, `${domain.uuid}-${target}.${name}`).replaceAll(',', ',,')}`
-  }
-  return [
-    'snapshot-create-as',
-    '--domain',
-    domain.uuid,
-    '--name',
-    name,
-    '--disk-only',
-    '--atomic',
-    '--no-metadata',
-    ...(options.quiesce ? ['--quiesce'] : []),
-    ...[...frozen].flatMap((target) => ['--diskspec', `${target},snapshot=external${place(target)}`]),
-    ...others.flatMap((target) => ['--diskspec', `${target},snapshot=no`]),
-  ]
 }

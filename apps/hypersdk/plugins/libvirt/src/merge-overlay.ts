@@ -1,16 +1,16 @@
 import { PlatformError, type Logger } from '@backplane/sdk'
 import type { Domain, DomainDisk } from './domain.ts'
 import { libvirtErrors } from './errors.ts'
+import type { FrozenDisk } from './freeze-plan.ts'
 import type { Virsh } from './virsh.ts'
 
 /** A disk that writes into a temporary overlay. */
 export interface Overlay {
   readonly domain: Domain
+  /** As it is now. */
   readonly disk: DomainDisk
-  /** What the overlay stands on, and the disk shall be again. */
-  readonly base: string
-  /** Name of the snapshot that made the overlay; the overlay's file ends in it. */
-  readonly snapshot: string
+  /** As it was frozen. */
+  readonly frozen: FrozenDisk
   readonly log: Logger
 }
 
@@ -19,12 +19,10 @@ export interface Overlay {
  * and only while it is the top one. Errors: `LIBVIRT_RELEASE_BLOCKED`.
  */
 export async function mergeOverlay(virsh: Virsh, overlay: Overlay, signal: AbortSignal): Promise<void> {
-  const { domain, disk, base, snapshot } = overlay
-  const active = disk.source.kind === 'path' ? disk.source.path : ''
+  const { domain, disk, frozen } = overlay
+  const active = disk.source.kind === 'path' ? disk.source.path : 'something else'
   if (!domain.active) throw blocked(overlay, 'it is shut off')
-  if (!active.endsWith(`.${snapshot}`) || disk.backing !== base) {
-    throw blocked(overlay, `${disk.target} now runs on ${active || 'something else'}`)
-  }
+  if (active !== frozen.overlay || disk.backing !== frozen.base) throw blocked(overlay, `${disk.target} now runs on ${active}`)
   const at = ['--domain', domain.uuid, '--path', disk.target]
   try {
     if (await finishEarlier(virsh, at, signal)) return
@@ -57,7 +55,7 @@ async function commit(virsh: Virsh, overlay: Overlay, at: readonly string[], sig
   } catch (error) {
     if (!(error instanceof PlatformError) || !/unsupported flags|doesn't support option/.test(error.message)) throw error
     await virsh.run(command, signal, 0)
-    const file = overlay.disk.source.kind === 'path' ? overlay.disk.source.path : ''
+    const file = overlay.frozen.overlay
     overlay.log.warn('this libvirt cannot delete the merged overlay; remove the file by hand', { file })
   }
 }

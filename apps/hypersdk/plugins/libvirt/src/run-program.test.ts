@@ -7,11 +7,17 @@ const { signal } = new AbortController()
 test('a program gets its arguments as they are, and no environment but a path and a plain locale', async () => {
   const result = await runProgram('sh', { args: ['-c', 'printf "%s|" "$@"; env | sort', 'sh', '-x', '$HOME; ls'], signal })
   assert.equal(result.kind, 'done')
-  assert.match(result.kind === 'done' ? result.output : '', /^-x\|\$HOME; ls\|LC_ALL=C\nPATH=[^\n]+\n(PWD=[^\n]+\n)?(SHLVL[^\n]+\n)?(_=[^\n]+\n)?$/)
+  assert.match(
+    result.kind === 'done' ? result.output : '',
+    /^-x\|\$HOME; ls\|LC_ALL=C\nPATH=[^\n]+\n(PWD=[^\n]+\n)?(SHLVL[^\n]+\n)?(_=[^\n]+\n)?$/,
+  )
 })
 
 test('a program that is not installed is told from one that fails', async () => {
-  assert.deepEqual(await runProgram('no-such-program-here', { args: [], signal }), { kind: 'missing', reason: 'is not installed' })
+  assert.deepEqual(await runProgram('no-such-program-here', { args: [], signal }), {
+    kind: 'missing',
+    reason: 'is not installed',
+  })
   const failed = await runProgram('sh', { args: ['-c', 'echo broken >&2; exit 3'], signal })
   assert.deepEqual(failed, { kind: 'failed', reason: 'broken' })
   assert.deepEqual(await runProgram('false', { args: [], signal }), { kind: 'failed', reason: 'it ended with code 1' })

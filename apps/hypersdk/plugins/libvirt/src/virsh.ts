@@ -69,10 +69,10 @@ function answer(uri: string, args: readonly string[], result: ProgramResult): st
   if (result.kind === 'missing') {
     throw libvirtErrors.error('LIBVIRT_PROGRAM_MISSING', { program: 'virsh', package: 'libvirt-clients', reason: result.reason })
   }
-  const reason = result.reason.replaceAll(/^error: */gm, '').trim()
+  const reason = errorLines(result.reason)
   const named = (option: string): string | undefined => args[args.indexOf(option) + 1]
   if (/failed to connect to the hypervisor/.test(reason)) {
-    throw libvirtErrors.error('LIBVIRT_UNREACHABLE', { uri, reason: reason.split('\n').slice(1).join(' ') || reason })
+    throw libvirtErrors.error('LIBVIRT_UNREACHABLE', { uri, reason: reason.split('\n').at(-1) })
   }
   if (/failed to get domain|Domain not found/.test(reason)) {
     throw libvirtErrors.error('LIBVIRT_NOT_FOUND', { id: named('--domain') })
@@ -81,4 +81,10 @@ function answer(uri: string, args: readonly string[], result: ProgramResult): st
     throw libvirtErrors.error('LIBVIRT_SNAPSHOT_NOT_FOUND', { id: named('--domain'), snapshot: named('--snapshotname') })
   }
   throw libvirtErrors.error('LIBVIRT_FAILED', { command: args[0], reason })
+}
+
+/** libvirt's library also writes lines of its own log; what virsh says begins with `error:`. */
+function errorLines(text: string): string {
+  const said = [...text.matchAll(/^error: *(.*)$/gm)].map(([, line = '']) => line)
+  return said.length === 0 ? text : said.join('\n')
 }
