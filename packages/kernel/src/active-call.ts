@@ -7,7 +7,7 @@ import type { Generation } from './generation.ts'
 import type { InFlight } from './in-flight.ts'
 import type { Plugin } from './plugin.ts'
 import type { Route } from './point-table.ts'
-import type { CallContext, Target } from './ports.ts'
+import type { CallContext, Cancellation, CancellationListener, Target } from './ports.ts'
 import { asError, messageOf } from './thrown.ts'
 
 /** What goes with one call through the dispatcher: a caller's options, and what only the kernel may say. */
@@ -33,7 +33,7 @@ export interface CallSubject {
  * its deadline or the end of its generation; whichever comes first counts and the rest is ignored. Signal and trace id
  * are made when somebody asks for them.
  */
-export abstract class ActiveCall implements CallContext {
+export abstract class ActiveCall implements CallContext, Cancellation {
   readonly plugin: Plugin
   readonly route: Route
   readonly target: Target
@@ -56,6 +56,7 @@ export abstract class ActiveCall implements CallContext {
   #controller: AbortController | undefined
   #abortedBy: Error | undefined
   #stopListening: (() => void) | undefined
+  #endListener: CancellationListener | undefined
 
   constructor(subject: CallSubject, request: CallRequest, inFlight: InFlight) {
     const { plugin, route } = subject
@@ -95,6 +96,26 @@ export abstract class ActiveCall implements CallContext {
     return this.#controller.signal
   }
 
+  get cancellation(): Cancellation {
+    return this
+  }
+
+  get aborted(): boolean {
+    return this.#abortedBy !== undefined
+  }
+
+  get reason(): unknown {
+    return this.#abortedBy
+  }
+
+  addEventListener(_type: 'abort', listener: CancellationListener): void {
+    this.#endListener = listener
+  }
+
+  removeEventListener(_type: 'abort', listener: CancellationListener): void {
+    if (this.#endListener === listener) this.#endListener = undefined
+  }
+
   get traceId(): string {
     return (this.#traceId ??= randomUUID().replaceAll('-', ''))
   }
@@ -111,6 +132,7 @@ export abstract class ActiveCall implements CallContext {
   protected cancelSignal(reason: Error): void {
     this.#abortedBy = reason
     this.#controller?.abort(reason)
+    this.#endListener?.handleEvent()
   }
 
   /** Called by the list when the deadline has passed. */

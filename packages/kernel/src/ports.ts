@@ -154,9 +154,27 @@ export interface Target {
   readonly instance?: number
 }
 
+/**
+ * The part of an `AbortSignal` that is enough to pass a call's end on; it keeps one listener. Making a signal and
+ * listening to it costs as much as the rest of a small call.
+ */
+export interface Cancellation {
+  readonly aborted: boolean
+  readonly reason: unknown
+  readonly addEventListener: (type: 'abort', listener: CancellationListener) => void
+  readonly removeEventListener: (type: 'abort', listener: CancellationListener) => void
+}
+
+/** Told when a {@link Cancellation} is aborted. */
+export interface CancellationListener {
+  readonly handleEvent: () => void
+}
+
 /** What goes with one call, whichever way it crosses. */
 export interface CallContext {
   readonly signal: AbortSignal
+  /** The same end as `signal`, for a runtime that only passes it on. */
+  readonly cancellation?: Cancellation | undefined
   readonly deadlineAtMs: number | undefined
   readonly traceId: string
   readonly caller: string

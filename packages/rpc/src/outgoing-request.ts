@@ -6,7 +6,7 @@ import { checkSize, encodeValue, noParts } from './message.ts'
 import { checkPresent } from './value-parts.ts'
 import type { Write } from './outbox.ts'
 import type { OutgoingRequests } from './outgoing-requests.ts'
-import type { OutgoingCall } from './session.ts'
+import type { Cancellation, OutgoingCall } from './session.ts'
 
 /**
  * `held` not sent yet · `sent` · `abandoned` given up here while the peer still owes its last message, until which the
@@ -131,7 +131,7 @@ export abstract class OutgoingRequest implements Write {
   /** Tells the caller, once. */
   protected abstract failed(error: Error): void
 
-  #wrongFromTheStart(signal: AbortSignal | undefined, deadlineAtMs: number | undefined): Error | undefined {
+  #wrongFromTheStart(signal: Cancellation | undefined, deadlineAtMs: number | undefined): Error | undefined {
     if (signal?.aborted === true) return abortError(this.target, signal.reason)
     if (deadlineAtMs !== undefined && deadlineAtMs <= Date.now()) return deadlineError(this.target, deadlineAtMs)
     return this.table.closed(this.target)

@@ -53,9 +53,25 @@ export interface Handler {
   readonly notice?: (target: string, value: unknown) => void
 }
 
+/**
+ * What a session asks of its caller's signal: an `AbortSignal`, or something cheaper that keeps one listener. Making a
+ * signal and listening to it costs as much as the rest of a small call.
+ */
+export interface Cancellation {
+  readonly aborted: boolean
+  readonly reason: unknown
+  readonly addEventListener: (type: 'abort', listener: CancellationListener) => void
+  readonly removeEventListener: (type: 'abort', listener: CancellationListener) => void
+}
+
+/** Told when a {@link Cancellation} is aborted. */
+export interface CancellationListener {
+  readonly handleEvent: () => void
+}
+
 /** What goes with one outgoing request. */
 export interface OutgoingCall {
-  readonly signal?: AbortSignal | undefined
+  readonly signal?: Cancellation | undefined
   /** Absolute, ms since the epoch. */
   readonly deadlineAtMs?: number | undefined
   readonly traceId?: string | undefined

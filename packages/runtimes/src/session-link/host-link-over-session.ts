@@ -1,12 +1,12 @@
 import type { HostLink } from '@backplane/kernel'
 import type { Session } from '@backplane/rpc'
-import { invokerOverSession } from './invoker-over-session.ts'
+import { invokerOverSession, outgoing } from './invoker-over-session.ts'
 
 /** The host as a plugin behind a session sees it; what {@link hostLinkHandler} answers. */
 export function hostLinkOverSession(session: Session): HostLink {
   return {
     ...invokerOverSession(session),
-    emit: (point, value, context) => session.call(`emit ${point}`, value, context),
+    emit: (point, value, context) => session.call(`emit ${point}`, value, outgoing(context)),
     secret: async (name) => String(await session.call('secret', name)),
     state: {
       get: (key) => session.call('state.get', key),
