@@ -11,7 +11,10 @@ import { smallValue, type Contestant } from '../rpc/contest.ts'
 const plugin = fileURLToPath(new URL('plugin', import.meta.url))
 const target: Target = { point: 'bench.echo', name: 'echo', method: 'echo' }
 const signal = new AbortController().signal
-const context = { signal, deadlineAtMs: undefined, traceId: '0'.repeat(32), caller: 'host' }
+const ignore = (): void => undefined
+// As a dispatcher gives it: a signal is made only for who asks.
+const cancellation = { aborted: false, reason: undefined, addEventListener: ignore, removeEventListener: ignore }
+const context = { signal, cancellation, deadlineAtMs: undefined, traceId: '0'.repeat(32), caller: 'host' }
 
 /** Where the plugin under measure keeps its files. Dispose it to remove them. */
 export async function place(): Promise<StartRequest['directories'] & AsyncDisposable> {

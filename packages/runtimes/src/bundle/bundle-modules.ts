@@ -1,5 +1,4 @@
-import { readFile } from 'node:fs/promises'
-import { stripTypeScriptTypes } from 'node:module'
+import { namesIn, parseModule, type Linked, type ParsedModule } from './parsed-module.ts'
 
 /** What goes into one file. */
 export interface BundleRequest {
@@ -10,8 +9,10 @@ export interface BundleRequest {
 }
 
 /**
- * Writes a module and everything it imports as one plain JavaScript module. A fresh process spends about half a
- * millisecond on each further file and 40 ms on its first TypeScript file; the guest would be thirty of them.
+ * Writes a module and everything it uses as one plain JavaScript module. A fresh process spends about half a millisecond
+ * on each further file, 40 ms on its first TypeScript file and some on each of Node's own modules; the guest would be
+ * thirty files. So a name imported through a module that only passes names on is taken from where it is defined, and what
+ * nobody imports is left out.
  *
  * It bundles this platform's own modules and no others: named imports and exports only, no cycles, no exported `let`, no
  * top-level `await`. Anything else is thrown.
@@ -20,18 +21,16 @@ export async function bundleModules({ entry, external }: BundleRequest): Promise
   const bundle = new Bundle(external)
   const last = await bundle.add(entry, [])
   const names = [...last.exported].join(', ')
-  return [...bundle.outside, ...bundle.chunks, ...(names === '' ? [] : [`export const { ${names} } = ${last.name}`]), ''].join(
-    '\n',
-  )
+  const exported = names === '' ? [] : [`export const { ${names} } = ${last.name}`]
+  return [...bundle.outside, ...bundle.chunks, ...exported, ''].join('\n')
 }
 
+/** A module in the bundle: the constant that holds its exports, and their names. */
 interface Bundled {
   readonly name: string
   readonly exported: ReadonlySet<string>
 }
 
-const importing = /^import\s+(?:(?<what>[\w$*\s{},]+?)\s+from\s+)?'(?<from>[^']+)';?$/gm
-const reExporting = /^export\s+(?<what>\*|\{[^}]*\})\s+from\s+'(?<from>[^']+)';?$/gm
 const declaring = /^export\s+(?=(?:async\s+)?(?:function\*?|class|const)\s+(?<name>[\w$]+))/gm
 const listing = /^export\s+\{(?<names>[^}]*)\};?$/gm
 
@@ -42,62 +41,87 @@ class Bundle {
   readonly chunks: string[] = []
   readonly #external: Readonly<Record<string, string>>
   readonly #outsideNames = new Map<string, string>()
+  readonly #parsed = new Map<string, Promise<ParsedModule>>()
   readonly #done = new Map<string, Bundled>()
 
   constructor(external: Readonly<Record<string, string>>) {
     this.#external = external
   }
 
+  /** Adds a module after everything it uses. */
   async add(url: string, importers: readonly string[]): Promise<Bundled> {
     const known = this.#done.get(url)
     if (known !== undefined) return known
     if (importers.includes(url)) throw new Error(`${url} imports itself through ${importers.join(', ')}`)
-    const source = await readJavaScript(url)
-    const inner = new Map<string, Bundled>()
-    for (const { groups } of [...source.matchAll(importing), ...source.matchAll(reExporting)]) {
-      const from = groups?.['from'] ?? ''
-      if (!this.#isOutside(from)) inner.set(from, await this.add(resolve(from, url), [...importers, url]))
-    }
-    return this.#write(url, source, inner)
-  }
-
-  #write(url: string, source: string, inner: ReadonlyMap<string, Bundled>): Bundled {
-    const name = `module${this.#done.size}`
+    const module = await this.#parse(url)
+    const path = [...importers, url]
     const exported = new Map<string, string>()
-    const from = (specifier: string): string => inner.get(specifier)?.name ?? this.#outsideName(specifier)
-    const body = source
-      .replaceAll(importing, (...match) => {
-        const { what, from: specifier } = groupsOf(match)
-        return what === undefined ? '' : `const ${bindings(what)} = ${from(specifier ?? '')};`
-      })
-      .replaceAll(reExporting, (...match) => {
-        const { what = '', from: specifier = '' } = groupsOf(match)
-        const module = inner.get(specifier)
-        if (module === undefined) throw new Error(`${url} exports again what is not bundled`)
-        if (what === '*') for (const each of module.exported) exported.set(each, `${module.name}.${each}`)
-        else for (const [local, as] of namesIn(what)) exported.set(as, `${module.name}.${local}`)
-        return ''
-      })
-      .replaceAll(declaring, (...match) => {
-        const { name: declared = '' } = groupsOf(match)
-        exported.set(declared, declared)
-        return ''
-      })
-      .replaceAll(listing, (...match) => {
-        for (const [local, as] of namesIn(groupsOf(match)['names'] ?? '')) exported.set(as, local)
-        return ''
-      })
+    let body = module.source
+    for (const one of module.imports) body = body.replace(one.text, await this.#import(one, path))
+    for (const one of module.reExports) {
+      for (const [there, here] of await this.#passedOn(one, path)) exported.set(here, there)
+      body = body.replace(one.text, '')
+    }
+    body = withoutExports(body, exported)
     const left = /^(?:import|export)\s.*$/m.exec(body)
     if (left !== null) throw new Error(`${url} has a statement that is not bundled: ${left[0]}`)
-    const members = [...exported].map(([as, local]) => (as === local ? as : `${as}: ${local}`)).join(', ')
-    this.chunks.push(`const ${name} = (() => {\n${body}\nreturn { ${members} };\n})();`)
-    const bundled: Bundled = { name, exported: new Set(exported.keys()) }
+    const bundled = { name: `module${this.#done.size}`, exported: new Set(exported.keys()) }
+    const members = [...exported].map(([here, there]) => `${here}: ${there}`).join(', ')
+    this.chunks.push(`const ${bundled.name} = (() => {\n${body}\nreturn { ${members} };\n})();`)
     this.#done.set(url, bundled)
     return bundled
   }
 
-  #isOutside(specifier: string): boolean {
-    return specifier.startsWith('node:') || Object.hasOwn(this.#external, specifier)
+  /** The statement that stands for an import. */
+  async #import({ what, from }: Linked, path: readonly string[]): Promise<string> {
+    const url = this.#resolve(from, path)
+    if (what === '') {
+      if (url !== undefined) await this.add(url, path)
+      return ''
+    }
+    if (url === undefined) return `const ${bindings(what)} = ${this.#outsideName(from)};`
+    if (!what.startsWith('{')) return `const ${bindings(what)} = ${(await this.add(url, path)).name};`
+    const parts: string[] = []
+    for (const [there, here] of namesIn(what)) {
+      const definer = await this.#definer(url, there, path)
+      parts.push(`${here} = ${definer}`)
+    }
+    return parts.length === 0 ? '' : `const ${parts.join(', ')};`
+  }
+
+  /** Where a name is defined, through modules that only pass it on, as an expression. */
+  async #definer(url: string, name: string, path: readonly string[]): Promise<string> {
+    const module = await this.#parse(url)
+    if (!module.isBarrel) return `${(await this.add(url, path)).name}.${name}`
+    for (const { what, from } of module.reExports) {
+      const there = what === '*' ? name : namesIn(what).find(([, here]) => here === name)?.[0]
+      const inner = this.#resolve(from, [...path, url])
+      if (there === undefined || inner === undefined) continue
+      if (what !== '*' || (await this.add(inner, [...path, url])).exported.has(there)) {
+        return this.#definer(inner, there, [...path, url])
+      }
+    }
+    throw new Error(`${url} does not export ${name}`)
+  }
+
+  async #passedOn({ what, from }: Linked, path: readonly string[]): Promise<readonly (readonly [string, string])[]> {
+    const url = this.#resolve(from, path)
+    if (url === undefined) throw new Error(`${path.at(-1)} exports again what is not bundled: ${from}`)
+    const { name, exported } = await this.add(url, path)
+    const names = what === '*' ? [...exported].map((each) => [each, each] as const) : namesIn(what)
+    return names.map(([there, here]) => [`${name}.${there}`, here])
+  }
+
+  #parse(url: string): Promise<ParsedModule> {
+    const parsed = this.#parsed.get(url) ?? parseModule(url)
+    this.#parsed.set(url, parsed)
+    return parsed
+  }
+
+  /** Undefined for what is not bundled. */
+  #resolve(specifier: string, path: readonly string[]): string | undefined {
+    if (specifier.startsWith('node:') || Object.hasOwn(this.#external, specifier)) return undefined
+    return specifier.startsWith('.') ? new URL(specifier, path.at(-1)).href : import.meta.resolve(specifier)
   }
 
   #outsideName(specifier: string): string {
@@ -110,41 +134,17 @@ class Bundle {
   }
 }
 
-async function readJavaScript(url: string): Promise<string> {
-  const source = await readFile(new URL(url), 'utf8')
-  const script = url.endsWith('.ts') ? withoutTypes(source) : source
-  return script.replace(/^\/\/# sourceMappingURL=.*$/m, '')
-}
-
-/** Only a repository run from its source comes here. Whoever chose that knows that Node calls stripping experimental. */
-function withoutTypes(source: string): string {
-  const emitWarning = process.emitWarning.bind(process)
-  process.emitWarning = () => undefined
-  try {
-    return stripTypeScriptTypes(source)
-  } finally {
-    process.emitWarning = emitWarning
+/** A module's text with its exports as plain declarations; their names are added to `exported`. */
+function withoutExports(source: string, exported: Map<string, string>): string {
+  for (const { groups } of source.matchAll(declaring)) exported.set(groups?.['name'] ?? '', groups?.['name'] ?? '')
+  for (const { groups } of source.matchAll(listing)) {
+    for (const [there, here] of namesIn(groups?.['names'] ?? '')) exported.set(here, there)
   }
-}
-
-function resolve(specifier: string, importer: string): string {
-  return specifier.startsWith('.') ? new URL(specifier, importer).href : import.meta.resolve(specifier)
+  return source.replaceAll(declaring, '').replaceAll(listing, '')
 }
 
 /** `{ a, b as c }` as `{ a, b: c }`, `* as x` as `x`, `x` as `{ default: x }`. */
 function bindings(what: string): string {
   if (what.startsWith('{')) return what.replaceAll(/\s+as\s+/g, ': ')
   return what.startsWith('*') ? what.replace(/\*\s+as\s+/, '') : `{ default: ${what} }`
-}
-
-function namesIn(list: string): readonly (readonly [local: string, as: string])[] {
-  const names = list.replaceAll(/[{}]/g, '').split(',')
-  return names.flatMap((each) => {
-    const [local, as = local] = each.trim().split(/\s+as\s+/)
-    return local === undefined || local === '' || as === undefined ? [] : [[local, as] as const]
-  })
-}
-
-function groupsOf(match: readonly unknown[]): Readonly<Record<string, string | undefined>> {
-  return match.at(-1) as Readonly<Record<string, string | undefined>>
 }

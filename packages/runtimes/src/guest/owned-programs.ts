@@ -1,5 +1,3 @@
-import { ChildProcess } from 'node:child_process'
-
 /** Programs a plugin may start, by name, and where they are on this machine. */
 export interface OwnedPrograms {
   readonly paths: Readonly<Record<string, string>>
@@ -18,6 +16,8 @@ interface SpawnOptions {
  * process that may start programs may start any.
  */
 export function ownPrograms({ paths, launcher }: OwnedPrograms): void {
+  // Most plugins may start nothing, and loading this takes a fresh process three milliseconds.
+  const { ChildProcess } = process.getBuiltinModule('node:child_process')
   const prototype = ChildProcess.prototype as unknown as { spawn: (options: SpawnOptions) => unknown }
   const { spawn } = prototype
   prototype.spawn = function (this: unknown, options: SpawnOptions): unknown {

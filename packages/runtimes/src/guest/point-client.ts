@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto'
 import type { CallContext, HostLink, Target } from '@backplane/kernel'
 import type { CallOptions, ProviderHandle, ProviderPoint } from '@backplane/sdk'
 
@@ -23,7 +22,7 @@ export function outwardContext(outward: OutwardCalls, options: CallOptions = {})
   return {
     signal: signal === undefined ? outward.stopping : AbortSignal.any([signal, outward.stopping]),
     deadlineAtMs: deadlineMs === undefined ? undefined : Date.now() + deadlineMs,
-    traceId: traceId ?? randomUUID().replaceAll('-', ''),
+    traceId: traceId ?? crypto.randomUUID().replaceAll('-', ''),
     caller: outward.caller,
     ...(onProgress === undefined ? {} : { onProgress }),
   }
