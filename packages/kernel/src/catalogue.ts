@@ -1,4 +1,5 @@
 import type { Core } from './core.ts'
+import { withdraw } from './departure.ts'
 import type { RefreshReport } from './kernel.ts'
 import { activate } from './lifecycle.ts'
 import type { Candidate, Plugin } from './plugin.ts'
@@ -6,8 +7,7 @@ import type { Source, SourceListing } from './ports.ts'
 import { candidateOf, isSame } from './stages/candidate.ts'
 import { discover, type Discovered } from './stages/discover.ts'
 import { isUnfit, Resolver } from './stages/resolve.ts'
-import { introduce, reconsider, replace, withdraw } from './succession.ts'
-import type { Switches } from './switches.ts'
+import { introduce, reconsider, replace } from './succession.ts'
 
 /** What was found for one id; what lost by precedence is named by its path. */
 interface Wanted {
@@ -24,14 +24,12 @@ interface Applied {
 /** Brings the kernel's plugins in line with what the sources have: one pass, the same for the first load and every later one. */
 export class Catalogue {
   readonly #core: Core
-  readonly #switches: Switches
   readonly #listings = new Map<Source, SourceListing>()
   /** Removed by hand: not taken up again until the fingerprint changes. */
   readonly #forgotten = new Map<string, string>()
 
-  constructor(core: Core, switches: Switches) {
+  constructor(core: Core) {
     this.#core = core
-    this.#switches = switches
   }
 
   forget(plugin: Plugin): void {
@@ -54,7 +52,7 @@ export class Catalogue {
       const same = known.find((candidate) => candidate !== undefined && isSame(candidate, first))
       candidates.set(id, same ?? candidateOf(id, first, core))
     }
-    const removed = [...core.plugins.values()].filter(({ id }) => !wanted.has(id))
+    const removed = [...core.plugins.values()].filter(({ id, isRemoved }) => !isRemoved && !wanted.has(id))
     for (const plugin of removed) {
       core.inBackground(plugin, withdraw(core, plugin, `it was removed from ${plugin.candidate.source.name}`))
     }
@@ -80,14 +78,10 @@ export class Catalogue {
 
   /** The first package of an id wins; a package that cannot be read stands for the plugin that was at its path. */
   #wanted(found: readonly Discovered[]): Map<string, Wanted> {
-    const key = (source: Source, path: string): string => `${source.name} ${path}`
-    const atPath = new Map<string, string>()
-    for (const { id, candidate } of this.#core.plugins.values()) atPath.set(key(candidate.source, candidate.found.path), id)
     const wanted = new Map<string, Wanted>()
     const seen = new Set<string>()
     for (const discovered of found) {
-      const isAnonymous = discovered.id === discovered.path
-      const id = (isAnonymous ? atPath.get(key(discovered.source, discovered.path)) : undefined) ?? discovered.id
+      const id = (discovered.id === discovered.path ? this.#idAt(discovered) : undefined) ?? discovered.id
       seen.add(id)
       if (discovered.found !== undefined && this.#forgotten.get(id) === discovered.found.fingerprint) continue
       const first = wanted.get(id)
@@ -98,10 +92,18 @@ export class Catalogue {
     return wanted
   }
 
+  /** Which plugin was found at this place before. */
+  #idAt({ source, path }: Discovered): string | undefined {
+    for (const { id, candidate } of this.#core.plugins.values()) {
+      if (candidate.source === source && candidate.found.path === path) return id
+    }
+    return undefined
+  }
+
   /** What did not fit a moment ago may fit now, so everything is looked at again; what serves goes on as it is. */
   #resolve(candidates: ReadonlyMap<string, Candidate>): void {
-    const { points, plugins } = this.#core
-    const offReason = (candidate: Candidate): string | undefined => candidate.denied ?? this.#switches.reason(candidate.id)
+    const { points, plugins, switches } = this.#core
+    const offReason = (candidate: Candidate): string | undefined => candidate.denied ?? switches.reason(candidate.id)
     const serves = ({ id }: Candidate): boolean => plugins.get(id)?.serving !== undefined
     const resolver = new Resolver({ candidates, points, offReason, serves })
     for (const candidate of candidates.values()) {
@@ -124,11 +126,12 @@ export class Catalogue {
       const plugin = core.plugins.get(id)
       if (plugin === undefined) {
         applied.added.push(id)
-        introduce(core, candidate, { shadowed: wanted.get(id)?.shadowed ?? [], off: this.#switches.reason(id) })
-      } else if (plugin.candidate === candidate) {
+        introduce(core, candidate, wanted.get(id)?.shadowed ?? [])
+      } else if (plugin.candidate === candidate && !plugin.isRemoved) {
         reconsider(core, plugin)
-      } else if (plugin.rejected !== candidate && plugin.incoming !== candidate) {
-        applied.updated.push(id)
+      } else if (plugin.isRemoved || (plugin.rejected !== candidate && plugin.incoming !== candidate)) {
+        const list = plugin.isRemoved ? applied.added : applied.updated
+        list.push(id)
         applied.changes.push({ plugin, work: replace(core, plugin, candidate) })
       }
     }

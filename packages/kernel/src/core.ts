@@ -15,6 +15,7 @@ import type { Clock, Limits, Log, Store } from './ports.ts'
 import { Redactor } from './redactor.ts'
 import { Refusals } from './refusals.ts'
 import { Semaphore } from './semaphore.ts'
+import { Switches } from './switches.ts'
 import { systemClock } from './system-clock.ts'
 import { messageOf } from './thrown.ts'
 
@@ -27,6 +28,7 @@ export interface Core {
   readonly clock: Clock
   readonly log: Log
   readonly store: Store
+  readonly switches: Switches
   readonly events: EventRecorder
   readonly plugins: Map<string, Plugin>
   readonly points: Points
@@ -58,6 +60,7 @@ export function createCore(options: KernelOptions, stopping: AbortSignal, relist
   const log = options.log ?? { write: () => undefined }
   const inFlight = new InFlight(clock, log)
   const refusals = new Refusals()
+  const store = options.store ?? memoryStore()
   const limitsOf = (candidate: Candidate): Limits =>
     effectiveLimits(candidate.manifest?.limits, options.limits ?? {}, settingsOf(options, candidate).limits)
   const ends: CallEnds = { inFlight, failed: (call, thrown) => endFailed(core, call, thrown) }
@@ -68,7 +71,8 @@ export function createCore(options: KernelOptions, stopping: AbortSignal, relist
     times: { ...defaultTimes, ...options.times },
     clock,
     log,
-    store: options.store ?? memoryStore(),
+    store,
+    switches: new Switches(store),
     events: createEventLog(clock, log),
     plugins: new Map(),
     points: new Points(options.points, log),

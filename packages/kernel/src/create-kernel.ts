@@ -10,7 +10,6 @@ import { PluginCommands } from './plugin-commands.ts'
 import { Refresher } from './refresher.ts'
 import { shutDown } from './shut-down.ts'
 import { startReport } from './start-report.ts'
-import { Switches } from './switches.ts'
 
 /**
  * Makes a kernel: finds, checks and resolves the plugins of all sources and starts those that do not wait for their first
@@ -22,12 +21,12 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
   const startedAtMs = performance.now()
   const stopping = new AbortController()
   const core = createCore(options, stopping.signal, () => refresher.relist())
-  const switches = await Switches.load(core.store)
-  const catalogue = new Catalogue(core, switches)
+  const catalogue = new Catalogue(core)
   const refresher = new Refresher(core, catalogue)
   let disposing: Promise<void> | undefined
   const dispose = (): Promise<void> => (disposing ??= shutDown(core, { stopping, refresher }))
   try {
+    await core.switches.load()
     await refresher.refresh()
   } catch (error) {
     await dispose()
@@ -39,7 +38,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     host: core.host,
     points: options.points,
     report,
-    plugins: new PluginCommands(core, { catalogue, switches, refresher }),
+    plugins: new PluginCommands(core, { catalogue, refresher }),
     events: core.events,
     provider: <P extends ProviderPoint>(point: P, name: string) => {
       const table = core.points.table(point.id, 'provider')

@@ -5,11 +5,10 @@ import type { Generation } from './generation.ts'
 import type { Candidate, Plugin } from './plugin.ts'
 import { unavailable } from './points.ts'
 import type { ExitCause } from './ports.ts'
-import { type Failure, isLegalTransition, type PluginState } from './record.ts'
+import { type Failure, isLegalTransition, type PluginState, type StateName } from './record.ts'
 import { failureOf, type StageResult } from './stages/stage-result.ts'
 import { start, type Started } from './stages/start.ts'
 import { messageOf } from './thrown.ts'
-import { retire } from './upgrade.ts'
 
 /** Unexpected ends and failed starts within this time count against a plugin, ms. */
 const troubleWindowMs = 60_000
@@ -18,13 +17,16 @@ const freeTroubles = 2
 const firstWaitMs = 1_000
 const longestWaitMs = 60_000
 
+/** States a plugin only passes through; who watches its points waits for the one it comes to. */
+const passing: ReadonlySet<StateName> = new Set(['discovered', 'checked', 'resolved'])
+
 /** Moves a plugin to a state, with its event; an illegal move is a mistake of the kernel and throws. */
 export function setState(core: Core, plugin: Plugin, state: PluginState, isNew = false): void {
   const before = isNew ? undefined : plugin.state.name
   if (!isLegalTransition(before, state.name)) throw new TypeError(`${plugin.id} cannot go from ${before} to ${state.name}`)
   plugin.state = state
   plugin.sinceMs = core.clock.now()
-  core.points.touch(plugin)
+  if (!passing.has(state.name)) core.points.touch(plugin)
   const reason = 'reason' in state ? state.reason : 'failure' in state ? state.failure.message : undefined
   core.events.record({
     type: 'plugin.changed',
@@ -159,15 +161,4 @@ function noteTrouble(core: Core, plugin: Plugin): boolean {
   const waitMs = Math.min(longestWaitMs, firstWaitMs * 2 ** Math.max(0, tooMany - 1))
   plugin.retryAtMs = nowMs + waitMs
   return tooMany > 0
-}
-
-/** Takes a plugin out of service; new calls are refused with the reason at once. Settles when nothing of it runs. */
-export async function quiesce(core: Core, plugin: Plugin, reason: string): Promise<void> {
-  const { serving } = plugin
-  plugin.serving = undefined
-  if (serving !== undefined) {
-    plugin.epoch += 1
-    setState(core, plugin, { name: 'draining', generation: serving.number, reason, calls: serving.calls })
-    await retire(core, serving, reason)
-  }
 }

@@ -45,7 +45,8 @@ export function grantsOf(request: GrantRequest): Grants {
 /** Splits one permission. Errors: `PERMISSION_INVALID`. */
 export function parsePermission(plugin: string, permission: string): { readonly verb: Verb; readonly argument: string } {
   const space = permission.indexOf(' ')
-  const verb = verbs.find((known) => known === (space < 0 ? permission : permission.slice(0, space)))
+  const name = space < 0 ? permission : permission.slice(0, space)
+  const verb = verbs.find((known) => known === name)
   const argument = space < 0 ? '' : permission.slice(space + 1).trim()
   if (verb === undefined) throw invalid(plugin, permission, `is not one of ${verbs.join(', ')}`)
   if (argument === '') throw invalid(plugin, permission, 'does not say what it is for')

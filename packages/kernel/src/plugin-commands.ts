@@ -1,26 +1,24 @@
 import { didYouMean } from '@backplane/sdk'
 import type { Catalogue } from './catalogue.ts'
 import type { Core } from './core.ts'
+import { comeBack, switchOff, withdraw } from './departure.ts'
 import { kernelErrors } from './errors.ts'
 import type { PluginDirectory, RefreshReport } from './kernel.ts'
 import type { Plugin } from './plugin.ts'
 import { stateNamespace } from './plugin-state.ts'
 import type { PluginRecord } from './record.ts'
 import type { Refresher } from './refresher.ts'
-import { renew, switchOff, withdraw } from './succession.ts'
-import type { Switches } from './switches.ts'
+import { renew } from './succession.ts'
 
 /** What an operator may do with the plugins. */
 export class PluginCommands implements PluginDirectory {
   readonly #core: Core
   readonly #catalogue: Catalogue
-  readonly #switches: Switches
   readonly #refresher: Refresher
 
-  constructor(core: Core, parts: { readonly catalogue: Catalogue; readonly switches: Switches; readonly refresher: Refresher }) {
+  constructor(core: Core, parts: { readonly catalogue: Catalogue; readonly refresher: Refresher }) {
     this.#core = core
     this.#catalogue = parts.catalogue
-    this.#switches = parts.switches
     this.#refresher = parts.refresher
   }
 
@@ -33,6 +31,7 @@ export class PluginCommands implements PluginDirectory {
 
   readonly refresh = async (signal?: AbortSignal): Promise<RefreshReport> => {
     signal?.throwIfAborted()
+    if (this.#core.stopping.aborted) throw kernelErrors.error('KERNEL_STOPPING')
     return this.#refresher.refresh()
   }
 
@@ -50,8 +49,8 @@ export class PluginCommands implements PluginDirectory {
     const { denied } = plugin.candidate
     if (denied !== undefined)
       throw kernelErrors.error('POLICY_DENIED', { plugin: plugin.id, reason: denied }, { plugin: plugin.id })
-    if (await this.#switches.on(plugin.id)) {
-      plugin.off = undefined
+    if (await this.#core.switches.on(plugin.id)) {
+      comeBack(plugin, undefined)
       await plugin.quiet()
       await this.#catalogue.review()
     }
@@ -60,7 +59,7 @@ export class PluginCommands implements PluginDirectory {
 
   readonly disable = async (id: string, reason = 'it was disabled'): Promise<PluginRecord> => {
     const plugin = this.#find(id)
-    await this.#switches.off(plugin.id, reason)
+    await this.#core.switches.off(plugin.id, reason)
     await switchOff(this.#core, plugin, reason)
     await this.#catalogue.review()
     return plugin.record()
@@ -72,7 +71,7 @@ export class PluginCommands implements PluginDirectory {
     await withdraw(this.#core, plugin, 'it was removed')
     await this.#catalogue.review()
     if (options.keepState === true) return
-    await this.#switches.on(plugin.id)
+    await this.#core.switches.on(plugin.id)
     await this.#core.store.clear(stateNamespace(plugin.id))
     await this.#core.directories.forget(plugin.id)
   }

@@ -49,6 +49,10 @@ export class Plugin {
   starting: Promise<Generation> | undefined
   /** Why it is switched off or on its way out; policy's word is in the candidate. */
   off: string | undefined
+  /** Set while it is on its way out: the newest departure is the one that counts. */
+  departure: symbol | undefined
+  /** Whether it is on its way out for good: nobody wants it any more. */
+  isRemoved = false
   /** Grows whenever another generation takes over, so that watchers of a point see the change. */
   epoch = 0
   /** When unexpected ends and failed starts happened, newest last; empty again after a quiet minute. */

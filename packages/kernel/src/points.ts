@@ -50,39 +50,20 @@ export class Points {
 
   /** Makes what a usable plugin declares reachable. Errors: `POINT_CONFLICT` (nothing is bound). */
   bind(plugin: Plugin): void {
-    const contributes = Object.entries(plugin.candidate.manifest?.contributes ?? {})
-    for (const [id, names] of contributes) {
-      const table = this.#tables.get(id)
-      if (table?.point.kind !== 'provider') continue
-      for (const name of Object.keys(names)) {
-        const other = table.bindings.get(name)?.plugin
-        if (other === undefined || other === plugin) continue
-        throw kernelErrors.error(
-          'POINT_CONFLICT',
-          { plugin: plugin.id, other: other.id, point: id, name },
-          { plugin: plugin.id, point: id },
-        )
-      }
-    }
-    for (const [id, names] of contributes) {
-      const table = this.#tables.get(id)
-      if (table === undefined) continue
+    this.#refuseTaken(plugin)
+    for (const { table, names } of this.#declared(plugin)) {
       for (const [name, metadata] of Object.entries(names))
         table.bindings.set(table.key(plugin.id, name), { plugin, name, metadata })
-      table.handlers = undefined
     }
     this.touch(plugin)
   }
 
   unbind(plugin: Plugin): void {
-    for (const [id, names] of Object.entries(plugin.candidate.manifest?.contributes ?? {})) {
-      const table = this.#tables.get(id)
-      if (table === undefined) continue
+    for (const { table, names } of this.#declared(plugin)) {
       for (const name of Object.keys(names)) {
         const key = table.key(plugin.id, name)
         if (table.bindings.get(key)?.plugin === plugin) table.bindings.delete(key)
       }
-      table.handlers = undefined
     }
     this.touch(plugin)
   }
@@ -91,9 +72,7 @@ export class Points {
   touch(plugin: Plugin): void {
     if (plugin.usable) this.#unusable.delete(plugin)
     else this.#unusable.add(plugin)
-    for (const id in plugin.candidate.manifest?.contributes) {
-      const table = this.#tables.get(id)
-      if (table === undefined) continue
+    for (const { table } of this.#declared(plugin)) {
       table.handlers = undefined
       if (!this.#watches.has(table)) continue
       if (this.#dirty.size === 0) queueMicrotask(() => this.#flush())
@@ -171,6 +150,30 @@ export class Points {
     }
   }
 
+  /** What a plugin declares for points of this host. */
+  #declared({ candidate }: Plugin): readonly Declared[] {
+    if (candidate.manifest === undefined) return []
+    const declared: Declared[] = []
+    for (const [id, names] of Object.entries(candidate.manifest.contributes)) {
+      const table = this.#tables.get(id)
+      if (table !== undefined) declared.push({ table, names })
+    }
+    return declared
+  }
+
+  #refuseTaken(plugin: Plugin): void {
+    for (const { table, names } of this.#declared(plugin)) {
+      if (table.point.kind !== 'provider') continue
+      const point = table.point.id
+      for (const name of Object.keys(names)) {
+        const other = table.bindings.get(name)?.plugin
+        if (other === undefined || other === plugin) continue
+        const parameters = { plugin: plugin.id, other: other.id, point, name }
+        throw kernelErrors.error('POINT_CONFLICT', parameters, { plugin: plugin.id, point })
+      }
+    }
+  }
+
   #flush(): void {
     const dirty = [...this.#dirty]
     this.#dirty.clear()
@@ -200,6 +203,11 @@ export class Points {
     const removed = [...before.values()].map(({ user }) => user)
     if (always || added.length > 0 || removed.length > 0) watch.listener(users, { added, removed })
   }
+}
+
+interface Declared {
+  readonly table: PointTable
+  readonly names: Readonly<Record<string, Readonly<Record<string, unknown>>>>
 }
 
 interface Watch {

@@ -10,7 +10,7 @@ const legal: Readonly<Record<StateName, readonly StateName[]>> = {
   idle: ['disabled', 'discovered', 'failed', 'starting', 'stopped'],
   starting: ['active', 'failed'],
   active: ['active', 'draining', 'quarantined', 'stopped'],
-  draining: ['disabled', 'failed', 'stopped'],
+  draining: ['disabled', 'discovered', 'failed', 'stopped'],
   stopped: ['disabled', 'discovered', 'failed', 'starting', 'stopped'],
   disabled: ['disabled', 'discovered', 'stopped'],
   failed: ['disabled', 'discovered', 'failed', 'starting', 'stopped'],

@@ -118,7 +118,7 @@ const next: Readonly<Record<StateName, readonly StateName[]>> = {
   idle: ['discovered', 'starting', ...persistent],
   starting: ['active', 'failed'],
   active: ['active', 'draining', 'stopped', 'quarantined'],
-  draining: persistent,
+  draining: ['discovered', ...persistent],
   stopped: ['discovered', 'starting', ...persistent],
   disabled: ['discovered', 'disabled', 'stopped'],
   failed: ['discovered', 'starting', ...persistent],

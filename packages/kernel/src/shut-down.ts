@@ -1,5 +1,6 @@
 import type { Core } from './core.ts'
-import { quiesce, setState } from './lifecycle.ts'
+import { quiesce } from './departure.ts'
+import { setState } from './lifecycle.ts'
 import type { Plugin } from './plugin.ts'
 import { runtimeSlackMs, within } from './stages/stop.ts'
 import type { Refresher } from './refresher.ts'
@@ -45,10 +46,9 @@ function dependentsOf(core: Core): ReadonlyMap<string, readonly Plugin[]> {
   return dependents
 }
 
-function stopOne(core: Core, plugin: Plugin): Promise<void> {
-  return plugin.inTurn(async () => {
-    await quiesce(core, plugin, 'the host is stopping')
-    if (plugin.state.name === 'draining') setState(core, plugin, { name: 'stopped', reason: 'the host is stopping' })
-    await Promise.all(plugin.draining.map(async (generation) => generation.gone))
-  })
+async function stopOne(core: Core, plugin: Plugin): Promise<void> {
+  const reason = 'the host is stopping'
+  const { gone } = await plugin.inTurn(async () => ({ gone: quiesce(core, plugin, reason) }))
+  await gone
+  if (plugin.state.name === 'draining') setState(core, plugin, { name: 'stopped', reason })
 }

@@ -1,8 +1,9 @@
 import type { Core } from './core.ts'
 import type { Generation } from './generation.ts'
-import { quiesce, serve, setState, startNow, startWithDependencies } from './lifecycle.ts'
+import { comeBack } from './departure.ts'
+import { serve, setState, startNow, startWithDependencies } from './lifecycle.ts'
 import { type Candidate, Plugin } from './plugin.ts'
-import type { Failure } from './record.ts'
+import type { Failure, PluginState } from './record.ts'
 import { isUnfit } from './stages/resolve.ts'
 import { failureOf } from './stages/stage-result.ts'
 import { stop } from './stages/stop.ts'
@@ -10,17 +11,12 @@ import type { Started } from './stages/start.ts'
 import { retire } from './upgrade.ts'
 
 /** Takes a package in that was not there before. Nothing of it runs. */
-export function introduce(
-  core: Core,
-  candidate: Candidate,
-  { shadowed, off }: { readonly shadowed: readonly string[]; readonly off: string | undefined },
-): Plugin {
+export function introduce(core: Core, candidate: Candidate, shadowed: readonly string[]): void {
   const plugin = new Plugin(candidate)
   plugin.shadowed = shadowed
-  plugin.off = off
+  plugin.off = core.switches.reason(plugin.id)
   core.plugins.set(plugin.id, plugin)
   settle(core, plugin, true)
-  return plugin
 }
 
 /** Brings a plugin that does not run to where its candidate belongs: idle, failed or disabled. */
@@ -45,20 +41,23 @@ export function settle(core: Core, plugin: Plugin, isNew = false): void {
 
 /** Looks at a plugin again whose surroundings changed: what did not fit may fit now, and the other way round. */
 export function reconsider(core: Core, plugin: Plugin): void {
-  if (plugin.serving !== undefined || plugin.isBusy) return
+  if (plugin.serving !== undefined || plugin.isBusy || plugin.departure !== undefined) return
   const { state, candidate } = plugin
-  const shown = state.name === 'failed' ? state.failure : undefined
-  const wanted = plugin.off ?? candidate.denied
-  if (wanted !== undefined ? state.name === 'disabled' : state.name !== 'disabled' && isSameFailure(shown, candidate.failure))
-    return
+  const off = plugin.off ?? candidate.denied
+  if (off !== undefined ? state.name === 'disabled' : isInPlace(state, candidate.failure)) return
   core.points.unbind(plugin)
   settle(core, plugin)
 }
 
-/** A plugin that failed to start stays failed by itself; only failures of the stages before follow the surroundings. */
-function isSameFailure(shown: Failure | undefined, now: Failure | undefined): boolean {
-  if (now === undefined) return shown === undefined || shown.stage === 'start'
-  return shown?.code === now.code && shown.message === now.message
+/**
+ * Whether a plugin that is not switched off stands where it belongs. One that failed to start stays failed by itself;
+ * only failures of the stages before follow the surroundings.
+ */
+function isInPlace(state: PluginState, failure: Failure | undefined): boolean {
+  if (state.name === 'disabled' || state.name === 'draining') return false
+  const shown = state.name === 'failed' ? state.failure : undefined
+  if (failure === undefined) return shown === undefined || shown.stage === 'start'
+  return shown?.code === failure.code && shown.message === failure.message
 }
 
 /**
@@ -79,8 +78,9 @@ export function replace(core: Core, plugin: Plugin, candidate: Candidate): Promi
 
 async function replaceNow(core: Core, plugin: Plugin, candidate: Candidate): Promise<void> {
   if (core.plugins.get(plugin.id) !== plugin) {
-    introduce(core, candidate, { shadowed: plugin.shadowed, off: undefined })
+    introduce(core, candidate, plugin.shadowed)
   } else if (plugin.serving === undefined) {
+    if (plugin.isRemoved) comeBack(plugin, core.switches.reason(plugin.id))
     core.points.unbind(plugin)
     plugin.candidate = candidate
     plugin.rejected = undefined
@@ -148,29 +148,4 @@ function reject(core: Core, plugin: Plugin, candidate: Candidate, failure: Failu
   plugin.update = { version: candidate.version, atMs: core.clock.now(), failure }
   core.events.record({ type: 'plugin.update-failed', plugin: plugin.id, version: candidate.version, failure })
   core.log.write({ level: 'error', message: `${candidate.version} could not take over: ${failure.message}`, plugin: plugin.id })
-}
-
-/** Refuses new calls at once, lets running ones end, stops the plugin and forgets it. */
-export function withdraw(core: Core, plugin: Plugin, reason: string): Promise<void> {
-  plugin.off = reason
-  core.points.unbind(plugin)
-  return plugin.inTurn(async () => {
-    if (core.plugins.get(plugin.id) !== plugin) return
-    await quiesce(core, plugin, reason)
-    setState(core, plugin, { name: 'stopped', reason })
-    core.plugins.delete(plugin.id)
-    core.points.forget(plugin, reason)
-    core.events.record({ type: 'plugin.removed', plugin: plugin.id, version: plugin.candidate.version })
-  })
-}
-
-/** Refuses new calls at once, lets running ones end, stops the plugin and keeps it off. */
-export function switchOff(core: Core, plugin: Plugin, reason: string): Promise<void> {
-  plugin.off = reason
-  core.points.unbind(plugin)
-  return plugin.inTurn(async () => {
-    if (core.plugins.get(plugin.id) !== plugin || plugin.off === undefined) return
-    await quiesce(core, plugin, reason)
-    setState(core, plugin, { name: 'disabled', reason })
-  })
 }

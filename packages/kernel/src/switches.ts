@@ -6,19 +6,16 @@ const prefix = 'disabled/'
 /** Which plugins the operator switched off, and why; kept in the store, so that it survives restarts. */
 export class Switches {
   readonly #store: Store
-  readonly #reasons: Map<string, string>
+  readonly #reasons = new Map<string, string>()
 
-  private constructor(store: Store, reasons: Map<string, string>) {
+  constructor(store: Store) {
     this.#store = store
-    this.#reasons = reasons
   }
 
-  static async load(store: Store): Promise<Switches> {
-    const reasons = new Map<string, string>()
-    for (const key of await store.keys(namespace, prefix)) {
-      reasons.set(key.slice(prefix.length), (await store.get(namespace, key)) ?? 'it was disabled')
+  async load(): Promise<void> {
+    for (const key of await this.#store.keys(namespace, prefix)) {
+      this.#reasons.set(key.slice(prefix.length), (await this.#store.get(namespace, key)) ?? 'it was disabled')
     }
-    return new Switches(store, reasons)
   }
 
   /** Why the plugin is off; undefined when it is not. */

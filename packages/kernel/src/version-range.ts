@@ -1,35 +1,32 @@
 import Range from 'semver/classes/range.js'
 import SemVer from 'semver/classes/semver.js'
 
-/** Ranges repeat from plugin to plugin and are slow to parse. */
+/** Ranges and versions repeat from plugin to plugin and are slow to parse; so many are remembered. */
+const mostRemembered = 10_000
 const ranges = new Map<string, Range | undefined>()
-const mostRanges = 10_000
-
-function parse(range: string): Range | undefined {
-  if (ranges.has(range)) return ranges.get(range)
-  let parsed: Range | undefined
-  try {
-    parsed = new Range(range)
-  } catch {
-    parsed = undefined
-  }
-  if (ranges.size >= mostRanges) ranges.clear()
-  ranges.set(range, parsed)
-  return parsed
-}
+const versions = new Map<string, SemVer | undefined>()
 
 /** Whether the text is a SemVer range at all. */
 export function validRange(range: string): boolean {
-  return parse(range) !== undefined
+  return remembered(ranges, range, () => new Range(range)) !== undefined
 }
 
-/** Whether a version lies within a range; never for a range that is none. */
+/** Whether a version lies within a range; never for a range or a version that is none. */
 export function satisfies(version: string, range: string): boolean {
-  const parsed = parse(range)
-  if (parsed === undefined) return false
+  const parsedRange = remembered(ranges, range, () => new Range(range))
+  const parsedVersion = remembered(versions, version, () => new SemVer(version))
+  return parsedRange !== undefined && parsedVersion !== undefined && parsedRange.test(parsedVersion)
+}
+
+function remembered<T>(known: Map<string, T | undefined>, text: string, parse: () => T): T | undefined {
+  if (known.has(text)) return known.get(text)
+  let parsed: T | undefined
   try {
-    return parsed.test(new SemVer(version))
+    parsed = parse()
   } catch {
-    return false
+    parsed = undefined
   }
+  if (known.size >= mostRemembered) known.clear()
+  known.set(text, parsed)
+  return parsed
 }

@@ -1,24 +1,44 @@
-import type { Call, CallOptions, ProviderHandle, ProviderPoint } from '@backplane/sdk'
+import type { Call, CallOptions, LogFields, Logger, LogLevel, ProviderHandle, ProviderPoint } from '@backplane/sdk'
 import type { CallContext, HostLink, Target } from '@backplane/kernel'
 
-/** The call a plugin's function is given, over the context its runtime was given. */
-export function callOf(context: CallContext, host: HostLink): Call {
-  const write = (level: keyof Call['log']) => (message: string, fields?: Readonly<Record<string, unknown>>) =>
-    host.log({ level, message, traceId: context.traceId, ...(fields === undefined ? {} : { fields }) })
-  return {
-    get signal() {
-      return context.signal
-    },
-    deadlineAtMs: context.deadlineAtMs,
-    get traceId() {
-      return context.traceId
-    },
-    caller: context.caller,
-    get log() {
-      return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
-    },
-    progress: (done, total, phase) =>
-      context.onProgress?.({ done, ...(total === undefined ? {} : { total }), ...(phase === undefined ? {} : { phase }) }),
+/** The call a plugin's function is given, over the context its runtime was given. What is not asked for is not made. */
+export class InlineCall implements Call {
+  readonly #context: CallContext
+  readonly #host: HostLink
+
+  constructor(context: CallContext, host: HostLink) {
+    this.#context = context
+    this.#host = host
+  }
+
+  get signal(): AbortSignal {
+    return this.#context.signal
+  }
+
+  get deadlineAtMs(): number | undefined {
+    return this.#context.deadlineAtMs
+  }
+
+  get traceId(): string {
+    return this.#context.traceId
+  }
+
+  get caller(): string {
+    return this.#context.caller
+  }
+
+  get progress(): Call['progress'] {
+    return (done, total, phase) =>
+      this.#context.onProgress?.({ done, ...(total === undefined ? {} : { total }), ...(phase === undefined ? {} : { phase }) })
+  }
+
+  get log(): Logger {
+    const { traceId } = this.#context
+    const write =
+      (level: LogLevel) =>
+      (message: string, fields?: LogFields): void =>
+        this.#host.log({ level, message, traceId, ...(fields === undefined ? {} : { fields }) })
+    return { debug: write('debug'), info: write('info'), warn: write('warn'), error: write('error') }
   }
 }
 

@@ -17,7 +17,7 @@ import type {
   StartRequest,
   Target,
 } from '@backplane/kernel'
-import { callOf, contextOf, scopeClient } from './inline-client.ts'
+import { contextOf, InlineCall, scopeClient } from './inline-client.ts'
 
 /** A runtime for tests: runs modules that are in memory, in this process, and can be told to let one end unexpectedly. */
 export interface InlineRuntime extends Runtime {
@@ -82,7 +82,7 @@ class InlineInstance implements Instance {
   readonly #host: HostLink
   readonly #ended = Promise.withResolvers<ExitCause>()
   readonly #stopping = new AbortController()
-  readonly #registered = new Map<string, Methods>()
+  readonly #registered = new Map<string, Map<string, Methods>>()
   readonly #opened = new Map<number, Methods>()
   readonly #cleanups: (() => void | Promise<void>)[] = []
   #settingUp = true
@@ -111,15 +111,15 @@ class InlineInstance implements Instance {
   }
 
   async call(target: Target, value: unknown, context: CallContext): Promise<unknown> {
-    return this.#method(target)(value, callOf(context, this.#host))
+    return this.#methods(target)[target.method]?.(value, new InlineCall(context, this.#host))
   }
 
   async *stream(target: Target, value: unknown, context: CallContext): AsyncIterable<unknown> {
-    yield* this.#method(target)(value, callOf(context, this.#host)) as AsyncIterable<unknown>
+    yield* this.#methods(target)[target.method]?.(value, new InlineCall(context, this.#host)) as AsyncIterable<unknown>
   }
 
   async open(target: Target, options: unknown, context: CallContext): Promise<{ instance: number; methods: readonly string[] }> {
-    const opened = (await this.#method(target)(options, callOf(context, this.#host))) as Methods
+    const opened = (await this.#methods(target)[target.method]?.(options, new InlineCall(context, this.#host))) as Methods
     this.#newest += 1
     this.#opened.set(this.#newest, opened)
     return { instance: this.#newest, methods: methodNames(opened) }
@@ -150,11 +150,10 @@ class InlineInstance implements Instance {
     return this.#stopped
   }
 
-  #method({ point, name, method, instance }: Target): Method {
-    const methods = instance === undefined ? this.#registered.get(`${point} ${name}`) : this.#opened.get(instance)
-    const found = methods?.[method]
-    if (typeof found !== 'function') throw new PlatformError('RUNTIME_METHOD_UNKNOWN', `${point} ${name} has no ${method}`)
-    return found.bind(methods)
+  #methods({ point, name, method, instance }: Target): Methods {
+    const methods = instance === undefined ? this.#registered.get(point)?.get(name) : this.#opened.get(instance)
+    if (typeof methods?.[method] === 'function') return methods
+    throw new PlatformError('RUNTIME_METHOD_UNKNOWN', `${point} ${name} has no ${method}`)
   }
 
   #register(contribution: Contribution, methods: Methods): void {
@@ -164,7 +163,8 @@ class InlineInstance implements Instance {
       throw new PlatformError('POINT_UNDECLARED', `${point} "${name}" is not in the manifest`)
     }
     this.contributions.push(contribution)
-    this.#registered.set(`${point} ${name}`, methods)
+    const names = this.#registered.get(point) ?? new Map<string, Methods>()
+    this.#registered.set(point, names.set(name, methods))
   }
 
   #scope(): Scope {

@@ -19,9 +19,9 @@ export function candidateOf(id: string, { source, path, found, problem }: Discov
     }
     return { ...shared, denied: undefined, notes: none, needs: none, staged: undefined }
   }
-  const checked = check(found, context)
-  const version = checked.manifest?.version ?? versionOf(found.manifest)
-  return { ...checked, id, version, source, found, needs: none, staged: undefined }
+  const { manifest, failure, denied, notes } = check(found, context)
+  const version = manifest?.version ?? versionOf(found.manifest)
+  return { id, version, source, found, manifest, failure, denied, notes, needs: none, staged: undefined }
 }
 
 /** Whether a candidate was made of the same package as is there now. */

@@ -1,5 +1,4 @@
-import type { ContributionMetadata, Manifest } from '@backplane/sdk'
-import { didYouMean, manifestSchema } from '@backplane/sdk'
+import { didYouMean, manifestSchema, type ContributionMetadata, type Manifest, type SchemaIssue } from '@backplane/sdk'
 import { kernelErrors } from '../errors.ts'
 import { checkManifestShape, type ManifestShapeError } from '../generated/manifest-check.ts'
 import type { Policy } from '../kernel.ts'
@@ -126,18 +125,29 @@ function checkNames(
   table: PointTable,
   names: Readonly<Record<string, ContributionMetadata>>,
 ): Readonly<Record<string, ContributionMetadata>> {
-  const point = table.point.id
-  const entries = Object.entries(names).map(([name, metadata]) => {
-    const problem = table.point.kind === 'hook' ? orderProblem(metadata) : undefined
-    const checked = table.declared?.(metadata) ?? { value: metadata }
-    const isLeftForSetup = table.point.kind === 'data' && Object.keys(metadata).length === 0
-    if (problem === undefined && checked.issues === undefined) return [name, checked.value as ContributionMetadata] as const
-    if (isLeftForSetup) return [name, metadata] as const
-    const issue = firstIssue(checked.issues ?? [])
-    const parameters = { plugin, point, name, path: issue.path.slice(1), problem: problem ?? issue.problem }
-    throw kernelErrors.error('POINT_METADATA_INVALID', parameters, { plugin, point })
-  })
-  return Object.fromEntries(entries)
+  const { kind } = table.point
+  if (kind === 'provider' && table.declared === undefined) return names
+  const checked: Record<string, ContributionMetadata> = {}
+  for (const [name, metadata] of Object.entries(names)) {
+    const result = table.declared?.(metadata) ?? { value: metadata }
+    const problem = kind === 'hook' ? orderProblem(metadata) : undefined
+    const isLeftForSetup = kind === 'data' && Object.keys(metadata).length === 0
+    if (problem === undefined && result.issues === undefined) checked[name] = result.value as ContributionMetadata
+    else if (isLeftForSetup) checked[name] = metadata
+    else throw metadataInvalid(plugin, table.point.id, name, { problem, issues: result.issues ?? [] })
+  }
+  return checked
+}
+
+function metadataInvalid(
+  plugin: string,
+  point: string,
+  name: string,
+  { problem, issues }: { readonly problem: string | undefined; readonly issues: readonly SchemaIssue[] },
+): Error {
+  const issue = firstIssue(issues)
+  const parameters = { plugin, point, name, path: issue.path.slice(1), problem: problem ?? issue.problem }
+  return kernelErrors.error('POINT_METADATA_INVALID', parameters, { plugin, point })
 }
 
 /** What is wrong with a handler's place in the order. Source: `HandlerOrder` of the SDK. */

@@ -26,37 +26,38 @@ export function isUnfit(candidate: Candidate): boolean {
 /** Decides which plugins fit together: dependencies, one provider per name, an order for every hook. */
 export class Resolver {
   readonly #world: World
-  readonly #dependencyFailures = new Map<string, Failure | undefined>()
-  readonly #results = new Map<string, StageResult<readonly string[]>>()
+  readonly #dependencyFailures = new Map<Candidate, Failure | undefined>()
+  readonly #results = new Map<Candidate, StageResult<readonly string[]>>()
+  readonly #conflicts = new Map<Candidate, Failure>()
   readonly #cycles = new Map<string, readonly string[]>()
-  readonly #owners = new Map<string, Candidate>()
+  /** Point, then name. */
+  readonly #owners = new Map<string, Map<string, Candidate>>()
   readonly #orderFailures = new Map<string, Failure>()
 
   constructor(world: World) {
     this.#world = world
     const viable = [...world.candidates.values()].filter((candidate) => this.#dependencyFailure(candidate) === undefined)
-    viable.sort((a, b) => Number(world.serves(b)) - Number(world.serves(a)))
     const handlers = new Map<string, HookUser[]>()
-    for (const candidate of viable) this.#claim(candidate, handlers)
-    for (const [point, users] of handlers) this.#order(point, users)
+    for (const candidate of viable) if (world.serves(candidate)) this.#claim(candidate, handlers)
+    for (const candidate of viable) if (!world.serves(candidate)) this.#claim(candidate, handlers)
+    for (const [point, users] of handlers) if (users.some(saysMore)) this.#order(point, users)
   }
 
   /** One plugin in, one result out: the ids to be started before it, or why it cannot run. */
   resolve(candidate: Candidate): StageResult<readonly string[]> {
-    const known = this.#results.get(candidate.id)
+    const known = this.#results.get(candidate)
     if (known !== undefined) return known
-    const result = this.#resolve(candidate)
-    this.#results.set(candidate.id, result)
+    const wrong = this.#dependencyFailure(candidate) ?? this.#conflicts.get(candidate) ?? this.#orderFailures.get(candidate.id)
+    if (wrong !== undefined) return { ok: false, failure: wrong }
+    if (!hasDependencies(candidate)) return fine
+    const result = this.#startsAfter(candidate)
+    this.#results.set(candidate, result)
     return result
   }
 
-  #resolve(candidate: Candidate): StageResult<readonly string[]> {
-    const wrong = this.#dependencyFailure(candidate) ?? this.#conflict(candidate) ?? this.#orderFailures.get(candidate.id)
-    if (wrong !== undefined) return { ok: false, failure: wrong }
-    const dependencies = candidate.manifest?.dependencies ?? []
-    if (dependencies.length === 0) return { ok: true, value: none }
+  #startsAfter(candidate: Candidate): StageResult<readonly string[]> {
     const first: string[] = []
-    for (const { id, range, optional } of dependencies) {
+    for (const { id, range, optional } of candidate.manifest?.dependencies ?? []) {
       const other = this.#world.candidates.get(id)
       if (optional === true) {
         const fits = other !== undefined && satisfies(other.version, range) && !this.#leadsTo(other, candidate.id, new Set())
@@ -71,10 +72,12 @@ export class Resolver {
   }
 
   /** What keeps a plugin off by itself or by what it needs; provider names and hook orders come later. */
-  #dependencyFailure(candidate: Candidate, path: readonly string[] = []): Failure | undefined {
-    if (this.#dependencyFailures.has(candidate.id)) return this.#dependencyFailures.get(candidate.id)
-    const wrong = isUnfit(candidate) ? candidate.failure : this.#missing(candidate, [...path, candidate.id])
-    this.#dependencyFailures.set(candidate.id, wrong)
+  #dependencyFailure(candidate: Candidate, path: readonly string[] = none): Failure | undefined {
+    if (isUnfit(candidate)) return candidate.failure
+    if (!hasDependencies(candidate)) return undefined
+    if (this.#dependencyFailures.has(candidate)) return this.#dependencyFailures.get(candidate)
+    const wrong = this.#missing(candidate, [...path, candidate.id])
+    this.#dependencyFailures.set(candidate, wrong)
     return wrong
   }
 
@@ -110,27 +113,25 @@ export class Resolver {
 
   /** The first by precedence owns a provider's name. */
   #claim(candidate: Candidate, handlers: Map<string, HookUser[]>): void {
-    if (this.#world.offReason(candidate) !== undefined) return
-    for (const [point, names] of Object.entries(candidate.manifest?.contributes ?? {})) {
+    const contributes = candidate.manifest?.contributes
+    if (contributes === undefined || this.#world.offReason(candidate) !== undefined) return
+    for (const point in contributes) {
+      const names = contributes[point]
       const kind = this.#world.points.find(point)?.point.kind
-      for (const [name, metadata] of Object.entries(names)) {
-        const key = `${point} ${name}`
-        if (kind === 'provider' && !this.#owners.has(key)) this.#owners.set(key, candidate)
-        if (kind === 'hook') handlers.set(point, [...(handlers.get(point) ?? []), { plugin: candidate, name, metadata }])
+      if (kind === 'provider') {
+        const owners = getOrMake(this.#owners, point, () => new Map<string, Candidate>())
+        for (const name in names) this.#own(owners, candidate, point, name)
+      } else if (kind === 'hook') {
+        const users = getOrMake(handlers, point, () => [])
+        for (const name in names) users.push({ plugin: candidate, name, metadata: names[name] ?? {} })
       }
     }
   }
 
-  #conflict(candidate: Candidate): Failure | undefined {
-    if (this.#world.offReason(candidate) !== undefined) return undefined
-    for (const [point, names] of Object.entries(candidate.manifest?.contributes ?? {})) {
-      for (const name of Object.keys(names)) {
-        const owner = this.#owners.get(`${point} ${name}`)
-        if (owner === undefined || owner === candidate) continue
-        return failure('POINT_CONFLICT', { plugin: candidate.id, other: owner.id, point, name })
-      }
-    }
-    return undefined
+  #own(owners: Map<string, Candidate>, candidate: Candidate, point: string, name: string): void {
+    const owner = owners.get(name)
+    if (owner === undefined) owners.set(name, candidate)
+    else this.#conflicts.set(candidate, failure('POINT_CONFLICT', { plugin: candidate.id, other: owner.id, point, name }))
   }
 
   /** Every plugin of a cycle fails, so that the rest has an order. */
@@ -160,7 +161,25 @@ interface HookUser extends Ordered {
   readonly plugin: Candidate
 }
 
+/** Whether a handler says more than its phase: only then can there be a cycle. */
+function saysMore({ metadata }: HookUser): boolean {
+  return metadata.before !== undefined || metadata.after !== undefined
+}
+
+function getOrMake<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const known = map.get(key)
+  if (known !== undefined) return known
+  const made = make()
+  map.set(key, made)
+  return made
+}
+
+function hasDependencies({ manifest }: Candidate): boolean {
+  return manifest !== undefined && manifest.dependencies.length > 0
+}
+
 const none: readonly string[] = Object.freeze([])
+const fine: StageResult<readonly string[]> = Object.freeze({ ok: true, value: none })
 
 function failure(code: Parameters<typeof kernelErrors.error>[0], parameters: Readonly<Record<string, string>>): Failure {
   return failureOf('resolve', kernelErrors.error(code, parameters))

@@ -1,0 +1,87 @@
+/*
+ * What a call through the kernel costs over a direct one, in one process: the dispatcher alone, because the plugin runs
+ * inline. Prints the median of interleaved rounds; compare ratios, not machines.
+ *   node --conditions=@backplane/source bench/kernel-dispatch.ts
+ */
+import { anything, defineHook, defineProvider, stream, unary } from '@backplane/sdk'
+import { testKernel } from '@backplane/testing'
+import { systemClock } from '@backplane/kernel'
+
+const point = defineProvider('bench.echo', { say: unary(anything, anything), count: stream(anything, anything) })
+const hook = defineHook('bench.hook', { strategy: 'pipe', value: anything })
+const payload = { id: 'vm-7', format: 'raw', labels: ['a', 'b'], size: 42 }
+
+const implementation = {
+  say: async (value: unknown) => value,
+  async *count(to: unknown) {
+    for (let at = 0; at < Number(to); at += 1) yield at
+  },
+}
+
+await using t = await testKernel({
+  points: [point, hook],
+  clock: { ...systemClock, advance: async () => undefined, pending: () => 0 },
+  plugins: [
+    {
+      manifest: { id: 'bench/echo', contributes: { 'bench.echo': { it: {} }, 'bench.hook': { it: {} } } },
+      setup: (scope) => {
+        scope.provide(point, 'it', implementation)
+        scope.on(hook, 'it', (value) => value)
+      },
+    },
+  ],
+})
+const client = t.kernel.provider(point, 'it')
+const signal = new AbortController().signal
+
+const cases: Readonly<Record<string, (times: number) => Promise<void>>> = {
+  'direct async call': async (times) => {
+    for (let at = 0; at < times; at += 1) await implementation.say(payload)
+  },
+  'call through the kernel': async (times) => {
+    for (let at = 0; at < times; at += 1) await client.say(payload)
+  },
+  '… with deadline, signal and progress': async (times) => {
+    const options = { deadlineMs: 5_000, signal, onProgress: () => undefined }
+    for (let at = 0; at < times; at += 1) await client.say(payload, options)
+  },
+  '… 256 in flight': async (times) => {
+    for (let at = 0; at < times; at += 256) await Promise.all(Array.from({ length: 256 }, () => client.say(payload)))
+  },
+  'direct stream item': async (times) => {
+    for await (const _ of implementation.count(times)) void _
+  },
+  'stream item through the kernel': async (times) => {
+    for await (const _ of client.count(times)) void _
+  },
+  'emit to one handler (pipe)': async (times) => {
+    for (let at = 0; at < times; at += 1) await t.kernel.emit(hook, payload)
+  },
+}
+
+const rounds = 15
+const times = 20_480
+const results = new Map<string, number[]>(Object.keys(cases).map((name) => [name, []]))
+for (const run of Object.values(cases)) await run(times)
+for (let round = 0; round < rounds; round += 1) {
+  for (const [name, run] of Object.entries(cases)) {
+    const startedMs = performance.now()
+    await run(times)
+    results.get(name)?.push(((performance.now() - startedMs) * 1_000) / times)
+  }
+}
+
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
+const direct = median(results.get('direct async call') ?? [])
+const directItem = median(results.get('direct stream item') ?? [])
+for (const [name, values] of results) {
+  const us = median(values)
+  const base = name.includes('stream') ? directItem : direct
+  process.stdout.write(
+    `${name.padEnd(42)} ${us.toFixed(3).padStart(8)} µs   added ${(us - base).toFixed(3).padStart(7)} µs   ${(us / base).toFixed(1)}×\n`,
+  )
+}
+const addedUs = median(results.get('call through the kernel') ?? []) - direct
+process.stdout.write(
+  `\na call through the kernel adds ${addedUs.toFixed(2)} µs (target ≤ 2): ${addedUs <= 2 ? 'met' : 'MISSED'}\n`,
+)
