@@ -9,7 +9,8 @@ import { checksumOf, letGo, writeSlowProvider } from '../support/slow-provider.t
 test('a provider folder that is dropped in while the daemon runs is listed and exports without a restart', async (t) => {
   const places = await makePlaces(t, 'plugins: { directories: [./plugins] }\n')
   const daemon = await Hypervisord.start(places)
-  assert.equal((await daemon.get('/api/providers/slow/vms')).status, 404)
+  const missing = await daemon.get('/api/providers/slow/vms')
+  assert.deepEqual([missing.status, missing.body.code], [404, 'PROVIDER_PLUGIN_MISSING'])
 
   await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0' })
   await daemon.until(async () => (await daemon.plugin('slow')) !== undefined)

@@ -63,3 +63,20 @@ test('a machine that is not there is a 404 that names the instance', async (t) =
   const answer = await daemon.get('/api/providers/slow/vms/nope')
   assert.deepEqual([answer.status, answer.body.code, answer.body.plugin], [404, 'PROVIDER_MACHINE_UNKNOWN', 'acme/slow'])
 })
+
+test('an export that fails for a passing reason is tried a bounded number of times, visibly', async (t) => {
+  const places = await makePlaces(t, 'plugins: { directories: [./plugins] }\n')
+  const code = "import { PlatformError } from '@backplane/sdk'"
+  const methods = `exportVm: async function* () {
+  throw new PlatformError('SLOW_BUSY', 'come back later', { retryable: true })
+},`
+  await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0', code, methods })
+  const daemon = await Hypervisord.start(places)
+  const job = await daemon.ended(await daemon.submit({ provider: 'slow', vm_id: 'vm/1', output_dir: 'x' }))
+  assert.deepEqual([job.status, job.attempts, job.retries, job.next_attempt_at], ['failed', 3, 2, null])
+  assert.match(job.error, /come back later/)
+  const lines: string[] = (await daemon.get(`/jobs/logs/${job.definition.id}`)).body.logs.map(
+    (line: { message: string }) => line.message,
+  )
+  assert.equal(lines.filter((line) => /^try \d of 3 failed, the next is due at/.test(line)).length, 2)
+})

@@ -24,7 +24,7 @@ export interface Job {
   readonly plugin: JobPlugin | null
   /** Starts so far. */
   readonly attempts: number
-  /** Starts that ended in a retryable error. */
+  /** Starts that failed for a passing reason and were followed by another. */
   readonly retries: number
   /** Starts that ended with the daemon's death. */
   readonly crashes: number
