@@ -1,3 +1,4 @@
+#!/usr/bin/env node
 import { nodeProblem } from './daemon/require-node.ts'
 
 const problem = nodeProblem(process.versions.node)

@@ -1,0 +1,6 @@
+export type { HostConfig } from './config/host-config.ts'
+export { loadConfig, type ConfigFlags, type ConfigSurroundings } from './config/load-config.ts'
+export { hostLog, type HostLog, type HostLogOptions } from './daemon/host-log.ts'
+export { startDaemon, type Daemon, type DaemonSurroundings } from './daemon/start-daemon.ts'
+export { hypersdkErrors } from './errors.ts'
+export { Redactor } from './secrets/redactor.ts'
