@@ -20,7 +20,7 @@ const implementation = {
 
 await using t = await testKernel({
   points: [point, hook],
-  clock: { ...systemClock, advance: async () => undefined, pending: () => 0 },
+  clock: { ...systemClock, advance: async () => undefined, waiting: async () => undefined, pending: () => 0 },
   plugins: [
     {
       manifest: { id: 'bench/echo', contributes: { 'bench.echo': { it: {} }, 'bench.hook': { it: {} } } },

@@ -157,7 +157,7 @@ const specs = {
   },
   CONFIG_INVALID: {
     message: '{from}: {path} {problem}',
-    status: 422,
+    status: 500,
     exit: 78,
     retryable: false,
     hint: 'Correct {path} in {from}.',
