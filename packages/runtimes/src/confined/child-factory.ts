@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises'
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { Directories } from '@backplane/sdk'
 import { layOutGuest, type GuestFiles } from '../bundle/guest-files.ts'
 import type { HostModules } from '../guest/module-map.ts'
@@ -45,7 +45,6 @@ interface OwnPlace {
 export class ChildFactory implements AsyncDisposable {
   readonly #options: ConfinedOptions & { readonly launcher: string | undefined }
   readonly #spares: SpareBodies<ChildShape, SpareChild>
-  readonly #adapterReads = new Map<string, Promise<readonly string[]>>()
   #prepared: Promise<Prepared> | undefined
 
   constructor(options: ConfinedOptions & { readonly launcher: string | undefined }) {
@@ -61,15 +60,10 @@ export class ChildFactory implements AsyncDisposable {
     await this.#spares.fill()
   }
 
-  /** What must be readable for an adapter to be loaded. */
-  async readsOf(adapter: string | undefined): Promise<readonly string[]> {
+  /** What must be readable for an adapter to be loaded: its own folder, as it imports nothing else but what plugins may. */
+  readsOf(adapter: string | undefined): readonly string[] {
     if (adapter === undefined) return []
-    const known = this.#adapterReads.get(adapter)
-    if (known !== undefined) return known
-    const url = adapter.startsWith('file:') ? adapter : pathToFileURL(adapter).href
-    const reads = packageReads([url], ['@backplane/sdk'])
-    this.#adapterReads.set(adapter, reads)
-    return reads
+    return [dirname(adapter.startsWith('file:') ? fileURLToPath(adapter) : adapter)]
   }
 
   /** A new process that may use these directories, given by their real paths. */

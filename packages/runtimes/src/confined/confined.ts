@@ -34,7 +34,7 @@ export function confined(options: ConfinedOptions = {}): PooledRuntime {
 async function place(factory: ChildFactory, request: StartRequest, launcher: string | undefined): Promise<Placement> {
   const code = filesOf(request, 'confined')
   const real = await realDirectories({ ...request.directories, code: code.directory })
-  const shape = await shapeOf({ ...request, directories: real }, await factory.readsOf(code.adapter))
+  const shape = await shapeOf({ ...request, directories: real }, factory.readsOf(code.adapter))
   const extra = programsOf(request, launcher)
   const spare = await factory.takeSpare(shape, real)
   if (spare === undefined) {
