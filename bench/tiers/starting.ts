@@ -1,3 +1,4 @@
+// oxlint-disable unicorn/require-post-message-target-origin -- a worker has no origin
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
@@ -8,7 +9,7 @@ import { Worker } from 'node:worker_threads'
 import type { HostLink, Instance, Runtime, StartRequest, Target } from '@backplane/kernel'
 import { smallValue, type Contestant } from '../rpc/contest.ts'
 
-const plugin = fileURLToPath(new URL('plugin', import.meta.url))
+const plugin = fileURLToPath(new URL('fixtures/echo-plugin', import.meta.url))
 const target: Target = { point: 'bench.echo', name: 'echo', method: 'echo' }
 const signal = new AbortController().signal
 const ignore = (): void => undefined
