@@ -122,7 +122,7 @@ test('the calls of one tick leave as one frame', async () => {
   far.write(encodeFrame(JSON.stringify([hello]), []))
   const batches: number[] = []
   const reader = new FrameReader(mib, (text) => batches.push((JSON.parse(text) as readonly unknown[]).length))
-  far.on('data', (chunk: Buffer) => reader.push(chunk))
+  far.on('data', (chunk: Buffer) => reader.push(chunk)).resume()
   await until(() => batches.length === 1)
   for (let at = 0; at < 30; at++) void session.call('x', at)
   await until(() => batches.length === 2)
