@@ -6,6 +6,9 @@ import { Snapshot, VmFilter, VmInfo, VmQuery, VmReference } from './virtual-mach
 
 const Nothing = z.null().or(z.undefined())
 
+/** Snapshots take minutes at some providers, and merging one back as long as the machine wrote. */
+const long = { timeoutMs: 6 * 3_600_000 }
+
 const methods = {
   /** Throws when the credentials do not work. */
   validateCredentials: unary(Nothing, Nothing),
@@ -16,10 +19,10 @@ const methods = {
   /** Long: the caller's signal is how it ends early. */
   exportVm: stream(ExportRequest, ExportItem, { timeoutMs: 7 * 24 * 3_600_000 }),
   /** Removes what an unfinished export left at the provider (temporary snapshots). Safe to call twice. */
-  cleanupExport: optional(unary(z.object({ export_id: z.string() }), Nothing)),
+  cleanupExport: optional(unary(z.object({ export_id: z.string() }), Nothing, long)),
   listSnapshots: optional(unary(VmReference, z.array(Snapshot))),
-  createSnapshot: optional(unary(z.object({ id: z.string().min(1), name: z.string().min(1) }), Snapshot)),
-  deleteSnapshot: optional(unary(z.object({ id: z.string().min(1), snapshot_id: z.string().min(1) }), Nothing)),
+  createSnapshot: optional(unary(z.object({ id: z.string().min(1), name: z.string().min(1) }), Snapshot, long)),
+  deleteSnapshot: optional(unary(z.object({ id: z.string().min(1), snapshot_id: z.string().min(1) }), Nothing, long)),
 } as const
 
 /** A cloud, hypervisor or directory whose virtual machines can be listed and exported. Opened once per configured instance. */
