@@ -6,7 +6,7 @@ import type { Progress } from '@backplane/sdk'
 import { testKernel } from '@backplane/testing'
 import { provider, type ExportItem } from '@hypersdk/points'
 import { adapt } from './adapt.ts'
-import { guide, info, machine, open, places, whole } from './fixtures/open-seed.ts'
+import { guide, info, machine, open, places, refusal, whole } from './fixtures/open-seed.ts'
 
 test("the guide's provider lists, finds and exports through the point", async (t) => {
   const { images, staging } = await places(t)
@@ -80,14 +80,17 @@ for (const [problem, NewProvider] of [
   ['is object', {}],
 ] as const) {
   test(`a NewProvider that ${problem} is refused when an instance is opened`, async (t) => {
-    await assert.rejects(open(t, { PluginInfo: info, NewProvider }), { message: new RegExp(`NewProvider of p ${problem}`) })
+    await assert.rejects(
+      open(t, { PluginInfo: info, NewProvider }),
+      refusal('SEED_FACTORY_INVALID', `NewProvider of p ${problem}`),
+    )
   })
 }
 
 test('a provider without a method it needs is refused by the name of the method', async (t) => {
   for (const method of ['ListVMs', 'GetVM', 'ExportVM']) {
     const provides = { PluginInfo: info, NewProvider: () => ({ ...whole, [method]: undefined }) }
-    await assert.rejects(open(t, provides), { message: new RegExp(`no method ${method}`) })
+    await assert.rejects(open(t, provides), refusal('SEED_METHOD_MISSING', `no method ${method}`))
   }
 })
 
@@ -119,7 +122,7 @@ test('a list that is nil is empty, and anything else that is no list of machines
   assert.deepEqual(await client.listVms({}), [])
   assert.deepEqual(await client.listVms({}), [])
   for (const problem of ['no list', 'a machine without an ID', 'a machine without an ID']) {
-    await assert.rejects(client.listVms({}), { message: new RegExp(`ListVMs of p answered ${problem}`) })
+    await assert.rejects(client.listVms({}), refusal('SEED_RESULT_INVALID', `ListVMs of p answered ${problem}`))
   }
 })
 

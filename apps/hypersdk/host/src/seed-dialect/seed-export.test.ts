@@ -8,7 +8,7 @@ import { confined } from '@backplane/runtimes'
 import { directory } from '@backplane/sources'
 import { temporaryDirectory } from '@backplane/testing'
 import { provider } from '@hypersdk/points'
-import { exported, info, open, places, whole } from './fixtures/open-seed.ts'
+import { exported, info, open, places, refusal, whole } from './fixtures/open-seed.ts'
 import { seedDialect } from './seed-dialect.ts'
 
 for (const [problem, result] of [
@@ -23,7 +23,7 @@ for (const [problem, result] of [
     const { staging } = await places(t)
     const answer = JSON.parse(JSON.stringify(result).replace('{staging}', staging)) as unknown
     const client = await open(t, { PluginInfo: info, NewProvider: () => ({ ...whole, ExportVM: () => answer }) })
-    await assert.rejects(exported(client, staging), { message: new RegExp(`ExportVM of p answered ${problem}`) })
+    await assert.rejects(exported(client, staging), refusal('SEED_RESULT_INVALID', `ExportVM of p answered ${problem}`))
   })
 }
 
