@@ -12,6 +12,8 @@ test('a provider folder that is dropped in while the daemon runs is listed and e
   const missing = await daemon.get('/api/providers/slow/vms')
   assert.deepEqual([missing.status, missing.body.code], [404, 'PROVIDER_PLUGIN_MISSING'])
 
+  assert.match(daemon.output, /the instance slow is of type slow, which no plugin provides now/)
+
   await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0' })
   await daemon.until(async () => (await daemon.plugin('slow')) !== undefined)
   assert.equal((await daemon.plugin('slow')).status, 'loaded')

@@ -29,11 +29,11 @@ test('jobs come as one, as a list and under jobs, in JSON and YAML, and each wro
   await mkdir(join(places.exports, 'inside'))
   await symlink('/etc', join(places.exports, 'inside/link'))
   const wrong: readonly (readonly [value: unknown, code: string, text: RegExp])[] = [
-    [{ ...job('x'), vm_pth: 'y' }, 'JOB_INVALID', /vm_pth: unknown key; did you mean vm_path\?/],
-    [{ ...job('x'), options: { overwite: true } }, 'JOB_INVALID', /options\.overwite: unknown key; did you mean overwrite\?/],
+    [{ ...job('x'), vm_pth: 'y' }, 'JOB_INVALID', /vm_pth: unknown key; did you mean "vm_path"\?/],
+    [{ ...job('x'), options: { overwite: true } }, 'JOB_INVALID', /options\.overwite: unknown key; did you mean "overwrite"\?/],
     [{ provider: 'slow' }, 'JOB_INVALID', /vm_id: names the machine/],
     [{ ...job('x'), vm_path: 'other' }, 'JOB_INVALID', /vm_path: says something else than vm_id/],
-    [{ ...job('x'), provider: 'slw' }, 'PROVIDER_UNKNOWN', /did you mean slow\?/],
+    [{ ...job('x'), provider: 'slw' }, 'PROVIDER_UNKNOWN', /did you mean "slow"\?/],
     [{ ...job('x'), format: 'qcow2' }, 'JOB_FORMAT_UNSUPPORTED', /only raw/],
     [{ ...job('x'), options: { include_snapshots: true } }, 'JOB_SNAPSHOTS_UNSUPPORTED', /snapshots/],
     [{ ...job('x'), password: 'p' }, 'JOB_CREDENTIALS_IN_JOB', /password/],
@@ -72,7 +72,7 @@ test('jobs are queried by id and status in both ways, and single ones in all vie
   assert.equal((await daemon.get('/jobs/query?all=true&status=completed')).body.total, 1)
   const wrong = await daemon.get('/jobs/query?stauts=running')
   assert.deepEqual([wrong.status, wrong.body.code], [400, 'REQUEST_INVALID'])
-  assert.match(wrong.body.detail, /stauts: unknown key; did you mean status\?/)
+  assert.match(wrong.body.detail, /stauts: unknown key; did you mean "status"\?/)
 
   const progress = (await daemon.get('/jobs/progress/a')).body
   assert.deepEqual([progress.job_id, progress.status, progress.total_bytes], ['a', 'running', 2 * 1024 * 1024])

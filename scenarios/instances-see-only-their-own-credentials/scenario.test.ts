@@ -8,7 +8,8 @@ import { writeSlowProvider } from '../support/slow-provider.ts'
 /** Answers what it was opened with, and logs it, as a careless plugin would. */
 const telling = `listVms: (filter, call) => {
   call.log.info('opened with ' + JSON.stringify(config))
-  return [{ ...machine, metadata: { opened: config, env: Object.keys(process.env) } }]
+  const { token = '' } = config.metadata
+  return [{ ...machine, metadata: { opened: config, letters: token.length, env: Object.keys(process.env) } }]
 },`
 
 test('each instance is opened with its own options alone, secrets filled in and never written anywhere', async (t) => {
@@ -26,7 +27,8 @@ secrets: { files: ./secrets }
 
   const [machine] = (await daemon.get('/api/providers/east/vms')).body.vms
   assert.equal(machine.metadata.opened.region, 'east')
-  assert.equal(machine.metadata.opened.metadata.token, 'very-secret-token')
+  assert.equal(machine.metadata.letters, 'very-secret-token'.length)
+  assert.equal(machine.metadata.opened.metadata.token, '[redacted]', 'nor answered')
   assert.doesNotMatch(JSON.stringify(machine.metadata), /west|missing/)
   assert.doesNotMatch(machine.metadata.env.join(' '), /HYPERSDK|HOME/)
 

@@ -44,7 +44,10 @@ test('--validate prints every problem with its place and exits 78, or 0 with wha
   await writeFile(join(directory, 'bad.yaml'), 'plugins:\n  hot_relod: true\nlog_level: loud\n')
   const bad = await run(directory, ['--validate', '--config', 'bad.yaml'])
   assert.equal(bad.code, 78)
-  assert.match(bad.err, /^bad\.yaml:2:3: plugins\.hot_relod: unknown key; did you mean hot_reload\?\nbad\.yaml:3:1: log_level: /)
+  assert.match(
+    bad.err,
+    /^bad\.yaml:2:3: plugins\.hot_relod: unknown key; did you mean "hot_reload"\?\nbad\.yaml:3:1: log_level: /,
+  )
   await writeFile(join(directory, 'good.yaml'), 'plugins:\n  enabled: true\n  enabled: [libvirt]\n')
   const good = await run(directory, ['--validate', '--config', 'good.yaml'])
   assert.equal(good.code, 0, good.err)

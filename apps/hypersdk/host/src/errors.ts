@@ -65,7 +65,7 @@ const specs = {
     hint: 'List what there is with GET /api/providers.',
   },
   PROVIDER_PLUGIN_MISSING: {
-    message: 'the instance {instance} is of type {type}, which no plugin provides now',
+    message: 'the instance {instance} is of type {type}, which no plugin provides now{nearest}',
     status: 404,
     exit: 66,
     retryable: false,

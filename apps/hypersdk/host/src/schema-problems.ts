@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { nearestName } from '@backplane/sdk'
+import { didYouMean } from '@backplane/sdk'
 
 /** One thing a value breaks a schema by. */
 export interface SchemaProblem {
@@ -27,8 +27,8 @@ function problemsOf(schema: z.ZodType, issue: Issue): readonly SchemaProblem[] {
 }
 
 function unknownKey(key: string, known: readonly string[]): string {
-  const nearest = nearestName(key, known)
-  if (nearest !== undefined) return `unknown key; did you mean ${nearest}?`
+  const nearest = didYouMean(key, known)
+  if (nearest !== '') return `unknown key${nearest}`
   return known.length === 0 ? 'unknown key' : `unknown key; known are ${known.join(', ')}`
 }
 

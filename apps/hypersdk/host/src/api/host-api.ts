@@ -35,7 +35,7 @@ export function hostApi(options: HostApiOptions): Handler {
     },
   })
   addStatusRoutes(app, options)
-  addProviderRoutes(app, options.providers)
+  addProviderRoutes(app, options.providers, options.redactor)
   addJobRoutes(app, options)
   addJobStateRoutes(app, options.ledger)
   const management = managementApi(kernel, {

@@ -1,10 +1,12 @@
 import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi'
 import type { Peer } from '@backplane/server'
-import { ExportCapabilities, VmFilter, VmInfo, type provider } from '@hypersdk/points'
-import type { OpenedClient } from '@backplane/sdk'
-import { listVms, searchVms, type InventoryQuery } from '../inventory/list-vms.ts'
+import { ExportCapabilities, VmFilter, VmInfo } from '@hypersdk/points'
+import type { CallOptions } from '@backplane/sdk'
+import { listVms, searchVms } from '../inventory/list-vms.ts'
 import { findMachine } from '../providers/find-machine.ts'
+import type { ProviderUse } from '../providers/provider-instance.ts'
 import type { ProviderRegistry, ProviderType } from '../providers/provider-registry.ts'
+import type { Redactor } from '../secrets/redactor.ts'
 import { checkInput, queryObject } from './query-parameters.ts'
 import { json, problem, ProviderView, VmList } from './views.ts'
 
@@ -56,8 +58,8 @@ const getMachine = createRoute({
   responses: { 200: json(VmInfo, 'The machine.'), default: problem },
 })
 
-/** Routes for what there is to export. */
-export function addProviderRoutes(app: OpenAPIHono<{ Bindings: Peer }>, providers: ProviderRegistry): void {
+/** Routes for what there is to export. What plugins answer is cleaned of the secrets they were given. */
+export function addProviderRoutes(app: OpenAPIHono<{ Bindings: Peer }>, providers: ProviderRegistry, redactor: Redactor): void {
   app.openapi(listProviders, (context) => {
     const all = providers.types().map((one) => view(one, providers))
     return context.json({ providers: all, count: all.length, timestamp: now() }, 200)
@@ -66,40 +68,37 @@ export function addProviderRoutes(app: OpenAPIHono<{ Bindings: Peer }>, provider
     const { type, capabilities } = providers.type(context.req.valid('param').type)
     return context.json({ type, ...capabilities }, 200)
   })
-  app.openapi(listMachines, async (context) => {
-    const query = queryObject(new URL(context.req.url).searchParams, ['min_memory_mb', 'min_cpus'])
-    const filter = checkInput(Filter, query)
-    return context.json(
-      await collect(providers, context.req.param('instance'), context.req.raw.signal, (client, ask) =>
-        listVms(client, filter, ask),
-      ),
-      200,
+  const ask = async <T>(name: string, signal: AbortSignal, work: (asked: Asked) => Promise<T>): Promise<T> => {
+    await using use = await providers.use(name, signal)
+    const answer = await work({ use, call: { signal, deadlineMs: providers.callTimeoutMs(use.type) } })
+    return redactor.value(answer) as T
+  }
+  app.openapi(listMachines, async ({ req, json: answer }) => {
+    const filter = checkInput(Filter, queryObject(new URL(req.url).searchParams, ['min_memory_mb', 'min_cpus']))
+    const list = await ask(req.param('instance'), req.raw.signal, async ({ use, call }) =>
+      vmList(use, await listVms(use.client, filter, { ...call, providerType: use.type })),
     )
+    return answer(list, 200)
   })
-  app.openapi(searchMachines, async (context) => {
-    const { q } = context.req.valid('query')
-    return context.json(
-      await collect(providers, context.req.param('instance'), context.req.raw.signal, (client, ask) => searchVms(client, q, ask)),
-      200,
+  app.openapi(searchMachines, async ({ req, json: answer }) => {
+    const { q } = req.valid('query')
+    const list = await ask(req.param('instance'), req.raw.signal, async ({ use, call }) =>
+      vmList(use, await searchVms(use.client, q, { ...call, providerType: use.type })),
     )
+    return answer(list, 200)
   })
-  app.openapi(getMachine, async (context) => {
-    const { instance, vm_id } = context.req.valid('param')
-    const { signal } = context.req.raw
-    await using use = await providers.use(instance, signal)
-    const deadlineMs = providers.callTimeoutMs(use.type)
-    return context.json(await findMachine(use, vm_id, { signal, deadlineMs }), 200)
+  app.openapi(getMachine, async ({ req, json: answer }) => {
+    const { instance, vm_id } = req.valid('param')
+    return answer(await ask(instance, req.raw.signal, ({ use, call }) => findMachine(use, vm_id, call)), 200)
   })
 }
 
-async function collect(
-  providers: ProviderRegistry,
-  name: string,
-  signal: AbortSignal,
-  work: (client: OpenedClient<typeof provider>, query: InventoryQuery) => Promise<VmInfo[]>,
-): Promise<z.output<typeof VmList>> {
-  await using use = await providers.use(name, signal)
-  const vms = await work(use.client, { providerType: use.type, signal, deadlineMs: providers.callTimeoutMs(use.type) })
+interface Asked {
+  readonly use: ProviderUse
+  readonly call: CallOptions
+}
+
+function vmList(use: ProviderUse, vms: VmInfo[]): z.output<typeof VmList> {
   return { vms, count: vms.length, instance: use.instance, provider: use.type, timestamp: now() }
 }
 

@@ -85,11 +85,11 @@ test('enabled alone may be a switch or a list', async (t) => {
 
 test('an unknown key is named with file, line, column, path and the nearest key', async (t) => {
   assert.deepEqual(await problemsOf(t, 'plugins:\n  hot_relaod: true\n  providers:\n    libvirt:\n      timeot: 3s\n'), [
-    'config.yaml:2:3: plugins.hot_relaod: unknown key; did you mean hot_reload?',
-    'config.yaml:5:7: plugins.providers.libvirt.timeot: unknown key; did you mean timeout?',
+    'config.yaml:2:3: plugins.hot_relaod: unknown key; did you mean "hot_reload"?',
+    'config.yaml:5:7: plugins.providers.libvirt.timeot: unknown key; did you mean "timeout"?',
   ])
   assert.deepEqual(await problemsOf(t, 'provider:\n  x: {}\n'), [
-    'config.yaml:1:1: provider: unknown key; did you mean providers?',
+    'config.yaml:1:1: provider: unknown key; did you mean "providers"?',
   ])
 })
 

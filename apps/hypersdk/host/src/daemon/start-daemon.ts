@@ -66,6 +66,7 @@ export async function startDaemon(config: HostConfig, surroundings: DaemonSurrou
   const onCloseError = (instance: string, error: unknown): void =>
     log.warn('a replaced provider instance was not closed cleanly', { instance, error })
   const providers = started.use(new ProviderRegistry({ kernel, config, handles, onCloseError }))
+  for (const missing of providers.unserved()) log.warn(missing.message, { hint: missing.hint })
   const jobs = started.use(new JobStore(join(config.dataDirectory, 'jobs.sqlite'), config.exports))
   const ledger = new JobLedger(jobs, redactor)
   const runner = new JobRunner({ kernel, providers, ledger, exports: config.exports })

@@ -2,6 +2,7 @@ import { appendFileSync } from 'node:fs'
 import { mkdir, stat } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join, relative, resolve } from 'node:path'
+import { PlatformError } from '@backplane/sdk'
 import { loadConfig } from '../config/load-config.ts'
 import { hostLog } from '../daemon/host-log.ts'
 import { logWarnings } from '../daemon/log-warnings.ts'
@@ -42,7 +43,9 @@ export async function firstRun(folder: string): Promise<number> {
     print('stopped')
     return 0
   } catch (error) {
-    return tellFailure(error)
+    if (error instanceof PlatformError) return tellFailure(error)
+    print(`the first run failed: ${error instanceof Error ? error.message : String(error)}`)
+    return 1
   }
 }
 

@@ -2,7 +2,7 @@ import type { Kernel, PointUser } from '@backplane/kernel'
 import { ExportCapabilities, provider, ProviderMetadata, type ProviderConfig } from '@hypersdk/points'
 import type { HostConfig, InstanceConfig } from '../config/host-config.ts'
 import { hypersdkErrors } from '../errors.ts'
-import { nearestName } from '@backplane/sdk'
+import { didYouMean, type PlatformError } from '@backplane/sdk'
 import { resolveHandles, type HandleSources } from '../secrets/resolve-handles.ts'
 import { ProviderInstance, type ProviderUse } from './provider-instance.ts'
 
@@ -72,12 +72,18 @@ export class ProviderRegistry implements AsyncDisposable {
     return this.#describe(user)
   }
 
+  /** Why configured instances cannot be used now: no plugin provides their type. */
+  unserved(): readonly PlatformError[] {
+    const configured = [...this.#options.config.providers].filter(([, { type }]) => !this.#users.has(type))
+    return configured.map(([name, { type }]) => this.#pluginMissing(name, type))
+  }
+
   /** Which instance a name means. Errors: `PROVIDER_UNKNOWN`, `PROVIDER_PLUGIN_MISSING`, `PROVIDER_AMBIGUOUS`. */
   resolve(name: string): { readonly instance: string; readonly type: string } {
     const configured = this.#options.config.providers.get(name)
     if (configured !== undefined) {
       const { type } = configured
-      if (!this.#users.has(type)) throw hypersdkErrors.error('PROVIDER_PLUGIN_MISSING', { instance: name, type })
+      if (!this.#users.has(type)) throw this.#pluginMissing(name, type)
       return { instance: name, type }
     }
     if (!this.#users.has(name)) throw this.#unknown(name)
@@ -176,10 +182,14 @@ export class ProviderRegistry implements AsyncDisposable {
     }
   }
 
-  #unknown(name: string): Error {
-    const known = [...this.#users.keys(), ...this.#options.config.providers.keys()]
-    const nearest = nearestName(name, new Set(known))
-    return hypersdkErrors.error('PROVIDER_UNKNOWN', { name, nearest: nearest === undefined ? '' : `; did you mean ${nearest}?` })
+  #unknown(name: string): PlatformError {
+    const known = new Set([...this.#users.keys(), ...this.#options.config.providers.keys()])
+    return hypersdkErrors.error('PROVIDER_UNKNOWN', { name, nearest: didYouMean(name, known) })
+  }
+
+  #pluginMissing(instance: string, type: string): PlatformError {
+    const nearest = didYouMean(type, this.#users.keys())
+    return hypersdkErrors.error('PROVIDER_PLUGIN_MISSING', { instance, type, nearest })
   }
 }
 
