@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Hypervisord, makePlaces } from '../support/hypervisord.ts'
-import { checksumOf, letGo, writeSlowProvider } from '../support/slow-provider.ts'
+import { checksumOf, copyOver, letGo, writeSlowProvider } from '../support/slow-provider.ts'
 
 test('under constant calls and a running export a plugin is updated, breaks and is removed, and no call fails', async (t) => {
   const places = await makePlaces(t, 'plugins: { directories: [./plugins] }\n')
@@ -26,7 +26,9 @@ test('under constant calls and a running export a plugin is updated, breaks and 
   const first = await daemon.submit({ provider: 'slow', vm_id: 'vm/1', output_dir: 'on-v1' })
   await daemon.until(async () => (await daemon.job(first)).progress?.bytes_downloaded > 0)
 
-  await writeSlowProvider(folder, { version: '2.0.0' })
+  // File by file into the folder that is being used, as a build would do it.
+  await writeSlowProvider(join(places.root, 'build/slow'), { version: '2.0.0' })
+  await copyOver(join(places.root, 'build/slow'), folder)
   await daemon.until(async () => (await served()) === '2.0.0')
   assert.equal((await daemon.job(first)).status, 'running')
   const second = await daemon.submit({ provider: 'slow', vm_id: 'vm/1', output_dir: 'on-v2' })
