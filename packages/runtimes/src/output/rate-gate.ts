@@ -11,10 +11,10 @@ export class RateGate {
     this.#left = burst
   }
 
-  /** Takes `amount` if there is any budget left at all; the last one may overdraw it. */
+  /** Takes `amount` if there is budget for one at least; a larger one may overdraw it. */
   take(amount: number): boolean {
     this.#refill()
-    if (this.#left <= 0) return false
+    if (this.#left < 1) return false
     this.#left -= amount
     return true
   }
@@ -22,7 +22,7 @@ export class RateGate {
   /** How long until there is budget again, ms; 0 when there is. */
   waitMs(): number {
     this.#refill()
-    return this.#left > 0 ? 0 : Math.ceil(((1 - this.#left) / this.#perSecond) * 1_000)
+    return this.#left >= 1 ? 0 : Math.ceil(((1 - this.#left) / this.#perSecond) * 1_000)
   }
 
   #refill(): void {

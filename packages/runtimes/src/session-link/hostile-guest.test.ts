@@ -1,0 +1,144 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { MessageChannel } from 'node:worker_threads'
+import type { ExitCause, Instance, StartRequest } from '@backplane/kernel'
+import { createSession, portChannel, type Handler, type Session } from '@backplane/rpc'
+import { context, RecordingHost, rejection } from '@backplane/testing'
+import { PluginOutput } from '../output/plugin-output.ts'
+import type { GuestBody } from './guest-body.ts'
+import { startOverSession } from './start-over-session.ts'
+
+const request: StartRequest = {
+  plugin: { id: 'hostile/guest', version: '1.0.0', generation: 1 },
+  host: { name: 'test', api: '1.0.0' },
+  code: { kind: 'files', directory: '/nowhere', main: 'index.js' },
+  config: {},
+  grants: { fsRead: [], fsWrite: [], exec: [], net: [] },
+  limits: { memoryMiB: 64, concurrency: 8, queue: 8, timeoutMs: 1_000, messageBytes: 1024 ** 2, stateBytes: 1024 },
+  directories: { code: '/nowhere', data: '/nowhere', exchange: '/nowhere' },
+  declared: { 'test.point': ['one'] },
+  readyMs: 10_000,
+}
+const good = [{ point: 'test.point', name: 'one', kind: 'provider', methods: ['run'] }]
+
+/** A guest that speaks the protocol and lies within it. */
+interface Liar {
+  readonly start: Promise<Instance>
+  /** Its own end, to ask the host what it likes. */
+  readonly guest: Session
+  readonly host: RecordingHost
+}
+
+function liar(t: TestContext, answers: (target: string) => unknown, stream: Handler['stream'] = async function* () {}): Liar {
+  const { port1, port2 } = new MessageChannel()
+  const host = new RecordingHost()
+  const ended = Promise.withResolvers<ExitCause>()
+  const guest = createSession(portChannel(port2), { handler: { call: (target) => answers(target), stream } })
+  void guest.ended.then(() => ended.resolve({ kind: 'exit', code: 0, lastLines: [] }))
+  const kill = (): void => void guest[Symbol.asyncDispose]()
+  const body: GuestBody = {
+    pid: 1,
+    output: new PluginOutput(),
+    ended: ended.promise,
+    openChannel: () => portChannel(port1),
+    ask: kill,
+    kill,
+  }
+  const code = { kind: 'files', directory: '/nowhere', main: 'index.js' } as const
+  const placement = { body, code, directories: request.directories }
+  const start = startOverSession('confined', placement, request, { host, signal: new AbortController().signal })
+  t.after(() =>
+    start.then(
+      (instance) => instance.stop(0),
+      () => undefined,
+    ),
+  )
+  return { start, guest, host }
+}
+
+for (const [what, answer, code] of [
+  ['no list', { point: 'test.point' }, 'RUNTIME_ANSWER_INVALID'],
+  ['null', null, 'RUNTIME_ANSWER_INVALID'],
+  ['a contribution without methods', [{ point: 'test.point', name: 'one', kind: 'provider' }], 'RUNTIME_ANSWER_INVALID'],
+  ['a kind that is none', [{ ...good[0], kind: 'kernel' }], 'RUNTIME_ANSWER_INVALID'],
+  ['what its manifest does not declare', [{ ...good[0], name: 'other' }], 'POINT_UNDECLARED'],
+  ['a point by a name of every object', [{ ...good[0], point: 'constructor', name: 'name' }], 'POINT_UNDECLARED'],
+] as const) {
+  test(`a guest that answers its start with ${what} is refused and ended`, async (t) => {
+    const { start, guest } = liar(t, (target) => (target === 'start' ? answer : null))
+    assert.equal((await rejection(start))['code'], code)
+    await guest.ended
+  })
+}
+
+test('what a guest says it contributes is taken field by field', async (t) => {
+  const { start } = liar(t, () => [{ ...good[0], methods: ['run'], more: 'x' }])
+  assert.deepEqual((await start).contributions, good)
+})
+
+test('an instance that was opened by no number is refused', async (t) => {
+  const { start } = liar(t, (target) => (target === 'start' ? good : { instance: 'one', methods: [] }))
+  const instance = await start
+  const error = await rejection(instance.open({ point: 'test.point', name: 'one', method: 'open' }, {}, context()))
+  assert.equal(error['code'], 'RUNTIME_ANSWER_INVALID')
+})
+
+test('a guest asks for secrets and state by text only, and for nothing the host does not have', async (t) => {
+  const { start, guest } = liar(t, () => good)
+  await start
+  for (const target of ['secret', 'state.get', 'state.set', 'state.delete', 'state.keys']) {
+    for (const value of [null, 1, ['token'], { toString: 'token' }]) {
+      assert.equal((await rejection(guest.call(target, value)))['code'], 'RUNTIME_REQUEST_INVALID', target)
+    }
+  }
+  for (const target of [
+    '',
+    'start',
+    'stop',
+    'state',
+    'constructor',
+    'call a b',
+    'call a b c d e',
+    'call a b c -1',
+    'stream a b c -',
+  ]) {
+    assert.equal((await rejection(guest.call(target, null)))['code'], 'RUNTIME_TARGET_UNKNOWN', target)
+  }
+  const asStream = guest.stream('call a b c -', null)[Symbol.asyncIterator]()
+  assert.equal((await rejection(asStream.next()))['code'], 'RUNTIME_TARGET_UNKNOWN')
+  assert.equal(await guest.call('secret', 'token'), 's3cret')
+})
+
+test('a guest calls in its own name, whatever it says', async (t) => {
+  const { start, guest, host } = liar(t, () => good)
+  await start
+  await guest.call('call other.point two run -', 1, { caller: 'host' })
+  await guest.call('emit other.hook', 1, { caller: 'acme/other' })
+  assert.deepEqual(
+    host.calls.map(({ caller }) => caller),
+    ['hostile/guest', 'hostile/guest'],
+  )
+})
+
+test('log lines of a guest are brought into form, and notices that are none are ignored', async (t) => {
+  const { start, guest, host } = liar(t, () => good)
+  await start
+  guest.notify('log', { level: 'fatal', message: 'x'.repeat(100_000), fields: [1], traceId: { a: 1 } })
+  guest.notify('log', null)
+  guest.notify('nothing', 'known')
+  guest.notify('log', { level: 'warn', message: 'last', fields: { a: 1 }, traceId: 't' })
+  assert.deepEqual(await host.line('last'), { level: 'warn', message: 'last', fields: { a: 1 }, traceId: 't' })
+  assert.deepEqual(host.lines.slice(0, -1), [
+    { level: 'info', message: 'x'.repeat(16_384) },
+    { level: 'info', message: 'undefined' },
+  ])
+})
+
+test('a guest that ends its session is gone, with every call in flight', async (t) => {
+  const { start, guest } = liar(t, (target) => (target === 'start' ? good : new Promise(() => undefined)))
+  const instance = await start
+  const call = rejection(instance.call({ point: 'test.point', name: 'one', method: 'run' }, 1, context()))
+  await guest[Symbol.asyncDispose]()
+  assert.equal((await call)['code'], 'RUNTIME_EXITED')
+  assert.deepEqual(await instance.exited, { kind: 'exit', code: 0, lastLines: [] })
+})
