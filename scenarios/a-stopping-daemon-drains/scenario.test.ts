@@ -20,6 +20,22 @@ test('a stopping daemon lets a running export end, takes no new job, and exits 0
   assert.deepEqual([(await next.job(id)).status, (await next.job(id)).attempts], ['completed', 1])
 })
 
+test('the same signal twice at once, as npm passes it on, is one request to stop', async (t) => {
+  const places = await makePlaces(t, 'plugins: { directories: [./plugins] }\n')
+  await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0' })
+  const daemon = await Hypervisord.start(places)
+  const id = await daemon.submit({ provider: 'slow', vm_id: 'vm/1', output_dir: 'x' })
+  await daemon.until(async () => (await daemon.job(id)).progress?.bytes_downloaded > 0)
+  daemon.child.kill('SIGINT')
+  const stopped = daemon.stop('SIGINT')
+  await daemon.until(async () => (await daemon.get('/readyz')).status === 503)
+  await letGo(places.control)
+  assert.equal(await stopped, 0)
+  assert.doesNotMatch(daemon.output, /stopping at once/)
+  const next = await Hypervisord.start(places)
+  assert.deepEqual([(await next.job(id)).status, (await next.job(id)).attempts], ['completed', 1])
+})
+
 test('an export that is not done at the drain deadline goes on with the next daemon', async (t) => {
   const places = await makePlaces(t, 'plugins: { directories: [./plugins] }\n')
   await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0' })

@@ -47,8 +47,11 @@ test('npm start with a busy port takes another one and says so', async (t) => {
   const directory = await temporaryDirectory(t)
   const busy = createServer()
   t.after(() => busy.close())
+  const taken = Promise.withResolvers<void>()
+  busy.once('listening', taken.resolve)
+  busy.once('error', () => taken.resolve())
   busy.listen(8080, '127.0.0.1')
-  await Promise.race([once(busy, 'listening'), once(busy, 'error')])
+  await taken.promise
   const { text, code } = await startAndInterrupt(directory)
   assert.equal(code, 0, text)
   assert.match(text, /port 8080 is busy, another is used/)

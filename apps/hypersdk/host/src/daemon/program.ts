@@ -10,6 +10,7 @@ import { logWarnings } from './log-warnings.ts'
 import { notifySystemd } from './notify-systemd.ts'
 import { versionText } from './product.ts'
 import { startDaemon, type Daemon } from './start-daemon.ts'
+import { stopSignals } from './stop-signals.ts'
 
 /** The command `hypervisord`: answers its exit code. */
 export async function runProgram(args: readonly string[]): Promise<number> {
@@ -37,7 +38,9 @@ async function run(config: HostConfig): Promise<number> {
   const log = hostLog({ level: config.logLevel, pretty: process.stderr.isTTY, redactor })
   logWarnings(log)
   exitOnDefect(log)
-  const asked = stopSignals(log)
+  const asked = stopSignals((signal, again) => {
+    log.info(again ? 'stopping at once' : 'stopping when running exports have ended', { signal })
+  })
   const daemon = await startDaemon(config, { env: process.env, log, redactor })
   process.on('SIGHUP', () => void reload(daemon, log))
   tellReady(daemon, log)
@@ -64,22 +67,6 @@ function exitOnDefect(log: HostLog): void {
     log.error('hypervisord has a defect and ends', { error: error.stack ?? String(error) })
     process.exit(70)
   })
-}
-
-/** The first SIGTERM or SIGINT asks to stop, the second to hurry. */
-function stopSignals(log: HostLog): { readonly stop: Promise<void>; readonly hurry: AbortSignal } {
-  const stop = Promise.withResolvers<void>()
-  const hurry = new AbortController()
-  let asked = false
-  const ask = (signal: NodeJS.Signals): void => {
-    log.info(asked ? 'stopping at once' : 'stopping when running exports have ended', { signal })
-    if (asked) hurry.abort()
-    asked = true
-    stop.resolve()
-  }
-  process.on('SIGTERM', ask)
-  process.on('SIGINT', ask)
-  return { stop: stop.promise, hurry: hurry.signal }
 }
 
 async function reload(daemon: Daemon, log: HostLog): Promise<void> {

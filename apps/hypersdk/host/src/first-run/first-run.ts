@@ -1,6 +1,5 @@
 import { appendFileSync } from 'node:fs'
 import { mkdir, stat } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { join, relative, resolve } from 'node:path'
 import { PlatformError } from '@backplane/sdk'
 import { loadConfig } from '../config/load-config.ts'
@@ -8,6 +7,7 @@ import { hostLog } from '../daemon/host-log.ts'
 import { logWarnings } from '../daemon/log-warnings.ts'
 import { tellFailure } from '../daemon/program.ts'
 import { startDaemon, type Daemon } from '../daemon/start-daemon.ts'
+import { stopSignals } from '../daemon/stop-signals.ts'
 import { Redactor } from '../secrets/redactor.ts'
 import { ApiClient } from './api-client.ts'
 import { nextSteps } from './next-steps.ts'
@@ -21,24 +21,17 @@ import { sha256OfFile, showExport, type Screen } from './show-export.ts'
  * there.
  */
 export async function firstRun(folder: string): Promise<number> {
-  const asked = Promise.withResolvers<void>()
-  const hurry = new AbortController()
-  let signals = 0
-  const ask = (): void => {
-    if (++signals > 1) hurry.abort()
-    asked.resolve()
-  }
-  process.on('SIGINT', ask)
-  process.on('SIGTERM', ask)
+  const asked = stopSignals((_signal, again) => {
+    print(again ? 'stopping at once' : '\nstopping when running exports have ended; Ctrl-C again stops at once')
+  })
   try {
     const directory = resolve(folder)
     const daemon = await prepare(directory)
     try {
       const done = demonstrate(daemon, directory)
-      await Promise.race([done.then(() => asked.promise), asked.promise])
-      print('\nstopping when running exports have ended; Ctrl-C again stops at once')
+      await Promise.race([done.then(() => asked.stop), asked.stop])
     } finally {
-      await daemon.stop(hurry.signal)
+      await daemon.stop(asked.hurry)
     }
     print('stopped')
     return 0
@@ -55,16 +48,17 @@ async function prepare(directory: string): Promise<Daemon> {
   for (const path of disks.made) print(`made ${shown(path)}`)
   if (!disks.qemuImg) print('qemu-img is not installed (Debian package qemu-utils): only raw disks can be exported')
   const file = await writeSampleConfig(directory, disks.directory)
-  const wanted = await loadConfig(file)
-  const port = wanted.server.listen?.port ?? 8080
-  const free = await isFree(port)
-  if (!free) print(`port ${port} is busy, another is used`)
-  const config = free ? wanted : await loadConfig(file, { addr: '127.0.0.1:0' })
+  const config = await loadConfig(file)
   const logFile = join(directory, 'hypervisord.log')
   const redactor = new Redactor()
   const log = hostLog({ level: config.logLevel, pretty: false, redactor, write: (line) => appendFileSync(logFile, line) })
   logWarnings(log)
-  const daemon = await startDaemon(config, { env: process.env, log, redactor })
+  const surroundings = { env: process.env, log, redactor }
+  const daemon = await startDaemon(config, surroundings).catch(async (error: unknown) => {
+    if (!(error instanceof PlatformError) || error.code !== 'SERVER_ADDRESS_IN_USE') throw error
+    print(`port ${config.server.listen?.port} is busy, another is used`)
+    return startDaemon(await loadConfig(file, { addr: '127.0.0.1:0' }), surroundings)
+  })
   const doors = [daemon.served.tcp?.url, daemon.served.unixSocket].filter((door) => door !== undefined)
   print(`hypervisord serves ${doors.map(shown).join(' and ')}, log in ${shown(logFile)}`)
   return daemon
@@ -109,12 +103,4 @@ function shown(path: string): string {
   if (!path.startsWith('/')) return path
   const way = relative(process.cwd(), path)
   return way === '' || way.startsWith('..') ? path : way
-}
-
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer()
-  const { promise, resolve: settle } = Promise.withResolvers<boolean>()
-  server.once('error', () => settle(false))
-  server.listen({ port, host: '127.0.0.1' }, () => server.close(() => settle(true)))
-  return promise
 }
