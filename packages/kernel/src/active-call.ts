@@ -50,7 +50,7 @@ export abstract class ActiveCall implements CallContext, Cancellation {
   readonly #inFlight: InFlight
   readonly #request: CallRequest
   readonly #startedMs: number = performance.now()
-  readonly #limit: string
+  readonly #isCallersLimit: boolean
   readonly #limitMs: number
   #traceId: string | undefined
   #controller: AbortController | undefined
@@ -71,16 +71,11 @@ export abstract class ActiveCall implements CallContext, Cancellation {
     this.#inFlight = inFlight
     this.onProgress = request.onProgress === undefined ? undefined : (progress) => this.#report(progress)
     const nowMs = inFlight.clock.now()
-    let limitMs = route.timeoutMs ?? subject.timeoutMs
-    let limit = route.timeoutMs === undefined ? `limits.timeoutMs of ${plugin.id}` : `the timeout of ${route.label}`
+    const limitMs = route.timeoutMs ?? subject.timeoutMs
     const callerMs = Math.min(request.deadlineMs ?? Infinity, (request.deadlineAtMs ?? Infinity) - nowMs)
-    if (callerMs < limitMs) {
-      limitMs = callerMs
-      limit = "the caller's deadline"
-    }
-    this.#limit = limit
-    this.#limitMs = limitMs
-    this.deadlineAtMs = nowMs + limitMs
+    this.#isCallersLimit = callerMs < limitMs
+    this.#limitMs = this.#isCallersLimit ? callerMs : limitMs
+    this.deadlineAtMs = nowMs + this.#limitMs
     inFlight.add(this)
     if (request.signal !== undefined) this.#listenTo(request.signal)
   }
@@ -120,10 +115,12 @@ export abstract class ActiveCall implements CallContext, Cancellation {
     return (this.#traceId ??= randomUUID().replaceAll('-', ''))
   }
 
-  /** Ends the call with an error that is not the plugin's answer: cancelled, late, drained, process gone. */
-  abort(error: Error, signalReason: Error = error): void {
-    if (this.settled) return
-    this.settle(true)
+  /**
+   * Ends the call with an error: what the plugin threw, late, drained, process gone; cancelled is the only one that is
+   * nobody's fault.
+   */
+  abort(error: Error, signalReason: Error = error, isFault = true): void {
+    if (!this.settle(isFault)) return
     this.cancelSignal(signalReason)
     this.refuse(error)
   }
@@ -138,14 +135,10 @@ export abstract class ActiveCall implements CallContext, Cancellation {
   /** Called by the list when the deadline has passed. */
   expire(): void {
     const { plugin, route } = this
-    const parameters = {
-      plugin: plugin.id,
-      point: route.point,
-      method: route.method,
-      deadlineMs: this.#limitMs,
-      limit: this.#limit,
-    }
-    const details = { limit: this.#limit, deadlineMs: this.#limitMs }
+    const own = route.timeoutMs === undefined ? `limits.timeoutMs of ${plugin.id}` : `the timeout of ${route.label}`
+    const limit = this.#isCallersLimit ? "the caller's deadline" : own
+    const details = { limit, deadlineMs: this.#limitMs }
+    const parameters = { plugin: plugin.id, point: route.point, method: route.method, ...details }
     const error = kernelErrors.error('CALL_DEADLINE', parameters, { plugin: plugin.id, point: route.point, details })
     this.abort(error, new DOMException(error.message, 'TimeoutError'))
   }
@@ -174,7 +167,10 @@ export abstract class ActiveCall implements CallContext, Cancellation {
   }
 
   #listenTo(signal: AbortSignal): void {
-    const cancelled = (): void => this.abort(abortError(signal))
+    const cancelled = (): void => {
+      const reason = abortError(signal)
+      this.abort(reason, reason, false)
+    }
     signal.addEventListener('abort', cancelled, { once: true })
     this.#stopListening = () => signal.removeEventListener('abort', cancelled)
   }

@@ -5,7 +5,7 @@ import type { Lane } from './dispatcher.ts'
 import { kernelErrors } from './errors.ts'
 import type { Generation } from './generation.ts'
 import type { PointTable, Route } from './point-table.ts'
-import type { OpenedInstance, Target } from './ports.ts'
+import type { CallContext, OpenedInstance, Target } from './ports.ts'
 import type { Perform } from './unary-call.ts'
 
 const nothingSaid: CallRequest = Object.freeze({})
@@ -19,12 +19,12 @@ export interface ClientSubject {
 
 /** The handle of one provider: its methods, or for one that is opened the way to open it. */
 export function handleOf<P extends ProviderPoint>(core: Core, subject: ClientSubject): ProviderHandle<P> {
-  const { table, name, lane } = subject
+  const { table, name } = subject
   if (table.open === undefined) {
     const has = (method: string): boolean => {
       const route = table.routes.get(method)
       if (route === undefined) return false
-      return !route.optional || (lane.plugin().serving?.supplies(route.point, name, method) ?? false)
+      return !route.optional || (table.bindings.get(name)?.plugin.serving?.supplies(route.point, name, method) ?? false)
     }
     return closed({ ...methodsOf(core, subject, undefined), has }) as ProviderHandle<P>
   }
@@ -53,34 +53,62 @@ export async function openInstance(
   if (route === undefined)
     throw kernelErrors.error('POINT_INVALID', { point, problem: 'is used without being opened' }, { point })
   const target: Target = { point, name, method: 'open' }
-  const closeTarget = (instance: number): Target => ({ point, name, method: 'close', instance })
-  let generation: Generation | undefined
-  const perform: Perform = {
-    run: (serving, _target, input, context) => {
-      generation = serving
-      return serving.instance.open(target, input, context)
-    },
-    late: (on, _target, answer) => void closeInstance(core, on, closeTarget((answer as OpenedInstance).instance)),
+  const opening = new Opening(core, (instance) => ({ point, name, method: 'close', instance }))
+  try {
+    const opened = (await core.dispatcher.call(lane, { route, target, value: options }, request, opening)) as OpenedInstance
+    const missing = [...table.routes.values()].find(({ optional, method }) => !optional && !opened.methods.includes(method))
+    const on = opening.opened(opened)
+    if (missing === undefined) return on
+    await on.close()
+    const plugin = on.generation.plugin.id
+    throw kernelErrors.error('POINT_METHOD_MISSING', { plugin, point, name, method: missing.method }, { plugin, point })
+  } catch (error) {
+    opening.release()
+    throw error
   }
-  const opened = (await core.dispatcher.call(lane, { route, target, value: options }, request, perform)) as OpenedInstance
-  if (generation === undefined) throw new TypeError('an instance was opened on no generation')
-  const on = generation
-  on.opened += 1
-  let closing: Promise<void> | undefined
-  const close = (): Promise<void> => {
-    closing ??= closeInstance(core, on, closeTarget(opened.instance)).finally(() => {
-      on.opened -= 1
-      on.changed?.()
-    })
-    return closing
+}
+
+/**
+ * One attempt to open an instance. It counts on its generation from the moment that is asked, so that a generation that
+ * is being replaced does not end between the answer and the first use of what was opened.
+ */
+class Opening implements Perform {
+  readonly #core: Core
+  readonly #closeTarget: (instance: number) => Target
+  #held: Generation | undefined
+
+  constructor(core: Core, closeTarget: (instance: number) => Target) {
+    this.#core = core
+    this.#closeTarget = closeTarget
   }
-  const missing = [...table.routes.values()].find((method) => !method.optional && !opened.methods.includes(method.method))
-  if (missing !== undefined) {
-    await close()
-    const parameters = { plugin: on.plugin.id, point, name, method: missing.method }
-    throw kernelErrors.error('POINT_METHOD_MISSING', parameters, { plugin: on.plugin.id, point })
+
+  run(generation: Generation, target: Target, input: unknown, context: CallContext): Promise<unknown> {
+    this.#held = generation
+    generation.opened += 1
+    return generation.instance.open(target, input, context)
   }
-  return { ...opened, generation: on, target: closeTarget(opened.instance), close }
+
+  late(generation: Generation, _target: Target, answer: unknown): void {
+    void closeInstance(this.#core, generation, this.#closeTarget((answer as OpenedInstance).instance))
+  }
+
+  opened(instance: OpenedInstance): OpenedOn {
+    const generation = this.#held
+    if (generation === undefined) throw new TypeError('an instance was opened on no generation')
+    const target = this.#closeTarget(instance.instance)
+    let closing: Promise<void> | undefined
+    const close = (): Promise<void> => (closing ??= closeInstance(this.#core, generation, target).finally(() => this.release()))
+    return { instance: instance.instance, methods: instance.methods, generation, target, close }
+  }
+
+  /** Idempotent. */
+  release(): void {
+    const generation = this.#held
+    this.#held = undefined
+    if (generation === undefined) return
+    generation.opened -= 1
+    generation.changed?.()
+  }
 }
 
 /** A lane that always leads to one generation, until it has ended. */

@@ -63,12 +63,13 @@ export function createCore(options: KernelOptions, stopping: AbortSignal, relist
   const store = options.store ?? memoryStore()
   const limitsOf = (candidate: Candidate): Limits =>
     effectiveLimits(candidate.manifest?.limits, options.limits ?? {}, settingsOf(options, candidate).limits)
+  const times: Times = { ...defaultTimes, ...options.times }
   const ends: CallEnds = { inFlight, failed: (call, thrown) => endFailed(core, call, thrown) }
   const core: Core = {
     host: options.host,
     options,
     policy: options.policy ?? {},
-    times: { ...defaultTimes, ...options.times },
+    times,
     clock,
     log,
     store,
@@ -79,6 +80,7 @@ export function createCore(options: KernelOptions, stopping: AbortSignal, relist
     inFlight,
     dispatcher: new Dispatcher({
       ...ends,
+      stopMs: times.stopMs,
       limitsOf: (plugin) => (plugin.limits ??= limitsOf(plugin.candidate)),
       refused: (plugin, route, error) => refusals.record(core, plugin, route, error),
     }),

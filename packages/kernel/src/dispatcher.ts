@@ -27,6 +27,8 @@ export interface CallEnds {
 /** What the dispatcher needs of the kernel. */
 export interface DispatcherParts extends CallEnds {
   readonly limitsOf: (plugin: Plugin) => Limits
+  /** For the cleanup of a stream that is left. */
+  readonly stopMs: number
   /** Told of each call that a plugin was not even asked for. */
   readonly refused: (plugin: Plugin, route: Route, error: Error) => void
 }
@@ -72,7 +74,7 @@ export class Dispatcher {
       },
       return: async () => {
         stopped = true
-        return call?.stop() ?? { done: true, value: undefined }
+        return call?.stop(this.#parts.stopMs) ?? { done: true, value: undefined }
       },
     }
   }

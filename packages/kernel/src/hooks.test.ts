@@ -137,3 +137,21 @@ test('handlers run in the order their metadata states, whatever order they were 
     assert.equal((await t.kernel.emit(pipe, '')).value, 'dcba')
   }
 })
+
+test('a handler that its plugin gives up while the emit is under way is left out', async () => {
+  const entered = Promise.withResolvers<void>()
+  const release = Promise.withResolvers<void>()
+  const slow = handler('h/a', pipe, async (value) => {
+    entered.resolve()
+    await release.promise
+    return `${value}a`
+  })
+  await using t = await testKernel({ points, plugins: [slow, handler('h/b', pipe, (value) => `${value}b`)] })
+  await t.kernel.plugins.start('h/b')
+  const emitted = t.kernel.emit(pipe, 'x')
+  await entered.promise
+  t.source.put({ manifest: { id: 'h/b', version: '2.0.0' } })
+  await t.kernel.plugins.refresh()
+  release.resolve()
+  assert.equal((await emitted).value, 'xa')
+})

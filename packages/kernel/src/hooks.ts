@@ -73,6 +73,8 @@ interface Handling {
 /** The one place a handler is run; it names the culprit. A failure is skipped only where the hook and the plugin allow it. */
 async function runHook(core: Core, { handler, route, table, request }: Handling, outcome: Outcome): Promise<unknown> {
   const { plugin, name } = handler
+  // its plugin may have been replaced by a version without it since the emit began
+  if (plugin.usable && !table.bindings.has(table.key(plugin.id, name))) return undefined
   const target = { point: table.point.id, name, method: 'handle' }
   try {
     return await core.dispatcher.call(laneOf(core, handler), { route, target, value: outcome.value }, request)

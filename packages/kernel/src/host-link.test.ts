@@ -103,6 +103,27 @@ test('a plugin reads exactly the secrets its settings name, each read is recorde
   )
 })
 
+test('a secret in the reason of a failed start or in the last lines of a process is not shown either', async () => {
+  const secrets = { resolve: async () => 'canary-7f3a' }
+  const settings = (): object => ({ config: { a: '${secret:token}' } })
+  const failing: InlinePlugin = {
+    manifest: { id: 'demo/failing' },
+    setup: async (scope) => assert.fail(`bad token ${await scope.secrets.get('token')}`),
+  }
+  await withScope(
+    async (_, t) => {
+      await t.kernel.plugins.start('demo/failing')
+      t.runtime.crash('demo/user', { kind: 'exit', code: 1, lastLines: ['token was canary-7f3a'] })
+      const { cause } = await t.event('plugin.exited')
+      assert.deepEqual(cause, { kind: 'exit', code: 1, lastLines: ['token was [redacted]'] })
+      const written = JSON.stringify([t.lines, t.events(), t.kernel.plugins.list()])
+      assert.match(written, /bad token \[redacted\]/)
+      assert.ok(!written.includes('canary'))
+    },
+    { secrets, settings, plugins: [failing] },
+  )
+})
+
 test('the state of a plugin is its own, durable, JSON, and limited', async () => {
   const kept = memoryStore()
   await withScope(

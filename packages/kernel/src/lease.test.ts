@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { setImmediate } from 'node:timers/promises'
 import { test } from 'node:test'
 import { testKernel, type InlinePlugin } from '@backplane/testing'
 import { points, store } from './fixtures/demo-points.ts'
@@ -27,6 +28,35 @@ test('an opened instance stays on its generation; after the drain time it ends w
     message: /generation 1 of demo\/disk has ended/,
   })
   await old[Symbol.asyncDispose]()
+})
+
+test('opening under constant updates: what was opened can always be used', async () => {
+  await using t = await testKernel({ points, plugins: [storePlugin('1.0.0')] })
+  const handle = t.kernel.provider(store, 'disk')
+  const over = new AbortController()
+  const failures: unknown[] = []
+  let used = 0
+  const load = async (): Promise<void> => {
+    while (!over.signal.aborted) {
+      try {
+        await using opened = await handle.open('a:')
+        await opened.get('k')
+        used += 1
+      } catch (error) {
+        failures.push(error)
+      }
+      await setImmediate()
+    }
+  }
+  const loads = Array.from({ length: 8 }, load)
+  for (let version = 2; version <= 100; version += 1) {
+    t.source.put(storePlugin(`${version}.0.0`))
+    await t.kernel.plugins.refresh()
+  }
+  over.abort()
+  await Promise.all(loads)
+  assert.deepEqual(failures, [])
+  assert.ok(used > 100)
 })
 
 test('closing the last opened instance lets a retired generation end at once', async () => {

@@ -27,7 +27,9 @@ export function setState(core: Core, plugin: Plugin, state: PluginState, isNew =
   plugin.state = state
   plugin.sinceMs = core.clock.now()
   if (!passing.has(state.name)) core.points.touch(plugin)
-  const reason = 'reason' in state ? state.reason : 'failure' in state ? state.failure.message : undefined
+  const failure = 'failure' in state ? state.failure : undefined
+  const reason = 'reason' in state ? state.reason : failure?.message
+  if (failure !== undefined) core.log.write({ level: 'error', message: `${failure.code}: ${failure.message}`, plugin: plugin.id })
   core.events.record({
     type: 'plugin.changed',
     plugin: plugin.id,
@@ -124,7 +126,7 @@ export function serve(core: Core, plugin: Plugin, started: Started): Generation 
   plugin.limits = started.limits
   plugin.enforcement = started.enforcement
   plugin.update = undefined
-  if (before !== undefined) plugin.epoch += 1
+  if (before !== undefined || generation.data.length > 0) plugin.epoch += 1
   const { tier, pid } = generation.instance
   setState(core, plugin, { name: 'active', generation: generation.number, tier, pid, startedAtMs: core.clock.now() })
   void generation.instance.exited.then((cause) => exited(core, generation, cause))
@@ -132,9 +134,10 @@ export function serve(core: Core, plugin: Plugin, started: Started): Generation 
 }
 
 /** A generation ended by itself: its calls fail at once, the next call by name starts a fresh one. */
-function exited(core: Core, generation: Generation, cause: ExitCause): void {
+function exited(core: Core, generation: Generation, given: ExitCause): void {
   const { plugin, number } = generation
   if (generation.ended !== undefined) return
+  const cause = core.redactor.value(given) as ExitCause
   generation.end(pluginExited(plugin, undefined, cause))
   core.events.record({ type: 'plugin.exited', plugin: plugin.id, generation: number, cause })
   core.log.write({ level: 'error', message: `${plugin.id} ended: ${exitText(cause)}`, plugin: plugin.id, generation: number })

@@ -33,7 +33,7 @@ export function effectiveLimits(
 ): Limits {
   const host = { ...defaultLimits, ...ceilings }
   const memoryBytes = asked?.memory === undefined ? undefined : sizeBytes(asked.memory)
-  return {
+  const limits = {
     ...host,
     memoryMiB: smaller(memoryBytes === undefined ? undefined : Math.ceil(memoryBytes / 1024 ** 2), host.memoryMiB),
     concurrency: smaller(asked?.concurrency, host.concurrency),
@@ -41,6 +41,7 @@ export function effectiveLimits(
     stateBytes: smaller(asked?.state === undefined ? undefined : sizeBytes(asked.state), host.stateBytes),
     ...settings,
   }
+  return { ...limits, concurrency: Math.max(1, limits.concurrency) }
 }
 
 function smaller(asked: number | undefined, ceiling: number): number {

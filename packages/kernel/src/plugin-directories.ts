@@ -1,6 +1,6 @@
 import { mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 
 /** Where plugins may keep and hand over files: `plugins/<publisher>/<name>/{data,exchange/<generation>}`. */
 export class PluginDirectories implements AsyncDisposable {
@@ -43,7 +43,7 @@ export class PluginDirectories implements AsyncDisposable {
   }
 
   #path(): Promise<string> {
-    this.#root ??= this.#given === undefined ? mkdtemp(join(tmpdir(), 'backplane-')) : Promise.resolve(this.#given)
+    this.#root ??= this.#given === undefined ? mkdtemp(join(tmpdir(), 'backplane-')) : Promise.resolve(resolve(this.#given))
     return this.#root
   }
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { setImmediate } from 'node:timers/promises'
 import { test } from 'node:test'
+import type { Scope } from '@backplane/sdk'
 import { testKernel } from '@backplane/testing'
 import { echo, echoPlugin, points, titles } from './fixtures/demo-points.ts'
 import type { PointUser } from './index.ts'
@@ -110,4 +111,19 @@ test('declared values are there without a start, from plugins that may run, sort
     { plugin: 'a/one', name: 'x', value: { name: 'x' } },
     { plugin: 'b/two', name: 'x', value: { name: 'x' } },
   ])
+})
+
+test('values that a plugin adds when it starts are told to who watches, and are gone with it', async () => {
+  const plugin = {
+    manifest: { id: 'a/one', contributes: { 'demo.titles': { late: {}, early: { name: 'early' } } } },
+    setup: (scope: Scope) => scope.contribute(titles, 'late', { name: 'late' }),
+  }
+  await using t = await testKernel({ points, plugins: [plugin] })
+  const seen: string[][] = []
+  using _watch = t.kernel.watch(titles, () => void seen.push(t.kernel.data(titles).map(({ value }) => value.name)))
+  await t.kernel.plugins.start('a/one')
+  await setImmediate()
+  await t.kernel.plugins.disable('a/one')
+  await setImmediate()
+  assert.deepEqual([seen[0], seen[1], seen.at(-1)], [['early'], ['early', 'late'], []])
 })

@@ -3,25 +3,23 @@ import { kernelErrors } from './errors.ts'
 import type { DataEntry, PointListener, PointUser } from './kernel.ts'
 import { type Plugin, unavailableReason } from './plugin.ts'
 import { type Binding, PointTable } from './point-table.ts'
+import { type ListedUser, PointWatches } from './point-watches.ts'
 import type { Log } from './ports.ts'
-import { messageOf } from './thrown.ts'
 
 /** Names of removed plugins that are remembered. */
 const mostGone = 256
 
 /** What is contributed where: the index from point and name to plugin, and the changes of it. */
 export class Points {
-  readonly #log: Log
   readonly #tables = new Map<string, PointTable>()
   /** Plugins that are known and do not count; they are listed with their reason. */
   readonly #unusable = new Set<Plugin>()
-  readonly #watches = new Map<PointTable, Set<Watch>>()
-  readonly #dirty = new Set<PointTable>()
+  readonly #watches: PointWatches
   readonly #gone = new Map<string, { readonly plugin: string; readonly reason: string }>()
 
   /** Errors: `POINT_INVALID`, `POINT_SCHEMA_ASYNC`. */
   constructor(points: readonly Point[], log: Log) {
-    this.#log = log
+    this.#watches = new PointWatches(log, (table) => this.#list(table))
     for (const point of points) {
       if (this.#tables.has(point.id)) throw kernelErrors.error('POINT_INVALID', { point: point.id, problem: 'is given twice' })
       this.#tables.set(point.id, new PointTable(point))
@@ -30,10 +28,6 @@ export class Points {
 
   get ids(): Iterable<string> {
     return this.#tables.keys()
-  }
-
-  get tables(): Iterable<PointTable> {
-    return this.#tables.values()
   }
 
   find(id: string): PointTable | undefined {
@@ -74,9 +68,7 @@ export class Points {
     else this.#unusable.add(plugin)
     for (const { table } of this.#declared(plugin)) {
       table.handlers = undefined
-      if (!this.#watches.has(table)) continue
-      if (this.#dirty.size === 0) queueMicrotask(() => this.#flush())
-      this.#dirty.add(table)
+      this.#watches.touch(table)
     }
   }
 
@@ -106,13 +98,17 @@ export class Points {
   }
 
   contributions(table: PointTable): readonly PointUser[] {
-    const users = [...table.bindings.values()].map(userOf)
+    return this.#list(table).map(({ user }) => user)
+  }
+
+  #list(table: PointTable): readonly ListedUser[] {
+    const users = [...table.bindings.values()].map(listed)
     for (const plugin of this.#unusable) {
       for (const [name, metadata] of Object.entries(plugin.candidate.manifest?.contributes[table.point.id] ?? {})) {
-        if (table.bindings.get(table.key(plugin.id, name))?.plugin !== plugin) users.push(userOf({ plugin, name, metadata }))
+        if (table.bindings.get(table.key(plugin.id, name))?.plugin !== plugin) users.push(listed({ plugin, name, metadata }))
       }
     }
-    return users.sort((a, b) => compare(a.name, b.name) || compare(a.plugin, b.plugin))
+    return users.sort((a, b) => compare(a.user.name, b.user.name) || compare(a.user.plugin, b.user.plugin))
   }
 
   /** Handlers that count: those of usable plugins, and of broken ones that must not be passed over. */
@@ -138,16 +134,7 @@ export class Points {
   }
 
   watch(table: PointTable, listener: PointListener): Disposable {
-    const watch: Watch = { listener, known: new Map() }
-    const watches = this.#watches.get(table) ?? new Set()
-    this.#watches.set(table, watches.add(watch))
-    this.#tell(table, watch, true)
-    return {
-      [Symbol.dispose]: () => {
-        watches.delete(watch)
-        if (watches.size === 0) this.#watches.delete(table)
-      },
-    }
+    return this.#watches.add(table, listener)
   }
 
   /** What a plugin declares for points of this host. */
@@ -173,36 +160,6 @@ export class Points {
       }
     }
   }
-
-  #flush(): void {
-    const dirty = [...this.#dirty]
-    this.#dirty.clear()
-    for (const table of dirty) {
-      for (const watch of this.#watches.get(table) ?? []) {
-        try {
-          this.#tell(table, watch, false)
-        } catch (error) {
-          this.#log.write({ level: 'error', message: `what watches ${table.point.id} threw: ${messageOf(error)}` })
-        }
-      }
-    }
-  }
-
-  #tell(table: PointTable, watch: Watch, always: boolean): void {
-    const users = this.contributions(table)
-    const before = watch.known
-    const added: PointUser[] = []
-    watch.known = new Map()
-    for (const user of users) {
-      const key = `${user.plugin} ${user.name}`
-      const stamp = stampOf(user)
-      watch.known.set(key, { user, stamp })
-      if (before.get(key)?.stamp === stamp) before.delete(key)
-      else added.push(user)
-    }
-    const removed = [...before.values()].map(({ user }) => user)
-    if (always || added.length > 0 || removed.length > 0) watch.listener(users, { added, removed })
-  }
 }
 
 interface Declared {
@@ -210,30 +167,10 @@ interface Declared {
   readonly names: Readonly<Record<string, Readonly<Record<string, unknown>>>>
 }
 
-interface Watch {
-  readonly listener: PointListener
-  known: Map<string, { readonly user: PointUser; readonly stamp: string }>
-}
-
-const epochs = new WeakMap<PointUser, number>()
-
-function userOf({ plugin, name, metadata }: Binding): PointUser {
+function listed({ plugin, name, metadata }: Binding): ListedUser {
   const reason = unavailableReason(plugin.state) ?? plugin.off ?? plugin.candidate.failure?.message ?? plugin.candidate.denied
-  const user: PointUser = {
-    plugin: plugin.id,
-    version: plugin.candidate.version,
-    name,
-    metadata,
-    available: reason === undefined,
-    ...(reason === undefined ? {} : { reason }),
-  }
-  epochs.set(user, plugin.epoch)
-  return user
-}
-
-/** Differs whenever a watcher has something to do: another version or generation serves, or calls are (not) taken now. */
-function stampOf(user: PointUser): string {
-  return `${user.version} ${epochs.get(user) ?? 0} ${user.reason ?? ''}`
+  const base = { plugin: plugin.id, version: plugin.candidate.version, name, metadata, available: reason === undefined }
+  return { user: reason === undefined ? base : { ...base, reason }, epoch: plugin.epoch }
 }
 
 /** An empty object that is not a value stands for "setup adds it". */

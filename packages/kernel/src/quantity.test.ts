@@ -18,4 +18,5 @@ test('the host caps what a plugin asks for, and the operator has the last word',
   assert.equal(effectiveLimits({ memory: '100MiB' }, { memoryMiB: 512 }).memoryMiB, 100)
   assert.equal(effectiveLimits(undefined, {}).concurrency, 256)
   assert.equal(effectiveLimits({ concurrency: 4 }, {}, { concurrency: 1_000 }).concurrency, 1_000)
+  assert.equal(effectiveLimits(undefined, {}, { concurrency: 0 }).concurrency, 1)
 })

@@ -148,3 +148,20 @@ test('cancelling by signal ends the stream with the reason', async () => {
   abort.abort(new Error('enough'))
   await assert.rejects(iterator.next(), { message: 'enough' })
 })
+
+test('a cleanup that never ends is not waited for longer than a plugin that stops', async () => {
+  async function* count(): AsyncIterable<number> {
+    try {
+      yield 1
+    } finally {
+      await new Promise(() => undefined)
+    }
+  }
+  await using t = await kernelWith({ count }, { times: { stopMs: 100 } })
+  const iterator = t.kernel.provider(echo, 'echo').count(0)[Symbol.asyncIterator]()
+  await iterator.next()
+  const left = iterator.return?.()
+  await t.clock.advance(100)
+  assert.deepEqual(await left, { done: true, value: undefined })
+  assert.equal(await active(t), 0)
+})

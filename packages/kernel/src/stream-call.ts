@@ -34,9 +34,10 @@ export class StreamCall extends ActiveCall {
     return this.#inTurn(() => this.#step((iterator) => iterator.next()))
   }
 
-  /** The consumer has enough: the plugin's generator runs its cleanup, within the call's deadline. */
-  async stop(): Promise<Step> {
+  /** The consumer has enough: the plugin's generator runs its cleanup, for so long at most. */
+  async stop(limitMs: number): Promise<Step> {
     if (this.#iterator === undefined || this.#pending !== undefined) this.#leave()
+    using _timer = this.#ends.inFlight.clock.after(limitMs, () => this.#leave())
     await this.#inTurn(() => this.#step(async (iterator) => (await iterator.return?.()) ?? over)).catch(() => undefined)
     this.#end()
     return over

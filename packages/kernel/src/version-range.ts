@@ -3,6 +3,8 @@ import SemVer from 'semver/classes/semver.js'
 
 /** Ranges and versions repeat from plugin to plugin and are slow to parse; so many are remembered. */
 const mostRemembered = 10_000
+/** Longer texts are not looked into: they come from strangers. */
+const longest = 256
 const ranges = new Map<string, Range | undefined>()
 const versions = new Map<string, SemVer | undefined>()
 
@@ -22,7 +24,7 @@ function remembered<T>(known: Map<string, T | undefined>, text: string, parse: (
   if (known.has(text)) return known.get(text)
   let parsed: T | undefined
   try {
-    parsed = parse()
+    parsed = text.length > longest ? undefined : parse()
   } catch {
     parsed = undefined
   }

@@ -4,6 +4,7 @@ import { Generation } from '../generation.ts'
 import { linkHost } from '../host-link.ts'
 import type { Candidate, Plugin } from '../plugin.ts'
 import type { Enforcement, Grants, HostLink, Instance, Limits } from '../ports.ts'
+import type { Failure } from '../record.ts'
 import { asError, messageOf } from '../thrown.ts'
 import { checkContract } from './contract.ts'
 import { failureOf, type StageResult } from './stage-result.ts'
@@ -31,7 +32,8 @@ export async function start(core: Core, plugin: Plugin, candidate: Candidate, nu
     const { grants, limits, enforcement } = plan
     return { ok: true, value: { generation, digest: staged.digest, grants, limits, enforcement } }
   } catch (error) {
-    return { ok: false, failure: failureOf('start', coded(plugin.id, error)) }
+    const failure = failureOf('start', coded(plugin.id, error))
+    return { ok: false, failure: core.redactor.value(failure) as Failure }
   }
 }
 
