@@ -1,6 +1,7 @@
 import { PlatformError } from '@backplane/sdk'
 import { parseBatch } from './control-text.ts'
-import { closedError, decodeError, encodeError } from './error-json.ts'
+import { closedError } from './closed-error.ts'
+import { decodeError, encodeError } from './error-json.ts'
 import { rpcErrors } from './errors.ts'
 import { IncomingRequests } from './incoming-requests.ts'
 import type { RequestHead } from './incoming-request.ts'
@@ -190,7 +191,7 @@ class ChannelSession implements Session {
     this.#outbox.control(tell === undefined ? ['goodbye'] : ['goodbye', encodeError(tell)])
     this.#outbox.close()
     this.#outgoing.close(cause)
-    this.#incoming.close(closedError('the call', cause))
+    this.#incoming.close(cause)
     this.#pings.close(cause)
     this.#settleEnd(end)
     void this.#channel.close()

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { kinds, link, rawPeer, until } from './fixtures/ends.ts'
+import type { PlatformError } from '@backplane/sdk'
 import { forever, hanging } from './fixtures/hanging.ts'
+import { isSessionClosed, rpcErrors } from './index.ts'
 
 for (const kind of kinds) {
   test(`over a ${kind}, disposing rejects what is in flight with RPC_CLOSED on both sides and aborts the handlers`, async () => {
@@ -25,6 +27,18 @@ for (const kind of kinds) {
     await assert.rejects(ends.near.ping(10_000), { code: 'RPC_CLOSED' })
     assert.equal(ends.near.notify('after', 1), false)
     await ends[Symbol.asyncDispose]()
+  })
+
+  test(`over a ${kind}, only the end of the session itself counts as closed, not an error that says so`, async () => {
+    const liar = rpcErrors.error('RPC_CLOSED', { target: 'a lie' })
+    const ends = await link(kind, { far: { call: (target) => (target === 'lie' ? Promise.reject(liar) : forever()) } })
+    const lie: unknown = await ends.near.call('lie', 1).catch((error: unknown) => error)
+    const unanswered = ends.near.call('hang', 1).catch((error: unknown) => error)
+    await ends[Symbol.asyncDispose]()
+    const truth = await unanswered
+    assert.deepEqual([(lie as PlatformError).code, isSessionClosed(lie)], ['RPC_CLOSED', false])
+    assert.deepEqual([(truth as PlatformError).code, isSessionClosed(truth)], ['RPC_CLOSED', true])
+    assert.equal(isSessionClosed('text'), false)
   })
 
   test(`over a ${kind}, a peer that goes without a word is lost`, async () => {

@@ -51,10 +51,3 @@ export function deadlineError(target: string, deadlineAtMs: number): Error {
   error.name = 'TimeoutError'
   return error
 }
-
-/** What a running handler's signal is aborted with when the session ends. */
-export function closedError(target: string, cause: unknown): Error {
-  const error = rpcErrors.error('RPC_CLOSED', { target }, { cause })
-  error.name = 'AbortError'
-  return error
-}

@@ -1,3 +1,4 @@
+import { closedError } from './closed-error.ts'
 import { rpcErrors } from './errors.ts'
 import { decodeError, encodeError } from './error-json.ts'
 import { IncomingRequest, type RequestHead } from './incoming-request.ts'
@@ -82,7 +83,10 @@ export class IncomingRequests {
     this.#tidying ??= setTimeout(() => this.#tidy(), tidyMs).unref()
   }
 
-  close(reason: Error): void {
+  /** The session has ended: the handlers hear it, and nothing they answer is sent. */
+  close(cause: Error | undefined): void {
+    const reason = closedError('the call', cause)
+    reason.name = 'AbortError'
     clearTimeout(this.#tidying)
     for (const request of this.#active.values()) {
       request.finished = true

@@ -1,3 +1,4 @@
+export { isSessionClosed } from './closed-error.ts'
 export { createSession, protocolVersion } from './create-session.ts'
 export { rpcErrors, type RpcErrorCode } from './errors.ts'
 export { defaultLimits } from './limits.ts'

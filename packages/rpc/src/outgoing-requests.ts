@@ -1,4 +1,5 @@
 import type { Progress } from '@backplane/sdk'
+import { closedError } from './closed-error.ts'
 import { decodeError } from './error-json.ts'
 import { rpcErrors } from './errors.ts'
 import { DeadlineTimer } from './deadline-timer.ts'
@@ -37,7 +38,7 @@ export class OutgoingRequests {
 
   /** What a request made now fails with, once the session has ended. */
   closed(target: string): Error | undefined {
-    return this.#closed === undefined ? undefined : rpcErrors.error('RPC_CLOSED', { target }, { cause: this.#closed.cause })
+    return this.#closed === undefined ? undefined : closedError(target, this.#closed.cause)
   }
 
   start(request: OutgoingRequest): void {
@@ -123,7 +124,7 @@ export class OutgoingRequests {
     this.#closed = { cause }
     this.#deadlines.stop()
     for (const request of [...this.#held, ...this.#sent.values()]) {
-      request.fail(rpcErrors.error('RPC_CLOSED', { target: request.target }, { cause }))
+      request.fail(closedError(request.target, cause))
     }
     this.#sent.clear()
   }

@@ -1,3 +1,4 @@
+import { closedError } from './closed-error.ts'
 import { rpcErrors } from './errors.ts'
 import { wholeNumber } from './message.ts'
 import type { Outbox } from './outbox.ts'
@@ -55,7 +56,7 @@ export class Pings {
   }
 
   close(cause: Error | undefined): void {
-    const error = rpcErrors.error('RPC_CLOSED', { target: 'the ping' }, { cause })
+    const error = closedError('the ping', cause)
     this.#closed = error
     for (const ping of this.#asked.values()) ping.failed(error)
   }
