@@ -1,6 +1,5 @@
 import { PlatformError } from '@backplane/sdk'
 import { parseBatch } from './control-text.ts'
-import { closedError } from './closed-error.ts'
 import { decodeError, encodeError } from './error-json.ts'
 import { rpcErrors } from './errors.ts'
 import { IncomingRequests } from './incoming-requests.ts'
