@@ -37,13 +37,13 @@ function birpc(): Contestant {
 
 function comlink(): Contestant {
   const port = open('comlink')
-  const remote = wrap<Echo>(port as never)
+  const remote = wrap<Echo>(port)
   return { name: 'comlink', call: (value) => remote.echo(value), close: () => port.close() }
 }
 
 function capnweb(): Contestant {
   const port = open('capnweb')
-  const remote = newMessagePortRpcSession<Echo>(port as never)
+  const remote = newMessagePortRpcSession<Echo>(port)
   return { name: 'capnweb', call: async (value) => await remote.echo(value), close: () => port.close() }
 }
 

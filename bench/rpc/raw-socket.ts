@@ -107,3 +107,41 @@ export function rawBytesSocket(socket: Socket): Contestant {
 export function answerRawBytes(socket: Socket): void {
   socket.on('data', (chunk: Buffer) => socket.write(chunk))
 }
+
+const megabyte = 1024 * 1024
+
+/** Asks for as many megabytes as the value says, and counts what arrives. */
+export function rawStreamSocket(socket: Socket): Contestant {
+  let left = 0
+  let resolve: (value: unknown) => void = () => {}
+  socket.on('data', (chunk: Buffer) => {
+    left -= chunk.length
+    if (left === 0) resolve(undefined)
+  })
+  return {
+    name: 'raw socket, bytes as they come',
+    call: (count) =>
+      new Promise((settle) => {
+        left = (count as number) * megabyte
+        resolve = settle
+        const head = Buffer.allocUnsafe(4)
+        head.writeUInt32BE(count as number)
+        socket.write(head)
+      }),
+    close: () => {
+      socket.destroy()
+    },
+  }
+}
+
+export function answerRawStream(socket: Socket): void {
+  socket.on('data', (chunk: Buffer) => {
+    void pour(socket, chunk.readUInt32BE())
+  })
+}
+
+async function pour(socket: Socket, count: number): Promise<void> {
+  for (let at = 0; at < count; at++) {
+    if (!socket.write(new Uint8Array(megabyte))) await new Promise((drained) => socket.once('drain', drained))
+  }
+}

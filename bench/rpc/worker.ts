@@ -25,7 +25,7 @@ const answer: Record<string, (port: MessagePort) => void> = {
     )
   },
   comlink: (port) => {
-    expose({ echo: async (value: unknown) => value }, port as never)
+    expose({ echo: async (value: unknown) => value }, port)
     port.start()
   },
   capnweb: (port) => {
