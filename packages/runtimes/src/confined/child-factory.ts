@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import type { Directories } from '@backplane/sdk'
 import { layOutGuest, type GuestFiles } from '../bundle/guest-files.ts'
 import type { HostModules } from '../guest/module-map.ts'
@@ -10,7 +10,7 @@ import { childBody, type ChildBoot } from './child-body.ts'
 import { childFlags } from './child-flags.ts'
 import { childShape, permissionsToDrop, spareShape, type ChildShape, type DroppedPermission } from './child-shape.ts'
 import type { ConfinedOptions } from './confined-options.ts'
-import { packageReads } from './package-reads.ts'
+import { moduleReads, packageReads } from './package-reads.ts'
 import { makeSlot, type Slot } from './slot.ts'
 
 /** A child from the pool, with its plugin's directories linked into its slot. */
@@ -45,6 +45,7 @@ interface OwnPlace {
 export class ChildFactory implements AsyncDisposable {
   readonly #options: ConfinedOptions & { readonly launcher: string | undefined }
   readonly #spares: SpareBodies<ChildShape, SpareChild>
+  readonly #adapterReads = new Map<string, Promise<readonly string[]>>()
   #prepared: Promise<Prepared> | undefined
 
   constructor(options: ConfinedOptions & { readonly launcher: string | undefined }) {
@@ -60,10 +61,13 @@ export class ChildFactory implements AsyncDisposable {
     await this.#spares.fill()
   }
 
-  /** What must be readable for an adapter to be loaded: its own folder, as it imports nothing else but what plugins may. */
-  readsOf(adapter: string | undefined): readonly string[] {
-    if (adapter === undefined) return []
-    return [dirname(adapter.startsWith('file:') ? fileURLToPath(adapter) : adapter)]
+  /** What must be readable for an adapter to be loaded: its own files, not the host it is part of. */
+  readsOf(adapter: string | undefined): Promise<readonly string[]> {
+    if (adapter === undefined) return Promise.resolve([])
+    const url = adapter.startsWith('file:') ? adapter : pathToFileURL(adapter).href
+    const reads = this.#adapterReads.get(url) ?? moduleReads(url, this.#provided())
+    this.#adapterReads.set(url, reads)
+    return reads
   }
 
   /** A new process that may use these directories, given by their real paths. */
@@ -126,6 +130,11 @@ export class ChildFactory implements AsyncDisposable {
     return childBody({ launcher, flags, main: files.main, boot, cwd: own.cwd, output })
   }
 
+  /** What everything in a guest imports from where its host says. */
+  #provided(): readonly string[] {
+    return ['@backplane/sdk', ...Object.keys(this.#options.modules ?? {})]
+  }
+
   #prepare(): Promise<Prepared> {
     this.#prepared ??= this.#layOut()
     return this.#prepared
@@ -134,10 +143,7 @@ export class ChildFactory implements AsyncDisposable {
   async #layOut(): Promise<Prepared> {
     const { modules = {}, temporaryDirectory } = this.#options
     const own = Object.entries(modules).flatMap(([name, url]) => (name === '@backplane/sdk' ? [] : [url]))
-    const [files, packages] = await Promise.all([
-      layOutGuest('process', temporaryDirectory),
-      packageReads(own, ['@backplane/sdk', ...Object.keys(modules)]),
-    ])
+    const [files, packages] = await Promise.all([layOutGuest('process', temporaryDirectory), packageReads(own, this.#provided())])
     return { files, reads: [files.main, files.sdk, ...packages] }
   }
 }

@@ -20,7 +20,7 @@ import type { ConfinedStart } from './process-main.ts'
 export function confined(options: ConfinedOptions = {}): PooledRuntime {
   const launcher = options.setpriv === false ? undefined : (options.setpriv ?? findLauncher())
   const factory = new ChildFactory({ ...options, launcher })
-  void factory.warm()
+  if ((options.pool?.size ?? 0) > 0) void factory.warm()
   const runtime = trackedRuntime({
     tier: 'confined',
     enforces: (grants) => confinedEnforcement(grants, launcher),
@@ -34,7 +34,7 @@ export function confined(options: ConfinedOptions = {}): PooledRuntime {
 async function place(factory: ChildFactory, request: StartRequest, launcher: string | undefined): Promise<Placement> {
   const code = filesOf(request, 'confined')
   const real = await realDirectories({ ...request.directories, code: code.directory })
-  const shape = await shapeOf({ ...request, directories: real }, factory.readsOf(code.adapter))
+  const shape = await shapeOf({ ...request, directories: real }, await factory.readsOf(code.adapter))
   const extra = programsOf(request, launcher)
   const spare = await factory.takeSpare(shape, real)
   if (spare === undefined) {

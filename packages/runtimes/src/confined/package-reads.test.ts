@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { pathToFileURL } from 'node:url'
 import { temporaryDirectory } from '@backplane/testing'
-import { packageReads } from './package-reads.ts'
+import { moduleReads, packageReads } from './package-reads.ts'
 
 test('a module needs its package and what that depends on, by both names of a link, and nothing else', async (t) => {
   const root = await temporaryDirectory(t)
@@ -29,5 +29,31 @@ test('a module needs its package and what that depends on, by both names of a li
     'points/node_modules/near',
     'store/linked',
     'store/node_modules/deeper',
+  ])
+})
+
+test('one module of a large package needs the files it imports, and other packages whole', async (t) => {
+  const root = await temporaryDirectory(t)
+  const write = async (name: string, text: string): Promise<void> => {
+    await mkdir(join(root, name, '..'), { recursive: true })
+    await writeFile(join(root, name), text)
+  }
+  await write('package.json', '{ "name": "host", "dependencies": { "large": "1", "used": "1" } }')
+  await write('node_modules/large/package.json', '{ "name": "large" }')
+  await write('node_modules/used/package.json', '{ "name": "used" }')
+  await write(
+    'src/adapter.ts',
+    "import { a } from './deep/a.ts'\nimport 'node:fs'\nimport { given } from 'given/sub'\nexport { a }\n",
+  )
+  await write('src/deep/a.ts', "import { used } from 'used'\nexport { b as a } from '../b.ts'\n")
+  await write('src/b.ts', "import '../src/adapter.ts'\nexport const b = 1\n")
+  await write('src/secret.ts', 'export {}')
+  const reads = await moduleReads(pathToFileURL(join(root, 'src/adapter.ts')).href, ['given'])
+  assert.deepEqual(reads.map((path) => path.slice(root.length + 1)).toSorted(), [
+    'node_modules/used',
+    'package.json',
+    'src/adapter.ts',
+    'src/b.ts',
+    'src/deep/a.ts',
   ])
 })

@@ -36,6 +36,8 @@ function drop(permission: DroppedPermission): void {
 }
 
 exitIfOrphaned()
+// A terminal's Ctrl-C and a service manager's stop reach every process at once; when a plugin ends is its host's decision.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
 if (boot.slot !== undefined) keepNamesUnder(boot.slot)
 const session = serveGuest({
   channel: descriptorChannel(3),

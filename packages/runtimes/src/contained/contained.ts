@@ -17,7 +17,7 @@ import { workerBody } from './worker-body.ts'
  */
 export function contained(options: ContainedOptions = {}): PooledRuntime {
   const factory = new WorkerFactory(options)
-  void factory.warm()
+  if ((options.pool?.size ?? 0) > 0) void factory.warm()
   const runtime = trackedRuntime({
     tier: 'contained',
     enforces: () => enforcement,

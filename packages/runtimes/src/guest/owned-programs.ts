@@ -12,7 +12,8 @@ interface SpawnOptions {
 
 /**
  * Makes the programs a plugin starts by name end with the plugin's process, even when that is killed: they are started
- * through `setpriv --pdeathsig KILL`. This keeps processes from being left behind; it is no protection, because a
+ * through `setpriv --pdeathsig KILL`, and in a group of their own, so that what a terminal sends to everybody (Ctrl-C) does
+ * not end them while their host lets work finish. This keeps processes from being left behind; it is no protection, because a
  * process that may start programs may start any.
  */
 export function ownPrograms({ paths, launcher }: OwnedPrograms): void {
@@ -24,6 +25,6 @@ export function ownPrograms({ paths, launcher }: OwnedPrograms): void {
     const path = Object.hasOwn(paths, options.file) ? paths[options.file] : undefined
     if (path === undefined || launcher === undefined) return spawn.call(this, options)
     const args = [options.file, '--pdeathsig', 'KILL', '--', path, ...(options.args ?? []).slice(1)]
-    return spawn.call(this, { ...options, file: launcher, args })
+    return spawn.call(this, { ...options, file: launcher, args, detached: true })
   }
 }

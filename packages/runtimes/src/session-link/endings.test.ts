@@ -122,6 +122,14 @@ describe('a confined plugin', () => {
     assert.equal(cause.kind === 'signal' ? cause.signal : cause.kind, 'SIGABRT')
   })
 
+  rule('does not end by what a terminal or a service manager sends to everybody', async (subject) => {
+    const instance = await subject.start()
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.kill(instance.pid, signal)
+    assert.deepEqual(await subject.attack(instance, 'large', { bytes: 3 }), { value: 'zzz' })
+    await instance.stop(5_000)
+    assert.deepEqual(await instance.exited, { kind: 'stopped' })
+  })
+
   rule('that ignores SIGTERM and hangs is killed', async (subject) => {
     const instance = await subject.start({ config: { ignoreSigterm: true } })
     void rejection(subject.attack(instance, 'loop'))

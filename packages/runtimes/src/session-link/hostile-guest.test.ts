@@ -3,6 +3,7 @@ import { test, type TestContext } from 'node:test'
 import { MessageChannel } from 'node:worker_threads'
 import type { ExitCause, Instance, StartRequest } from '@backplane/kernel'
 import { createSession, portChannel, type Handler, type Session } from '@backplane/rpc'
+import { PlatformError } from '@backplane/sdk'
 import { context, RecordingHost, rejection } from '@backplane/testing'
 import { PluginOutput } from '../output/plugin-output.ts'
 import type { GuestBody } from './guest-body.ts'
@@ -132,6 +133,16 @@ test('log lines of a guest are brought into form, and notices that are none are 
     { level: 'info', message: 'x'.repeat(16_384) },
     { level: 'info', message: 'undefined' },
   ])
+})
+
+test('a guest that only says that its session ended is not waited for', async (t) => {
+  const { start } = liar(t, (target) => {
+    if (target === 'start') return good
+    throw new PlatformError('RPC_CLOSED', 'not really')
+  })
+  const instance = await start
+  const error = await rejection(instance.call({ point: 'test.point', name: 'one', method: 'run' }, 1, context()))
+  assert.deepEqual([error['code'], error.message], ['RPC_CLOSED', 'not really'])
 })
 
 test('a guest that ends its session is gone, with every call in flight', async (t) => {

@@ -1,6 +1,6 @@
 import type { CallContext, Contribution, ExitCause, Instance, Invoker, OpenedInstance, Target } from '@backplane/kernel'
-import type { Session, SessionEnd } from '@backplane/rpc'
-import { PlatformError, type Directories, type Tier } from '@backplane/sdk'
+import { isSessionClosed, type Session, type SessionEnd } from '@backplane/rpc'
+import type { Directories, Tier } from '@backplane/sdk'
 import { exitedError } from './exited-error.ts'
 import type { GuestBody } from './guest-body.ts'
 import { invokerOverSession } from './invoker-over-session.ts'
@@ -96,7 +96,8 @@ export class SessionInstance implements Instance {
       await this.#session.call('stop', graceMs * 0.8, { deadlineAtMs: Date.now() + graceMs })
       return true
     } catch (error) {
-      if (!isClosed(error)) this.#body.output.log({ level: 'warn', message: `did not stop within ${graceMs} ms and is killed` })
+      if (!isSessionClosed(error))
+        this.#body.output.log({ level: 'warn', message: `did not stop within ${graceMs} ms and is killed` })
       return false
     }
   }
@@ -122,11 +123,7 @@ export class SessionInstance implements Instance {
 
   /** A call that ended with the session is told why the plugin is gone; any other error is the caller's as it is. */
   readonly #explain = async (error: unknown): Promise<never> => {
-    if (!isClosed(error)) throw error
+    if (!isSessionClosed(error)) throw error
     throw exitedError(this.#plugin, await this.exited, error)
   }
-}
-
-function isClosed(error: unknown): boolean {
-  return error instanceof PlatformError && error.code === 'RPC_CLOSED'
 }
