@@ -6,6 +6,7 @@ import { kernelErrors } from './errors.ts'
 import type { Generation } from './generation.ts'
 import type { PointTable, Route } from './point-table.ts'
 import type { CallContext, OpenedInstance, Target } from './ports.ts'
+import { within } from './stages/stop.ts'
 import type { Perform } from './unary-call.ts'
 
 const nothingSaid: CallRequest = Object.freeze({})
@@ -125,13 +126,8 @@ export function pinnedLane(generation: Generation): Lane {
 /** Waits no longer than for a plugin that stops: a close that never ends holds up neither its caller nor a drain. */
 async function closeInstance(core: Core, on: Generation, target: Target): Promise<void> {
   if (on.ended !== undefined) return
-  const late = Promise.withResolvers<void>()
-  using _timer = core.clock.after(core.times.stopMs, () => late.resolve())
-  try {
-    await Promise.race([on.instance.close(target), late.promise])
-  } catch {
-    // an instance whose close fails is gone with its generation; the caller has nothing left to do
-  }
+  // an instance whose close fails is gone with its generation; the caller has nothing left to do
+  await within(core, core.times.stopMs, on.instance.close(target)).catch(() => undefined)
 }
 
 function openedClient(core: Core, subject: ClientSubject, opened: OpenedOn): unknown {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import * as fc from 'fast-check'
 import type { HandlerOrder } from '@backplane/sdk'
 import { orderHandlers, type Ordered } from './hook-order.ts'
 
@@ -45,5 +46,55 @@ test('a cycle is named', () => {
 })
 
 test('a word against the phases is a cycle too', () => {
-  assert.match(order(handler('a', { phase: 'early', after: ['b'] }), handler('b', { phase: 'late' })), /^cycle/)
+  assert.equal(order(handler('a', { phase: 'early', after: ['b'] }), handler('b', { phase: 'late' })), 'cycle b a b')
+})
+
+const ids = ['a', 'b', 'c', 'd', 'e', 'f'] as const
+const anyHandlers = fc.uniqueArray(
+  fc.record({
+    id: fc.constantFrom(...ids),
+    phase: fc.constantFrom('early', 'normal', 'late', undefined),
+    before: fc.subarray([...ids], { maxLength: 2 }),
+    after: fc.subarray([...ids], { maxLength: 2 }),
+  }),
+  { selector: ({ id }) => id },
+)
+const phases = ['early', 'normal', 'late']
+
+test('whatever handlers say: they run in an order that keeps it all, or a cycle is named that is one', () => {
+  fc.assert(
+    fc.property(anyHandlers, (specs) => {
+      const handlers = specs.map(({ id, phase, before, after }) =>
+        handler(id, { before, after, ...(phase === undefined ? {} : { phase }) }),
+      )
+      const phaseOf = (id: string): number => phases.indexOf(specs.find((spec) => spec.id === id)?.phase ?? 'normal')
+      const says = (earlier: string, later: string): boolean =>
+        earlier !== later &&
+        specs.some(
+          ({ id, before, after }) =>
+            (id === earlier && before.includes(later as 'a')) || (id === later && after.includes(earlier as 'a')),
+        )
+      const sequence = orderHandlers(handlers)
+      if (sequence.ok) {
+        const run = sequence.handlers.map(({ plugin }) => plugin.id)
+        assert.equal(run.length, specs.length)
+        for (const [at, earlier] of run.entries()) {
+          for (const later of run.slice(at + 1)) {
+            assert.ok(!says(later, earlier), `${later} before ${earlier}`)
+            assert.ok(phaseOf(earlier) <= phaseOf(later))
+          }
+        }
+      } else {
+        assert.equal(sequence.cycle[0], sequence.cycle.at(-1))
+        for (const [at, earlier] of sequence.cycle.slice(0, -1).entries()) {
+          const later: string = sequence.cycle[at + 1] ?? ''
+          assert.ok(
+            says(earlier, later) || phaseOf(earlier) < phaseOf(later),
+            `${earlier} before ${later}: ${sequence.cycle.join(' ')}`,
+          )
+        }
+      }
+    }),
+    { numRuns: 500 },
+  )
 })

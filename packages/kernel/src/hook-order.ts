@@ -57,7 +57,10 @@ function constraints<T extends Ordered>(handlers: readonly T[]): ReadonlyMap<T, 
   return edges
 }
 
-/** Follows what is waited for from the first handler of the phase until one comes up again. */
+/**
+ * Follows what is waited for from the first handler of the phase until one comes up again, or one is reached that only
+ * its later phase keeps. Answers the way it should have run: each before the next.
+ */
 function findCycle<T extends Ordered>(
   open: readonly T[],
   phase: number,
@@ -67,13 +70,12 @@ function findCycle<T extends Ordered>(
   let current = open.find((handler) => phaseOf(handler) === phase)
   while (current !== undefined && !path.includes(current)) {
     path.push(current)
-    const [first] = waitsFor.get(current) ?? []
-    if (first === undefined) break
+    const [first]: readonly (T | undefined)[] = [...(waitsFor.get(current) ?? [])]
     current = first
   }
-  const start = current === undefined ? 0 : Math.max(0, path.indexOf(current))
-  const members = path.slice(start).map((handler) => handler.plugin.id)
-  return [...members, members[0] ?? '']
+  const cycle = path.slice(current === undefined ? 0 : path.indexOf(current))
+  const ids = cycle.toReversed().map((handler) => handler.plugin.id)
+  return [...ids, ids[0] ?? '']
 }
 
 function phaseOf(handler: Ordered | undefined): number {

@@ -29,7 +29,10 @@ export interface Kernel extends AsyncDisposable {
    * metrics, attribution. The handle stays valid over updates: each call goes to the generation that serves then; an
    * opened instance stays on its own. Errors of each call: `POINT_UNKNOWN_PROVIDER` with the nearest name,
    * `PLUGIN_UNAVAILABLE` with the record's reason, `CALL_INPUT_INVALID`, `CALL_OUTPUT_INVALID`, `CALL_DEADLINE`,
-   * `CALL_QUEUE_FULL`, `PLUGIN_EXITED`, `CALL_FAILED` (what the plugin threw, with `details.pluginCode`).
+   * `CALL_QUEUE_FULL`, `CALL_METHOD_MISSING`, `PLUGIN_EXITED`, `CALL_FAILED` (what the plugin threw, with
+   * `details.pluginCode`), `CALL_DRAINED` (not finished in the drain time), `KERNEL_STOPPING`; of an opened instance or a
+   * lease also `GENERATION_ENDED`. Cancelled by its signal, a call rejects with the signal's reason. In the `trusted` tier
+   * values are handed over as they are after the schema; they are not copied.
    */
   readonly provider: <P extends ProviderPoint>(point: P, name: string) => ProviderHandle<P>
   /** What is declared for a point, without starting anything. Sorted by name. */
@@ -190,8 +193,9 @@ export interface Policy {
   /** Tier by origin. Default: bundled `trusted`, external `confined`. */
   readonly tier?: (record: { readonly id: string; readonly origin: 'bundled' | 'external' }) => Runtime['tier']
   /**
-   * Permissions or limits (`exec`, `net:connect` …) that may go without exact enforcement; anything else that the tier
-   * cannot enforce exactly is refused (`POLICY_UNENFORCEABLE`). Recorded and visible.
+   * Permissions or limits that may go without enforcement: `exec`, `net` (for `net:connect`), `limit:memory`, `*`.
+   * Otherwise a permission must be enforced exactly and a limit at least coarsely (`POLICY_UNENFORCEABLE`). `trusted`
+   * promises nothing and `contained` only limits, so choosing them is the waiver of the rest. Recorded and visible.
    */
   readonly waive?: (record: {
     readonly id: string

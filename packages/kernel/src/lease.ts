@@ -1,6 +1,6 @@
 import type { ProviderPoint } from '@backplane/sdk'
 import type { CallRequest } from './active-call.ts'
-import { abortError } from './active-call.ts'
+import { boundedWait } from './bounded-wait.ts'
 import { handleOf, pinnedLane } from './client.ts'
 import type { Core } from './core.ts'
 import type { Generation } from './generation.ts'
@@ -16,8 +16,11 @@ export async function takeLease<P extends ProviderPoint>(
 ): Promise<Lease<P>> {
   const table = core.points.table(point.id, 'provider')
   const lane = hostLane(core, table, name)
+  const { signal, deadlineMs: ms } = request
+  const error = (): Error => new DOMException(`the plugin did not start within ${ms} ms`, 'TimeoutError')
+  const limits = { signal, deadline: ms === undefined ? undefined : { clock: core.clock, ms, error } }
   let generation: Generation
-  do generation = await bounded(core, lane.generation(lane.plugin()), request)
+  do generation = await boundedWait(Promise.resolve(lane.generation(lane.plugin())), limits)
   while (generation.retiredAtMs !== undefined)
   generation.leases += 1
   let isHeld = true
@@ -35,21 +38,4 @@ export async function takeLease<P extends ProviderPoint>(
       generation.changed?.()
     },
   }
-}
-
-function bounded<T>(core: Core, work: T | Promise<T>, { signal, deadlineMs }: CallRequest): T | Promise<T> {
-  if (signal?.aborted === true) throw abortError(signal)
-  if (!(work instanceof Promise) || (signal === undefined && deadlineMs === undefined)) return work
-  return new Promise((resolve, reject) => {
-    const cancelled = (): void => {
-      if (signal !== undefined) reject(abortError(signal))
-    }
-    const late = (): void => reject(new DOMException(`the plugin did not start within ${deadlineMs} ms`, 'TimeoutError'))
-    const timer = deadlineMs === undefined ? undefined : core.clock.after(deadlineMs, late)
-    signal?.addEventListener('abort', cancelled, { once: true })
-    work.then(resolve, reject).finally(() => {
-      timer?.[Symbol.dispose]()
-      signal?.removeEventListener('abort', cancelled)
-    })
-  })
 }

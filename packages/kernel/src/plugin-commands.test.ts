@@ -115,3 +115,20 @@ test('a kernel told not to watch leaves the sources alone', async () => {
   await using _loud = await testKernel({ sources: [watching], watch: true })
   assert.equal(watched, 1)
 })
+
+test('who cancels a refresh stops waiting for it; the refresh goes on', async () => {
+  const slow = Promise.withResolvers<void>()
+  await using t = await testKernel({ points })
+  t.source.put({
+    ...echoPlugin({ manifest: { activation: 'eager' } }),
+    setup: async (scope) => (await slow.promise, echoPlugin().setup?.(scope)),
+  })
+  const abort = new AbortController()
+  const refused = assert.rejects(t.kernel.plugins.refresh(abort.signal), { name: 'AbortError' })
+  await t.event('plugin.changed', ({ to }) => to === 'starting')
+  abort.abort()
+  await refused
+  slow.resolve()
+  await t.event('plugin.changed', ({ to }) => to === 'active')
+  await assert.rejects(t.kernel.plugins.refresh(abort.signal), { name: 'AbortError' })
+})

@@ -1,4 +1,5 @@
 import { didYouMean } from '@backplane/sdk'
+import { boundedWait } from './bounded-wait.ts'
 import type { Catalogue } from './catalogue.ts'
 import type { Core } from './core.ts'
 import { comeBack, switchOff, withdraw } from './departure.ts'
@@ -32,7 +33,7 @@ export class PluginCommands implements PluginDirectory {
   readonly refresh = async (signal?: AbortSignal): Promise<RefreshReport> => {
     signal?.throwIfAborted()
     if (this.#core.stopping.aborted) throw kernelErrors.error('KERNEL_STOPPING')
-    return this.#refresher.refresh()
+    return boundedWait(this.#refresher.refresh(), { signal })
   }
 
   readonly reload = async (id: string): Promise<PluginRecord> => {

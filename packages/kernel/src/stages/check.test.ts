@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import * as fc from 'fast-check'
 import { inlineSource, testKernel } from '@backplane/testing'
 import { echo, echoPlugin, points, store } from '../fixtures/demo-points.ts'
 import type { Failure, PluginRecord } from '../index.ts'
+import { Points } from '../points.ts'
+import { check } from './check.ts'
 
 const failureOf = (record: PluginRecord | undefined): Failure | undefined =>
   record?.state.name === 'failed' ? record.state.failure : undefined
@@ -138,4 +141,39 @@ test('nothing is started for listing, contributions or data', async () => {
   await using t = await testKernel({ points, plugins: [plugin] })
   assert.equal(t.kernel.contributions(store)[0]?.name, 'disk')
   assert.equal(t.kernel.plugins.list()[0]?.state.name, 'idle')
+})
+
+test('no manifest, however wrong, makes the check throw or say nothing', () => {
+  const context = {
+    host: { name: 'test-host', api: '1.0.0' },
+    policy: {},
+    points: new Points(points, { write: () => undefined }),
+  }
+  const wellFormed = { schemaVersion: 1, id: 'demo/it', version: '1.0.0', requires: { api: '*' } }
+  const key = fc.constantFrom(
+    'id',
+    'version',
+    'contributes',
+    'permissions',
+    'dependencies',
+    'limits',
+    'config',
+    'requires',
+    '__proto__',
+    'x',
+  )
+  const damaged = fc
+    .dictionary(key, fc.jsonValue())
+    .map((members) => Object.fromEntries([...Object.entries(wellFormed), ...Object.entries(members)]))
+  fc.assert(
+    fc.property(fc.oneof(fc.jsonValue(), damaged), (manifest) => {
+      const { manifest: accepted, failure } = check(
+        { manifest, manifestPath: '/x', path: '/x', fingerprint: '1', stage: () => assert.fail() },
+        context,
+      )
+      assert.ok(accepted !== undefined || failure !== undefined)
+      assert.equal(Reflect.get({}, 'x'), undefined)
+    }),
+    { numRuns: 500 },
+  )
 })

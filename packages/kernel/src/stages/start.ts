@@ -1,3 +1,4 @@
+import { boundedWait } from '../bounded-wait.ts'
 import type { Core } from '../core.ts'
 import { kernelErrors } from '../errors.ts'
 import { Generation } from '../generation.ts'
@@ -5,7 +6,7 @@ import { linkHost } from '../host-link.ts'
 import type { Candidate, Plugin } from '../plugin.ts'
 import type { Enforcement, Grants, HostLink, Instance, Limits } from '../ports.ts'
 import type { Failure } from '../record.ts'
-import { asError, messageOf } from '../thrown.ts'
+import { messageOf } from '../thrown.ts'
 import { checkContract } from './contract.ts'
 import { failureOf, type StageResult } from './stage-result.ts'
 import { planStart, type StartPlan } from './start-plan.ts'
@@ -25,7 +26,7 @@ export interface Started {
  */
 export async function start(core: Core, plugin: Plugin, candidate: Candidate, number: number): Promise<StageResult<Started>> {
   try {
-    const staged = candidate.staged ?? (await orAborted(candidate.found.stage(core.stopping), core.stopping))
+    const staged = candidate.staged ?? (await boundedWait(candidate.found.stage(core.stopping), { signal: core.stopping }))
     const plan = await planStart(core, candidate, staged, number)
     const generation = await startGeneration(core, plugin, candidate, plan)
     candidate.staged = staged
@@ -63,22 +64,17 @@ async function startGeneration(core: Core, plugin: Plugin, candidate: Candidate,
 
 /** A runtime that does not keep the deadline is not waited for; what it starts too late is stopped. */
 async function launch(core: Core, { runtime, request }: StartPlan, link: HostLink): Promise<Instance> {
-  const deadline = new AbortController()
+  const over = new AbortController()
   const { readyMs, plugin } = request
-  const late = kernelErrors.error('PLUGIN_NOT_READY', { plugin: plugin.id, readyMs }, { plugin: plugin.id })
-  using _timer = core.clock.after(readyMs, () => deadline.abort(late))
-  const signal = AbortSignal.any([deadline.signal, core.stopping])
+  const error = (): Error => kernelErrors.error('PLUGIN_NOT_READY', { plugin: plugin.id, readyMs }, { plugin: plugin.id })
+  const signal = AbortSignal.any([over.signal, core.stopping])
   signal.throwIfAborted()
-  return await orAborted(runtime.start(request, link, signal), signal, (instance) => void instance.stop(0))
-}
-
-function orAborted<T>(work: Promise<T>, signal: AbortSignal, late?: (value: T) => void): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const aborted = (): void => {
-      reject(asError(signal.reason))
-      if (late !== undefined) work.then(late, () => undefined)
-    }
-    signal.addEventListener('abort', aborted, { once: true })
-    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', aborted))
-  })
+  const starting = runtime.start(request, link, signal)
+  try {
+    return await boundedWait(starting, { signal: core.stopping, deadline: { clock: core.clock, ms: readyMs, error } })
+  } catch (reason) {
+    over.abort(reason)
+    starting.then((late) => late.stop(0)).catch(() => undefined)
+    throw reason
+  }
 }

@@ -1,3 +1,4 @@
+import { boundedWait } from '../bounded-wait.ts'
 import type { Core } from '../core.ts'
 import type { Generation } from '../generation.ts'
 import { failureOf, type StageResult } from './stage-result.ts'
@@ -20,8 +21,7 @@ export async function stop(core: Core, generation: Generation): Promise<StageRes
 }
 
 /** Waits for what a runtime promised to do in time, and no longer. */
-export async function within(core: Pick<Core, 'clock'>, ms: number, work: PromiseLike<unknown>): Promise<void> {
-  const late = Promise.withResolvers<never>()
-  using _timer = core.clock.after(ms, () => late.reject(new Error(`the runtime did not stop it within ${ms} ms`)))
-  await Promise.race([work, late.promise])
+export function within(core: Pick<Core, 'clock'>, ms: number, work: PromiseLike<unknown>): Promise<unknown> {
+  const error = (): Error => new Error(`the runtime did not stop it within ${ms} ms`)
+  return boundedWait(work, { deadline: { clock: core.clock, ms, error } })
 }
