@@ -3,6 +3,7 @@ import { anything, type InputOf, type OutputOf, type Schema } from './standard-s
 
 // oxlint-disable-next-line typescript/no-explicit-any -- a point of any type is a Point; `unknown` would fail on inputs
 type Varies = any
+type AnySchema = Schema<Varies, Varies>
 
 /**
  * A point is a typed, versioned place that a host declares and plugins fill. It is a value: host and plugin import the
@@ -46,11 +47,16 @@ export interface HookPoint<Value = Varies, Answer = Varies> extends PointCommon 
 }
 
 /** One method of a provider. `unary` answers once; `stream` answers with an async iterable. */
-export interface Method<In = Varies, Out = Varies, Kind extends 'unary' | 'stream' = 'unary' | 'stream'> {
+export interface Method<
+  I extends Schema = AnySchema,
+  O extends Schema = AnySchema,
+  Kind extends 'unary' | 'stream' = 'unary' | 'stream',
+> {
   readonly kind: Kind
-  readonly input: Schema<In, unknown>
-  /** For a stream: the schema of each item. */
-  readonly output: Schema<unknown, Out>
+  /** The caller gives its input type; the plugin receives its output type, with defaults filled in. */
+  readonly input: I
+  /** The plugin gives its input type; the caller receives its output type. For a stream: the schema of each item. */
+  readonly output: O
   /** A plugin may leave it out; callers ask `client.has(name)`. */
   readonly optional: boolean
   /** Longest one call may take, ms (for a stream: until it ends). Undefined: the kernel's default. */
@@ -61,10 +67,13 @@ export interface Method<In = Varies, Out = Varies, Kind extends 'unary' | 'strea
 export type Methods = Readonly<Record<string, Method>>
 
 /** A place for named implementations. With `open`, an implementation is opened many times, each instance separate. */
-export interface ProviderPoint<M extends Methods = Methods, Options = Varies> extends PointCommon {
+export interface ProviderPoint<
+  M extends Methods = Methods,
+  Open extends Schema | undefined = AnySchema | undefined,
+> extends PointCommon {
   readonly kind: 'provider'
   readonly methods: M
-  readonly open: Schema<Options, unknown> | undefined
+  readonly open: Open
 }
 
 /** A place for values, validated by a schema: command metadata, UI panels, resource schemas. */
@@ -88,7 +97,7 @@ export function unary<I extends Schema, O extends Schema>(
   input: I,
   output: O,
   options: MethodOptions = {},
-): Method<InputOf<I>, OutputOf<O>, 'unary'> {
+): Method<I, O, 'unary'> {
   return { kind: 'unary', input, output, optional: false, timeoutMs: options.timeoutMs }
 }
 
@@ -101,7 +110,7 @@ export function stream<I extends Schema, O extends Schema>(
   input: I,
   item: O,
   options: MethodOptions = {},
-): Method<InputOf<I>, OutputOf<O>, 'stream'> {
+): Method<I, O, 'stream'> {
   return { kind: 'stream', input, output: item, optional: false, timeoutMs: options.timeoutMs }
 }
 
@@ -133,19 +142,19 @@ export function defineHook<V extends Schema, A extends Schema = Schema>(
 }
 
 /** Options of {@link defineProvider}. */
-export interface ProviderOptions<O extends Schema> extends Omit<PointCommon, 'id'> {
+export interface ProviderOptions<Open extends Schema | undefined> extends Omit<PointCommon, 'id'> {
   /** The options an instance is opened with. Absent: the implementation is used directly. */
-  readonly open?: O
+  readonly open?: Open
 }
 
 /** Declares a place for named implementations with the given methods. */
-export function defineProvider<const M extends Methods, O extends Schema = never>(
+export function defineProvider<const M extends Methods, Open extends Schema | undefined = undefined>(
   id: string,
   methods: M,
-  options: ProviderOptions<O> = {},
-): ProviderPoint<M, [O] extends [never] ? undefined : InputOf<O>> {
+  options: ProviderOptions<Open> = {},
+): ProviderPoint<M, Open> {
   const { open, ...rest } = options
-  return { ...rest, kind: 'provider', id, methods, open: open as Schema<Varies> | undefined }
+  return { ...rest, kind: 'provider', id, methods, open: open as Open }
 }
 
 /** Declares a place for values. */
@@ -180,8 +189,8 @@ type RequiredNames<M extends Methods> = Exclude<keyof M, OptionalNames<M>>
 type Implemented<T extends Method> =
   T extends Method<infer I, infer O, infer K>
     ? K extends 'stream'
-      ? (value: I, call: Call) => AsyncIterable<O>
-      : (value: I, call: Call) => O | Promise<O>
+      ? (value: OutputOf<I>, call: Call) => AsyncIterable<InputOf<O>>
+      : (value: OutputOf<I>, call: Call) => InputOf<O> | Promise<InputOf<O>>
     : never
 
 /** An opened instance may free what it holds when the host closes it. */
@@ -190,9 +199,9 @@ export type OpenedImplementation<P extends ProviderPoint> = Implementation<P> & 
 /** What `scope.provide` takes: the methods, or a way to open them with options. */
 export type Provided<P extends ProviderPoint> =
   P extends ProviderPoint<Methods, infer O>
-    ? [O] extends [undefined]
-      ? Implementation<P>
-      : { readonly open: (options: O, call: Call) => OpenedImplementation<P> | Promise<OpenedImplementation<P>> }
+    ? [O] extends [Schema]
+      ? { readonly open: (options: OutputOf<O>, call: Call) => OpenedImplementation<P> | Promise<OpenedImplementation<P>> }
+      : Implementation<P>
     : never
 
 /**
@@ -210,8 +219,8 @@ export type Client<P extends ProviderPoint> =
 type Called<T extends Method> =
   T extends Method<infer I, infer O, infer K>
     ? K extends 'stream'
-      ? (value: I, options?: CallOptions) => AsyncIterable<O>
-      : (value: I, options?: CallOptions) => Promise<O>
+      ? (value: InputOf<I>, options?: CallOptions) => AsyncIterable<OutputOf<O>>
+      : (value: InputOf<I>, options?: CallOptions) => Promise<OutputOf<O>>
     : never
 
 /** A client of one opened instance; dispose it to close the instance. */
@@ -220,7 +229,7 @@ export type OpenedClient<P extends ProviderPoint> = Client<P> & AsyncDisposable
 /** What one gets for a provider: the client, or for a point with `open` the way to open one. */
 export type ProviderHandle<P extends ProviderPoint> =
   P extends ProviderPoint<Methods, infer O>
-    ? [O] extends [undefined]
-      ? Client<P>
-      : { readonly open: (options: O, callOptions?: CallOptions) => Promise<OpenedClient<P>> }
+    ? [O] extends [Schema]
+      ? { readonly open: (options: InputOf<O>, callOptions?: CallOptions) => Promise<OpenedClient<P>> }
+      : Client<P>
     : never

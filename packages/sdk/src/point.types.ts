@@ -29,7 +29,8 @@ sure<Equal<Parameters<typeof handle.open>[0], string | number>>()
 declare const scope: Scope
 scope.on(hook, 'shout', (value) => value.toUpperCase())
 scope.provide(plain, 'memory', {
-  add: (value) => Number(value),
+  // Received as the input schema yields it, returned as the output schema accepts it.
+  add: (value: number) => String(value),
   async *watch() {
     yield 1
   },
