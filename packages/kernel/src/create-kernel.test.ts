@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { setImmediate } from 'node:timers/promises'
 import { test } from 'node:test'
 import { defineHook, defineProvider, unary, type Schema, type Scope } from '@backplane/sdk'
 import { fakeClock, inlineRuntime, inlineSource, testKernel } from '@backplane/testing'
@@ -43,6 +44,23 @@ test('an eager plugin, and one at an eager point, start with the kernel', async 
   await using t = await testKernel({ points: [...points, alarm], plugins: [eager, bound, echoPlugin()] })
   const states = Object.fromEntries(t.kernel.report.plugins.map(({ id, state }) => [id, state]))
   assert.deepEqual(states, { 'demo/bound': 'active', 'demo/eager': 'active', 'demo/echo': 'idle' })
+})
+
+test('many plugins start eight at a time', async () => {
+  let running = 0
+  let most = 0
+  const plugins = Array.from({ length: 20 }, (_, at) => ({
+    manifest: { id: `demo/eager-${at}`, activation: 'eager' },
+    setup: async () => {
+      running += 1
+      most = Math.max(most, running)
+      await setImmediate()
+      running -= 1
+    },
+  }))
+  await using t = await testKernel({ plugins })
+  assert.equal(t.kernel.report.plugins.filter(({ state }) => state === 'active').length, 20)
+  assert.equal(most, 8)
 })
 
 test('the report is not ok when a required plugin failed, and only then', async () => {

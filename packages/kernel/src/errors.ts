@@ -86,14 +86,14 @@ const specs = {
     hint: 'Disable one of {plugin} and {other}, or rename what it provides.',
   },
   POINT_UNDECLARED: {
-    message: '{plugin} registered {point} "{name}", which its manifest does not declare',
+    message: '{plugin} registered {point} "{name}", which its manifest does not declare{suggestion}',
     status: 422,
     exit: 65,
     retryable: false,
     hint: 'Declare "{name}" under contributes["{point}"] in the manifest.',
   },
   POINT_NOT_PROVIDED: {
-    message: '{plugin} declares {point} "{name}" but its setup did not register it',
+    message: '{plugin} declares {point} "{name}" but its setup did not register it{suggestion}',
     status: 422,
     exit: 65,
     retryable: false,

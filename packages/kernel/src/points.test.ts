@@ -96,6 +96,9 @@ test('contributions list what cannot be called too, with the reason', async () =
     message: /needs API/,
     details: { state: 'failed', code: 'API_INCOMPATIBLE', stage: 'check' },
   })
+  for (const name of ['__proto__', 'constructor', 'toString']) {
+    await assert.rejects(t.kernel.provider(echo, name).say('x'), { code: 'POINT_UNKNOWN_PROVIDER' })
+  }
 })
 
 test('declared values are there without a start, from plugins that may run, sorted', async () => {

@@ -89,7 +89,7 @@ export class Points {
   missing(table: PointTable, name: string): Error {
     const point = table.point.id
     for (const plugin of this.#unusable) {
-      if (plugin.candidate.manifest?.contributes[point]?.[name] !== undefined) return unavailable(plugin)
+      if (Object.hasOwn(plugin.candidate.manifest?.contributes[point] ?? {}, name)) return unavailable(plugin)
     }
     const gone = this.#gone.get(`${point} ${name}`)
     if (gone !== undefined) return kernelErrors.error('PLUGIN_UNAVAILABLE', { ...gone }, { plugin: gone.plugin, point })

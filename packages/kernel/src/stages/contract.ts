@@ -1,3 +1,4 @@
+import { didYouMean } from '@backplane/sdk'
 import { kernelErrors } from '../errors.ts'
 import type { Points } from '../points.ts'
 import type { AcceptedManifest, Contribution } from '../ports.ts'
@@ -20,8 +21,10 @@ export function checkContract(
   for (const contribution of registered) {
     const { point, name } = contribution
     const table = points.find(point)
-    if (manifest.contributes[point]?.[name] === undefined) {
-      throw kernelErrors.error('POINT_UNDECLARED', { plugin, point, name }, { plugin, point })
+    if (!declares(manifest, point, name)) {
+      const known = Object.hasOwn(manifest.contributes, point) ? Object.keys(manifest.contributes[point] ?? {}) : []
+      const suggestion = didYouMean(name, known)
+      throw kernelErrors.error('POINT_UNDECLARED', { plugin, point, name, suggestion }, { plugin, point })
     }
     if (table === undefined || table.point.kind !== contribution.kind) continue
     seen.add(`${point} ${name}`)
@@ -34,10 +37,17 @@ export function checkContract(
     for (const [name, metadata] of Object.entries(names)) {
       const stands = table.point.kind === 'data' && table.declared?.(metadata).issues === undefined
       if (stands || seen.has(`${point} ${name}`)) continue
-      throw kernelErrors.error('POINT_NOT_PROVIDED', { plugin, point, name }, { plugin, point })
+      const known = registered.flatMap((other) => (other.point === point ? [other.name] : []))
+      const parameters = { plugin, point, name, suggestion: didYouMean(name, known) }
+      throw kernelErrors.error('POINT_NOT_PROVIDED', parameters, { plugin, point })
     }
   }
   return data
+}
+
+/** By own members only: `constructor` is a name every object has. */
+function declares({ contributes }: AcceptedManifest, point: string, name: string): boolean {
+  return Object.hasOwn(contributes, point) && Object.hasOwn(contributes[point] ?? {}, name)
 }
 
 function checkMethods(plugin: string, table: PointTable, { point, name, methods }: Contribution): void {

@@ -5,7 +5,7 @@ import { PlatformError, type Scope } from '@backplane/sdk'
 import { inlineRuntime, testKernel, type InlinePlugin, type TestKernelOptions } from '@backplane/testing'
 import { echo, echoPlugin, points, store, titles } from '../fixtures/demo-points.ts'
 import { startingWith } from '../fixtures/starting-with.ts'
-import type { Kernel } from '../index.ts'
+import type { Kernel, Runtime } from '../index.ts'
 
 const failure = (kernel: Kernel, id = 'demo/it'): string => {
   const state = kernel.plugins.get(id)?.state
@@ -132,9 +132,20 @@ test('what is declared must be registered, and nothing else', async () => {
 })
 
 test('a runtime that says more was registered than the manifest declares is not believed', async () => {
-  const contributions = [{ point: 'demo.echo', name: 'x', kind: 'provider', methods: ['say', 'count'] }]
-  const lying = startingWith(inlineRuntime(), async (request, start) => Object.assign(await start(request), { contributions }))
-  assert.match(await started(it({}), { runtimes: [lying] }), /POINT_UNDECLARED: demo\/it registered demo\.echo "x"/)
+  const claiming = (point: string, name: string): Runtime =>
+    startingWith(inlineRuntime(), async (request, start) =>
+      Object.assign(await start(request), { contributions: [{ point, name, kind: 'provider', methods: ['say', 'count'] }] }),
+    )
+  const plugin = echoPlugin({ id: 'demo/it', name: 'echo' })
+  const nearest = /POINT_UNDECLARED: demo\/it registered demo\.echo "echoo", .*did you mean "echo"/
+  assert.match(await started(plugin, { runtimes: [claiming('demo.echo', 'echoo')] }), nearest)
+  for (const [point, name] of [
+    ['constructor', 'name'],
+    ['__proto__', 'toString'],
+    ['demo.echo', '__proto__'],
+  ] as const) {
+    assert.match(await started(plugin, { runtimes: [claiming(point, name)] }), /POINT_UNDECLARED/)
+  }
 })
 
 test('registering after setup is over is refused', async () => {
