@@ -3,7 +3,7 @@ import { rpcErrors } from './errors.ts'
 /** The arrays around a value: the batch and its message. */
 const envelopeDepth = 2
 /** A parser gets through this much of anything in a few milliseconds; more is looked at before. */
-const parseAtOnceUnits = 64 * 1024
+export const parseAtOnceUnits: number = 64 * 1024
 
 /**
  * Parses the control text of a batch, a JSON array of messages, which nothing vouches for. Large texts are scanned for
@@ -57,6 +57,16 @@ export function flawOf(value: unknown, depth: number): 'depth' | '__proto__' | '
 
 function holdsPrototype(value: unknown): boolean {
   return typeof value === 'object' && value !== null && Object.hasOwn(value, 'prototype')
+}
+
+/** What a parsed value holds, in units of its JSON text and never more than that has. */
+export function weightOf(value: unknown): number {
+  if (typeof value === 'string') return value.length
+  if (typeof value !== 'object' || value === null) return 1
+  let weight = 1
+  if (Array.isArray(value)) for (const member of value) weight += weightOf(member)
+  else for (const [key, member] of Object.entries(value)) weight += key.length + weightOf(member)
+  return weight
 }
 
 const quote = 0x22

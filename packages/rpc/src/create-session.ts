@@ -1,9 +1,8 @@
 import { PlatformError } from '@backplane/sdk'
-import { parseBatch } from './control-text.ts'
 import { decodeError, encodeError } from './error-json.ts'
 import { rpcErrors } from './errors.ts'
+import { IncomingBatch } from './incoming-batch.ts'
 import { IncomingRequests } from './incoming-requests.ts'
-import type { RequestHead } from './incoming-request.ts'
 import { peerLimits, withDefaults } from './limits.ts'
 import { checkSize, encodeValue, malformed, string, wholeNumber } from './message.ts'
 import { Outbox } from './outbox.ts'
@@ -12,7 +11,6 @@ import { OutgoingRequests } from './outgoing-requests.ts'
 import { StreamReader } from './outgoing-stream.ts'
 import { Pings } from './pings.ts'
 import type { Channel, OutgoingCall, Session, SessionEnd, SessionLimits, SessionOptions } from './session.ts'
-import { putParts } from './value-parts.ts'
 
 /** Version of the protocol this package speaks. */
 export const protocolVersion = 1
@@ -52,9 +50,9 @@ class ChannelSession implements Session {
     this.#outgoing = new OutgoingRequests(this.#outbox, this.#limits)
     this.#incoming = new IncomingRequests(options.handler, this.#outbox, this.#limits)
     this.#pings = new Pings(this.#outbox)
-    const { messageBytes, depth, inFlight } = this.#limits
+    const { messageBytes, depth, inFlight, inFlightBytes } = this.#limits
     channel.receive({ message: (text, parts) => this.#receive(text, parts), closed: (error) => this.#lost(error) }, this.#limits)
-    this.#outbox.control(['hello', protocolVersion, { messageBytes, depth, inFlight }])
+    this.#outbox.control(['hello', protocolVersion, { messageBytes, depth, inFlight, inFlightBytes }])
   }
 
   call(target: string, value: unknown, options: OutgoingCall = noOptions): Promise<unknown> {
@@ -88,24 +86,19 @@ class ChannelSession implements Session {
   }
 
   #receive(text: string, parts: readonly Uint8Array[]): void {
-    let used = 0
-    const next = (): Uint8Array => {
-      const part = parts[used++]
-      if (part === undefined) throw malformed('a part is missing')
-      return part
-    }
     try {
-      for (const message of parseBatch(text, this.#limits.depth)) {
-        this.#dispatch(message, next)
+      const batch = new IncomingBatch(text, parts, this.#limits.depth)
+      for (const message of batch.messages) {
+        this.#dispatch(message, batch)
         if (!this.#open) return
       }
-      if (used !== parts.length) throw malformed('a part belongs to no message')
+      batch.checkUsed()
     } catch (error) {
       this.#violated(error instanceof PlatformError ? error : malformed('it could not be handled', error))
     }
   }
 
-  #dispatch(message: readonly unknown[], next: () => Uint8Array): void {
+  #dispatch(message: readonly unknown[], batch: IncomingBatch): void {
     const [kind, id] = message
     if ((this.#outbox.peer === undefined) !== (kind === 'hello')) {
       throw rpcErrors.error('RPC_OUT_OF_PROTOCOL', { problem: 'hello comes first and once' })
@@ -114,26 +107,24 @@ class ChannelSession implements Session {
       case 'hello':
         return this.#hello(message)
       case 'call':
-        return this.#incoming.call(requestHead(message), putParts(message[6], message[7], next))
-      case 'stream': {
-        const credit = wholeNumber(message[6], 'credit', 1)
-        return this.#incoming.stream(requestHead(message), putParts(message[7], message[8], next), credit)
-      }
+        return this.#incoming.call(batch.request(message, 6))
+      case 'stream':
+        return this.#incoming.stream(batch.request(message, 7), wholeNumber(message[6], 'credit', 1))
       case 'cancel':
         return this.#incoming.cancel(id, message[2])
       case 'credit':
         return this.#incoming.credit(id, message[2])
       case 'notice':
-        return this.#notice(string(id, 'a target'), putParts(message[2], message[3], next))
+        return this.#notice(string(id, 'a target'), batch.value(message, 2))
       case 'ack':
         for (const one of message.slice(1)) this.#outgoing.acknowledge(one)
         return
       case 'progress':
         return this.#outgoing.progress(id, message[2])
       case 'result':
-        return this.#outgoing.result(id, putParts(message[2], message[3], next))
+        return this.#outgoing.result(id, batch.value(message, 2))
       case 'item':
-        return this.#outgoing.item(id, putParts(message[2], message[3], next))
+        return this.#outgoing.item(id, batch.value(message, 2))
       case 'end':
         return this.#outgoing.end(id)
       case 'error':
@@ -194,16 +185,5 @@ class ChannelSession implements Session {
     this.#pings.close(cause)
     this.#settleEnd(end)
     void this.#channel.close()
-  }
-}
-
-function requestHead(message: readonly unknown[]): RequestHead {
-  const deadlineAtMs = wholeNumber(message[3], 'a deadline', 0)
-  return {
-    id: wholeNumber(message[1], 'a request id', 1),
-    target: string(message[2], 'a target'),
-    deadlineAtMs: deadlineAtMs === 0 ? undefined : deadlineAtMs,
-    traceId: string(message[4], 'a trace id'),
-    caller: string(message[5], 'a caller'),
   }
 }

@@ -15,6 +15,7 @@ export type RpcErrorCode =
   | 'RPC_PROTOTYPE_KEY'
   | 'RPC_OUT_OF_PROTOCOL'
   | 'RPC_TOO_MANY_CALLS'
+  | 'RPC_TOO_MANY_BYTES'
   | 'RPC_CREDIT_EXCEEDED'
   | 'RPC_VERSION'
   | 'RPC_PEER_REFUSED'
@@ -110,6 +111,13 @@ export const rpcErrors: ErrorCatalogue<RpcErrorCode> = defineErrors('RPC', {
   },
   RPC_TOO_MANY_CALLS: {
     message: 'The other side has more than {limit} calls in flight.',
+    status: 502,
+    exit: 76,
+    retryable: false,
+    hint: peerHint,
+  },
+  RPC_TOO_MANY_BYTES: {
+    message: 'The calls of the other side in flight hold more than {limit} bytes.',
     status: 502,
     exit: 76,
     retryable: false,

@@ -31,7 +31,7 @@ const attacks: readonly Attack[] = [
   {
     does: 'has limits nobody can keep',
     code: 'RPC_BAD_MESSAGE',
-    sends: [[['hello', 1, { messageBytes: 1, depth: 64, inFlight: 1 }]]],
+    sends: [[['hello', 1, { messageBytes: 1, depth: 64, inFlight: 1, inFlightBytes: 1 }]]],
     silent: true,
   },
   { does: 'answers what nobody asked', code: 'RPC_OUT_OF_PROTOCOL', sends: [[['result', 77, 1]]] },

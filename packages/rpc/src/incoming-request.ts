@@ -14,6 +14,8 @@ export interface RequestHead {
   readonly deadlineAtMs: number | undefined
   readonly traceId: string
   readonly caller: string
+  /** What it holds here. */
+  readonly bytes: number
 }
 
 /** One request of the peer, until its last message has been written. */
@@ -22,6 +24,7 @@ export class IncomingRequest implements IncomingCall, Write {
   readonly deadlineAtMs: number | undefined
   readonly traceId: string
   readonly caller: string
+  readonly bytes: number
   /** The handler has given its answer, or the session has ended: nothing more is said about it. */
   finished = false
   /** The peer has been told that the request was read. */
@@ -37,6 +40,7 @@ export class IncomingRequest implements IncomingCall, Write {
     this.deadlineAtMs = head.deadlineAtMs
     this.traceId = head.traceId
     this.caller = head.caller
+    this.bytes = head.bytes
   }
 
   /** Made when first asked for: a controller costs more than the rest of a small call. */

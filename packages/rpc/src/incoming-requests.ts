@@ -1,9 +1,10 @@
 import { closedError } from './closed-error.ts'
 import { rpcErrors } from './errors.ts'
 import { decodeError, encodeError } from './error-json.ts'
+import type { RequestMessage } from './incoming-batch.ts'
 import { IncomingRequest, type RequestHead } from './incoming-request.ts'
 import { IncomingStream } from './incoming-stream.ts'
-import type { PeerLimits } from './limits.ts'
+import { inFlightBytesOf, type PeerLimits } from './limits.ts'
 import { IdTable } from './id-table.ts'
 import { malformed, type Encoded, wholeNumber } from './message.ts'
 import type { Outbox } from './outbox.ts'
@@ -19,6 +20,7 @@ export class IncomingRequests {
   readonly #handler: Handler
   readonly #active = new IdTable<IncomingRequest>()
   readonly #streams = new Map<number, IncomingStream>()
+  #bytes = 0
   #lastId = 0
   #tidying: NodeJS.Timeout | undefined
 
@@ -37,7 +39,7 @@ export class IncomingRequests {
     return Math.min(this.limits.depth, this.peer.depth)
   }
 
-  call(head: RequestHead, value: unknown): void {
+  call({ head, value }: RequestMessage): void {
     const request = this.#admit(head)
     try {
       const answer = this.#handler.call(head.target, value, request)
@@ -48,7 +50,7 @@ export class IncomingRequests {
     }
   }
 
-  stream(head: RequestHead, value: unknown, credit: number): void {
+  stream({ head, value }: RequestMessage, credit: number): void {
     const request = this.#admit(head)
     this.tidySoon()
     const stream = new IncomingStream(request, this.outbox, credit)
@@ -108,6 +110,10 @@ export class IncomingRequests {
   #admit(head: RequestHead): IncomingRequest {
     if (head.id <= this.#lastId) throw rpcErrors.error('RPC_OUT_OF_PROTOCOL', { problem: 'request ids must rise' })
     if (this.#active.size >= this.limits.inFlight) throw rpcErrors.error('RPC_TOO_MANY_CALLS', { limit: this.limits.inFlight })
+    this.#bytes += head.bytes
+    if (this.#bytes > inFlightBytesOf(this.limits)) {
+      throw rpcErrors.error('RPC_TOO_MANY_BYTES', { limit: inFlightBytesOf(this.limits) })
+    }
     this.#lastId = head.id
     const request = new IncomingRequest(this, head)
     this.#active.add(request)
@@ -123,6 +129,7 @@ export class IncomingRequests {
   #finish(request: IncomingRequest, message: Encoded): void {
     this.sendProgress(request)
     this.#active.delete(request.id)
+    this.#bytes -= request.bytes
     this.#streams.delete(request.id)
     try {
       this.outbox.send(message.text, message.parts)

@@ -18,8 +18,9 @@ function codeOf(end: SessionEnd): string {
 }
 
 test('the defaults are those the documentation states', () => {
-  const { messageBytes, depth, inFlight, credit, partialFrameMs, ackMs } = defaultLimits
-  assert.deepEqual([messageBytes, depth, inFlight, credit, partialFrameMs, ackMs], [8 * kib * kib, 64, 1024, 16, 10_000, 5_000])
+  const { messageBytes, depth, inFlight, inFlightBytes, credit, partialFrameMs, ackMs } = defaultLimits
+  assert.deepEqual([messageBytes, inFlightBytes], [8 * kib * kib, 64 * kib * kib])
+  assert.deepEqual([depth, inFlight, credit, partialFrameMs, ackMs], [64, 1024, 16, 10_000, 5_000])
 })
 
 test('a limit that is not a whole number in its range is refused where the session is made', () => {
@@ -143,10 +144,60 @@ for (const kind of kinds) {
     assert.deepEqual(seen, ['first', 'last'])
   })
 
+  test(`over a ${kind}, calls that turn out to be too large before hello do not hold up those behind them`, async () => {
+    await using peer = await rawPeer(kind, { silent: true })
+    const large = Array.from({ length: 20 }, () => peer.session.call('large', 'x'.repeat(300 * kib)))
+    const small = peer.session.call('small', 1)
+    peer.send(['hello', 1, { messageBytes: 256 * kib, depth: 64, inFlight: 1, inFlightBytes: 256 * kib }])
+    for (const one of large) await assert.rejects(one, { code: 'RPC_MESSAGE_TOO_LARGE' })
+    assert.deepEqual(await peer.next(), ['call', 1, 'small', 0, '', '', 1])
+    peer.send(['result', 1])
+    await small
+  })
+
   test(`over a ${kind}, a peer with one call too many in flight ends the session`, async () => {
     await using peer = await rawPeer(kind, { limits: { inFlight: 3 }, handler: { call: forever } })
     for (let id = 1; id <= 4; id++) peer.send(['call', id, 'x', 0, '', ''])
     assert.equal(codeOf(await peer.session.ended), 'RPC_TOO_MANY_CALLS')
+  })
+
+  test(`over a ${kind}, calls wait until what is in flight holds few enough bytes, in their order`, async () => {
+    let held = 0
+    let most = 0
+    const seen: number[] = []
+    await using ends = await link(kind, {
+      farLimits: { messageBytes: 300 * kib, inFlightBytes: 256 * kib },
+      far: {
+        call: async (target, value) => {
+          const bytes = (value as string | Uint8Array).length
+          seen.push(Number(target))
+          most = Math.max(most, (held += bytes))
+          await new Promise(setImmediate)
+          held -= bytes
+        },
+      },
+    })
+    const sizes = [200, 10, 90, 1, 299, 1, 150, 140, 20].map((size) => size * kib)
+    await Promise.all(sizes.map((size, at) => ends.near.call(String(at), at % 2 === 0 ? new Uint8Array(size) : 'x'.repeat(size))))
+    assert.deepEqual(
+      seen,
+      sizes.map((_, at) => at),
+    )
+    assert.ok(most <= 300 * kib, `${String(most)} bytes at once`)
+  })
+
+  test(`over a ${kind}, a peer whose calls in flight hold too many bytes ends the session`, async () => {
+    for (const [value, parts] of [
+      ['x'.repeat(100 * kib), []],
+      [Array.from({ length: 100 * kib }, () => 0), []],
+      [null, [new Uint8Array(100 * kib)]],
+    ] as const) {
+      const limits = { messageBytes: 256 * kib, inFlightBytes: 256 * kib }
+      await using peer = await rawPeer(kind, { limits, handler: { call: forever } })
+      const places = parts.length === 0 ? [] : [[null]]
+      for (let id = 1; id <= 3; id++) peer.sendText(JSON.stringify([['call', id, 'x', 0, '', '', value, ...places]]), parts)
+      assert.equal(codeOf(await peer.session.ended), 'RPC_TOO_MANY_BYTES')
+    }
   })
 
   test(`over a ${kind}, a peer that sends an item without credit ends the session`, async () => {

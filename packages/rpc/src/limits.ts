@@ -6,6 +6,7 @@ export const defaultLimits: SessionLimits = {
   messageBytes: 8 * 1024 * 1024,
   depth: 64,
   inFlight: 1024,
+  inFlightBytes: 64 * 1024 * 1024,
   credit: 16,
   partialFrameMs: 10_000,
   ackMs: 5_000,
@@ -16,13 +17,14 @@ const leastLimits: SessionLimits = {
   messageBytes: 256 * 1024,
   depth: 8,
   inFlight: 1,
+  inFlightBytes: 256 * 1024,
   credit: 1,
   partialFrameMs: 1,
   ackMs: 1,
 }
 
 /** The part of the limits a peer is told. */
-export type PeerLimits = Pick<SessionLimits, 'messageBytes' | 'depth' | 'inFlight'>
+export type PeerLimits = Pick<SessionLimits, 'messageBytes' | 'depth' | 'inFlight' | 'inFlightBytes'>
 
 /** Fills in the defaults. Errors: `RPC_LIMIT_INVALID`. */
 export function withDefaults(given: Partial<SessionLimits> = {}): SessionLimits {
@@ -38,9 +40,15 @@ export function withDefaults(given: Partial<SessionLimits> = {}): SessionLimits 
 /** Reads what the peer said in its `hello`; undefined when it is not legal. */
 export function peerLimits(said: unknown): PeerLimits | undefined {
   if (typeof said !== 'object' || said === null) return undefined
-  const { messageBytes, depth, inFlight } = said as Record<keyof PeerLimits, unknown>
-  if (!isLimit('messageBytes', messageBytes) || !isLimit('depth', depth) || !isLimit('inFlight', inFlight)) return undefined
-  return { messageBytes, depth, inFlight }
+  const { messageBytes, depth, inFlight, inFlightBytes } = said as Record<keyof PeerLimits, unknown>
+  if (!isLimit('messageBytes', messageBytes) || !isLimit('depth', depth)) return undefined
+  if (!isLimit('inFlight', inFlight) || !isLimit('inFlightBytes', inFlightBytes)) return undefined
+  return { messageBytes, depth, inFlight, inFlightBytes }
+}
+
+/** A message alone is always taken, whatever requests in flight may hold together. */
+export function inFlightBytesOf(limits: PeerLimits): number {
+  return Math.max(limits.inFlightBytes, limits.messageBytes)
 }
 
 function isLimit(name: keyof SessionLimits, value: unknown): value is number {

@@ -30,6 +30,8 @@ export abstract class OutgoingRequest implements Write {
   acknowledged = false
   sentAtMs = 0
   id = 0
+  /** What the peer holds for it. */
+  bytes = 0
   protected readonly table: OutgoingRequests
   readonly #options: OutgoingCall
   #text = ''
@@ -55,6 +57,8 @@ export abstract class OutgoingRequest implements Write {
       const head = `${this.table.quotedTarget(this.target)},${String(deadlineAtMs ?? 0)},${quoted(traceId)},${quoted(caller)}`
       this.#text = `${head}${credit}${encoded.text}]`
       this.#parts = encoded.parts
+      this.bytes = this.#text.length
+      for (const part of encoded.parts) this.bytes += part.byteLength
     } catch (error) {
       return this.fail(error as Error)
     }
@@ -65,7 +69,7 @@ export abstract class OutgoingRequest implements Write {
   /** The request's turn has come. */
   write(): void {
     const { table } = this
-    if (this.state !== 'held' || !table.admits) return
+    if (this.state !== 'held' || !table.admits(this)) return
     try {
       for (const part of this.#parts) checkPresent(part)
       checkSize(this.#text, this.#parts, table.peer.messageBytes - headRoomBytes)

@@ -3,7 +3,7 @@ import { closedError } from './closed-error.ts'
 import { decodeError } from './error-json.ts'
 import { rpcErrors } from './errors.ts'
 import { DeadlineTimer } from './deadline-timer.ts'
-import type { PeerLimits } from './limits.ts'
+import { inFlightBytesOf, type PeerLimits } from './limits.ts'
 import { IdTable } from './id-table.ts'
 import { malformed } from './message.ts'
 import type { Outbox } from './outbox.ts'
@@ -24,6 +24,8 @@ export class OutgoingRequests {
   readonly #held = new Set<OutgoingRequest>()
   readonly #deadlines = new DeadlineTimer(() => this.#expire())
   readonly #quotedTargets = new Map<string, string>()
+  #sentBytes = 0
+  #advancing = false
   #lastId = 0
   #closed: { readonly cause: Error | undefined } | undefined
 
@@ -43,9 +45,11 @@ export class OutgoingRequests {
 
   start(request: OutgoingRequest): void {
     if (request.deadlineAtMs !== undefined) this.#deadlines.arm(request.deadlineAtMs)
-    if (this.admits && this.#outbox.writable) return request.write()
+    const { writable } = this.#outbox
+    if (writable && this.admits(request)) return request.write()
     this.#held.add(request)
-    if (this.admits) this.#outbox.enqueue(request)
+    // While the outbox is not writable it keeps the order; afterwards those before this one come first.
+    if (!writable) this.#outbox.enqueue(request)
   }
 
   /** The same few targets are called again and again. */
@@ -63,12 +67,14 @@ export class OutgoingRequests {
     if (this.#held.size > 0) this.#held.delete(request)
     request.id = ++this.#lastId
     this.#sent.add(request)
+    this.#sentBytes += request.bytes
   }
 
   /** A request that was held is not to be sent any more. */
   withdraw(request: OutgoingRequest): void {
     this.#held.delete(request)
     this.#outbox.cancel(request)
+    this.#advance()
   }
 
   send(text: string, parts: readonly Uint8Array[]): void {
@@ -129,9 +135,11 @@ export class OutgoingRequests {
     this.#sent.clear()
   }
 
-  /** Whether the peer takes one more. */
-  get admits(): boolean {
-    return this.#sent.size < this.peer.inFlight
+  /** Whether the peer takes this one now, and none waits before it. */
+  admits(request: OutgoingRequest): boolean {
+    if (this.#held.size > 0 && this.#held.values().next().value !== request) return false
+    if (this.#sent.size === 0) return true
+    return this.#sent.size < this.peer.inFlight && this.#sentBytes + request.bytes <= inFlightBytesOf(this.peer)
   }
 
   #find(id: unknown): OutgoingRequest {
@@ -141,13 +149,22 @@ export class OutgoingRequests {
     return request
   }
 
-  /** The peer owes nothing more: the id is forgotten and the next held request has its turn. */
+  /** The peer owes nothing more: the id is forgotten. */
   #last(request: OutgoingRequest): void {
     this.#sent.delete(request.id)
+    this.#sentBytes -= request.bytes
+    this.#advance()
+  }
+
+  /** Held requests that may go now, go. One that fails instead of being sent comes back here, and the loop goes on. */
+  #advance(): void {
+    if (this.#advancing || this.#closed !== undefined) return
+    this.#advancing = true
     for (const next of this.#held) {
-      if (!this.admits) break
+      if (!this.admits(next)) break
       this.#outbox.enqueue(next)
     }
+    this.#advancing = false
   }
 
   /** Ends what is overdue and answers when to look again. */

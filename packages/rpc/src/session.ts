@@ -90,6 +90,11 @@ export interface SessionLimits {
   readonly depth: number
   /** Requests of the peer in flight here; one more ends the session, so the peer holds further ones. Default 1,024. */
   readonly inFlight: number
+  /**
+   * What the peer's requests in flight may hold here in values and parts, bytes; more end the session, so the peer holds
+   * further ones. One message alone always may. Default 64 MiB, at least 256 KiB.
+   */
+  readonly inFlightBytes: number
   /** Stream items sent ahead of the consumer. Default 16. */
   readonly credit: number
   /** Longest a started frame may stay incomplete, ms; sockets only. Default 10,000. */
