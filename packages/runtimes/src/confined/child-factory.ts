@@ -11,6 +11,7 @@ import { childFlags } from './child-flags.ts'
 import { childShape, permissionsToDrop, spareShape, type ChildShape, type DroppedPermission } from './child-shape.ts'
 import type { ConfinedOptions } from './confined-options.ts'
 import { moduleReads, packageReads } from './package-reads.ts'
+import { PairsAhead } from './pairs-ahead.ts'
 import { makeSlot, type Slot } from './slot.ts'
 
 /** A child from the pool, with its plugin's directories linked into its slot. */
@@ -45,6 +46,7 @@ interface OwnPlace {
 export class ChildFactory implements AsyncDisposable {
   readonly #options: ConfinedOptions & { readonly launcher: string | undefined }
   readonly #spares: SpareBodies<ChildShape, SpareChild>
+  readonly #pairs = new PairsAhead()
   readonly #adapterReads = new Map<string, Promise<readonly string[]>>()
   #prepared: Promise<Prepared> | undefined
 
@@ -57,6 +59,7 @@ export class ChildFactory implements AsyncDisposable {
 
   /** Does ahead what the first start would wait for. Errors are left to that start. */
   async warm(): Promise<void> {
+    this.#pairs.prepare()
     await this.#prepare().catch(() => undefined)
     await this.#spares.fill()
   }
@@ -96,6 +99,7 @@ export class ChildFactory implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#spares[Symbol.asyncDispose]()
+    await this.#pairs[Symbol.asyncDispose]()
     const prepared = await this.#prepared?.catch(() => undefined)
     await prepared?.files[Symbol.asyncDispose]()
   }
@@ -118,7 +122,7 @@ export class ChildFactory implements AsyncDisposable {
   }
 
   async #spawn(shape: ChildShape, own: OwnPlace): Promise<GuestBody> {
-    const { files, reads } = await this.#prepare()
+    const [{ files, reads }, pair] = await Promise.all([this.#prepare(), this.#pairs.take()])
     const flags = childFlags({
       ...shape,
       reads: [...reads, ...own.reads, ...shape.reads],
@@ -127,7 +131,7 @@ export class ChildFactory implements AsyncDisposable {
     const { launcher, output = {} } = this.#options
     const modules: HostModules = { ...this.#options.modules, '@backplane/sdk': files.sdkUrl }
     const boot: ChildBoot = { modules, preload: own.preload, ...(own.slot === undefined ? {} : { slot: own.slot }) }
-    return childBody({ launcher, flags, main: files.main, boot, cwd: own.cwd, output })
+    return childBody({ launcher, flags, main: files.main, boot, cwd: own.cwd, pair, output })
   }
 
   /** What everything in a guest imports from where its host says. */
