@@ -1,10 +1,10 @@
 import { PlatformError } from '@backplane/sdk'
-import { decodeError, encodeError } from './error-json.ts'
+import { decodeError, errorText } from './error-json.ts'
 import { rpcErrors } from './errors.ts'
 import { IncomingBatch } from './incoming-batch.ts'
 import { IncomingRequests } from './incoming-requests.ts'
 import { peerLimits, withDefaults } from './limits.ts'
-import { checkSize, encodeValue, malformed, string, wholeNumber } from './message.ts'
+import { checkSize, encodeValue, malformed, noParts, string, wholeNumber } from './message.ts'
 import { Outbox } from './outbox.ts'
 import { UnaryCall } from './outgoing-call.ts'
 import { OutgoingRequests } from './outgoing-requests.ts'
@@ -178,7 +178,8 @@ class ChannelSession implements Session {
     if (!this.#open) return
     this.#open = false
     const cause = end.kind === 'violated' ? end.error : undefined
-    this.#outbox.control(tell === undefined ? ['goodbye'] : ['goodbye', encodeError(tell)])
+    const why = tell === undefined ? '' : `,${errorText(tell, this.#outbox.peer ?? this.#limits)}`
+    this.#outbox.send(`["goodbye"${why}]`, noParts)
     this.#outbox.close()
     this.#outgoing.close(cause)
     this.#incoming.close(cause)

@@ -63,6 +63,37 @@ for (const kind of kinds) {
     for (const at of thrown.keys()) await assert.rejects(ends.near.call('throw', at), PlatformError)
   })
 
+  test(`over a ${kind}, an error beyond what the other side takes keeps its code and the beginning of its message`, async () => {
+    let details: Record<string, unknown> = {}
+    for (let level = 0; level < 20; level++) details = { details }
+    const errors = [
+      new PlatformError('DISK_GONE', `gone ${'z'.repeat(300_000)}`, { retryable: true }),
+      new PlatformError('DISK_GONE', 'gone deep', { retryable: true, details }),
+    ]
+    const heard: unknown[] = []
+    await using ends = await link(kind, {
+      nearLimits: { messageBytes: 256 * 1024, depth: 10 },
+      near: {
+        call: (_target, _value, { signal }) =>
+          new Promise((resolve) => signal.addEventListener('abort', () => resolve(heard.push(signal.reason)))),
+      },
+      far: { call: (_target, at) => Promise.reject(errors[at as number]) },
+    })
+    for (const at of errors.keys()) {
+      const caught = (await ends.near.call('get', at).catch((error: unknown) => error)) as PlatformError
+      assert.deepEqual([caught.code, caught.retryable, caught.message.slice(0, 5)], ['DISK_GONE', true, 'gone '])
+    }
+    for (const error of errors) {
+      const controller = new AbortController()
+      const answer = ends.far.call('wait', 1, { signal: controller.signal })
+      await ends.far.ping(10_000)
+      controller.abort(error)
+      await assert.rejects(answer, { name: 'AbortError' })
+      await ends.far.ping(10_000)
+    }
+    assert.equal(heard.length, 2)
+  })
+
   test(`over a ${kind}, a result that cannot cross is an error of that call alone`, async () => {
     // oxlint-disable-next-line unicorn/no-thenable -- the point of the test
     const thenable = Object.defineProperty({}, 'then', {

@@ -1,5 +1,7 @@
 import { PlatformError, type PlatformErrorJson } from '@backplane/sdk'
+import { deeperThan } from './control-text.ts'
 import { rpcErrors } from './errors.ts'
+import type { PeerLimits } from './limits.ts'
 
 /** On the wire an error also keeps the two names that programs tell apart by name. */
 interface WireError extends PlatformErrorJson {
@@ -7,8 +9,22 @@ interface WireError extends PlatformErrorJson {
   readonly cause?: WireError
 }
 
-/** Whatever was thrown, as it crosses: code, message, hint, details, and causes. Never throws. */
-export function encodeError(thrown: unknown): WireError {
+/**
+ * The JSON text of whatever was thrown: code, message, hint, details, and causes. When that is more than `peer` takes,
+ * code and the beginning of the message remain. Never throws.
+ */
+export function errorText(thrown: unknown, peer: Pick<PeerLimits, 'messageBytes' | 'depth'>): string {
+  const json = encodeError(thrown)
+  const text = JSON.stringify(json)
+  if (text.length * 3 + headRoomBytes <= peer.messageBytes && !deeperThan(text, peer.depth)) return text
+  const { code, message, retryable } = json
+  return JSON.stringify({ code: code.slice(0, 100), message: message.slice(0, 10_000), retryable })
+}
+
+/** For the kind of the message, its id, and the frame. */
+const headRoomBytes = 100
+
+function encodeError(thrown: unknown): WireError {
   try {
     // The JSON form of a cause is the only public way to get that of an error which is not a PlatformError.
     const json = thrown instanceof PlatformError ? thrown.toJSON() : new PlatformError('', '', { cause: thrown }).toJSON().cause

@@ -1,7 +1,5 @@
 import type { Progress } from '@backplane/sdk'
-import { deeperThan } from './control-text.ts'
-import { encodeError } from './error-json.ts'
-import { rpcErrors } from './errors.ts'
+import { errorText } from './error-json.ts'
 import type { IncomingRequests } from './incoming-requests.ts'
 import { checkSize, encodeValue, noParts, type Encoded } from './message.ts'
 import type { Write } from './outbox.ts'
@@ -74,14 +72,7 @@ export class IncomingRequest implements IncomingCall, Write {
 
   fail(error: unknown): void {
     if (this.finished) return
-    let text = this.#errorText(error)
-    try {
-      checkSize(text, noParts, this.#table.peer.messageBytes)
-      if (deeperThan(text, this.#table.peer.depth + 1)) throw rpcErrors.error('RPC_TOO_DEEP', { limit: this.#table.peer.depth })
-    } catch (unsendable) {
-      text = this.#errorText(unsendable)
-    }
-    this.last({ text, parts: noParts })
+    this.last({ text: `["error",${String(this.id)},${errorText(error, this.#table.peer)}]`, parts: noParts })
   }
 
   /** Undefined when the value cannot cross; the caller has then been told why. */
@@ -95,10 +86,6 @@ export class IncomingRequest implements IncomingCall, Write {
       this.fail(error)
       return undefined
     }
-  }
-
-  #errorText(error: unknown): string {
-    return JSON.stringify(['error', this.id, encodeError(error)])
   }
 
   /** Writes the last message; only then does the request stop counting as in flight. */

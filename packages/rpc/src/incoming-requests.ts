@@ -1,12 +1,12 @@
 import { closedError } from './closed-error.ts'
 import { rpcErrors } from './errors.ts'
-import { decodeError, encodeError } from './error-json.ts'
+import { decodeError, errorText } from './error-json.ts'
 import type { RequestMessage } from './incoming-batch.ts'
 import { IncomingRequest, type RequestHead } from './incoming-request.ts'
 import { IncomingStream } from './incoming-stream.ts'
 import { inFlightBytesOf, type PeerLimits } from './limits.ts'
 import { IdTable } from './id-table.ts'
-import { malformed, type Encoded, wholeNumber } from './message.ts'
+import { malformed, noParts, type Encoded, wholeNumber } from './message.ts'
 import type { Outbox } from './outbox.ts'
 import type { Handler, SessionLimits } from './session.ts'
 
@@ -134,7 +134,7 @@ export class IncomingRequests {
     try {
       this.outbox.send(message.text, message.parts)
     } catch (error) {
-      this.outbox.control(['error', request.id, encodeError(error)])
+      this.outbox.send(`["error",${String(request.id)},${errorText(error, this.peer)}]`, noParts)
     }
   }
 

@@ -1,6 +1,6 @@
 import type { Progress } from '@backplane/sdk'
 import { deeperThan } from './control-text.ts'
-import { abortError, deadlineError, encodeError } from './error-json.ts'
+import { abortError, deadlineError, errorText } from './error-json.ts'
 import { rpcErrors } from './errors.ts'
 import { checkSize, encodeValue, noParts } from './message.ts'
 import { checkPresent } from './value-parts.ts'
@@ -90,7 +90,7 @@ export abstract class OutgoingRequest implements Write {
   /** Ends waiting here; the peer is told, and still owes its last message. */
   abandon(error: Error): void {
     if (this.state === 'sent') {
-      this.table.control(['cancel', this.id, encodeError(error)])
+      this.table.send(`["cancel",${String(this.id)},${errorText(error, this.table.peer)}]`, noParts)
       this.release('abandoned')
       this.failed(error)
     } else {
