@@ -86,7 +86,7 @@ export interface OutgoingCall {
 export interface SessionLimits {
   /** One message with its parts, bytes. Default 8 MiB, at least 256 KiB. */
   readonly messageBytes: number
-  /** Nesting of arrays and objects, scanned before parsing. Default 64, at least 8. */
+  /** Nesting of arrays and objects in one value; in large texts it is counted before they are parsed. Default 64, at least 8. */
   readonly depth: number
   /** Requests of the peer in flight here; one more ends the session, so the peer holds further ones. Default 1,024. */
   readonly inFlight: number
