@@ -48,9 +48,7 @@ export class Catalogue {
     for (const [id, { first, shadowed }] of wanted) {
       const plugin = core.plugins.get(id)
       if (plugin !== undefined) plugin.shadowed = shadowed
-      const known = [plugin?.incoming, plugin?.candidate, plugin?.rejected]
-      const same = known.find((candidate) => candidate !== undefined && isSame(candidate, first))
-      candidates.set(id, same ?? candidateOf(id, first, core))
+      candidates.set(id, sameCandidate(plugin, first) ?? candidateOf(id, first, core))
     }
     const removed = [...core.plugins.values()].filter(({ id, isRemoved }) => !isRemoved && !wanted.has(id))
     for (const plugin of removed) {
@@ -153,6 +151,12 @@ export class Catalogue {
     })
     await Promise.allSettled(wanted.map((plugin) => activate(core, plugin)))
   }
+}
+
+/** The candidate that was made of this very package before. */
+function sameCandidate(plugin: Plugin | undefined, first: Discovered): Candidate | undefined {
+  const known = plugin === undefined ? [] : [plugin.incoming, plugin.candidate, plugin.rejected]
+  return known.find((candidate) => candidate !== undefined && isSame(candidate, first))
 }
 
 function isNotAsWanted({ state, update }: Plugin): boolean {

@@ -30,15 +30,16 @@ export function setState(core: Core, plugin: Plugin, state: PluginState, isNew =
   const failure = 'failure' in state ? state.failure : undefined
   const reason = 'reason' in state ? state.reason : failure?.message
   if (failure !== undefined) core.log.write({ level: 'error', message: `${failure.code}: ${failure.message}`, plugin: plugin.id })
-  core.events.record({
+  const { version } = plugin.candidate
+  const event = {
     type: 'plugin.changed',
     plugin: plugin.id,
-    version: plugin.candidate.version,
+    version,
     from: before,
     to: state.name,
     generation: plugin.generation,
-    ...(reason === undefined ? {} : { reason }),
-  })
+  } as const
+  core.events.record(reason === undefined ? event : { ...event, reason })
 }
 
 /**

@@ -44,29 +44,36 @@ export class Points {
 
   /** Makes what a usable plugin declares reachable. Errors: `POINT_CONFLICT` (nothing is bound). */
   bind(plugin: Plugin): void {
-    this.#refuseTaken(plugin)
-    for (const { table, names } of this.#declared(plugin)) {
-      for (const [name, metadata] of Object.entries(names))
-        table.bindings.set(table.key(plugin.id, name), { plugin, name, metadata })
+    const declared = this.#declared(plugin)
+    refuseTaken(plugin, declared)
+    for (const { table, names } of declared) {
+      for (const name of Object.keys(names)) {
+        table.bindings.set(table.key(plugin.id, name), { plugin, name, metadata: names[name] ?? {} })
+      }
     }
-    this.touch(plugin)
+    this.#touch(plugin, declared)
   }
 
   unbind(plugin: Plugin): void {
-    for (const { table, names } of this.#declared(plugin)) {
+    const declared = this.#declared(plugin)
+    for (const { table, names } of declared) {
       for (const name of Object.keys(names)) {
         const key = table.key(plugin.id, name)
         if (table.bindings.get(key)?.plugin === plugin) table.bindings.delete(key)
       }
     }
-    this.touch(plugin)
+    this.#touch(plugin, declared)
   }
 
-  /** To be told of every change of a plugin's state: whoever watches its points hears of it at the next {@link flush}. */
+  /** To be told of every change of a plugin's state; who watches its points hears of it. */
   touch(plugin: Plugin): void {
+    this.#touch(plugin, this.#declared(plugin))
+  }
+
+  #touch(plugin: Plugin, declared: readonly Declared[]): void {
     if (plugin.usable) this.#unusable.delete(plugin)
     else this.#unusable.add(plugin)
-    for (const { table } of this.#declared(plugin)) {
+    for (const { table } of declared) {
       table.handlers = undefined
       this.#watches.touch(table)
     }
@@ -147,24 +154,24 @@ export class Points {
     }
     return declared
   }
-
-  #refuseTaken(plugin: Plugin): void {
-    for (const { table, names } of this.#declared(plugin)) {
-      if (table.point.kind !== 'provider') continue
-      const point = table.point.id
-      for (const name of Object.keys(names)) {
-        const other = table.bindings.get(name)?.plugin
-        if (other === undefined || other === plugin) continue
-        const parameters = { plugin: plugin.id, other: other.id, point, name }
-        throw kernelErrors.error('POINT_CONFLICT', parameters, { plugin: plugin.id, point })
-      }
-    }
-  }
 }
 
 interface Declared {
   readonly table: PointTable
   readonly names: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+}
+
+function refuseTaken(plugin: Plugin, declared: readonly Declared[]): void {
+  for (const { table, names } of declared) {
+    if (table.point.kind !== 'provider') continue
+    const point = table.point.id
+    for (const name of Object.keys(names)) {
+      const other = table.bindings.get(name)?.plugin
+      if (other === undefined || other === plugin) continue
+      const parameters = { plugin: plugin.id, other: other.id, point, name }
+      throw kernelErrors.error('POINT_CONFLICT', parameters, { plugin: plugin.id, point })
+    }
+  }
 }
 
 function listed({ plugin, name, metadata }: Binding): ListedUser {
