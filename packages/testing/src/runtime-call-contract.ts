@@ -114,6 +114,13 @@ export function runtimeCallRules(make: MakeRuntime): void {
     await subject.line('told to stop: AbortError')
   })
 
+  rule('a call whose deadline has passed ends as late, in the plugin too', async (subject) => {
+    const instance = await subject.start()
+    const deadline = { deadlineAtMs: Date.now() + 500, signal: AbortSignal.timeout(500) }
+    assert.equal((await rejection(instance.call(plain('wait'), null, context(deadline)))).name, 'TimeoutError')
+    await subject.line('told to stop: TimeoutError')
+  })
+
   rule('opened instances are separate, list what they supply, and are gone once closed', async (subject) => {
     const instance = await subject.start()
     const one = await instance.open(counter('open'), { start: 10 }, context({ caller: 'acme/opener' }))

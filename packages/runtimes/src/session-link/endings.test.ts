@@ -168,6 +168,13 @@ describe('a confined plugin', () => {
     )
   })
 
+  test('whose process cannot even be made fails the start with what the system said', async (t) => {
+    const subject = await HostileSubject.make(t, confined({ modules: hostModules, setpriv: '/nowhere/setpriv' }))
+    const error = await rejection(subject.start())
+    assert.equal(error['code'], 'RUNTIME_EXITED')
+    assert.match(error.message, /spawn \/nowhere\/setpriv ENOENT/)
+  })
+
   test('leaves no process when its runtime is disposed, spares included', async (t) => {
     const runtime = confined({ modules: hostModules, pool: { size: 2 } })
     const subject = await HostileSubject.make(t, runtime)
