@@ -110,7 +110,7 @@ export function runtimeCallRules(make: MakeRuntime): void {
     const waiting = rejection(instance.call(plain('wait'), null, context({ signal: controller.signal })))
     await subject.line('waiting')
     controller.abort()
-    assert.equal((await waiting).name === 'AbortError' || (await waiting)['code'] === 'ABORTED', true)
+    assert.equal((await waiting).name, 'AbortError')
     await subject.line('told to stop: AbortError')
   })
 

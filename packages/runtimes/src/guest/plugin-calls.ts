@@ -106,6 +106,7 @@ export class PluginCalls implements Invoker {
 
   /** Stacks do not cross; the plugin's log keeps those of errors that nobody gave a code. */
   #thrown(target: Target, error: unknown): unknown {
+    if (isAbort(error)) return error
     const known = pluginError(error)
     if (known !== error && error instanceof Error && known.code === 'INTERNAL') {
       const { point, method } = target
@@ -128,6 +129,11 @@ export class PluginCalls implements Invoker {
 
 function methodsOf(registered: Registered | undefined): PluginObject | undefined {
   return registered?.kind === 'provider' ? registered.methods : undefined
+}
+
+/** What a signal is aborted with keeps its kind. */
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && (error.name === 'AbortError' || error.name === 'TimeoutError')
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
