@@ -148,165 +148,196 @@ import { ExportResult } from './export.ts';
 /** A cloud, hypervisor or directory whose virtual machines can be listed and exported. Opened once per configured instance. */
 export declare const provider: import("@backplane/sdk").ProviderPoint<{
     /** Throws when the credentials do not work. */
-    readonly validateCredentials: import("@backplane/sdk").Method<null | undefined, null | undefined, "unary">;
-    readonly listVms: import("@backplane/sdk").Method<{
-        name_pattern?: string | undefined;
-        state?: string | undefined;
-        power_state?: string | undefined;
-        tags?: Record<string, string> | undefined;
-        location?: string | undefined;
-        min_memory_mb?: number | undefined;
-        min_cpus?: number | undefined;
-    }, {
-        provider: string;
-        id: string;
-        name: string;
-        state: string;
-        location: string;
-        power_state: string;
-        guest_os: string;
-        memory_mb: number;
-        num_cpus: number;
-        storage_gb: number;
-        ip_addresses: string[];
-        tags: Record<string, string>;
-        metadata: Record<string, unknown>;
-        created_at: string | null;
-        updated_at: string | null;
-    }[], "unary">;
+    readonly validateCredentials: import("@backplane/sdk").Method<z.ZodUnion<[z.ZodNull, z.ZodUndefined]>, z.ZodUnion<[z.ZodNull, z.ZodUndefined]>, "unary">;
+    readonly listVms: import("@backplane/sdk").Method<z.ZodObject<{
+        name_pattern: z.ZodOptional<z.ZodString>;
+        state: z.ZodOptional<z.ZodString>;
+        power_state: z.ZodOptional<z.ZodString>;
+        tags: z.ZodOptional<z.ZodRecord<z.ZodString, z.ZodString>>;
+        location: z.ZodOptional<z.ZodString>;
+        min_memory_mb: z.ZodOptional<z.ZodNumber>;
+        min_cpus: z.ZodOptional<z.ZodNumber>;
+    }, z.core.$strip>, z.ZodArray<z.ZodObject<{
+        provider: z.ZodDefault<z.ZodString>;
+        id: z.ZodString;
+        name: z.ZodString;
+        state: z.ZodDefault<z.ZodString>;
+        location: z.ZodDefault<z.ZodString>;
+        power_state: z.ZodDefault<z.ZodString>;
+        guest_os: z.ZodDefault<z.ZodString>;
+        memory_mb: z.ZodDefault<z.ZodNumber>;
+        num_cpus: z.ZodDefault<z.ZodNumber>;
+        storage_gb: z.ZodDefault<z.ZodNumber>;
+        ip_addresses: z.ZodDefault<z.ZodArray<z.ZodString>>;
+        tags: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodString>>;
+        metadata: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodUnknown>>;
+        created_at: z.ZodDefault<z.ZodNullable<z.ZodString>>;
+        updated_at: z.ZodDefault<z.ZodNullable<z.ZodString>>;
+    }, z.core.$strip>>, "unary">;
     /** Throws an error whose code ends in `_NOT_FOUND` when there is no such machine. */
-    readonly getVm: import("@backplane/sdk").Method<{
-        id: string;
-    }, {
-        provider: string;
-        id: string;
-        name: string;
-        state: string;
-        location: string;
-        power_state: string;
-        guest_os: string;
-        memory_mb: number;
-        num_cpus: number;
-        storage_gb: number;
-        ip_addresses: string[];
-        tags: Record<string, string>;
-        metadata: Record<string, unknown>;
-        created_at: string | null;
-        updated_at: string | null;
-    }, "unary">;
-    readonly searchVms: import("@backplane/sdk").Method<{
-        query: string;
-    }, {
-        provider: string;
-        id: string;
-        name: string;
-        state: string;
-        location: string;
-        power_state: string;
-        guest_os: string;
-        memory_mb: number;
-        num_cpus: number;
-        storage_gb: number;
-        ip_addresses: string[];
-        tags: Record<string, string>;
-        metadata: Record<string, unknown>;
-        created_at: string | null;
-        updated_at: string | null;
-    }[], "unary">;
+    readonly getVm: import("@backplane/sdk").Method<z.ZodObject<{
+        id: z.ZodString;
+    }, z.core.$strip>, z.ZodObject<{
+        provider: z.ZodDefault<z.ZodString>;
+        id: z.ZodString;
+        name: z.ZodString;
+        state: z.ZodDefault<z.ZodString>;
+        location: z.ZodDefault<z.ZodString>;
+        power_state: z.ZodDefault<z.ZodString>;
+        guest_os: z.ZodDefault<z.ZodString>;
+        memory_mb: z.ZodDefault<z.ZodNumber>;
+        num_cpus: z.ZodDefault<z.ZodNumber>;
+        storage_gb: z.ZodDefault<z.ZodNumber>;
+        ip_addresses: z.ZodDefault<z.ZodArray<z.ZodString>>;
+        tags: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodString>>;
+        metadata: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodUnknown>>;
+        created_at: z.ZodDefault<z.ZodNullable<z.ZodString>>;
+        updated_at: z.ZodDefault<z.ZodNullable<z.ZodString>>;
+    }, z.core.$strip>, "unary">;
+    readonly searchVms: import("@backplane/sdk").Method<z.ZodObject<{
+        query: z.ZodString;
+    }, z.core.$strip>, z.ZodArray<z.ZodObject<{
+        provider: z.ZodDefault<z.ZodString>;
+        id: z.ZodString;
+        name: z.ZodString;
+        state: z.ZodDefault<z.ZodString>;
+        location: z.ZodDefault<z.ZodString>;
+        power_state: z.ZodDefault<z.ZodString>;
+        guest_os: z.ZodDefault<z.ZodString>;
+        memory_mb: z.ZodDefault<z.ZodNumber>;
+        num_cpus: z.ZodDefault<z.ZodNumber>;
+        storage_gb: z.ZodDefault<z.ZodNumber>;
+        ip_addresses: z.ZodDefault<z.ZodArray<z.ZodString>>;
+        tags: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodString>>;
+        metadata: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodUnknown>>;
+        created_at: z.ZodDefault<z.ZodNullable<z.ZodString>>;
+        updated_at: z.ZodDefault<z.ZodNullable<z.ZodString>>;
+    }, z.core.$strip>>, "unary">;
     /** Long: the caller's signal is how it ends early. */
-    readonly exportVm: import("@backplane/sdk").Method<{
-        export_id: string;
-        id: string;
-        format: "ova" | "ovf" | "qcow2" | "raw" | "vdi" | "vhd" | "vhdx" | "vmdk";
-        staging_dir: string;
-        include_snapshots?: boolean | undefined;
-        remove_cdrom?: boolean | undefined;
-        metadata?: Record<string, unknown> | undefined;
-    }, {
-        kind: "disk";
-        disk: string;
-        format: "ova" | "ovf" | "qcow2" | "raw" | "vdi" | "vhd" | "vhdx" | "vmdk";
-        source_format?: "ova" | "ovf" | "qcow2" | "raw" | "vdi" | "vhd" | "vhdx" | "vmdk" | undefined;
-        size_bytes: number | null;
-        label?: string | undefined;
-        boot?: boolean | undefined;
-    } | {
-        kind: "bytes";
-        disk: string;
-        offset: number;
-        bytes: Uint8Array<ArrayBuffer>;
-    } | {
-        kind: "hole";
-        disk: string;
-        offset: number;
-        length: number;
-    } | {
-        kind: "file";
-        disk: string;
-        path: string;
-    } | {
-        kind: "vm";
-        name?: string | undefined;
-        cpu?: number | undefined;
-        mem_gb?: number | undefined;
-        firmware?: "bios" | "uefi" | "unknown" | undefined;
-        secureboot?: boolean | undefined;
-        os_hint?: string | undefined;
-        os_version?: string | undefined;
-        nics?: Record<string, unknown>[] | undefined;
-        metadata?: Record<string, unknown> | undefined;
-    } | {
-        kind: "warning";
-        stage: string;
-        message: string;
-    }, "stream">;
+    readonly exportVm: import("@backplane/sdk").Method<z.ZodObject<{
+        export_id: z.ZodString;
+        id: z.ZodString;
+        format: z.ZodEnum<{
+            ova: "ova";
+            ovf: "ovf";
+            qcow2: "qcow2";
+            raw: "raw";
+            vdi: "vdi";
+            vhd: "vhd";
+            vhdx: "vhdx";
+            vmdk: "vmdk";
+        }>;
+        staging_dir: z.ZodString;
+        include_snapshots: z.ZodDefault<z.ZodBoolean>;
+        remove_cdrom: z.ZodDefault<z.ZodBoolean>;
+        metadata: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodUnknown>>;
+    }, z.core.$strip>, z.ZodDiscriminatedUnion<[z.ZodObject<{
+        kind: z.ZodLiteral<"disk">;
+        disk: z.ZodString;
+        format: z.ZodEnum<{
+            ova: "ova";
+            ovf: "ovf";
+            qcow2: "qcow2";
+            raw: "raw";
+            vdi: "vdi";
+            vhd: "vhd";
+            vhdx: "vhdx";
+            vmdk: "vmdk";
+        }>;
+        source_format: z.ZodOptional<z.ZodEnum<{
+            ova: "ova";
+            ovf: "ovf";
+            qcow2: "qcow2";
+            raw: "raw";
+            vdi: "vdi";
+            vhd: "vhd";
+            vhdx: "vhdx";
+            vmdk: "vmdk";
+        }>>;
+        size_bytes: z.ZodNullable<z.ZodNumber>;
+        label: z.ZodOptional<z.ZodString>;
+        boot: z.ZodOptional<z.ZodBoolean>;
+    }, z.core.$strip>, z.ZodObject<{
+        kind: z.ZodLiteral<"bytes">;
+        disk: z.ZodString;
+        offset: z.ZodNumber;
+        bytes: z.ZodInstanceOf<Uint8Array<ArrayBuffer>>;
+    }, z.core.$strip>, z.ZodObject<{
+        kind: z.ZodLiteral<"hole">;
+        disk: z.ZodString;
+        offset: z.ZodNumber;
+        length: z.ZodNumber;
+    }, z.core.$strip>, z.ZodObject<{
+        kind: z.ZodLiteral<"file">;
+        disk: z.ZodString;
+        path: z.ZodString;
+    }, z.core.$strip>, z.ZodObject<{
+        kind: z.ZodLiteral<"vm">;
+        name: z.ZodOptional<z.ZodString>;
+        cpu: z.ZodOptional<z.ZodNumber>;
+        mem_gb: z.ZodOptional<z.ZodNumber>;
+        firmware: z.ZodOptional<z.ZodEnum<{
+            bios: "bios";
+            uefi: "uefi";
+            unknown: "unknown";
+        }>>;
+        secureboot: z.ZodOptional<z.ZodBoolean>;
+        os_hint: z.ZodOptional<z.ZodString>;
+        os_version: z.ZodOptional<z.ZodString>;
+        nics: z.ZodOptional<z.ZodArray<z.ZodRecord<z.ZodString, z.ZodUnknown>>>;
+        metadata: z.ZodOptional<z.ZodRecord<z.ZodString, z.ZodUnknown>>;
+    }, z.core.$strip>, z.ZodObject<{
+        kind: z.ZodLiteral<"warning">;
+        stage: z.ZodString;
+        message: z.ZodString;
+    }, z.core.$strip>], "kind">, "stream">;
     /** Removes what an unfinished export left at the provider (temporary snapshots). Safe to call twice. */
-    readonly cleanupExport: import("@backplane/sdk").Method<{
-        export_id: string;
-    }, null | undefined, "unary"> & {
+    readonly cleanupExport: import("@backplane/sdk").Method<z.ZodObject<{
+        export_id: z.ZodString;
+    }, z.core.$strip>, z.ZodUnion<[z.ZodNull, z.ZodUndefined]>, "unary"> & {
         readonly optional: true;
     };
-    readonly listSnapshots: import("@backplane/sdk").Method<{
-        id: string;
-    }, {
-        id: string;
-        name: string;
-        created_at: string | null;
-        size_gb: number;
-        metadata: Record<string, unknown>;
-    }[], "unary"> & {
+    readonly listSnapshots: import("@backplane/sdk").Method<z.ZodObject<{
+        id: z.ZodString;
+    }, z.core.$strip>, z.ZodArray<z.ZodObject<{
+        id: z.ZodString;
+        name: z.ZodString;
+        created_at: z.ZodDefault<z.ZodNullable<z.ZodString>>;
+        size_gb: z.ZodDefault<z.ZodNumber>;
+        metadata: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodUnknown>>;
+    }, z.core.$strip>>, "unary"> & {
         readonly optional: true;
     };
-    readonly createSnapshot: import("@backplane/sdk").Method<{
-        id: string;
-        name: string;
-    }, {
-        id: string;
-        name: string;
-        created_at: string | null;
-        size_gb: number;
-        metadata: Record<string, unknown>;
-    }, "unary"> & {
+    readonly createSnapshot: import("@backplane/sdk").Method<z.ZodObject<{
+        id: z.ZodString;
+        name: z.ZodString;
+    }, z.core.$strip>, z.ZodObject<{
+        id: z.ZodString;
+        name: z.ZodString;
+        created_at: z.ZodDefault<z.ZodNullable<z.ZodString>>;
+        size_gb: z.ZodDefault<z.ZodNumber>;
+        metadata: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodUnknown>>;
+    }, z.core.$strip>, "unary"> & {
         readonly optional: true;
     };
-    readonly deleteSnapshot: import("@backplane/sdk").Method<{
-        id: string;
-        snapshot_id: string;
-    }, null | undefined, "unary"> & {
+    readonly deleteSnapshot: import("@backplane/sdk").Method<z.ZodObject<{
+        id: z.ZodString;
+        snapshot_id: z.ZodString;
+    }, z.core.$strip>, z.ZodUnion<[z.ZodNull, z.ZodUndefined]>, "unary"> & {
         readonly optional: true;
     };
-}, {
-    type?: string | undefined;
-    endpoint?: string | undefined;
-    host?: string | undefined;
-    port?: number | undefined;
-    username?: string | undefined;
-    password?: string | undefined;
-    region?: string | undefined;
-    insecure?: boolean | undefined;
-    timeout_ms?: number | undefined;
-    metadata?: Record<string, unknown> | undefined;
-}>;
+}, z.ZodObject<{
+    type: z.ZodDefault<z.ZodString>;
+    endpoint: z.ZodOptional<z.ZodString>;
+    host: z.ZodOptional<z.ZodString>;
+    port: z.ZodOptional<z.ZodNumber>;
+    username: z.ZodOptional<z.ZodString>;
+    password: z.ZodOptional<z.ZodString>;
+    region: z.ZodOptional<z.ZodString>;
+    insecure: z.ZodDefault<z.ZodBoolean>;
+    timeout_ms: z.ZodOptional<z.ZodNumber>;
+    metadata: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodUnknown>>;
+}, z.core.$strip>>;
 /** What is about to be exported; a handler may change options or refuse by throwing. */
 export declare const ExportPlan: z.ZodObject<{
     job_id: z.ZodString;

@@ -50,7 +50,10 @@ export interface Kernel extends AsyncDisposable {
      * metrics, attribution. The handle stays valid over updates: each call goes to the generation that serves then; an
      * opened instance stays on its own. Errors of each call: `POINT_UNKNOWN_PROVIDER` with the nearest name,
      * `PLUGIN_UNAVAILABLE` with the record's reason, `CALL_INPUT_INVALID`, `CALL_OUTPUT_INVALID`, `CALL_DEADLINE`,
-     * `CALL_QUEUE_FULL`, `PLUGIN_EXITED`, `CALL_FAILED` (what the plugin threw, with `details.pluginCode`).
+     * `CALL_QUEUE_FULL`, `CALL_METHOD_MISSING`, `PLUGIN_EXITED`, `CALL_FAILED` (what the plugin threw, with
+     * `details.pluginCode`), `CALL_DRAINED` (not finished in the drain time), `KERNEL_STOPPING`; of an opened instance or a
+     * lease also `GENERATION_ENDED`. Cancelled by its signal, a call rejects with the signal's reason. In the `trusted` tier
+     * values are handed over as they are after the schema; they are not copied.
      */
     readonly provider: <P extends ProviderPoint>(point: P, name: string) => ProviderHandle<P>;
     /** What is declared for a point, without starting anything. Sorted by name. */
@@ -220,8 +223,9 @@ export interface Policy {
         readonly origin: 'bundled' | 'external';
     }) => Runtime['tier'];
     /**
-     * Permissions or limits (`exec`, `net:connect` …) that may go without exact enforcement; anything else that the tier
-     * cannot enforce exactly is refused (`POLICY_UNENFORCEABLE`). Recorded and visible.
+     * Permissions or limits that may go without enforcement: `exec`, `net` (for `net:connect`), `limit:memory`, `*`.
+     * Otherwise a permission must be enforced exactly and a limit at least coarsely (`POLICY_UNENFORCEABLE`). `trusted`
+     * promises nothing and `contained` only limits, so choosing them is the waiver of the rest. Recorded and visible.
      */
     readonly waive?: (record: {
         readonly id: string;
@@ -577,9 +581,25 @@ export interface Target {
     /** An opened instance, from `open`. */
     readonly instance?: number;
 }
+/**
+ * The part of an `AbortSignal` that is enough to pass a call's end on; it keeps one listener. Making a signal and
+ * listening to it costs as much as the rest of a small call.
+ */
+export interface Cancellation {
+    readonly aborted: boolean;
+    readonly reason: unknown;
+    readonly addEventListener: (type: 'abort', listener: CancellationListener) => void;
+    readonly removeEventListener: (type: 'abort', listener: CancellationListener) => void;
+}
+/** Told when a {@link Cancellation} is aborted. */
+export interface CancellationListener {
+    readonly handleEvent: () => void;
+}
 /** What goes with one call, whichever way it crosses. */
 export interface CallContext {
     readonly signal: AbortSignal;
+    /** The same end as `signal`, for a runtime that only passes it on. */
+    readonly cancellation?: Cancellation | undefined;
     readonly deadlineAtMs: number | undefined;
     readonly traceId: string;
     readonly caller: string;
@@ -798,14 +818,14 @@ declare const specs: {
         readonly hint: 'Disable one of {plugin} and {other}, or rename what it provides.';
     };
     readonly POINT_UNDECLARED: {
-        readonly message: '{plugin} registered {point} "{name}", which its manifest does not declare';
+        readonly message: '{plugin} registered {point} "{name}", which its manifest does not declare{suggestion}';
         readonly status: 422;
         readonly exit: 65;
         readonly retryable: false;
         readonly hint: 'Declare "{name}" under contributes["{point}"] in the manifest.';
     };
     readonly POINT_NOT_PROVIDED: {
-        readonly message: '{plugin} declares {point} "{name}" but its setup did not register it';
+        readonly message: '{plugin} declares {point} "{name}" but its setup did not register it{suggestion}';
         readonly status: 422;
         readonly exit: 65;
         readonly retryable: false;
@@ -869,7 +889,7 @@ declare const specs: {
     };
     readonly CONFIG_INVALID: {
         readonly message: '{from}: {path} {problem}';
-        readonly status: 422;
+        readonly status: 500;
         readonly exit: 78;
         readonly retryable: false;
         readonly hint: 'Correct {path} in {from}.';

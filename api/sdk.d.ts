@@ -159,6 +159,7 @@ export interface State {
 import type { Call, CallOptions } from './call.ts';
 import { type InputOf, type OutputOf, type Schema } from './standard-schema.ts';
 type Varies = any;
+type AnySchema = Schema<Varies, Varies>;
 /**
  * A point is a typed, versioned place that a host declares and plugins fill. It is a value: host and plugin import the
  * same constant. Across a process boundary only `id` and method names travel, so two copies of a point are the same.
@@ -196,11 +197,12 @@ export interface HookPoint<Value = Varies, Answer = Varies> extends PointCommon 
     readonly emitters?: 'host' | 'plugins';
 }
 /** One method of a provider. `unary` answers once; `stream` answers with an async iterable. */
-export interface Method<In = Varies, Out = Varies, Kind extends 'unary' | 'stream' = 'unary' | 'stream'> {
+export interface Method<I extends Schema = AnySchema, O extends Schema = AnySchema, Kind extends 'unary' | 'stream' = 'unary' | 'stream'> {
     readonly kind: Kind;
-    readonly input: Schema<In, unknown>;
-    /** For a stream: the schema of each item. */
-    readonly output: Schema<unknown, Out>;
+    /** The caller gives its input type; the plugin receives its output type, with defaults filled in. */
+    readonly input: I;
+    /** The plugin gives its input type; the caller receives its output type. For a stream: the schema of each item. */
+    readonly output: O;
     /** A plugin may leave it out; callers ask `client.has(name)`. */
     readonly optional: boolean;
     /** Longest one call may take, ms (for a stream: until it ends). Undefined: the kernel's default. */
@@ -209,10 +211,10 @@ export interface Method<In = Varies, Out = Varies, Kind extends 'unary' | 'strea
 /** The methods of a provider by name. */
 export type Methods = Readonly<Record<string, Method>>;
 /** A place for named implementations. With `open`, an implementation is opened many times, each instance separate. */
-export interface ProviderPoint<M extends Methods = Methods, Options = Varies> extends PointCommon {
+export interface ProviderPoint<M extends Methods = Methods, Open extends Schema | undefined = AnySchema | undefined> extends PointCommon {
     readonly kind: 'provider';
     readonly methods: M;
-    readonly open: Schema<Options, unknown> | undefined;
+    readonly open: Open;
 }
 /** A place for values, validated by a schema: command metadata, UI panels, resource schemas. */
 export interface DataPoint<Value = Varies> extends PointCommon {
@@ -228,13 +230,13 @@ export declare function optional<T extends Method>(method: T): T & {
     readonly optional: true;
 };
 /** A method that answers once. */
-export declare function unary<I extends Schema, O extends Schema>(input: I, output: O, options?: MethodOptions): Method<InputOf<I>, OutputOf<O>, 'unary'>;
+export declare function unary<I extends Schema, O extends Schema>(input: I, output: O, options?: MethodOptions): Method<I, O, 'unary'>;
 /**
  * A method that answers with many items. Items are delivered in order; the producer is held back when the consumer does
  * not read. An item may carry bytes as itself or as one of its direct members (`Uint8Array`); they travel uncopied where
  * the channel allows, so the producer must not touch them afterwards.
  */
-export declare function stream<I extends Schema, O extends Schema>(input: I, item: O, options?: MethodOptions): Method<InputOf<I>, OutputOf<O>, 'stream'>;
+export declare function stream<I extends Schema, O extends Schema>(input: I, item: O, options?: MethodOptions): Method<I, O, 'stream'>;
 /** Options of {@link defineHook}. */
 export interface HookOptions<V extends Schema, A extends Schema> extends Omit<PointCommon, 'id'> {
     readonly strategy: HookStrategy;
@@ -248,12 +250,12 @@ export interface HookOptions<V extends Schema, A extends Schema> extends Omit<Po
 /** Declares a hook. */
 export declare function defineHook<V extends Schema, A extends Schema = Schema>(id: string, options: HookOptions<V, A>): HookPoint<OutputOf<V>, OutputOf<A>>;
 /** Options of {@link defineProvider}. */
-export interface ProviderOptions<O extends Schema> extends Omit<PointCommon, 'id'> {
+export interface ProviderOptions<Open extends Schema | undefined> extends Omit<PointCommon, 'id'> {
     /** The options an instance is opened with. Absent: the implementation is used directly. */
-    readonly open?: O;
+    readonly open?: Open;
 }
 /** Declares a place for named implementations with the given methods. */
-export declare function defineProvider<const M extends Methods, O extends Schema = never>(id: string, methods: M, options?: ProviderOptions<O>): ProviderPoint<M, [O] extends [never] ? undefined : InputOf<O>>;
+export declare function defineProvider<const M extends Methods, Open extends Schema | undefined = undefined>(id: string, methods: M, options?: ProviderOptions<Open>): ProviderPoint<M, Open>;
 /** Declares a place for values. */
 export declare function defineData<V extends Schema>(id: string, value: V, options?: Omit<PointCommon, 'id'>): DataPoint<OutputOf<V>>;
 /** What a `veto` handler answers: nothing to agree, or the reason to refuse. */
@@ -273,15 +275,15 @@ type OptionalNames<M extends Methods> = {
     [K in keyof M]: M[K]['optional'] extends true ? K : never;
 }[keyof M];
 type RequiredNames<M extends Methods> = Exclude<keyof M, OptionalNames<M>>;
-type Implemented<T extends Method> = T extends Method<infer I, infer O, infer K> ? K extends 'stream' ? (value: I, call: Call) => AsyncIterable<O> : (value: I, call: Call) => O | Promise<O> : never;
+type Implemented<T extends Method> = T extends Method<infer I, infer O, infer K> ? K extends 'stream' ? (value: OutputOf<I>, call: Call) => AsyncIterable<InputOf<O>> : (value: OutputOf<I>, call: Call) => InputOf<O> | Promise<InputOf<O>> : never;
 /** An opened instance may free what it holds when the host closes it. */
 export type OpenedImplementation<P extends ProviderPoint> = Implementation<P> & {
     readonly close?: () => void | Promise<void>;
 };
 /** What `scope.provide` takes: the methods, or a way to open them with options. */
-export type Provided<P extends ProviderPoint> = P extends ProviderPoint<Methods, infer O> ? [O] extends [undefined] ? Implementation<P> : {
-    readonly open: (options: O, call: Call) => OpenedImplementation<P> | Promise<OpenedImplementation<P>>;
-} : never;
+export type Provided<P extends ProviderPoint> = P extends ProviderPoint<Methods, infer O> ? [O] extends [Schema] ? {
+    readonly open: (options: OutputOf<O>, call: Call) => OpenedImplementation<P> | Promise<OpenedImplementation<P>>;
+} : Implementation<P> : never;
 /**
  * How a provider is called. A closed object with exactly the declared methods: it is never a thenable, so returning it
  * from an async function is safe.
@@ -292,13 +294,13 @@ export type Client<P extends ProviderPoint> = P extends ProviderPoint<infer M> ?
     /** Whether the plugin supplies an optional method. */
     readonly has: (method: keyof M & string) => boolean;
 } : never;
-type Called<T extends Method> = T extends Method<infer I, infer O, infer K> ? K extends 'stream' ? (value: I, options?: CallOptions) => AsyncIterable<O> : (value: I, options?: CallOptions) => Promise<O> : never;
+type Called<T extends Method> = T extends Method<infer I, infer O, infer K> ? K extends 'stream' ? (value: InputOf<I>, options?: CallOptions) => AsyncIterable<OutputOf<O>> : (value: InputOf<I>, options?: CallOptions) => Promise<OutputOf<O>> : never;
 /** A client of one opened instance; dispose it to close the instance. */
 export type OpenedClient<P extends ProviderPoint> = Client<P> & AsyncDisposable;
 /** What one gets for a provider: the client, or for a point with `open` the way to open one. */
-export type ProviderHandle<P extends ProviderPoint> = P extends ProviderPoint<Methods, infer O> ? [O] extends [undefined] ? Client<P> : {
-    readonly open: (options: O, callOptions?: CallOptions) => Promise<OpenedClient<P>>;
-} : never;
+export type ProviderHandle<P extends ProviderPoint> = P extends ProviderPoint<Methods, infer O> ? [O] extends [Schema] ? {
+    readonly open: (options: InputOf<O>, callOptions?: CallOptions) => Promise<OpenedClient<P>>;
+} : Client<P> : never;
 export {};
 
 // standard-schema.d.ts

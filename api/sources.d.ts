@@ -6,8 +6,6 @@ export type { Dialect, DialectCandidate, DialectPackage } from './dialect.ts';
 export { directory, type DirectoryOptions } from './directory.ts';
 export { sourceErrors, type SourceErrorCode } from './errors.ts';
 export { defaultPackageLimits, type PackageLimits } from './limits.ts';
-export { PackageStore } from './package-store.ts';
-export { treeDigest, type PackageTree, type TreeFile } from './read-tree.ts';
 
 // bundled.d.ts
 import type { Source } from '@backplane/kernel';
@@ -22,7 +20,7 @@ export type BundledItem = {
 };
 /** How bundled folders are staged. */
 export interface BundledOptions {
-    /** Where staged packages are kept; needed when an item is a folder. May be shared with other sources. */
+    /** Directory of the store that packages are staged into, as in `directory()`; needed when an item is a folder. */
     readonly store?: string;
     readonly limits?: Partial<PackageLimits>;
     /** Globs, relative to the folder, of what is no part of the package. */
@@ -86,7 +84,10 @@ import type { Dialect } from './dialect.ts';
 import { type PackageLimits } from './limits.ts';
 /** How plugin directories are read. */
 export interface DirectoryOptions {
-    /** Where staged packages are kept; see `PackageStore`. May be shared with other sources. */
+    /**
+     * Directory of the content-addressed store that packages are staged into, mode 0700; may be shared with other sources
+     * and processes. Whoever may write to it decides what runs.
+     */
     readonly store: string;
     /** Offer `watch`. Default true. */
     readonly watch?: boolean;
@@ -222,93 +223,3 @@ export type SourceErrorCode = keyof typeof specs;
 /** What can go wrong between a place that holds packages and the store they are loaded from. */
 export declare const sourceErrors: ErrorCatalogue<SourceErrorCode>;
 export {};
-
-// package-store.d.ts
-import { type PackageTree } from './read-tree.ts';
-/**
- * Packages by what is in them: `<directory>/sha256-<digest>/`, read-only, never written again. An entry comes into
- * being by one rename after its bytes are on the disk: whenever the host is killed, an entry is whole or not there.
- * Whoever may write to the directory decides what plugins run, so it belongs to the host alone (0700).
- */
-export declare class PackageStore {
-    #private;
-    readonly directory: string;
-    constructor(directory: string);
-    /**
-     * The folder that holds exactly `tree`. An entry already there is hashed again before it is used; one that no longer
-     * is what its name says is replaced. Errors: `SOURCE_STORE_UNSAFE`, `SOURCE_STORE_FAILED`.
-     */
-    put(tree: PackageTree, signal: AbortSignal): Promise<string>;
-}
-
-// read-tree.d.ts
-import type { TreeLook } from './tree-look.ts';
-/** One file of a package with its bytes. */
-export interface TreeFile {
-    readonly path: string;
-    readonly executable: boolean;
-    readonly bytes: Uint8Array;
-}
-/** A package in memory (at most the limits allow) and the digest of exactly these bytes. */
-export interface PackageTree {
-    readonly files: readonly TreeFile[];
-    /** `sha256:` and 64 hexadecimal digits; see {@link treeDigest}. */
-    readonly digest: string;
-}
-/**
- * Reads every file a look saw, and only what it saw: links are not followed, and a file that differs from the look
- * before, during or after reading is `SOURCE_CHANGED`. Errors: also `SOURCE_TOO_LARGE`, `SOURCE_UNSAFE_ENTRY`.
- */
-export declare function readTree(look: TreeLook, signal: AbortSignal): Promise<PackageTree>;
-/**
- * The digest of a package: SHA-256 over the line `backplane-tree-1\n` and then, for each file in the order of its
- * path's UTF-8 bytes, `<x or -> <size in bytes> <SHA-256 of the bytes, hexadecimal> <path>` and a NUL. `x` means that
- * the owner may execute the file. Folders count only through the files in them.
- */
-export declare function treeDigest(files: readonly TreeFile[]): string;
-
-// tree-look.d.ts
-import { type Stats } from 'node:fs';
-import type { PackageLimits } from './limits.ts';
-/** One file of a package, or something that must not be in one, as a stat saw it. */
-export interface SeenEntry {
-    /** Relative to the package, `/` between folders. */
-    readonly path: string;
-    readonly kind: EntryKind;
-    readonly sizeBytes: number;
-    readonly executable: boolean;
-    readonly inode: number;
-    readonly modifiedMs: number;
-    readonly changedMs: number;
-}
-/** Only `file` may be in a package. */
-export type EntryKind = 'file' | 'link' | 'special' | 'set-id' | 'unreadable';
-/** What one stat pass over a package saw; nothing was opened. */
-export interface TreeLook {
-    /** Absolute: the folder the entries are relative to. */
-    readonly root: string;
-    readonly entries: readonly SeenEntry[];
-    /** Folders of the package, absolute, its own included; none for a single file. */
-    readonly folders: readonly string[];
-    readonly totalBytes: number;
-    /** The limit that was exceeded; the look stopped there. */
-    readonly exceeded: string | undefined;
-    /** When anything in it last changed according to the file system, ms since the epoch. */
-    readonly changedMs: number;
-    /** Over path, kind, mode, size, modification time, change time and inode of every entry. */
-    readonly fingerprint: string;
-}
-/** How to look. */
-export interface LookOptions {
-    readonly limits: PackageLimits;
-    /** Globs relative to the package that are not part of it. */
-    readonly ignore: readonly string[];
-    /** Default: reads the folder. */
-    readonly names?: (path: string, stats: Stats) => readonly string[];
-}
-/** Looks at a package: a folder, or a single file. Undefined when it is not there (any more). */
-export declare function lookAtPackage(path: string, kind: 'folder' | 'file', options: LookOptions): TreeLook | undefined;
-/** Looks at the package in a folder whose stat is known. */
-export declare function lookAtFolder(path: string, stats: Stats, options: LookOptions): TreeLook;
-/** Looks at the package that is one file whose stat is known. */
-export declare function lookAtFile(path: string, stats: Stats, options: LookOptions): TreeLook;

@@ -1,4 +1,5 @@
 import { rpcErrors } from './errors.ts'
+import { markReceived } from './own-bytes.ts'
 import { partsPerMessage } from './value-parts.ts'
 
 /*
@@ -126,6 +127,7 @@ export class FrameReader {
       at += length
     }
     if (at !== body.length) throw malformed('its lengths do not add up')
+    if (!borrowed && count === 1) markReceived(body.buffer)
     this.#frames++
     this.#listener(textOf(body.subarray(head, head + control)), sections)
   }

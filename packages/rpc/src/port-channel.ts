@@ -1,9 +1,9 @@
 // oxlint-disable unicorn/require-post-message-target-origin -- a port has no origin
 import type { PlatformError } from '@backplane/sdk'
-import { isMarkedAsUntransferable } from 'node:worker_threads'
 import type { MessagePort } from 'node:worker_threads'
 import { Batch } from './batch.ts'
 import { rpcErrors } from './errors.ts'
+import { isWhole } from './own-bytes.ts'
 import type { Channel, ChannelListener, SessionLimits } from './session.ts'
 import { partsPerMessage } from './value-parts.ts'
 import { Waiters } from './waiters.ts'
@@ -156,12 +156,6 @@ function ownBuffers(parts: readonly Uint8Array[]): Uint8Array[] {
 
 function bufferOf(part: Uint8Array): ArrayBuffer {
   return part.buffer as ArrayBuffer
-}
-
-function isWhole(part: Uint8Array): boolean {
-  const { buffer } = part
-  if (part.constructor !== Uint8Array || part.byteLength !== buffer.byteLength) return false
-  return buffer instanceof ArrayBuffer && !buffer.resizable && !isMarkedAsUntransferable(buffer)
 }
 
 function isOwnBytes(part: unknown): part is Uint8Array {

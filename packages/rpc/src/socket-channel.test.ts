@@ -5,7 +5,7 @@ import type { Socket } from 'node:net'
 import { test } from 'node:test'
 import { closed, handlerOf, hello, until } from './fixtures/ends.ts'
 import { encodeFrame, FrameReader } from './frame.ts'
-import { createSession, descriptorChannel, socketChannel, socketPair, type Channel } from './index.ts'
+import { createSession, descriptorChannel, releaseBytes, socketChannel, socketPair, type Channel } from './index.ts'
 
 const mib = 1024 * 1024
 const script = new URL('./fixtures/echo-child.ts', import.meta.url).pathname
@@ -48,6 +48,19 @@ for (const [way, start] of Object.entries(ways)) {
     assert.equal(items, 20)
     await session[Symbol.asyncDispose]()
     assert.deepEqual(await once(child, 'exit'), [0, null])
+  })
+
+  test(`large bytes belong to whoever they were handed to, over ${way}`, async () => {
+    const { child, channel } = await start()
+    await using session = createSession(channel, { handler: handlerOf() })
+    const items = session.stream('same', 2)[Symbol.asyncIterator]()
+    const first = await items.next()
+    assert.ok(first.value instanceof Uint8Array && first.value.length === mib)
+    await assert.rejects(items.next(), { code: 'RPC_VALUE_UNSUPPORTED' })
+    releaseBytes(first.value)
+    assert.equal(first.value.length, 0)
+    await session[Symbol.asyncDispose]()
+    await once(child, 'exit')
   })
 
   test(`a killed child is a lost session over ${way}`, async () => {
@@ -128,4 +141,10 @@ test('the calls of one tick leave as one frame', async () => {
   await until(() => batches.length === 2)
   assert.equal(batches[1], 30)
   far.destroy()
+})
+
+test('bytes that did not arrive in a message are not released', () => {
+  const own = new Uint8Array(mib)
+  releaseBytes(own)
+  assert.equal(own.length, mib)
 })

@@ -3,6 +3,7 @@ import type { PlatformError } from '@backplane/sdk'
 import { Batch } from './batch.ts'
 import { rpcErrors } from './errors.ts'
 import { encodeFrame, FrameReader } from './frame.ts'
+import { free, takeOver } from './own-bytes.ts'
 import type { Channel, ChannelListener, SessionLimits } from './session.ts'
 import { Waiters } from './waiters.ts'
 
@@ -23,21 +24,26 @@ export function socketChannel(socket: Socket): Channel {
   return new SocketChannel((read) => socket.on('data', read))
 }
 
-/** The channel over an inherited descriptor: the child's end. Opened when the session is made. */
+/**
+ * The channel over an inherited descriptor: the child's end. Opened when the session is made. Large parts it sends are
+ * taken over, as a port takes them, and freed once they are written.
+ */
 export function descriptorChannel(fd: number): Channel {
-  return new SocketChannel((read) => {
+  const open: OpenSocket = (read) => {
     const buffer = Buffer.allocUnsafeSlow(readBufferBytes)
     const callback = (length: number): true => {
       read(buffer.subarray(0, length))
       return true
     }
     return new Socket({ fd, readable: true, writable: true, onread: { buffer, callback } })
-  })
+  }
+  return new SocketChannel(open, { takesOver: true })
 }
 
 /** Frames over a socket. */
 export class SocketChannel implements Channel {
   readonly #open: OpenSocket
+  readonly #takesOver: boolean
   readonly #batch = new Batch((text, parts) => this.#write(text, parts))
   readonly #drained = new Waiters()
   readonly #gone = Promise.withResolvers<void>()
@@ -49,8 +55,9 @@ export class SocketChannel implements Channel {
   #partialTimer: NodeJS.Timeout | undefined
   #partialFrameMs = 0
 
-  constructor(open: OpenSocket) {
+  constructor(open: OpenSocket, { takesOver = false }: { readonly takesOver?: boolean } = {}) {
     this.#open = open
+    this.#takesOver = takesOver
   }
 
   receive(listener: ChannelListener, limits: SessionLimits): void {
@@ -126,8 +133,16 @@ export class SocketChannel implements Channel {
     }
     socket.cork()
     socket.write(head)
-    for (const part of parts) if (part.byteLength > 0) socket.write(part, this.#written)
+    for (const part of parts) if (part.byteLength > 0) this.#writePart(socket, part)
     socket.uncork()
+  }
+
+  #writePart(socket: Socket, part: Uint8Array): void {
+    const own = this.#takesOver ? takeOver(part) : part
+    socket.write(own, () => {
+      if (own !== part) free(own)
+      this.#written()
+    })
   }
 
   /** Earlier than `drain`, which waits until nothing at all is queued. */

@@ -1,3 +1,4 @@
+export { releaseBytes } from '@backplane/rpc'
 export { runtimeErrors, type RuntimeErrorCode } from './errors.ts'
 export type { HostModules } from './guest/module-map.ts'
 export { contained } from './contained/contained.ts'

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { releaseBytes } from '@backplane/runtimes'
 import type { ExportItem } from '@hypersdk/points'
 import type { BlockPool } from './block-pool.ts'
 import { DiskFile } from './disk-file.ts'
@@ -101,8 +102,12 @@ export class DiskReceiver implements AsyncDisposable {
   async #piece(item: ItemOf<'bytes'> | ItemOf<'hole'>): Promise<void> {
     const disk = this.#rules.piece(item)
     const file = await this.#fileOf(disk)
-    if (item.kind === 'hole') await file.input.zeros(item.length)
-    else await file.input.append(item.bytes)
+    if (item.kind === 'hole') {
+      await file.input.zeros(item.length)
+    } else {
+      await file.input.append(item.bytes)
+      releaseBytes(item.bytes)
+    }
     if (disk.received === disk.declared.size_bytes) await this.#finishOpen()
   }
 
