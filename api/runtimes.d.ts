@@ -158,6 +158,11 @@ export interface ContainedOptions {
         readonly size: number;
         readonly memoryMiB?: number;
     };
+    /**
+     * Longest a plugin's event loop may stand still once a call to it was cancelled or ran out of time, ms; then it is
+     * ended. Default 10,000.
+     */
+    readonly hangMs?: number;
     /** How much of what a plugin prints is taken. */
     readonly output?: Partial<OutputLimits>;
     /** Parent of the tier's own temporary directory. Default: the system's. */
@@ -234,6 +239,11 @@ export interface ConfinedOptions {
      * Default: where it is found. `enforces` says whether it is there, as `limit:lifetime`.
      */
     readonly setpriv?: string | false;
+    /**
+     * Longest a plugin's event loop may stand still once a call to it was cancelled or ran out of time, ms; then it is
+     * ended. Default 10,000.
+     */
+    readonly hangMs?: number;
     /** How much of what a plugin prints is taken. */
     readonly output?: Partial<OutputLimits>;
     /** Parent of the tier's own temporary directory. Default: the system's. */

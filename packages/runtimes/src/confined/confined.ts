@@ -25,7 +25,7 @@ export function confined(options: ConfinedOptions = {}): PooledRuntime {
     tier: 'confined',
     enforces: (grants) => confinedEnforcement(grants, launcher),
     launch: async (request, host, signal) =>
-      startOverSession('confined', await place(factory, request, launcher), request, { host, signal }),
+      startOverSession('confined', await place(factory, request, launcher), request, { host, signal, hangMs: options.hangMs }),
     [Symbol.asyncDispose]: () => factory[Symbol.asyncDispose](),
   })
   return { ...runtime, warm: () => factory.warm() }

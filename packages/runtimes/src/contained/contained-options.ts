@@ -7,6 +7,11 @@ export interface ContainedOptions {
   readonly modules?: HostModules
   /** Threads started ahead. Default 0. Only plugins with exactly `memoryMiB` (default 256) as limit find one. */
   readonly pool?: { readonly size: number; readonly memoryMiB?: number }
+  /**
+   * Longest a plugin's event loop may stand still once a call to it was cancelled or ran out of time, ms; then it is
+   * ended. Default 10,000.
+   */
+  readonly hangMs?: number
   /** How much of what a plugin prints is taken. */
   readonly output?: Partial<OutputLimits>
   /** Parent of the tier's own temporary directory. Default: the system's. */

@@ -22,7 +22,7 @@ export function contained(options: ContainedOptions = {}): PooledRuntime {
     tier: 'contained',
     enforces: () => enforcement,
     launch: async (request, host, signal) =>
-      startOverSession('contained', await factory.place(request), request, { host, signal }),
+      startOverSession('contained', await factory.place(request), request, { host, signal, hangMs: options.hangMs }),
     [Symbol.asyncDispose]: () => factory[Symbol.asyncDispose](),
   })
   return { ...runtime, warm: () => factory.warm() }

@@ -13,9 +13,9 @@ for (const [tier, make] of [
   ['confined', confined],
 ] as const) {
   describe(`a ${tier} plugin that does not behave`, () => {
-    const rule = (title: string, check: (subject: HostileSubject) => Promise<void>): void => {
+    const rule = (title: string, check: (subject: HostileSubject) => Promise<void>, hangMs = 60_000): void => {
       test(title, { timeout: 60_000 }, async (t: TestContext) =>
-        check(await HostileSubject.make(t, make({ modules: hostModules }))),
+        check(await HostileSubject.make(t, make({ modules: hostModules, hangMs }))),
       )
     }
 
@@ -34,6 +34,18 @@ for (const [tier, make] of [
         assert.deepEqual(messages(subject, 'did not stop'), ['did not stop within 100 ms and is killed'])
       })
     }
+
+    rule('and runs in a loop after its call was cancelled is ended, so that the next call finds a new one', loopsAfterCancel, 50)
+
+    rule('and whose call is cancelled while its event loop runs goes on', async (subject) => {
+      const instance = await subject.start()
+      const controller = new AbortController()
+      const call = rejection(subject.attack(instance, 'never', {}, controller.signal))
+      controller.abort()
+      assert.equal((await call).name, 'AbortError')
+      await instance.ping(20_000)
+      assert.deepEqual(await subject.attack(instance, 'large', { bytes: 3 }), { value: 'zzz' })
+    })
 
     rule('and loops in its setup fails the start at its deadline, and is killed', async (subject) => {
       const error = await rejection(subject.start({ config: { loopInSetup: true }, readyMs: 1_000 }))
@@ -185,6 +197,22 @@ describe('a confined plugin', () => {
     assert.deepEqual(await childrenOf(process.pid), [])
   })
 })
+
+async function loopsAfterCancel(subject: HostileSubject): Promise<void> {
+  const instance = await subject.start()
+  const controller = new AbortController()
+  const call = rejection(subject.attack(instance, 'loop', {}, controller.signal))
+  await instance.ping(200).catch(() => undefined)
+  const other = rejection(subject.attack(instance, 'large', { bytes: 3 }))
+  controller.abort()
+  assert.equal((await call).name, 'AbortError')
+  assert.deepEqual((await other)['code'], 'RUNTIME_EXITED')
+  const cause = await instance.exited
+  assert.equal(
+    cause.kind === 'hang' ? cause.detail : cause.kind,
+    'its event loop stood still for 50 ms after a call was given up',
+  )
+}
 
 /** Runs an attack that ends the plugin; answers what its caller got, and why it ended. */
 async function ended(

@@ -3,6 +3,7 @@ import { isSessionClosed, type Session, type SessionEnd } from '@backplane/rpc'
 import type { Directories, Tier } from '@backplane/sdk'
 import { exitedError } from './exited-error.ts'
 import type { GuestBody } from './guest-body.ts'
+import { eventLoopRuns } from './event-loop-runs.ts'
 import { invokerOverSession } from './invoker-over-session.ts'
 import { settledWithin } from './settled-within.ts'
 
@@ -18,6 +19,8 @@ export interface SessionInstanceParts {
   readonly body: GuestBody
   readonly session: Session
   readonly directories: Directories
+  /** Longest its event loop may stand still once a call was given up, ms. Default 10,000. */
+  readonly hangMs?: number | undefined
 }
 
 /** One generation behind a session. It owns the session and the body: both end together, whichever ends first. */
@@ -31,33 +34,37 @@ export class SessionInstance implements Instance {
   readonly #body: GuestBody
   readonly #session: Session
   readonly #invoker: Invoker
+  readonly #hangMs: number
   #stopping: Promise<void> | undefined
+  #probing = false
+  #hang: string | undefined
 
-  constructor({ tier, plugin, body, session, directories }: SessionInstanceParts) {
+  constructor({ tier, plugin, body, session, directories, hangMs = 10_000 }: SessionInstanceParts) {
     this.tier = tier
     this.pid = body.pid
     this.directories = directories
     this.#plugin = plugin
     this.#body = body
     this.#session = session
+    this.#hangMs = hangMs
     this.#invoker = invokerOverSession(session)
     this.exited = this.#watch()
   }
 
   call(target: Target, value: unknown, context: CallContext): Promise<unknown> {
-    return this.#invoker.call(target, value, context).catch(this.#explain)
+    return this.#invoker.call(target, value, context).catch((error: unknown) => this.#failed(error, context))
   }
 
   async *stream(target: Target, value: unknown, context: CallContext): AsyncGenerator {
     try {
       yield* this.#invoker.stream(target, value, context)
     } catch (error) {
-      await this.#explain(error)
+      await this.#failed(error, context)
     }
   }
 
   open(target: Target, options: unknown, context: CallContext): Promise<OpenedInstance> {
-    return this.#invoker.open(target, options, context).catch(this.#explain)
+    return this.#invoker.open(target, options, context).catch((error: unknown) => this.#failed(error, context))
   }
 
   close(target: Target): Promise<void> {
@@ -110,6 +117,7 @@ export class SessionInstance implements Instance {
     const sessionEnd = await sessionOver
     this.#body.output.finish()
     if (stopped) return { kind: 'stopped' }
+    if (this.#hang !== undefined && 'lastLines' in cause) return { kind: 'hang', detail: this.#hang, lastLines: cause.lastLines }
     if (sessionEnd.kind !== 'violated' || !('lastLines' in cause)) return cause
     return { kind: 'protocol', detail: sessionEnd.error.message, lastLines: cause.lastLines }
   }
@@ -119,6 +127,21 @@ export class SessionInstance implements Instance {
     const endsByItself = end.kind !== 'violated' && (await settledWithin(this.#body.ended, endMs))
     if (!endsByItself) this.#body.kill()
     return end
+  }
+
+  /** Whoever gave a call up may have left the guest in an endless loop, where every later caller would wait in vain. */
+  #failed(error: unknown, { signal, cancellation = signal, deadlineAtMs = Infinity }: CallContext): Promise<never> {
+    if (!this.#probing && (cancellation.aborted || deadlineAtMs <= Date.now())) void this.#endIfHung()
+    return this.#explain(error)
+  }
+
+  async #endIfHung(): Promise<void> {
+    this.#probing = true
+    const runs = await eventLoopRuns(this.#session, this.#hangMs)
+    this.#probing = false
+    if (runs || this.#stopping !== undefined) return
+    this.#hang = `its event loop stood still for ${this.#hangMs} ms after a call was given up`
+    this.#body.kill()
   }
 
   /** A call that ended with the session is told why the plugin is gone; any other error is the caller's as it is. */

@@ -28,7 +28,7 @@ export async function startOverSession(
   tier: Tier,
   placement: Placement,
   request: StartRequest,
-  { host, signal }: { readonly host: HostLink; readonly signal: AbortSignal },
+  { host, signal, hangMs }: { readonly host: HostLink; readonly signal: AbortSignal; readonly hangMs?: number | undefined },
 ): Promise<Instance> {
   const { body, directories } = placement
   const plugin = request.plugin.id
@@ -37,7 +37,7 @@ export async function startOverSession(
     handler: hostLinkHandler(host, plugin, body.output.log),
     limits: { messageBytes: request.limits.messageBytes },
   })
-  const instance = new SessionInstance({ tier, plugin, body, session, directories })
+  const instance = new SessionInstance({ tier, plugin, body, session, directories, hangMs })
   try {
     const answer = await instance.start(guestRequest(placement, request), signal)
     instance.contributions = checkedContributions(answer, request)
