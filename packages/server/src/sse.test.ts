@@ -48,6 +48,33 @@ test('a stream ends when the server closes and when the client goes, and tells i
   assert.equal(ends, 2)
 })
 
+test('a client that goes while an event waits for it still lets whoever makes events clear up', async () => {
+  const cleared = Promise.withResolvers<void>()
+  const response = serverSentEvents({ closing: new AbortController().signal }, async function* () {
+    try {
+      for (;;) yield { data: 1 }
+    } finally {
+      cleared.resolve()
+    }
+  })
+  const reader = response.body?.getReader()
+  await reader?.read()
+  await reader?.read()
+  await reader?.cancel()
+  await cleared.promise
+})
+
+test('events that throw end the stream and tell its end', async () => {
+  let ends = 0
+  const failing = async function* (): AsyncGenerator<ServerSentEvent> {
+    yield { data: 1 }
+    throw new Error('gone')
+  }
+  const response = serverSentEvents({ closing: new AbortController().signal }, failing, { onEnd: () => (ends += 1) })
+  await assert.rejects(response.text(), /gone/)
+  assert.equal(ends, 1)
+})
+
 test('a client that does not read is dropped, and events wait for nobody', async (t) => {
   const ended = Promise.withResolvers<void>()
   let made = 0

@@ -21,8 +21,8 @@ export interface SseOptions {
 /**
  * Answers with a stream of events. Events are taken from `events` only as fast as the client reads, so at most one waits
  * here; whoever makes them decides what to do meanwhile (skip, coalesce, announce a gap). The signal `events` is given
- * is aborted when the client goes, stalls or the server closes; the stream then ends. When `events` ends, so does the
- * stream. Source: WHATWG HTML §9.2.
+ * is aborted when the client goes, stalls or the server closes; the stream then ends, and the iterator is told to return.
+ * When `events` ends or throws, so does the stream. Source: WHATWG HTML §9.2.
  */
 export function serverSentEvents(
   peer: Pick<Peer, 'closing'>,
@@ -42,6 +42,8 @@ export function serverSentEvents(
     if (ended.signal.aborted) return
     ended.abort()
     onEnd?.()
+    // Whoever makes the events may be waiting at a `yield`; this lets its `finally` and `using` run.
+    void Promise.resolve(iterator.return?.()).catch(() => undefined)
   }
   const body = new ReadableStream<Uint8Array<ArrayBuffer>>(
     {
@@ -49,7 +51,10 @@ export function serverSentEvents(
       pull: async (controller) => {
         clearTimeout(stall)
         next ??= iterator.next()
-        const result = await within(next, heartbeatMs, signal)
+        const result = await within(next, heartbeatMs, signal).catch((error: unknown) => {
+          finish()
+          throw error
+        })
         if (result !== 'late') next = undefined
         if (result === 'ended' || (result !== 'late' && result.done === true)) {
           finish()
