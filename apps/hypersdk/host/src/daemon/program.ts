@@ -69,10 +69,15 @@ function exitOnDefect(log: HostLog): void {
   })
 }
 
+/** A reload that fails (while the daemon stops, say) changes nothing, so it must not end the daemon. */
 async function reload(daemon: Daemon, log: HostLog): Promise<void> {
   notifySystemd('reloading')
-  await daemon.reload()
-  log.info('plugins reloaded')
+  try {
+    await daemon.reload()
+    log.info('plugins reloaded')
+  } catch (error) {
+    log.error('plugins could not be reloaded', { error })
+  }
   notifySystemd('ready')
 }
 

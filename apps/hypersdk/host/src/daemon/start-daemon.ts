@@ -117,7 +117,7 @@ class RunningDaemon implements Daemon {
   }
 
   stop(hurry?: AbortSignal): Promise<void> {
-    this.#stopping ??= this.#drain(hurry).then(() => this.#parts.disposeAsync())
+    this.#stopping ??= this.#drain(hurry).finally(() => this.#parts.disposeAsync())
     return this.#stopping
   }
 

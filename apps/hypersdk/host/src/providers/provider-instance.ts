@@ -87,6 +87,8 @@ export class ProviderInstance implements AsyncDisposable {
 
   async #take(serving: number | undefined, signal: AbortSignal): Promise<Opened> {
     for (;;) {
+      // Before anything is opened: an opening nobody waits for has nobody to tell its failure to.
+      signal.throwIfAborted()
       if (this.#disposed)
         throw hypersdkErrors.error('PROVIDER_UNAVAILABLE', { name: this.#opening.name, reason: 'the daemon is stopping' })
       const opened = this.#usable(serving) ?? (await raced((this.#pending ??= this.#open()), signal))
@@ -156,7 +158,6 @@ async function close(opened: Opened): Promise<void> {
 
 /** Settles like `work`, or rejects with the signal's reason when that comes first. */
 async function raced<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted()
   const { promise, reject } = Promise.withResolvers<never>()
   const stop = (): void => reject(signal.reason)
   signal.addEventListener('abort', stop, { once: true })
