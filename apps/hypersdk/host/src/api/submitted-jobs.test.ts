@@ -18,8 +18,21 @@ test('a body that holds no job, or something beside jobs, is refused with what i
   }
 })
 
-test('YAML that is broken, gives a key twice or grows by aliases is refused', () => {
-  for (const text of ['a: [1\nb: 2', 'name: a\nname: b\n', 'a: &x [1]\nb: *x\n']) {
-    assert.throws(() => submittedJobs(text, yaml), { code: 'JOB_BODY_INVALID' }, text)
+test('YAML that is broken, gives a key twice or grows by aliases is refused with its place', () => {
+  const refused: readonly (readonly [text: string, message: RegExp])[] = [
+    ['a: [1\nb: 2', /line 2, column 1: /],
+    ['name: a\nname: b\n', /line 2, column 1: name: this key is given twice/],
+    ['a: &x [1]\nb: *x\n', /line 2, column 4: b: aliases are not taken here/],
+    ['{__proto__: {}}', /cannot be a key/],
+  ]
+  for (const [text, message] of refused) {
+    assert.throws(() => submittedJobs(text, yaml), { code: 'JOB_BODY_INVALID', message }, text)
   }
+})
+
+test('YAML that is nested too deep, or comes to too much, is refused', () => {
+  const nested = '['.repeat(100) + ']'.repeat(100)
+  assert.throws(() => submittedJobs(nested, yaml), { code: 'JOB_BODY_INVALID', message: /more than 64 deep/ })
+  const many = Array.from({ length: 100_001 }, (_, index) => `k${index}: 1`).join('\n')
+  assert.throws(() => submittedJobs(many, yaml), { code: 'JOB_BODY_INVALID', message: /more than 100000 values/ })
 })

@@ -1,8 +1,11 @@
-import { parseDocument } from 'yaml'
+import { parseYamlTree } from '../config/yaml-tree.ts'
 import { hypersdkErrors } from '../errors.ts'
 
 /** Content types a submission may have beside JSON. */
 export const yamlTypes: readonly string[] = ['application/yaml', 'application/x-yaml', 'text/yaml', 'text/x-yaml']
+
+/** Values all jobs of one YAML body may come to. */
+const mostValues = 100_000
 
 /**
  * The jobs of one request body: one job, `{"jobs": […]}`, or a bare list, as JSON or YAML. They are not checked here.
@@ -33,16 +36,13 @@ function readJson(text: string): unknown {
   }
 }
 
-/** Aliases are refused: a job needs none, and they can make a small text large. */
+/** A job needs no aliases, and they can make a small text large. */
 function readYaml(text: string): unknown {
-  const document = parseDocument(text, { prettyErrors: true })
-  const [error] = document.errors
-  if (error !== undefined) throw invalid(error.message.split('\n')[0] ?? error.code)
-  try {
-    return document.toJS({ maxAliasCount: 0 })
-  } catch (thrown) {
-    throw invalid(thrown instanceof Error ? thrown.message : String(thrown))
-  }
+  const { value, problems } = parseYamlTree(text, 'body', { values: mostValues, aliases: false })
+  const [first] = problems
+  if (first === undefined) return value
+  const where = first.path === '' ? '' : `${first.path}: `
+  throw invalid(`line ${first.line}, column ${first.column}: ${where}${first.message}`)
 }
 
 function invalid(reason: string): Error {

@@ -125,6 +125,11 @@ test('a file made to grow by aliases is refused instead of filling the memory', 
   assert.match(lines.join('\n'), /more than 10000 values/)
 })
 
+test('an alias to the list it stands in is a problem with a place', async (t) => {
+  const [first] = await problemsOf(t, 'providers: &a [*a]')
+  assert.equal(first, 'config.yaml:1:1: providers: values are nested more than 64 deep')
+})
+
 test('a named file that is missing is an error, the default file may be missing', async (t) => {
   const directory = await mkdtemp(join(tmpdir(), 'hypersdk-config-'))
   t.after(() => rm(directory, { recursive: true, force: true }))

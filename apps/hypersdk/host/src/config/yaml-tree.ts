@@ -22,18 +22,27 @@ export interface YamlTree {
   readonly problem: (path: readonly PropertyKey[], message: string) => ConfigProblem
 }
 
-/** Nodes one document may come to, aliases counted each time they are used: keeps alias bombs small. */
-const mostNodes = 10_000
+/** What a text may come to. */
+export interface YamlLimits {
+  /** Values, aliases counted each time they are used: keeps alias bombs small. Default 10,000. */
+  readonly values: number
+  /** Default true. */
+  readonly aliases: boolean
+}
+
+/** Levels of maps and lists; also where an alias to what it stands in ends. */
+const deepest = 64
 
 /**
  * Parses a configuration. A key given twice is a problem, except for one pair that old files have: `enabled` once as a
- * switch and once as a list, of which the list is read as `allow`, with a notice.
+ * switch and once as a list, of which the list is read as `allow`, with a notice. The parser's own check for such keys
+ * is not used: its time grows with the square of their number.
  * Source: seed 000 "Advanced Configuration".
  */
-export function parseYamlTree(text: string, file: string): YamlTree {
+export function parseYamlTree(text: string, file: string, limits: Partial<YamlLimits> = {}): YamlTree {
   const lines = new LineCounter()
   const document = parseDocument(text, { uniqueKeys: false, lineCounter: lines, prettyErrors: false })
-  const reader = new TreeReader(document, lines, file)
+  const reader = new TreeReader(document, lines, { file, values: 10_000, aliases: true, ...limits })
   for (const error of document.errors) reader.problems.push(reader.at(error.pos[0], '', firstLine(error.message)))
   const value = document.errors.length === 0 ? reader.read(document.contents, []) : undefined
   return {
@@ -49,19 +58,19 @@ class TreeReader {
   readonly notices: ConfigProblem[] = []
   readonly #document: Document
   readonly #lines: LineCounter
-  readonly #file: string
+  readonly #source: YamlLimits & { readonly file: string }
   readonly #offsets = new Map<string, number>()
-  #nodes = 0
+  #values = 0
 
-  constructor(document: Document, lines: LineCounter, file: string) {
+  constructor(document: Document, lines: LineCounter, source: YamlLimits & { readonly file: string }) {
     this.#document = document
     this.#lines = lines
-    this.#file = file
+    this.#source = source
   }
 
   at(offset: number, path: string, message: string): ConfigProblem {
     const { line, col } = this.#lines.linePos(offset)
-    return { file: this.#file, line: Math.max(line, 1), column: Math.max(col, 1), path, message }
+    return { file: this.#source.file, line: Math.max(line, 1), column: Math.max(col, 1), path, message }
   }
 
   problemAt(path: readonly PropertyKey[], message: string): ConfigProblem {
@@ -73,9 +82,17 @@ class TreeReader {
   }
 
   read(node: Node | null, path: readonly PropertyKey[]): unknown {
-    if (++this.#nodes > mostNodes) {
-      if (this.#nodes === mostNodes + 1)
-        this.problems.push(this.problemAt(path, `the file comes to more than ${mostNodes} values`))
+    if (path.length > deepest) {
+      this.problems.push(this.problemAt(path.slice(0, 1), `values are nested more than ${deepest} deep`))
+      return null
+    }
+    const { values, aliases } = this.#source
+    if (++this.#values > values) {
+      if (this.#values === values + 1) this.problems.push(this.problemAt(path, `it comes to more than ${values} values`))
+      return null
+    }
+    if (isAlias(node) && !aliases) {
+      this.problems.push(this.at(offsetOf(node), pathText(path), 'aliases are not taken here'))
       return null
     }
     if (isAlias(node)) return this.read(node.resolve(this.#document) ?? null, path)
