@@ -1,4 +1,12 @@
-import { isMarkedAsUntransferable } from 'node:worker_threads'
+type IsMarked = (buffer: ArrayBufferLike) => boolean
+
+// Loaded at the first part: a process that has just been started should not wait two milliseconds for it.
+let isMarked: IsMarked | undefined
+
+function isMarkedAsUntransferable(buffer: ArrayBufferLike): boolean {
+  isMarked ??= process.getBuiltinModule('node:worker_threads').isMarkedAsUntransferable as IsMarked
+  return isMarked(buffer)
+}
 
 /** Large buffers that came over a socket: made here, and seen by nobody but who received them. */
 const received = new WeakSet<ArrayBufferLike>()
