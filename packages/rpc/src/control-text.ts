@@ -35,21 +35,33 @@ function parse(text: string): unknown {
  * What is wrong with a parsed value: `depth` when it is nested deeper than `depth`, or the key that programs take for a
  * prototype, which is `__proto__`, or `constructor` holding a `prototype`.
  */
-export function flawOf(value: unknown, depth: number): 'depth' | '__proto__' | 'constructor.prototype' | undefined {
+export function flawOf(value: unknown, depth: number): Flaw | undefined {
   if (typeof value !== 'object' || value === null) return undefined
   if (depth <= 0) return 'depth'
-  if (Array.isArray(value)) {
-    for (let at = 0; at < value.length; at++) {
-      const flaw = flawOf(value[at], depth - 1)
-      if (flaw !== undefined) return flaw
-    }
-    return undefined
+  return Array.isArray(value) ? flawOfList(value, depth - 1) : flawOfObject(value as Record<string, unknown>, depth - 1)
+}
+
+/** What {@link flawOf} finds. */
+export type Flaw = 'depth' | '__proto__' | 'constructor.prototype'
+
+// Both pass over scalars without a call: this looks at everything that arrives.
+
+function flawOfList(list: readonly unknown[], depth: number): Flaw | undefined {
+  for (let at = 0; at < list.length; at++) {
+    const member = list[at]
+    const flaw = typeof member === 'object' ? flawOf(member, depth) : undefined
+    if (flaw !== undefined) return flaw
   }
-  for (const key in value) {
+  return undefined
+}
+
+function flawOfObject(object: Record<string, unknown>, depth: number): Flaw | undefined {
+  for (const key in object) {
     if (key === '__proto__') return key
-    const member: unknown = (value as Record<string, unknown>)[key]
+    const member = object[key]
+    if (typeof member !== 'object') continue
     if (key === 'constructor' && holdsPrototype(member)) return 'constructor.prototype'
-    const flaw = flawOf(member, depth - 1)
+    const flaw = flawOf(member, depth)
     if (flaw !== undefined) return flaw
   }
   return undefined

@@ -24,14 +24,19 @@ export function isPlain(value: unknown, depth: number): boolean {
 
 function isPlainArray(list: readonly unknown[], depth: number): boolean {
   if (Object.getPrototypeOf(list) !== Array.prototype) return false
-  for (let at = 0; at < list.length; at++) if (!isPlain(list[at], depth)) return false
+  for (let at = 0; at < list.length; at++) {
+    const member = list[at]
+    if (typeof member !== 'string' && !isPlain(member, depth)) return false
+  }
   return true
 }
 
 function isPlainObject(object: Record<string, unknown>, depth: number): boolean {
   if (Object.getPrototypeOf(object) !== Object.prototype) return false
   for (const key in object) {
-    if (key === '__proto__' || key === 'constructor' || !isPlain(object[key], depth)) return false
+    if (key === '__proto__' || key === 'constructor') return false
+    const member = object[key]
+    if (typeof member !== 'string' && !isPlain(member, depth)) return false
   }
   return true
 }
