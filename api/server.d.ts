@@ -75,8 +75,8 @@ export interface SseOptions {
 /**
  * Answers with a stream of events. Events are taken from `events` only as fast as the client reads, so at most one waits
  * here; whoever makes them decides what to do meanwhile (skip, coalesce, announce a gap). The signal `events` is given
- * is aborted when the client goes, stalls or the server closes; the stream then ends. When `events` ends, so does the
- * stream. Source: WHATWG HTML §9.2.
+ * is aborted when the client goes, stalls or the server closes; the stream then ends, and the iterator is told to return.
+ * When `events` ends or throws, so does the stream. Source: WHATWG HTML §9.2.
  */
 export declare function serverSentEvents(peer: Pick<Peer, 'closing'>, events: (signal: AbortSignal) => AsyncIterable<ServerSentEvent>, options?: SseOptions): Response;
 

@@ -2,7 +2,9 @@
 
 // index.d.ts
 export { storageErrors, type StorageErrorCode } from './errors.ts';
-export { sqliteStore, type SqliteStoreOptions } from './sqlite-store.ts';
+export { openDatabase, type DatabaseFormat, type DatabaseOptions } from './open-database.ts';
+export { sqliteFailure } from './sqlite-failure.ts';
+export { sqliteStore } from './sqlite-store.ts';
 
 // errors.d.ts
 import { type ErrorCatalogue } from '@backplane/sdk';
@@ -63,19 +65,44 @@ export type StorageErrorCode = keyof typeof specs;
 export declare const storageErrors: ErrorCatalogue<StorageErrorCode>;
 export {};
 
-// sqlite-store.d.ts
-import type { Store } from '@backplane/kernel';
-/** How a SQLite store is opened. */
-export interface SqliteStoreOptions {
+// open-database.d.ts
+import { DatabaseSync } from 'node:sqlite';
+/** How a SQLite file is opened. */
+export interface DatabaseOptions {
     /** How long to wait for another process's lock, ms; the host stands still meanwhile. Default 2 000. */
     readonly busyTimeoutMs?: number;
     /** The database file may not grow beyond this, bytes. Default: the volume. */
     readonly maxBytes?: number;
 }
+/** What a file holds. */
+export interface DatabaseFormat {
+    /** Kept in the file's `user_version`. */
+    readonly version: number;
+    /** SQL that makes what is not there yet; run at each opening. */
+    readonly tables: string;
+}
+/**
+ * Opens (or makes, mode 0600) a SQLite file, or `:memory:`, and brings it to its format. A commit is on the disk before
+ * it is answered (write-ahead log, `synchronous=FULL`). The caller closes it, and passes what it throws later through
+ * {@link sqliteFailure}. Errors: `STORE_UNUSABLE`, `STORE_CORRUPT`, `STORE_TOO_NEW`, `STORE_BUSY`, `STORE_FULL`.
+ */
+export declare function openDatabase(path: string, format: DatabaseFormat, options?: DatabaseOptions): DatabaseSync;
+
+// sqlite-failure.d.ts
+import { PlatformError } from '@backplane/sdk';
+/**
+ * The coded error for what was thrown while the database at `path` was used; a coded one as it is. Errors: `STORE_BUSY`,
+ * `STORE_CORRUPT`, `STORE_FULL`, else `STORE_UNUSABLE`.
+ */
+export declare function sqliteFailure(path: string, error: unknown): PlatformError;
+
+// sqlite-store.d.ts
+import type { Store } from '@backplane/kernel';
+import { type DatabaseOptions } from './open-database.ts';
 /**
  * Opens (or makes, mode 0600) a durable {@link Store} in one SQLite file, or in `:memory:`. A write is on the disk when
  * its promise settles (write-ahead log, `synchronous=FULL`); writes of one turn of the event loop share one commit.
  * Errors: `STORE_UNUSABLE`, `STORE_CORRUPT`, `STORE_TOO_NEW`, `STORE_BUSY` at once; `STORE_FULL`, `STORE_CLOSED`,
  * `STATE_QUOTA_EXCEEDED` from its methods.
  */
-export declare function sqliteStore(path: string, options?: SqliteStoreOptions): Store;
+export declare function sqliteStore(path: string, options?: DatabaseOptions): Store;

@@ -1,2 +1,4 @@
 export { storageErrors, type StorageErrorCode } from './errors.ts'
-export { sqliteStore, type SqliteStoreOptions } from './sqlite-store.ts'
+export { openDatabase, type DatabaseFormat, type DatabaseOptions } from './open-database.ts'
+export { sqliteFailure } from './sqlite-failure.ts'
+export { sqliteStore } from './sqlite-store.ts'

@@ -10,7 +10,10 @@ const codes: ReadonlyMap<number, StorageErrorCode> = new Map([
   [26, 'STORE_CORRUPT'],
 ])
 
-/** The coded error for what `node:sqlite` threw. */
+/**
+ * The coded error for what was thrown while the database at `path` was used; a coded one as it is. Errors: `STORE_BUSY`,
+ * `STORE_CORRUPT`, `STORE_FULL`, else `STORE_UNUSABLE`.
+ */
 export function sqliteFailure(path: string, error: unknown): PlatformError {
   if (error instanceof PlatformError) return error
   const result: unknown = error instanceof Error ? Reflect.get(error, 'errcode') : undefined

@@ -1,18 +1,10 @@
-import { closeSync, mkdirSync, openSync } from 'node:fs'
-import { dirname, resolve } from 'node:path'
-import { DatabaseSync, type StatementSync } from 'node:sqlite'
+import { resolve } from 'node:path'
+import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Store } from '@backplane/kernel'
 import { storageErrors } from './errors.ts'
+import { openDatabase, type DatabaseOptions } from './open-database.ts'
 import { sqliteFailure } from './sqlite-failure.ts'
-import { prepareDatabase } from './sqlite-schema.ts'
-
-/** How a SQLite store is opened. */
-export interface SqliteStoreOptions {
-  /** How long to wait for another process's lock, ms; the host stands still meanwhile. Default 2 000. */
-  readonly busyTimeoutMs?: number
-  /** The database file may not grow beyond this, bytes. Default: the volume. */
-  readonly maxBytes?: number
-}
+import { storeFormat } from './store-format.ts'
 
 /**
  * Opens (or makes, mode 0600) a durable {@link Store} in one SQLite file, or in `:memory:`. A write is on the disk when
@@ -20,27 +12,15 @@ export interface SqliteStoreOptions {
  * Errors: `STORE_UNUSABLE`, `STORE_CORRUPT`, `STORE_TOO_NEW`, `STORE_BUSY` at once; `STORE_FULL`, `STORE_CLOSED`,
  * `STATE_QUOTA_EXCEEDED` from its methods.
  */
-export function sqliteStore(path: string, options: SqliteStoreOptions = {}): Store {
+export function sqliteStore(path: string, options: DatabaseOptions = {}): Store {
   const file = path === ':memory:' ? path : resolve(path)
+  const database = openDatabase(file, storeFormat, options)
   try {
-    if (file !== ':memory:') makePrivate(file)
-    const database = new DatabaseSync(file, { timeout: options.busyTimeoutMs ?? 2_000 })
-    try {
-      prepareDatabase(database, file, options.maxBytes)
-      return new SqliteStore(file, database)
-    } catch (error) {
-      database.close()
-      throw error
-    }
+    return new SqliteStore(file, database)
   } catch (error) {
+    database.close()
     throw sqliteFailure(file, error)
   }
-}
-
-/** The log and index files beside it take the mode of the database. */
-function makePrivate(file: string): void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-  closeSync(openSync(file, 'a', 0o600))
 }
 
 interface QueuedWrite {

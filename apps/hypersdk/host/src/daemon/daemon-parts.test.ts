@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -21,6 +21,13 @@ test('a data directory belongs to one daemon at a time', async (t) => {
   lock[Symbol.dispose]()
   using again = await lockDataDirectory(directory)
   assert.ok(again)
+})
+
+test('a data directory that cannot be made is told as such, and not as a daemon that runs', async (t) => {
+  const parent = await mkdtemp(join(tmpdir(), 'hypersdk-lock-'))
+  t.after(() => rm(parent, { recursive: true, force: true }))
+  await writeFile(join(parent, 'file'), '')
+  await assert.rejects(lockDataDirectory(join(parent, 'file/data')), { code: 'STORE_UNUSABLE', message: /file\/data/ })
 })
 
 test('log lines are JSON with secrets blanked, and lines for people on a terminal', () => {

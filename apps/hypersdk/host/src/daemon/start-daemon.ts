@@ -50,7 +50,7 @@ export interface Daemon extends AsyncDisposable {
 
 /**
  * Starts hypervisord; on error nothing is left running. Errors: `DAEMON_ALREADY_RUNNING`,
- * `DAEMON_REQUIRED_PLUGIN_FAILED`, `CONFIG_SECRETS_EXPOSED`, and those of listening and of the token file.
+ * `DAEMON_REQUIRED_PLUGIN_FAILED`, `CONFIG_SECRETS_EXPOSED`, and those of the databases, of listening and of the token file.
  */
 export async function startDaemon(config: HostConfig, surroundings: DaemonSurroundings): Promise<Daemon> {
   const { env, log, redactor } = surroundings

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { test, type TestContext } from 'node:test'
 import { Redactor } from '../secrets/redactor.ts'
 import type { JobDefinition } from './job-definition.ts'
@@ -97,4 +98,24 @@ test('of a log the newest lines stay, and their numbers go on', async (t) => {
 test('an unknown job is an error that says so', async (t) => {
   const { ledger } = openLedger(t, await storeFile(t))
   assert.throws(() => ledger.get('nope'), { code: 'JOB_UNKNOWN' })
+})
+
+test('a line for a job that was forgotten meanwhile is dropped', async (t) => {
+  const { ledger } = openLedger(t, await storeFile(t))
+  ledger.log('nope', 'warn', 'a hook that took long failed')
+  assert.deepEqual(ledger.logs('nope', 0, 9), [])
+})
+
+test('the jobs belong to the daemon alone, and a file that is none, or of a later version, is refused', async (t) => {
+  const file = await storeFile(t)
+  openLedger(t, file).store[Symbol.dispose]()
+  assert.equal((await stat(file)).mode & 0o777, 0o600)
+  {
+    using later = new DatabaseSync(file)
+    later.exec('PRAGMA user_version = 99')
+  }
+  assert.throws(() => openLedger(t, file), { code: 'STORE_TOO_NEW' })
+  const broken = await storeFile(t)
+  await writeFile(broken, 'not a database, and long enough to be looked at as one'.repeat(100))
+  assert.throws(() => openLedger(t, broken), { code: 'STORE_CORRUPT' })
 })
