@@ -129,6 +129,8 @@ export interface PointUser {
     /** Whether a call would be taken now (it may have to start the plugin first). */
     readonly available: boolean;
     readonly reason?: string;
+    /** Not available now, but a later call is taken and starts the plugin anew: it failed to start, or ended too often. */
+    readonly recovers?: true;
 }
 /** One value of a data point and where it comes from. */
 export interface DataEntry<V> {

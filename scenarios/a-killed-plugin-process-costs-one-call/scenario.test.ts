@@ -34,6 +34,20 @@ test('kill -9 of a plugin costs the call in it a coded error, and the next call 
   assert.notEqual((await daemon.plugin('slow')).pid, pid)
 })
 
+test('a plugin that is killed again and again is left alone for a moment, and then takes calls by itself', async (t) => {
+  const places = await makePlaces(t, 'plugins: { directories: [./plugins] }\n')
+  await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0' })
+  const daemon = await Hypervisord.start(places)
+  for (const state of ['stopped', 'stopped', 'quarantined']) {
+    assert.equal((await daemon.get('/api/providers/slow/vms')).status, 200)
+    process.kill((await daemon.plugin('slow')).pid, 'SIGKILL')
+    await daemon.until(async () => (await daemon.plugin('slow')).state === state)
+  }
+  assert.match((await daemon.plugin('slow')).reason, /SIGKILL, and not for the first time; calls are taken again from/)
+  assert.equal((await daemon.post('/jobs/submit', { provider: 'slow', vm_id: 'vm/1' })).body.accepted, 1, 'jobs outlast it')
+  await daemon.until(async () => (await daemon.get('/api/providers/slow/vms')).status === 200)
+})
+
 test('an export whose plugin is killed is tried again by itself and comes out right', async (t) => {
   const places = await makePlaces(t, 'plugins: { directories: [./plugins] }\n')
   await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0' })

@@ -40,6 +40,8 @@ test('a disabled plugin takes no calls and says so, until it is enabled again', 
   const refused = await daemon.get('/api/providers/slow/vms')
   assert.deepEqual([refused.status, refused.body.code], [503, 'PROVIDER_UNAVAILABLE'], refused.text)
   assert.match(refused.body.detail, /token rotated/)
+  const job = await daemon.post('/jobs/submit', { provider: 'slow', vm_id: 'vm/1' })
+  assert.deepEqual([job.status, job.body.errors[0].code], [400, 'PROVIDER_UNAVAILABLE'], 'no job waits for it either')
   await daemon.post('/api/plugins/slow/enable')
   assert.equal((await daemon.get('/api/providers/slow/vms')).status, 200)
 })

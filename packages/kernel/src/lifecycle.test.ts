@@ -74,7 +74,12 @@ test('a plugin that keeps ending is left alone for a while that doubles, then tr
   await crashes(3)
   const record = t.kernel.plugins.get('echo')
   assert.equal(record?.state.name, 'quarantined')
-  await assert.rejects(client.say('x'), { code: 'PLUGIN_UNAVAILABLE', message: /killed by SIGKILL/ })
+  await assert.rejects(client.say('x'), {
+    code: 'PLUGIN_UNAVAILABLE',
+    message: /killed by SIGKILL, and not for the first time; calls are taken again from \d{4}/,
+  })
+  const listed = (): boolean[] => t.kernel.contributions(echo).map((user) => user.recovers ?? user.available)
+  assert.deepEqual([t.kernel.contributions(echo)[0]?.available, listed()], [false, [true]])
   await t.clock.advance(1_000)
   await crashes(1)
   await t.clock.advance(1_000)

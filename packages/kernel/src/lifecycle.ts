@@ -150,11 +150,16 @@ function exited(core: Core, generation: Generation, given: ExitCause): void {
   plugin.serving = undefined
   plugin.epoch += 1
   if (noteTrouble(core, plugin)) {
-    const failure: Failure = failureOf('start', pluginExited(plugin, undefined, cause))
-    setState(core, plugin, { name: 'quarantined', failure, untilMs: plugin.retryAtMs })
+    const untilMs = plugin.retryAtMs
+    setState(core, plugin, { name: 'quarantined', failure: endedTooOften(plugin, cause, untilMs), untilMs })
   } else {
     setState(core, plugin, { name: 'stopped', reason: `${exitText(cause)}; the next call starts it again` })
   }
+}
+
+function endedTooOften(plugin: Plugin, cause: ExitCause, untilMs: number): Failure {
+  const message = `${exitText(cause)}, and not for the first time; calls are taken again from ${new Date(untilMs).toISOString()}`
+  return { ...failureOf('start', pluginExited(plugin, undefined, cause)), message, hint: `Look at the log of ${plugin.id}.` }
 }
 
 /** Counts a trouble and says when to try again; answers whether there were too many to try at once. */

@@ -177,7 +177,11 @@ function refuseTaken(plugin: Plugin, declared: readonly Declared[]): void {
 function listed({ plugin, name, metadata }: Binding): ListedUser {
   const reason = unavailableReason(plugin.state) ?? plugin.off ?? plugin.candidate.failure?.message ?? plugin.candidate.denied
   const base = { plugin: plugin.id, version: plugin.candidate.version, name, metadata, available: reason === undefined }
-  return { user: reason === undefined ? base : { ...base, reason }, epoch: plugin.epoch }
+  const recovers = plugin.usable && (plugin.state.name === 'failed' || plugin.state.name === 'quarantined')
+  return {
+    user: reason === undefined ? base : { ...base, reason, ...(recovers ? { recovers } : {}) },
+    epoch: plugin.epoch,
+  }
 }
 
 /** An empty object that is not a value stands for "setup adds it". */

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { PlatformError } from '@backplane/sdk'
+import { provider } from '@hypersdk/points'
 import type { ExportsConfig } from '../config/host-config.ts'
 import { pathText } from '../config/yaml-tree.ts'
 import { hypersdkErrors } from '../errors.ts'
@@ -17,7 +18,8 @@ export interface AcceptedJob {
 /**
  * Checks one submitted value and makes the job of it: fields, provider, format and target, all before anything is
  * queued. Errors: `JOB_INVALID` with every problem in `details.problems`, `JOB_CREDENTIALS_IN_JOB`, `PROVIDER_UNKNOWN`,
- * `PROVIDER_AMBIGUOUS`, `JOB_FORMAT_UNSUPPORTED`, `JOB_SNAPSHOTS_UNSUPPORTED`, `JOB_TARGET_UNSUPPORTED`, `JOB_TARGET_FORBIDDEN`.
+ * `PROVIDER_AMBIGUOUS`, `PROVIDER_UNAVAILABLE`, `JOB_FORMAT_UNSUPPORTED`, `JOB_SNAPSHOTS_UNSUPPORTED`,
+ * `JOB_TARGET_UNSUPPORTED`, `JOB_TARGET_FORBIDDEN`.
  */
 export async function acceptJob(
   value: unknown,
@@ -32,7 +34,11 @@ export async function acceptJob(
   const vmId = oneOf(request, 'vm_id', 'vm_path')
   if (vmId === undefined) throw invalid([{ path: ['vm_id'], message: 'names the machine and is needed' }])
   const { instance, type } = providers.resolve(request.provider)
-  const { capabilities } = providers.type(type)
+  const { capabilities, available, recovers, reason, plugin } = providers.type(type)
+  if (!available && !recovers) {
+    const parameters = { name: request.provider, reason: reason ?? 'its plugin does not run' }
+    throw hypersdkErrors.error('PROVIDER_UNAVAILABLE', parameters, { plugin, point: provider.id })
+  }
   if (!capabilities.supported_formats.includes(request.format)) {
     const supported = capabilities.supported_formats.join(', ') || 'nothing'
     throw hypersdkErrors.error('JOB_FORMAT_UNSUPPORTED', { provider: type, format: request.format, supported })

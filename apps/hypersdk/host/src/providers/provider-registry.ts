@@ -3,6 +3,8 @@ import { ExportCapabilities, provider, ProviderMetadata, type ProviderConfig } f
 import type { HostConfig, InstanceConfig } from '../config/host-config.ts'
 import { hypersdkErrors } from '../errors.ts'
 import { didYouMean, type PlatformError } from '@backplane/sdk'
+import { learnSecrets } from '../secrets/learn-secrets.ts'
+import type { Redactor } from '../secrets/redactor.ts'
 import { resolveHandles, type HandleSources } from '../secrets/resolve-handles.ts'
 import { ProviderInstance, type ProviderUse } from './provider-instance.ts'
 
@@ -14,6 +16,8 @@ export interface ProviderType {
   readonly version: string
   readonly available: boolean
   readonly reason: string | undefined
+  /** Not available for the moment; a later call may start its plugin anew. */
+  readonly recovers: boolean
   readonly capabilities: ExportCapabilities
   /** Names of its instances; without a configured one, its own name. */
   readonly instances: readonly string[]
@@ -29,6 +33,8 @@ export interface ProviderRegistryOptions {
   readonly kernel: Kernel
   readonly config: Pick<HostConfig, 'providers' | 'plugins'>
   readonly handles: HandleSources
+  /** Told of every credential before a plugin gets it. */
+  readonly redactor: Redactor
   readonly onCloseError: (instance: string, error: unknown) => void
 }
 
@@ -101,7 +107,7 @@ export class ProviderRegistry implements AsyncDisposable {
     const { instance, type } = this.resolve(name)
     const user = this.#users.get(type)
     if (user === undefined) throw this.#unknown(type)
-    if (!user.available) {
+    if (!user.available && user.recovers !== true) {
       const reason = user.reason ?? 'its plugin does not run'
       throw hypersdkErrors.error('PROVIDER_UNAVAILABLE', { name, reason }, { plugin: user.plugin, point: provider.id })
     }
@@ -147,6 +153,7 @@ export class ProviderRegistry implements AsyncDisposable {
   async #openOptions(name: string, type: string, configured: InstanceConfig | undefined): Promise<Partial<ProviderConfig>> {
     const timeoutMs = this.#options.config.plugins.providers.get(type)?.timeoutMs
     const options = await resolveHandles(configured?.options ?? {}, `providers.${name}`, this.#options.handles)
+    learnSecrets(options, this.#options.redactor)
     return { ...(timeoutMs === undefined ? {} : { timeout_ms: timeoutMs }), ...(options as Partial<ProviderConfig>) }
   }
 
@@ -159,6 +166,7 @@ export class ProviderRegistry implements AsyncDisposable {
       version: user.version,
       available: user.available,
       reason: user.reason,
+      recovers: user.recovers === true,
       capabilities: metadata?.capabilities ?? ExportCapabilities.parse({}),
       instances: this.#instancesOf(user.name),
     }
