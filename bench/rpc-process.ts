@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess, type StdioOptions } from 'node:child_process'
 import type { Socket } from 'node:net'
 import { createSession, socketChannel, socketPair, type Channel } from '@backplane/rpc'
-import { atLeast, atMost, interleaved, latencyUs, print, throughput, type Contestant } from './rpc/contest.ts'
+import { atLeast, atMost, interleaved, latencyUs, print, sameMegabyte, throughput, type Contestant } from './rpc/contest.ts'
 import { rawBatchedSocket, rawBytesSocket, rawStreamSocket } from './rpc/raw-socket.ts'
 
 /** Calls between this process and a child: the session against bare sockets and node's own channel, in one run. */
@@ -70,8 +70,7 @@ const rounds = Number(process.env['ROUNDS'] ?? 7)
 for (const one of all) await throughput(one, 256, 20_000)
 const many = await interleaved(all, rounds, (one) => throughput(one, 256, 40_000))
 const single = await interleaved(all, rounds, (one) => latencyUs(one, 2_000))
-const megabyte = (): Uint8Array => new Uint8Array(1024 * 1024)
-const bytes = await interleaved([backplane, plain, bare], rounds, (one) => latencyUs(one, 50, megabyte))
+const bytes = await interleaved([backplane, plain, bare], rounds, (one) => latencyUs(one, 50, sameMegabyte))
 
 const megabytes = 64
 const streams: readonly Contestant[] = [

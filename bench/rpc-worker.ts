@@ -3,7 +3,7 @@ import { createSession, portChannel } from '@backplane/rpc'
 import { createBirpc } from 'birpc'
 import { newMessagePortRpcSession } from 'capnweb'
 import { wrap } from 'comlink'
-import { atLeast, atMost, interleaved, latencyUs, print, throughput, type Contestant } from './rpc/contest.ts'
+import { atLeast, atMost, interleaved, latencyUs, print, sameMegabyte, throughput, type Contestant } from './rpc/contest.ts'
 import { rawBatchedPort, rawJsonPort, rawPort } from './rpc/raw-port.ts'
 
 /** Calls between this thread and a worker: the session against the bare port and other libraries, in one run. */
@@ -52,13 +52,12 @@ const json = rawJsonPort(open('rawJson'))
 const bare = rawPort(open('raw'))
 const all = [backplane, batched, json, birpc(), comlink(), capnweb()]
 
-const megabyte = (): Uint8Array => new Uint8Array(1024 * 1024)
 const rounds = Number(process.env['ROUNDS'] ?? 7)
 for (const one of all) await throughput(one, 256, 20_000)
-for (const one of [backplane, bare]) await latencyUs(one, 3_000, megabyte)
+for (const one of [backplane, bare]) await latencyUs(one, 3_000, sameMegabyte)
 const many = await interleaved(all, rounds, (one) => throughput(one, 256, 40_000))
 const single = await interleaved([backplane, bare, batched], rounds, (one) => latencyUs(one, 2_000))
-const bytes = await interleaved([backplane, bare], rounds, (one) => latencyUs(one, 200, megabyte))
+const bytes = await interleaved([backplane, bare], rounds, (one) => latencyUs(one, 200, sameMegabyte))
 
 const of = (rows: ReadonlyMap<string, number>, one: { readonly name: string }): number => rows.get(one.name) ?? Number.NaN
 print(

@@ -24,16 +24,26 @@ export async function throughput(contestant: Contestant, inFlight: number, calls
   return calls / ((performance.now() - start) / 1000)
 }
 
-/** Median microseconds of one call at a time. */
-export async function latencyUs(contestant: Contestant, calls: number, value: () => unknown = smallValue): Promise<number> {
+/** Median microseconds of one call at a time. `next` makes what is sent; it is given the last answer. */
+export async function latencyUs(
+  contestant: Contestant,
+  calls: number,
+  next: (answer: unknown) => unknown = smallValue,
+): Promise<number> {
   const times: number[] = []
+  let answer: unknown
   for (let at = 0; at < calls; at++) {
-    const sent = value()
+    const sent = next(answer)
     const start = performance.now()
-    await contestant.call(sent)
+    answer = await contestant.call(sent)
     times.push((performance.now() - start) * 1000)
   }
   return median(times)
+}
+
+/** The same mebibyte again and again: making one costs more than handing it over. */
+export function sameMegabyte(answer: unknown): unknown {
+  return answer ?? new Uint8Array(1024 * 1024)
 }
 
 export function median(values: readonly number[]): number {
