@@ -40,6 +40,7 @@ test('a queue that is full refuses more jobs', async (t) => {
   assert.equal((await daemon.post('/jobs/submit', [job('a'), job('b')])).body.accepted, 2)
   const refused = await daemon.post('/jobs/submit', job('c'))
   assert.deepEqual([refused.status, refused.body.code], [429, 'JOB_QUEUE_FULL'])
+  assert.equal(refused.headers['retry-after'], '10')
 })
 
 test('a call that takes longer than the provider may is ended, and a job that fails says why', async (t) => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
-import { request, type IncomingMessage } from 'node:http'
+import { request, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { TestContext } from 'node:test'
@@ -13,6 +13,7 @@ const program = fileURLToPath(new URL('../../apps/hypersdk/host/src/hypervisord.
 /** What the API answered. */
 export interface Answer {
   readonly status: number
+  readonly headers: IncomingHttpHeaders
   readonly text: string
   // oxlint-disable-next-line typescript/no-explicit-any -- tests look into answers freely
   readonly body: any
@@ -128,6 +129,7 @@ export class Hypervisord {
     for await (const chunk of incoming.setEncoding('utf8')) text += chunk as string
     return {
       status: incoming.statusCode ?? 0,
+      headers: incoming.headers,
       text,
       body: text.startsWith('{') || text.startsWith('[') ? JSON.parse(text) : text,
     }

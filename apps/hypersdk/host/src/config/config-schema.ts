@@ -68,7 +68,7 @@ const Exports = z.strictObject({
   max_queued: Count.default(10_000),
   /** Tries of one job while its errors are retryable. */
   max_attempts: Count.default(3),
-  /** Before the second try; doubles with each. */
+  /** Before the second try; doubles with each, up to an hour. */
   retry_delay: Duration.default(5000),
   /** Deaths of the daemon one job may be running at before it is given up. */
   max_crashes: Count.default(3),

@@ -65,7 +65,7 @@ export async function startDaemon(config: HostConfig, surroundings: DaemonSurrou
   refuseFailedStart(kernel)
   const onCloseError = (instance: string, error: unknown): void =>
     log.warn('a replaced provider instance was not closed cleanly', { instance, error })
-  const providers = started.use(new ProviderRegistry({ kernel, config, handles, onCloseError }))
+  const providers = started.use(new ProviderRegistry({ kernel, config, handles, redactor, onCloseError }))
   for (const missing of providers.unserved()) log.warn(missing.message, { hint: missing.hint })
   const jobs = started.use(new JobStore(join(config.dataDirectory, 'jobs.sqlite'), config.exports))
   const ledger = new JobLedger(jobs, redactor)
@@ -117,13 +117,21 @@ class RunningDaemon implements Daemon {
   }
 
   stop(hurry?: AbortSignal): Promise<void> {
-    this.#stopping ??= this.#drain(hurry).finally(() => this.#parts.disposeAsync())
+    this.#stopping ??= this.#drainAndEnd(hurry)
     return this.#stopping
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     this.#stopping ??= this.#parts.disposeAsync()
     return this.#stopping
+  }
+
+  async #drainAndEnd(hurry?: AbortSignal): Promise<void> {
+    try {
+      await this.#drain(hurry)
+    } finally {
+      await this.#parts.disposeAsync()
+    }
   }
 }
 

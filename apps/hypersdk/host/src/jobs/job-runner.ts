@@ -6,6 +6,13 @@ import type { AcceptedJob } from './job-intake.ts'
 import { asPlatformError, type JobEnding } from './job-ledger.ts'
 import { isFinal, type Job } from './job.ts'
 
+/** Longest a timer can wait; beyond that it would fire at once, ms. */
+const longestTimerMs = 2 ** 31 - 1
+/** A delay between two tries does not grow beyond this, ms. */
+const longestRetryMs = 3_600_000
+/** When to try again after the queue was full; for `Retry-After`, s. */
+const queueRetrySeconds = 10
+
 /** Why a running export was stopped without being given up; it starts again with the daemon. */
 const interrupted = Symbol('interrupted')
 
@@ -62,7 +69,7 @@ export class JobRunner {
     const { ledger, exports } = this.#around
     if (!this.accepting) throw hypersdkErrors.error('JOB_NOT_ACCEPTING')
     if (this.#queue.length + accepted.length > exports.maxQueued) {
-      throw hypersdkErrors.error('JOB_QUEUE_FULL', { limit: exports.maxQueued })
+      throw hypersdkErrors.error('JOB_QUEUE_FULL', { limit: exports.maxQueued }, { details: { seconds: queueRetrySeconds } })
     }
     const known = accepted.find(({ definition }) => ledger.find(definition.id) !== undefined)
     if (known !== undefined) throw hypersdkErrors.error('JOB_EXISTS', { id: known.definition.id })
@@ -136,7 +143,7 @@ export class JobRunner {
     }
     this.#queue = waiting
     const nextDueMs = Math.min(...waiting.map((one) => one.dueAtMs).filter((dueAtMs) => dueAtMs > now))
-    if (nextDueMs !== Infinity) this.#timer = setTimeout(() => this.#pump(), nextDueMs - now)
+    if (nextDueMs !== Infinity) this.#timer = setTimeout(() => this.#pump(), Math.min(nextDueMs - now, longestTimerMs))
   }
 
   #hasRoom(type: string): boolean {
@@ -193,7 +200,7 @@ export class JobRunner {
     const error = asPlatformError(thrown)
     const retries = job.retries + 1
     if (!error.retryable || retries >= exports.maxAttempts) return this.#end(id, { status: 'failed', error })
-    const delayMs = exports.retryDelayMs * 2 ** job.retries
+    const delayMs = Math.min(exports.retryDelayMs * 2 ** job.retries, Math.max(exports.retryDelayMs, longestRetryMs))
     const dueAt = new Date(Date.now() + delayMs).toISOString()
     ledger.log(id, 'warn', `try ${retries} of ${exports.maxAttempts} failed, the next is due at ${dueAt}: ${error.message}`)
     ledger.change(id, { ...ledger.failure(error), status: 'pending', retries, next_attempt_at: dueAt })

@@ -2,10 +2,8 @@ import type { AcceptedManifest, PluginSettings, Policy } from '@backplane/kernel
 import { provider } from '@hypersdk/points'
 import type { Environment } from '../config/default-places.ts'
 import type { HostConfig, InstanceConfig } from '../config/host-config.ts'
+import { secretMember } from '../secrets/learn-secrets.ts'
 import { namesSecret, resolveEnvironment } from '../secrets/resolve-handles.ts'
-
-/** Members of an instance that no permission may be filled from. */
-const secretMember = /pass(word|phrase)|token|secret|credential|key$/i
 
 /**
  * The settings of each plugin as the configuration has them. Permission places such as
