@@ -11,7 +11,7 @@ import { jobStatuses } from '../jobs/job.ts'
 import type { ProviderRegistry } from '../providers/provider-registry.ts'
 import { checkInput, queryObject } from './query-parameters.ts'
 import { submittedJobs, yamlTypes } from './submitted-jobs.ts'
-import { CancelAnswer, JobList, json, problem, SubmitAnswer } from './views.ts'
+import { CancelAnswer, JobList, json, now, problem, SubmitAnswer } from './views.ts'
 
 /** What the job routes work on. */
 export interface JobApi {
@@ -153,8 +153,4 @@ async function jsonBody(request: Request): Promise<unknown> {
   } catch (error) {
     throw hypersdkErrors.error('JOB_BODY_INVALID', { reason: error instanceof Error ? error.message : String(error) })
   }
-}
-
-function now(): string {
-  return new Date().toISOString()
 }

@@ -2,7 +2,7 @@ import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi'
 import { serverSentEvents, type Peer } from '@backplane/server'
 import type { JobLedger } from '../jobs/job-ledger.ts'
 import { jobEvents } from './job-events.ts'
-import { EtaAnswer, JobView, json, LogAnswer, problem, ProgressAnswer } from './views.ts'
+import { EtaAnswer, JobView, json, LogAnswer, now, problem, ProgressAnswer } from './views.ts'
 
 const params = z.object({ id: z.string().max(64) })
 
@@ -87,8 +87,4 @@ function eta(ledger: JobLedger, id: string): z.output<typeof EtaAnswer> {
     estimated_completion: seconds === null ? null : new Date(Date.now() + seconds * 1000).toISOString(),
     timestamp: now(),
   }
-}
-
-function now(): string {
-  return new Date().toISOString()
 }

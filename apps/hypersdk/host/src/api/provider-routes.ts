@@ -8,7 +8,7 @@ import type { ProviderUse } from '../providers/provider-instance.ts'
 import type { ProviderRegistry, ProviderType } from '../providers/provider-registry.ts'
 import type { Redactor } from '../secrets/redactor.ts'
 import { checkInput, queryObject } from './query-parameters.ts'
-import { json, problem, ProviderView, VmList } from './views.ts'
+import { json, now, problem, ProviderView, VmList } from './views.ts'
 
 const Instance = z.string().describe('A configured instance, or a provider type that has one instance.')
 const Filter = z.strictObject(VmFilter.shape)
@@ -113,8 +113,4 @@ function view(one: ProviderType, providers: ProviderRegistry): z.output<typeof P
     instances: one.instances.map((name) => ({ name, configured: providers.isConfigured(name) })),
     capabilities: one.capabilities,
   }
-}
-
-function now(): string {
-  return new Date().toISOString()
 }

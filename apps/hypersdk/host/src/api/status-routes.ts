@@ -3,7 +3,7 @@ import type { Kernel } from '@backplane/kernel'
 import type { Peer } from '@backplane/server'
 import type { JobLedger } from '../jobs/job-ledger.ts'
 import type { ProviderRegistry, ProviderType } from '../providers/provider-registry.ts'
-import { json } from './views.ts'
+import { json, now } from './views.ts'
 
 const health = createRoute({
   method: 'get',
@@ -111,8 +111,4 @@ export function addStatusRoutes(app: OpenAPIHono<{ Bindings: Peer }>, api: Statu
       200,
     )
   })
-}
-
-function now(): string {
-  return new Date().toISOString()
 }

@@ -4,6 +4,11 @@ import { jobStatuses } from '../jobs/job.ts'
 
 const Time = z.string().describe('RFC 3339, UTC.')
 
+/** The `timestamp` of an answer. */
+export function now(): string {
+  return new Date().toISOString()
+}
+
 /** Describes a JSON answer in the API document. */
 export function json<T extends z.ZodType>(schema: T, description: string): { description: string; content: JsonContent<T> } {
   return { description, content: { 'application/json': { schema } } }

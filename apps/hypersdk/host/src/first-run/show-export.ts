@@ -1,5 +1,3 @@
-import { createHash } from 'node:crypto'
-import { open } from 'node:fs/promises'
 import type { Job, JobProgress } from '../jobs/job.ts'
 import type { ApiClient } from './api-client.ts'
 
@@ -28,18 +26,6 @@ export async function showExport(api: ApiClient, request: Readonly<Record<string
   const job = (await api.json(`/jobs/${id}`)) as Job
   if (job.status !== 'completed') throw new Error(`the export ended ${job.status}: ${job.error}`)
   return job
-}
-
-/** Hashes a file by reading it again: what the export claims is not believed but checked. */
-export async function sha256OfFile(path: string): Promise<string> {
-  await using file = await open(path)
-  const hash = createHash('sha256')
-  const buffer = Buffer.allocUnsafe(1024 * 1024)
-  for (;;) {
-    const { bytesRead } = await file.read(buffer, 0, buffer.length, null)
-    if (bytesRead === 0) return hash.digest('hex')
-    hash.update(buffer.subarray(0, bytesRead))
-  }
 }
 
 function progressLine(progress: JobProgress | null): string | undefined {

@@ -5,11 +5,10 @@ import { attemptJob, clearRemains, type JobSurroundings } from './job-attempt.ts
 import type { AcceptedJob } from './job-intake.ts'
 import { asPlatformError, type JobEnding } from './job-ledger.ts'
 import { isFinal, type Job } from './job.ts'
+import { retryDelayMs } from './retry-delay.ts'
 
 /** Longest a timer can wait; beyond that it would fire at once, ms. */
 const longestTimerMs = 2 ** 31 - 1
-/** A delay between two tries does not grow beyond this, ms. */
-const longestRetryMs = 3_600_000
 /** When to try again after the queue was full; for `Retry-After`, s. */
 const queueRetrySeconds = 10
 
@@ -200,8 +199,7 @@ export class JobRunner {
     const error = asPlatformError(thrown)
     const retries = job.retries + 1
     if (!error.retryable || retries >= exports.maxAttempts) return this.#end(id, { status: 'failed', error })
-    const delayMs = Math.min(exports.retryDelayMs * 2 ** job.retries, Math.max(exports.retryDelayMs, longestRetryMs))
-    const dueAt = new Date(Date.now() + delayMs).toISOString()
+    const dueAt = new Date(Date.now() + retryDelayMs(exports.retryDelayMs, job.retries)).toISOString()
     ledger.log(id, 'warn', `try ${retries} of ${exports.maxAttempts} failed, the next is due at ${dueAt}: ${error.message}`)
     ledger.change(id, { ...ledger.failure(error), status: 'pending', retries, next_attempt_at: dueAt })
     this.#queue.unshift({ id, provider: job.definition.provider, dueAtMs: Date.parse(dueAt) })
