@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { pathToFileURL } from 'node:url'
+import { promisify } from 'node:util'
 import { temporaryDirectory } from '@backplane/testing'
 import { bundleModules } from './bundle-modules.ts'
 
@@ -13,7 +15,11 @@ async function bundled(
 ): Promise<{ text: string; exports: Record<string, unknown> }> {
   const root = await temporaryDirectory(t)
   for (const [name, text] of Object.entries(files)) await writeFile(join(root, name), text)
-  const text = await bundleModules({ entry: pathToFileURL(join(root, 'entry.ts')).href, external: { outside: './outside.mjs' } })
+  const text = await bundleModules({
+    entry: pathToFileURL(join(root, 'entry.ts')).href,
+    external: { outside: './outside.mjs' },
+    form: 'module',
+  })
   await writeFile(join(root, 'outside.mjs'), "export const there = 'outside'")
   await writeFile(join(root, 'bundle.mjs'), text)
   return { text, exports: (await import(pathToFileURL(join(root, 'bundle.mjs')).href)) as Record<string, unknown> }
@@ -41,6 +47,23 @@ export { local as listed }
   assert.equal(exports['all'], 'a/b,outside,one,two of one,a')
   assert.deepEqual(Object.keys(exports).toSorted(), ['Shape', 'all', 'later', 'listed', 'many', 'second', 'value'])
   assert.equal(exports['listed'], 5)
+})
+
+test('a program is CommonJS that imports later what it likes', async (t) => {
+  const root = await temporaryDirectory(t)
+  await writeFile(
+    join(root, 'entry.ts'),
+    "import { basename } from 'node:path'\nimport { there } from 'outside'\nconst url: string = 'node:os'\nvoid import(url).then((os) => console.log(basename('/a/b'), there, typeof os.cpus))\n",
+  )
+  await writeFile(join(root, 'outside.mjs'), "export const there = 'outside'")
+  const text = await bundleModules({
+    entry: pathToFileURL(join(root, 'entry.ts')).href,
+    external: { outside: './outside.mjs' },
+    form: 'program',
+  })
+  await writeFile(join(root, 'program.cjs'), text)
+  const { stdout } = await promisify(execFile)(process.execPath, [join(root, 'program.cjs')])
+  assert.equal(stdout, 'b outside function\n')
 })
 
 test('what is passed on by another module is taken from where it is, and the rest left out', async (t) => {

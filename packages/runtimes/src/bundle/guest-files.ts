@@ -25,7 +25,7 @@ const texts = new Map<GuestProgram | 'sdk', Promise<string>>()
 /** Lays out one program in a new private directory under `parent` (default: the system's temporary directory). */
 export async function layOutGuest(program: GuestProgram, parent: string = tmpdir()): Promise<GuestFiles> {
   const directory = await realpath(await mkdtemp(join(parent, 'backplane-')))
-  const main = join(directory, `${program}.mjs`)
+  const main = join(directory, `${program}.cjs`)
   const sdk = join(directory, 'sdk.mjs')
   try {
     await Promise.all([writeFile(main, await text(program)), writeFile(sdk, await text('sdk'))])
@@ -46,7 +46,7 @@ function text(part: GuestProgram | 'sdk'): Promise<string> {
   const known = texts.get(part)
   if (known !== undefined) return known
   const external = part === 'sdk' ? {} : { '@backplane/sdk': './sdk.mjs' }
-  const made = bundleModules({ entry: entryOf(part), external })
+  const made = bundleModules({ entry: entryOf(part), external, form: part === 'sdk' ? 'module' : 'program' })
   texts.set(part, made)
   return made
 }
