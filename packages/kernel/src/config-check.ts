@@ -1,8 +1,8 @@
 import { didYouMean } from '@backplane/sdk'
 import type { ErrorObject } from 'ajv/dist/2020.js'
 import { kernelErrors } from './errors.ts'
-import { messageOf } from './thrown.ts'
-import { pointerText } from './validation.ts'
+import { messageOf } from './calls/thrown.ts'
+import { pointerText } from './calls/validation.ts'
 
 /** A config schema as text may not be longer: it comes from the plugin. */
 const longestSchemaBytes = 256 * 1024

@@ -1,6 +1,6 @@
 import type { EventLog, KernelEvent, RecordedEvent } from './events.ts'
 import type { Clock, Log } from './ports.ts'
-import { messageOf } from './thrown.ts'
+import { messageOf } from './calls/thrown.ts'
 
 /** The writing side of an {@link EventLog}. */
 export interface EventRecorder extends EventLog {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { effectiveLimits } from './limits.ts'
+import { effectiveLimits } from './plugins/limits.ts'
 import { durationMs, sizeBytes } from './quantity.ts'
 
 test('sizes and durations carry their unit', () => {

@@ -1,6 +1,6 @@
 import { kernelErrors } from './errors.ts'
 import type { SecretBroker } from './ports.ts'
-import { pathText } from './validation.ts'
+import { pathText } from './calls/validation.ts'
 
 /** What {@link resolveSettings} is given. */
 export interface SettingsContext {

@@ -1,7 +1,7 @@
-import type { ActiveCall } from './active-call.ts'
+import type { ActiveCall } from './calls/active-call.ts'
 import type { Core } from './core.ts'
 import { kernelErrors } from './errors.ts'
-import type { Generation } from './generation.ts'
+import type { Generation } from './plugins/generation.ts'
 import { stop } from './stages/stop.ts'
 
 /**

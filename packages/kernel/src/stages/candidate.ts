@@ -1,5 +1,5 @@
 import { PlatformError } from '@backplane/sdk'
-import type { Candidate } from '../plugin.ts'
+import type { Candidate } from '../plugins/plugin.ts'
 import type { FoundPackage } from '../ports.ts'
 import { check, type CheckContext } from './check.ts'
 import type { Discovered } from './discover.ts'

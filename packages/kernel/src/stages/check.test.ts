@@ -4,7 +4,7 @@ import * as fc from 'fast-check'
 import { inlineSource, testKernel } from '@backplane/testing'
 import { echo, echoPlugin, points, store } from '../fixtures/demo-points.ts'
 import type { Failure, PluginRecord } from '../index.ts'
-import { Points } from '../points.ts'
+import { Points } from '../points/points.ts'
 import { check } from './check.ts'
 
 const failureOf = (record: PluginRecord | undefined): Failure | undefined =>

@@ -1,9 +1,9 @@
 import { didYouMean } from '@backplane/sdk'
 import { kernelErrors } from '../errors.ts'
-import type { Points } from '../points.ts'
+import type { Points } from '../points/points.ts'
 import type { AcceptedManifest, Contribution } from '../ports.ts'
-import type { PointTable } from '../point-table.ts'
-import { firstIssue } from '../validation.ts'
+import type { PointTable } from '../points/point-table.ts'
+import { firstIssue } from '../calls/validation.ts'
 
 /**
  * Compares what a plugin registered with what its manifest declares; answers the values it added to data points, as

@@ -1,5 +1,5 @@
 import type { Log, FoundPackage, Source, SourceListing, SourceProblem } from '../ports.ts'
-import { messageOf } from '../thrown.ts'
+import { messageOf } from '../calls/thrown.ts'
 
 /** One package or problem of one source, in order of precedence. */
 export interface Discovered {

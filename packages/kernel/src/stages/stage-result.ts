@@ -1,5 +1,5 @@
 import type { Failure, Stage } from '../record.ts'
-import { asPlatformError } from '../thrown.ts'
+import { asPlatformError } from '../calls/thrown.ts'
 
 /** What one stage made of one plugin: a value, or a failure that becomes part of its record. */
 export type StageResult<T> = { readonly ok: true; readonly value: T } | { readonly ok: false; readonly failure: Failure }

@@ -1,6 +1,6 @@
-import { boundedWait } from '../bounded-wait.ts'
+import { boundedWait } from '../calls/bounded-wait.ts'
 import type { Core } from '../core.ts'
-import type { Generation } from '../generation.ts'
+import type { Generation } from '../plugins/generation.ts'
 import { failureOf, type StageResult } from './stage-result.ts'
 
 /** How much later than asked a runtime may answer before it is no longer waited for, ms. */

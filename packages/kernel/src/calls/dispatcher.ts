@@ -1,0 +1,136 @@
+import { type ActiveCall, abortError, type CallRequest, type CallSubject } from './active-call.ts'
+import { inputInvalid } from './call-error.ts'
+import { kernelErrors } from '../errors.ts'
+import type { Generation } from '../plugins/generation.ts'
+import type { InFlight } from './in-flight.ts'
+import type { Plugin } from '../plugins/plugin.ts'
+import type { Route } from '../points/point-table.ts'
+import type { Limits, Target } from '../ports.ts'
+import { StreamCall } from './stream-call.ts'
+import { type Perform, UnaryCall } from './unary-call.ts'
+
+/** Leads from a client to the generation that serves it now. */
+export interface Lane {
+  /** Errors: `POINT_UNKNOWN_PROVIDER`, `PLUGIN_UNAVAILABLE`, `KERNEL_STOPPING`. */
+  readonly plugin: () => Plugin
+  /** At once when it runs, a promise when it has to be started first. Errors: `GENERATION_ENDED`, why it cannot start. */
+  readonly generation: (plugin: Plugin) => Generation | Promise<Generation>
+}
+
+/** What a call needs to end in. */
+export interface CallEnds {
+  readonly inFlight: InFlight
+  /** Says what it means that an instance answered with an error — the plugin threw, or is gone — and ends the call so. */
+  readonly failed: (call: ActiveCall, thrown: unknown) => void
+}
+
+/** What the dispatcher needs of the kernel. */
+export interface DispatcherParts extends CallEnds {
+  readonly limitsOf: (plugin: Plugin) => Limits
+  /** For the cleanup of a stream that is left. */
+  readonly stopMs: number
+  /** Told of each call that a plugin was not even asked for. */
+  readonly refused: (plugin: Plugin, route: Route, error: Error) => void
+}
+
+/**
+ * The one way into a plugin: schema of the input, deadline, slots, the call itself, schema of the output, attribution,
+ * counters. Everything that calls a plugin — host, hooks, other plugins — comes through here.
+ */
+export class Dispatcher {
+  readonly #parts: DispatcherParts
+
+  constructor(parts: DispatcherParts) {
+    this.#parts = parts
+  }
+
+  /** Calls what answers once. */
+  call(lane: Lane, subject: CallSubjectRequest, request: CallRequest, perform: Perform = callMethod): Promise<unknown> {
+    return new Promise((resolve, reject) => {
+      const call = new UnaryCall(this.#subject(lane, subject, request), request, this.#parts, {
+        perform,
+        settlers: { resolve, reject },
+      })
+      this.#begin(call, lane)
+    })
+  }
+
+  /** Calls what answers many; nothing happens before the first item is asked for. */
+  stream(lane: Lane, subject: CallSubjectRequest, request: CallRequest): AsyncIterable<unknown> {
+    return { [Symbol.asyncIterator]: () => this.#iterate(lane, subject, request) }
+  }
+
+  #iterate(lane: Lane, subject: CallSubjectRequest, request: CallRequest): AsyncIterator<unknown, undefined> {
+    let call: StreamCall | undefined
+    let stopped = false
+    return {
+      next: async () => {
+        if (stopped) return { done: true, value: undefined }
+        if (call === undefined) {
+          call = new StreamCall(this.#subject(lane, subject, request), request, this.#parts)
+          this.#begin(call, lane)
+        }
+        return call.pull()
+      },
+      return: async () => {
+        stopped = true
+        return call?.stop(this.#parts.stopMs) ?? { done: true, value: undefined }
+      },
+    }
+  }
+
+  #subject(lane: Lane, { route, target, value }: CallSubjectRequest, request: CallRequest): CallSubject {
+    if (request.signal?.aborted === true) throw abortError(request.signal)
+    const checked = route.input(value)
+    if (checked.issues !== undefined) throw inputInvalid(route, checked.issues)
+    const plugin = lane.plugin()
+    return { plugin, route, target, input: checked.value, timeoutMs: this.#parts.limitsOf(plugin).timeoutMs }
+  }
+
+  #begin(call: ActiveCall, lane: Lane): void {
+    try {
+      const generation = lane.generation(call.plugin)
+      if (generation instanceof Promise) {
+        generation.then(
+          // retired while its first callers were still on their way: they go where everybody goes now
+          (started) => (started.retiredAtMs === undefined ? this.#enter(call, started) : this.#begin(call, lane)),
+          (error: Error) => this.#refuse(call, error),
+        )
+      } else {
+        this.#enter(call, generation)
+      }
+    } catch (error) {
+      this.#refuse(call, error as Error)
+    }
+  }
+
+  #enter(call: ActiveCall, generation: Generation): void {
+    if (call.settled) return
+    const { route, target, plugin } = call
+    if (generation.ended !== undefined) {
+      this.#refuse(call, generation.ended)
+    } else if (route.optional && target.instance === undefined && !generation.supplies(route.point, target.name, route.method)) {
+      const parameters = { plugin: plugin.id, point: route.point, method: route.method, name: target.name }
+      this.#refuse(call, kernelErrors.error('CALL_METHOD_MISSING', parameters, { plugin: plugin.id, point: route.point }))
+    } else if (!generation.take(call)) {
+      const { concurrency, queue } = generation.limits
+      const parameters = { plugin: plugin.id, concurrency, queue }
+      this.#refuse(call, kernelErrors.error('CALL_QUEUE_FULL', parameters, { plugin: plugin.id, point: route.point }))
+    }
+  }
+
+  #refuse(call: ActiveCall, error: Error): void {
+    if (call.settled) return
+    this.#parts.refused(call.plugin, call.route, error)
+    call.abort(error)
+  }
+}
+
+/** Which route, which function, with what. */
+export interface CallSubjectRequest {
+  readonly route: Route
+  readonly target: Target
+  readonly value: unknown
+}
+
+const callMethod: Perform = { run: (generation, target, input, context) => generation.instance.call(target, input, context) }

@@ -1,0 +1,173 @@
+import { exitText, pluginExited } from '../calls/call-error.ts'
+import type { Core } from '../core.ts'
+import { kernelErrors } from '../errors.ts'
+import type { Generation } from './generation.ts'
+import type { Candidate, Plugin } from './plugin.ts'
+import { unavailable } from '../points/points.ts'
+import type { ExitCause } from '../ports.ts'
+import { type Failure, isLegalTransition, type PluginState, type StateName } from '../record.ts'
+import { failureOf, type StageResult } from '../stages/stage-result.ts'
+import { start, type Started } from '../stages/start.ts'
+import { messageOf } from '../calls/thrown.ts'
+
+/** Unexpected ends and failed starts within this time count against a plugin, ms. */
+const troubleWindowMs = 60_000
+/** So many are answered with a fresh start at the next call; more with a wait that doubles. */
+const freeTroubles = 2
+const firstWaitMs = 1_000
+const longestWaitMs = 60_000
+
+/** States a plugin only passes through; who watches its points waits for the one it comes to. */
+const passing: ReadonlySet<StateName> = new Set(['discovered', 'checked', 'resolved'])
+
+/** Moves a plugin to a state, with its event; an illegal move is a mistake of the kernel and throws. */
+export function setState(core: Core, plugin: Plugin, state: PluginState, isNew = false): void {
+  const before = isNew ? undefined : plugin.state.name
+  if (!isLegalTransition(before, state.name)) throw new TypeError(`${plugin.id} cannot go from ${before} to ${state.name}`)
+  plugin.state = state
+  plugin.sinceMs = core.clock.now()
+  if (!passing.has(state.name)) core.points.touch(plugin)
+  const failure = 'failure' in state ? state.failure : undefined
+  const reason = 'reason' in state ? state.reason : failure?.message
+  if (failure !== undefined) core.log.write({ level: 'error', message: `${failure.code}: ${failure.message}`, plugin: plugin.id })
+  const { version } = plugin.candidate
+  const event = {
+    type: 'plugin.changed',
+    plugin: plugin.id,
+    version,
+    from: before,
+    to: state.name,
+    generation: plugin.generation,
+  } as const
+  core.events.record(reason === undefined ? event : { ...event, reason })
+}
+
+/**
+ * What a call does when the plugin does not run. When its files changed since they were listed, the sources are listed
+ * again and it is tried once more, so that a caller never notices a replaced package.
+ */
+export async function activateForCall(core: Core, plugin: Plugin): Promise<Generation> {
+  try {
+    return await activate(core, plugin)
+  } catch (error) {
+    if (plugin.state.name !== 'failed' || plugin.state.failure.code !== 'SOURCE_CHANGED') throw error
+    await core.relist()
+    return activate(core, core.plugins.get(plugin.id) ?? plugin)
+  }
+}
+
+/** Starts a plugin that is not running; all who ask meanwhile wait for the same start. Errors: `PLUGIN_UNAVAILABLE`. */
+export function activate(core: Core, plugin: Plugin): Promise<Generation> {
+  if (plugin.starting !== undefined) return plugin.starting
+  if (core.stopping.aborted) return Promise.reject(kernelErrors.error('KERNEL_STOPPING'))
+  const { name } = plugin.state
+  const waits = (name === 'failed' || name === 'quarantined') && core.clock.now() >= plugin.retryAtMs && plugin.usable
+  if (!waits && (!plugin.usable || !(name === 'idle' || name === 'stopped' || name === 'starting')))
+    return Promise.reject(unavailable(plugin))
+  const starting = plugin
+    .inTurn(async () => {
+      if (plugin.serving !== undefined) return plugin.serving
+      if (!plugin.usable) throw unavailable(plugin)
+      const result = await startNow(core, plugin)
+      if (!result.ok) throw unavailable(plugin)
+      return result.value
+    })
+    .finally(() => {
+      if (plugin.starting === starting) plugin.starting = undefined
+    })
+  plugin.starting = starting
+  return starting
+}
+
+/** Starts the plugin's candidate from nothing; the outcome is in its record. Only within the plugin's turn. */
+export async function startNow(core: Core, plugin: Plugin): Promise<StageResult<Generation>> {
+  plugin.generation += 1
+  setState(core, plugin, { name: 'starting', generation: plugin.generation })
+  const { candidate } = plugin
+  const result = await startWithDependencies(core, plugin, candidate)
+  if (!result.ok) {
+    noteTrouble(core, plugin)
+    setState(core, plugin, { name: 'failed', failure: result.failure })
+    return result
+  }
+  serve(core, plugin, result.value)
+  return { ok: true, value: result.value.generation }
+}
+
+/** Starts a generation of `candidate`, what it needs first. */
+export async function startWithDependencies(core: Core, plugin: Plugin, candidate: Candidate): Promise<StageResult<Started>> {
+  const number = plugin.generation
+  try {
+    await Promise.all(candidate.needs.map((id) => startDependency(core, candidate, id)))
+  } catch (error) {
+    return { ok: false, failure: failureOf('start', error) }
+  }
+  return start(core, plugin, candidate, number)
+}
+
+async function startDependency(core: Core, candidate: Candidate, id: string): Promise<void> {
+  const dependency = core.plugins.get(id)
+  try {
+    if (dependency === undefined) throw new Error('it was removed')
+    if (dependency.serving === undefined) await activate(core, dependency)
+  } catch (error) {
+    if (candidate.manifest?.dependencies.find((entry) => entry.id === id)?.optional === true) return
+    const reason = messageOf(error)
+    throw kernelErrors.error('DEPENDENCY_FAILED', { plugin: candidate.id, dependency: id, reason }, { plugin: candidate.id })
+  }
+}
+
+/** Puts a started generation in charge: from here on calls by name reach it. Answers the one it took over from. */
+export function serve(core: Core, plugin: Plugin, started: Started): Generation | undefined {
+  const { generation } = started
+  const before = plugin.serving
+  plugin.serving = generation
+  plugin.digest = started.digest
+  plugin.grants = started.grants
+  plugin.limits = started.limits
+  plugin.enforcement = started.enforcement
+  plugin.update = undefined
+  if (before !== undefined || generation.data.length > 0) plugin.epoch += 1
+  const { tier, pid } = generation.instance
+  setState(core, plugin, { name: 'active', generation: generation.number, tier, pid, startedAtMs: core.clock.now() })
+  void generation.instance.exited.then((cause) => exited(core, generation, cause))
+  return before
+}
+
+/** A generation ended by itself: its calls fail at once, the next call by name starts a fresh one. */
+function exited(core: Core, generation: Generation, given: ExitCause): void {
+  const { plugin, number } = generation
+  if (generation.ended !== undefined) return
+  const cause = core.redactor.value(given) as ExitCause
+  generation.end(pluginExited(plugin, undefined, cause))
+  core.events.record({ type: 'plugin.exited', plugin: plugin.id, generation: number, cause })
+  core.log.write({ level: 'error', message: `${plugin.id} ended: ${exitText(cause)}`, plugin: plugin.id, generation: number })
+  core.inFlight.abort(generation, (call) => pluginExited(plugin, call.route, cause))
+  generation.release()
+  void core.directories.removeExchange(generation.directories.exchange).catch(() => undefined)
+  generation.changed?.()
+  if (plugin.serving !== generation) return
+  plugin.serving = undefined
+  plugin.epoch += 1
+  if (noteTrouble(core, plugin)) {
+    const untilMs = plugin.retryAtMs
+    setState(core, plugin, { name: 'quarantined', failure: endedTooOften(plugin, cause, untilMs), untilMs })
+  } else {
+    setState(core, plugin, { name: 'stopped', reason: `${exitText(cause)}; the next call starts it again` })
+  }
+}
+
+function endedTooOften(plugin: Plugin, cause: ExitCause, untilMs: number): Failure {
+  const message = `${exitText(cause)}, and not for the first time; calls are taken again from ${new Date(untilMs).toISOString()}`
+  return { ...failureOf('start', pluginExited(plugin, undefined, cause)), message, hint: `Look at the log of ${plugin.id}.` }
+}
+
+/** Counts a trouble and says when to try again; answers whether there were too many to try at once. */
+function noteTrouble(core: Core, plugin: Plugin): boolean {
+  const nowMs = core.clock.now()
+  plugin.troublesAtMs = [...plugin.troublesAtMs.filter((atMs) => atMs > nowMs - troubleWindowMs), nowMs].slice(-10)
+  const tooMany = plugin.troublesAtMs.length - freeTroubles
+  const waitMs = Math.min(longestWaitMs, firstWaitMs * 2 ** Math.max(0, tooMany - 1))
+  plugin.retryAtMs = nowMs + waitMs
+  return tooMany > 0
+}

@@ -1,0 +1,49 @@
+import type { ManifestLimits } from '@backplane/sdk'
+import type { Times } from '../kernel.ts'
+import type { Limits } from '../ports.ts'
+import { durationMs, sizeBytes } from '../quantity.ts'
+
+/** Ceilings of a plugin when the host states none. */
+export const defaultLimits: Limits = Object.freeze({
+  memoryMiB: 256,
+  concurrency: 256,
+  queue: 1_024,
+  timeoutMs: 60_000,
+  messageBytes: 8 * 1024 ** 2,
+  stateBytes: 16 * 1024 ** 2,
+})
+
+/** Waits of a kernel when the host states none; what each is for is said at {@link Times}. */
+export const defaultTimes: Times = Object.freeze({
+  readyMs: 10_000,
+  drainMs: 30_000,
+  leaseMs: 86_400_000,
+  stopMs: 5_000,
+  rescanMs: 60_000,
+})
+
+/**
+ * What one plugin may use: what its manifest asks for, never above the host's ceiling; what the operator wrote for this
+ * plugin wins over both.
+ */
+export function effectiveLimits(
+  asked: ManifestLimits | undefined,
+  ceilings: Partial<Limits>,
+  settings: Partial<Limits> = {},
+): Limits {
+  const host = { ...defaultLimits, ...ceilings }
+  const memoryBytes = asked?.memory === undefined ? undefined : sizeBytes(asked.memory)
+  const limits = {
+    ...host,
+    memoryMiB: smaller(memoryBytes === undefined ? undefined : Math.ceil(memoryBytes / 1024 ** 2), host.memoryMiB),
+    concurrency: smaller(asked?.concurrency, host.concurrency),
+    timeoutMs: smaller(asked?.timeout === undefined ? undefined : durationMs(asked.timeout), host.timeoutMs),
+    stateBytes: smaller(asked?.state === undefined ? undefined : sizeBytes(asked.state), host.stateBytes),
+    ...settings,
+  }
+  return { ...limits, concurrency: Math.max(1, limits.concurrency) }
+}
+
+function smaller(asked: number | undefined, ceiling: number): number {
+  return asked === undefined ? ceiling : Math.min(asked, ceiling)
+}

@@ -1,0 +1,113 @@
+import { isAbsolute, resolve } from 'node:path'
+import { kernelErrors } from '../errors.ts'
+import type { Grants } from '../ports.ts'
+
+/** What a plugin without permissions may do: nothing. */
+export const noGrants: Grants = Object.freeze({ fsRead: [], fsWrite: [], exec: [], net: [] })
+
+const verbs = ['fs:read', 'fs:write', 'exec', 'net:connect'] as const
+type Verb = (typeof verbs)[number]
+
+const ports: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443', 'ws:': '80', 'wss:': '443', 'ssh:': '22' }
+
+/** Values one place with `*` may stand for; more is a mistake in the settings. */
+const mostExpansions = 1_000
+
+/** What {@link grantsOf} is given. */
+export interface GrantRequest {
+  readonly plugin: string
+  readonly permissions: readonly string[]
+  /** Fills `${path.to.value}` places. */
+  readonly variables: Readonly<Record<string, unknown>>
+  /** Relative paths are relative to the plugin's data directory. */
+  readonly dataDirectory: string
+  /** What the operator adds. */
+  readonly added: Partial<Grants> | undefined
+}
+
+/** Turns permissions into grants; a permission with a place that has no value is dropped. Errors: `PERMISSION_INVALID`. */
+export function grantsOf(request: GrantRequest): Grants {
+  const found: Record<Verb, Set<string>> = {
+    'fs:read': new Set(request.added?.fsRead),
+    'fs:write': new Set(request.added?.fsWrite),
+    exec: new Set(request.added?.exec),
+    'net:connect': new Set(request.added?.net),
+  }
+  for (const permission of request.permissions) {
+    const { verb, argument } = parsePermission(request.plugin, permission)
+    for (const filled of fillPlaces(argument, request.variables)) {
+      found[verb].add(normalise(request, permission, verb, filled))
+    }
+  }
+  return { fsRead: [...found['fs:read']], fsWrite: [...found['fs:write']], exec: [...found.exec], net: [...found['net:connect']] }
+}
+
+/** Splits one permission. Errors: `PERMISSION_INVALID`. */
+export function parsePermission(plugin: string, permission: string): { readonly verb: Verb; readonly argument: string } {
+  const space = permission.indexOf(' ')
+  const name = space < 0 ? permission : permission.slice(0, space)
+  const verb = verbs.find((known) => known === name)
+  const argument = space < 0 ? '' : permission.slice(space + 1).trim()
+  if (verb === undefined) throw invalid(plugin, permission, `is not one of ${verbs.join(', ')}`)
+  if (argument === '') throw invalid(plugin, permission, 'does not say what it is for')
+  return { verb, argument }
+}
+
+function normalise(request: GrantRequest, permission: string, verb: Verb, argument: string): string {
+  if (argument.includes('\0')) throw invalid(request.plugin, permission, 'holds a NUL character')
+  switch (verb) {
+    case 'fs:read':
+    case 'fs:write':
+      return isAbsolute(argument) ? resolve(argument) : resolve(request.dataDirectory, argument)
+    case 'exec':
+      if (!/^[\w.+-]+$/.test(argument))
+        throw invalid(request.plugin, permission, 'names a program by something else than its name')
+      return argument
+    case 'net:connect':
+      return (
+        hostAndPort(argument) ?? refuse(invalid(request.plugin, permission, 'is neither host:port nor a URL with a known port'))
+      )
+  }
+}
+
+function hostAndPort(text: string): string | undefined {
+  if (!text.includes('://')) return /^(\[[\da-fA-F:.]+\]|[\w.-]+):\d{1,5}$/.test(text) ? text : undefined
+  if (!URL.canParse(text)) return undefined
+  const url = new URL(text)
+  const port = url.port === '' ? ports[url.protocol] : url.port
+  return port === undefined || url.hostname === '' ? undefined : `${url.hostname}:${port}`
+}
+
+/** Every way to fill the `${path}` places of a text; none when a place has no value. */
+export function fillPlaces(text: string, variables: Readonly<Record<string, unknown>>): readonly string[] {
+  const place = /\$\{([\w.*-]+)\}/.exec(text)
+  if (place === null) return [text]
+  const filled: string[] = []
+  for (const value of valuesAt(variables, (place[1] ?? '').split('.'))) {
+    const head = text.slice(0, place.index) + value
+    for (const tail of fillPlaces(text.slice(place.index + place[0].length), variables)) {
+      filled.push(head + tail)
+      if (filled.length > mostExpansions) return filled
+    }
+  }
+  return filled
+}
+
+function valuesAt(value: unknown, path: readonly string[]): readonly string[] {
+  const [key, ...rest] = path
+  if (key === undefined) {
+    const usable = (typeof value === 'string' && value !== '') || typeof value === 'number'
+    return usable ? [String(value)] : []
+  }
+  if (typeof value !== 'object' || value === null) return []
+  if (key === '*') return Object.values(value).flatMap((member) => valuesAt(member, rest))
+  return Object.hasOwn(value, key) ? valuesAt(Reflect.get(value, key), rest) : []
+}
+
+function invalid(plugin: string, permission: string, problem: string): Error {
+  return kernelErrors.error('PERMISSION_INVALID', { plugin, permission, problem }, { plugin })
+}
+
+function refuse(error: Error): never {
+  throw error
+}

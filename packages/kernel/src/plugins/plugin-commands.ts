@@ -1,0 +1,107 @@
+import { didYouMean } from '@backplane/sdk'
+import { boundedWait } from '../calls/bounded-wait.ts'
+import type { Catalogue } from './catalogue.ts'
+import type { Core } from '../core.ts'
+import { comeBack, switchOff, withdraw } from './departure.ts'
+import { kernelErrors } from '../errors.ts'
+import type { PluginDirectory, RefreshReport } from '../kernel.ts'
+import type { Plugin } from './plugin.ts'
+import { stateNamespace } from './plugin-state.ts'
+import type { PluginRecord } from '../record.ts'
+import type { Refresher } from './refresher.ts'
+import { renew } from './succession.ts'
+
+/** What an operator may do with the plugins. */
+export class PluginCommands implements PluginDirectory {
+  readonly #core: Core
+  readonly #catalogue: Catalogue
+  readonly #refresher: Refresher
+
+  constructor(core: Core, parts: { readonly catalogue: Catalogue; readonly refresher: Refresher }) {
+    this.#core = core
+    this.#catalogue = parts.catalogue
+    this.#refresher = parts.refresher
+  }
+
+  readonly list = (): readonly PluginRecord[] => {
+    const plugins = [...this.#core.plugins.values()].sort((a, b) => (a.id < b.id ? -1 : 1))
+    return plugins.map((plugin) => plugin.record())
+  }
+
+  readonly get = (id: string): PluginRecord | undefined => this.#lookUp(id)?.record()
+
+  readonly refresh = async (signal?: AbortSignal): Promise<RefreshReport> => {
+    signal?.throwIfAborted()
+    if (this.#core.stopping.aborted) throw kernelErrors.error('KERNEL_STOPPING')
+    return boundedWait(this.#refresher.refresh(), { signal })
+  }
+
+  readonly reload = async (id: string): Promise<PluginRecord> => {
+    const plugin = this.#find(id)
+    const { generation } = plugin
+    plugin.rejected = undefined
+    await this.#refresher.refresh()
+    if (plugin.generation === generation && this.#core.plugins.get(plugin.id) === plugin) await renew(this.#core, plugin)
+    return plugin.record()
+  }
+
+  readonly enable = async (id: string): Promise<PluginRecord> => {
+    const plugin = this.#find(id)
+    const { denied } = plugin.candidate
+    if (denied !== undefined)
+      throw kernelErrors.error('POLICY_DENIED', { plugin: plugin.id, reason: denied }, { plugin: plugin.id })
+    if (await this.#core.switches.on(plugin.id)) {
+      comeBack(plugin, undefined)
+      await plugin.quiet()
+      await this.#catalogue.review()
+    }
+    return plugin.record()
+  }
+
+  readonly disable = async (id: string, reason = 'it was disabled'): Promise<PluginRecord> => {
+    const plugin = this.#find(id)
+    await this.#core.switches.off(plugin.id, reason)
+    await switchOff(this.#core, plugin, reason)
+    await this.#catalogue.review()
+    return plugin.record()
+  }
+
+  readonly remove = async (id: string, options: { readonly keepState?: boolean } = {}): Promise<void> => {
+    const plugin = this.#find(id)
+    this.#catalogue.forget(plugin)
+    await withdraw(this.#core, plugin, 'it was removed')
+    await this.#catalogue.review()
+    if (options.keepState === true) return
+    await this.#core.switches.on(plugin.id)
+    await this.#core.store.clear(stateNamespace(plugin.id))
+    await this.#core.directories.forget(plugin.id)
+  }
+
+  readonly start = async (id: string): Promise<PluginRecord> => {
+    const plugin = this.#find(id)
+    plugin.retryAtMs = 0
+    if (plugin.serving === undefined) await Promise.allSettled([this.#core.activate(plugin)])
+    return plugin.record()
+  }
+
+  #find(id: string): Plugin {
+    const plugin = this.#lookUp(id)
+    if (plugin !== undefined) return plugin
+    const suggestion = didYouMean(id, this.#core.plugins.keys())
+    throw kernelErrors.error('PLUGIN_UNKNOWN', { plugin: id, suggestion }, { plugin: id })
+  }
+
+  /** By id, or by the part after the slash when only one plugin has it. Errors: `PLUGIN_AMBIGUOUS`. */
+  #lookUp(id: string): Plugin | undefined {
+    const { plugins } = this.#core
+    const exact = plugins.get(id)
+    if (exact !== undefined || id.includes('/')) return exact
+    const candidates = [...plugins.keys()].filter((known) => known.endsWith(`/${id}`))
+    const [only] = candidates
+    if (candidates.length <= 1) return only === undefined ? undefined : plugins.get(only)
+    throw kernelErrors.error('PLUGIN_AMBIGUOUS', {
+      name: id,
+      candidates: candidates.toSorted((a, b) => (a < b ? -1 : 1)).join(', '),
+    })
+  }
+}

@@ -1,0 +1,145 @@
+import type { CallCounters } from '../calls/counters.ts'
+import { noCounters } from '../calls/counters.ts'
+import type { Generation } from './generation.ts'
+import { noGrants } from './permissions.ts'
+import type { AcceptedManifest, Enforcement, FoundPackage, Grants, Limits, Source, StagedPackage } from '../ports.ts'
+import type { Failure, FailedUpdate, PluginRecord, PluginState } from '../record.ts'
+
+/** One package as a source has it now, and what checking it came to. */
+export interface Candidate {
+  readonly id: string
+  readonly version: string
+  readonly source: Source
+  readonly found: FoundPackage
+  /** Undefined when the manifest could not be accepted. */
+  readonly manifest: AcceptedManifest | undefined
+  /** Why it may not run: of stage `check` here, of stage `resolve` once it was looked at among the others. */
+  failure: Failure | undefined
+  /** Why policy keeps it from running. */
+  readonly denied: string | undefined
+  readonly notes: readonly string[]
+  /** Ids to be started before it; known once it was resolved. */
+  needs: readonly string[]
+  /** The bytes, once a generation was started from them; a fresh start after a crash loads the same ones. */
+  staged: StagedPackage | undefined
+}
+
+/** What the kernel holds of one plugin; {@link Plugin.record} is what it shows. */
+export class Plugin {
+  readonly id: string
+  /** What serves, or would. */
+  candidate: Candidate
+  /** A newer package that is about to take over; a still newer one replaces it before its turn comes. */
+  incoming: Candidate | undefined
+  /** A newer package that could not take over; not tried again until the source changes. */
+  rejected: Candidate | undefined
+  state: PluginState = discovered
+  sinceMs = 0
+  generation = 0
+  serving: Generation | undefined
+  draining: readonly Generation[] = nothing
+  update: FailedUpdate | undefined
+  shadowed: readonly string[] = nothing
+  grants: Grants = noGrants
+  enforcement: readonly Enforcement[] = nothing
+  counters: CallCounters | undefined
+  limits: Limits | undefined
+  digest: string | undefined
+  /** Set while a first start is under way: every caller waits for the same one. */
+  starting: Promise<Generation> | undefined
+  /** Why it is switched off or on its way out; policy's word is in the candidate. */
+  off: string | undefined
+  /** Set while it is on its way out: the newest departure is the one that counts. */
+  departure: symbol | undefined
+  /** Whether it is on its way out for good: nobody wants it any more. */
+  isRemoved = false
+  /** Grows whenever another generation takes over, so that watchers of a point see the change. */
+  epoch = 0
+  /** When unexpected ends and failed starts happened, newest last; empty again after a quiet minute. */
+  troublesAtMs: readonly number[] = nothing
+  /** Before this a call does not try to start it again. */
+  retryAtMs = 0
+  /** What changes the plugin runs one after the other. */
+  #turn: Promise<unknown> | undefined
+
+  constructor(candidate: Candidate) {
+    this.id = candidate.id
+    this.candidate = candidate
+  }
+
+  /** Runs `work` after all earlier work on this plugin, whatever came of that. */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#turn === undefined ? work() : this.#turn.then(work, work)
+    const done = turn
+      .catch(() => undefined)
+      .finally(() => {
+        if (this.#turn === done) this.#turn = undefined
+      })
+    this.#turn = done
+    return turn
+  }
+
+  /** Whether its handlers, values and providers count: it passed check, policy and resolve, and nobody switched it off. */
+  get usable(): boolean {
+    return this.candidate.failure === undefined && this.candidate.denied === undefined && this.off === undefined
+  }
+
+  /** Settles once no work on it is under way. */
+  async quiet(): Promise<void> {
+    while (this.#turn !== undefined) await this.#turn
+  }
+
+  /** Whether work on it is under way. */
+  get isBusy(): boolean {
+    return this.#turn !== undefined
+  }
+
+  record(): PluginRecord {
+    const { candidate } = this
+    return {
+      id: this.id,
+      version: candidate.version,
+      manifest: candidate.manifest,
+      source: candidate.source.name,
+      origin: candidate.source.origin,
+      path: candidate.found.path,
+      state: this.state,
+      sinceMs: this.sinceMs,
+      generation: this.generation,
+      digest: this.digest,
+      draining: this.draining.map((old) => old.drainingRecord()),
+      update: this.update,
+      shadowed: this.shadowed,
+      notes: candidate.notes,
+      grants: this.grants,
+      enforcement: this.enforcement,
+      counters: this.counters?.snapshot() ?? noCounters,
+    }
+  }
+}
+
+/** Why the plugin takes no calls in this state; undefined when it does (perhaps after starting). */
+export function unavailableReason(state: PluginState): string | undefined {
+  switch (state.name) {
+    case 'discovered':
+    case 'checked':
+    case 'resolved':
+      return 'it has not been resolved yet'
+    case 'blocked':
+      return state.reason
+    case 'idle':
+    case 'starting':
+    case 'active':
+    case 'stopped':
+      return undefined
+    case 'draining':
+    case 'disabled':
+      return state.reason
+    case 'failed':
+    case 'quarantined':
+      return state.failure.message
+  }
+}
+
+const nothing: readonly never[] = Object.freeze([])
+const discovered: PluginState = { name: 'discovered' }

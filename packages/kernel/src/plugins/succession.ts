@@ -1,0 +1,151 @@
+import type { Core } from '../core.ts'
+import type { Generation } from './generation.ts'
+import { comeBack } from './departure.ts'
+import { serve, setState, startNow, startWithDependencies } from './lifecycle.ts'
+import { type Candidate, Plugin } from './plugin.ts'
+import type { Failure, PluginState } from '../record.ts'
+import { isUnfit } from '../stages/resolve.ts'
+import { failureOf } from '../stages/stage-result.ts'
+import { stop } from '../stages/stop.ts'
+import type { Started } from '../stages/start.ts'
+import { retire } from '../upgrade.ts'
+
+/** Takes a package in that was not there before. Nothing of it runs. */
+export function introduce(core: Core, candidate: Candidate, shadowed: readonly string[]): void {
+  const plugin = new Plugin(candidate)
+  plugin.shadowed = shadowed
+  plugin.off = core.switches.reason(plugin.id)
+  core.plugins.set(plugin.id, plugin)
+  settle(core, plugin, true)
+}
+
+/** Brings a plugin that does not run to where its candidate belongs: idle, failed or disabled. */
+export function settle(core: Core, plugin: Plugin, isNew = false): void {
+  const { candidate } = plugin
+  setState(core, plugin, { name: 'discovered' }, isNew)
+  const { failure } = candidate
+  const off = plugin.off ?? candidate.denied
+  if (off !== undefined) return setState(core, plugin, { name: 'disabled', reason: off })
+  if (failure !== undefined && isUnfit(candidate)) return setState(core, plugin, { name: 'failed', failure })
+  setState(core, plugin, { name: 'checked' })
+  if (failure !== undefined) return setState(core, plugin, { name: 'failed', failure })
+  setState(core, plugin, { name: 'resolved' })
+  try {
+    core.points.bind(plugin)
+    setState(core, plugin, { name: 'idle' })
+  } catch (error) {
+    candidate.failure = failureOf('resolve', error)
+    setState(core, plugin, { name: 'failed', failure: candidate.failure })
+  }
+}
+
+/** Looks at a plugin again whose surroundings changed: what did not fit may fit now, and the other way round. */
+export function reconsider(core: Core, plugin: Plugin): void {
+  if (plugin.serving !== undefined || plugin.isBusy || plugin.departure !== undefined) return
+  const { state, candidate } = plugin
+  const off = plugin.off ?? candidate.denied
+  if (off !== undefined ? state.name === 'disabled' : isInPlace(state, candidate.failure)) return
+  core.points.unbind(plugin)
+  settle(core, plugin)
+}
+
+/**
+ * Whether a plugin that is not switched off stands where it belongs. One that failed to start stays failed by itself;
+ * only failures of the stages before follow the surroundings.
+ */
+function isInPlace(state: PluginState, failure: Failure | undefined): boolean {
+  if (state.name === 'disabled' || state.name === 'draining') return false
+  const shown = state.name === 'failed' ? state.failure : undefined
+  if (failure === undefined) return shown === undefined || shown.stage === 'start'
+  return shown?.code === failure.code && shown.message === failure.message
+}
+
+/**
+ * Puts another package in a plugin's place. While the old one serves, the new one starts beside it and takes over only
+ * once it is ready and has kept its promises; when it cannot, the old one goes on and the record says why.
+ */
+export function replace(core: Core, plugin: Plugin, candidate: Candidate): Promise<void> {
+  plugin.incoming = candidate
+  return plugin.inTurn(async () => {
+    if (plugin.incoming !== candidate) return
+    try {
+      await replaceNow(core, plugin, candidate)
+    } finally {
+      if (plugin.incoming === candidate) plugin.incoming = undefined
+    }
+  })
+}
+
+async function replaceNow(core: Core, plugin: Plugin, candidate: Candidate): Promise<void> {
+  if (core.plugins.get(plugin.id) !== plugin) {
+    introduce(core, candidate, plugin.shadowed)
+  } else if (plugin.serving === undefined) {
+    if (plugin.isRemoved) comeBack(plugin, core.switches.reason(plugin.id))
+    core.points.unbind(plugin)
+    plugin.candidate = candidate
+    plugin.rejected = undefined
+    plugin.update = undefined
+    plugin.limits = undefined
+    plugin.troublesAtMs = []
+    settle(core, plugin)
+  } else {
+    await succeed(core, plugin, candidate)
+  }
+}
+
+/** Starts a fresh generation of the bytes there are now, even if nothing changed. */
+export function renew(core: Core, plugin: Plugin): Promise<void> {
+  return plugin.inTurn(async () => {
+    const candidate = { ...plugin.candidate, staged: undefined }
+    if (plugin.serving !== undefined) return succeed(core, plugin, candidate)
+    if (!plugin.usable) return
+    core.points.unbind(plugin)
+    plugin.candidate = candidate
+    plugin.troublesAtMs = []
+    settle(core, plugin)
+    if (plugin.usable) await startNow(core, plugin)
+  })
+}
+
+async function succeed(core: Core, plugin: Plugin, candidate: Candidate): Promise<void> {
+  if (candidate.failure !== undefined) return reject(core, plugin, candidate, candidate.failure)
+  plugin.generation += 1
+  const result = await startWithDependencies(core, plugin, candidate)
+  if (!result.ok) return reject(core, plugin, candidate, result.failure)
+  const { candidate: old } = plugin
+  try {
+    takeOver(core, plugin, candidate, result.value)
+  } catch (error) {
+    plugin.candidate = old
+    core.points.bind(plugin)
+    await stop(core, result.value.generation)
+    reject(core, plugin, candidate, failureOf('start', error))
+  }
+}
+
+/** In one step, so that every call by name reaches either the old generation or the new one. */
+function takeOver(core: Core, plugin: Plugin, candidate: Candidate, started: Started): void {
+  const { version } = plugin.candidate
+  core.points.unbind(plugin)
+  plugin.candidate = candidate
+  core.points.bind(plugin)
+  plugin.rejected = undefined
+  if (plugin.serving === undefined) setState(core, plugin, { name: 'starting', generation: started.generation.number })
+  const before: Generation | undefined = serve(core, plugin, started)
+  core.events.record({
+    type: 'plugin.updated',
+    plugin: plugin.id,
+    from: version,
+    to: candidate.version,
+    generation: started.generation.number,
+  })
+  if (before !== undefined)
+    core.inBackground(plugin, retire(core, before, `generation ${started.generation.number} (${candidate.version}) took over`))
+}
+
+function reject(core: Core, plugin: Plugin, candidate: Candidate, failure: Failure): void {
+  plugin.rejected = candidate
+  plugin.update = { version: candidate.version, atMs: core.clock.now(), failure }
+  core.events.record({ type: 'plugin.update-failed', plugin: plugin.id, version: candidate.version, failure })
+  core.log.write({ level: 'error', message: `${candidate.version} could not take over: ${failure.message}`, plugin: plugin.id })
+}

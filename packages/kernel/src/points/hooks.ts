@@ -1,0 +1,107 @@
+import { isDeepStrictEqual } from 'node:util'
+import type { PlatformError } from '@backplane/sdk'
+import type { CallRequest } from '../calls/active-call.ts'
+import { inputInvalid } from '../calls/call-error.ts'
+import type { Core } from '../core.ts'
+import type { Lane } from '../calls/dispatcher.ts'
+import { kernelErrors } from '../errors.ts'
+import { type Ordered, orderHandlers } from './hook-order.ts'
+import type { HookOutcome } from '../kernel.ts'
+import { unavailable } from './points.ts'
+import type { Binding, PointTable, Route } from './point-table.ts'
+
+interface Outcome {
+  value: unknown
+  answer: unknown
+  veto: HookOutcome<unknown, unknown>['veto']
+  readonly changes: { readonly plugin: string; readonly name: string }[]
+  readonly failures: HookOutcome<unknown, unknown>['failures'][number][]
+}
+
+/** Runs the handlers of a hook by its strategy. Errors: `CALL_INPUT_INVALID`, and a handler's when the hook says `fail`. */
+export async function emit(
+  core: Core,
+  table: PointTable,
+  value: unknown,
+  request: CallRequest,
+): Promise<HookOutcome<unknown, unknown>> {
+  const { point } = table
+  const route = table.routes.get('handle')
+  if (point.kind !== 'hook' || route === undefined) throw kernelErrors.error('POINT_UNKNOWN', { point: point.id, suggestion: '' })
+  const checked = table.emitted?.(value) ?? { value }
+  if (checked.issues !== undefined) throw inputInvalid({ ...route, method: 'emit' }, checked.issues)
+  const outcome: Outcome = { value: checked.value, answer: undefined, veto: undefined, changes: [], failures: [] }
+  const handlers = (table.handlers ??= handlersOf(core, table))
+  const run = (handler: Binding): Promise<unknown> => runHook(core, { handler, route, table, request }, outcome)
+  switch (point.strategy) {
+    case 'all':
+      await Promise.all(handlers.map(run))
+      break
+    case 'pipe':
+      for (const handler of handlers) {
+        const answer = await run(handler)
+        if (answer === undefined || isDeepStrictEqual(answer, outcome.value)) continue
+        outcome.value = answer
+        outcome.changes.push({ plugin: handler.plugin.id, name: handler.name })
+      }
+      break
+    case 'first':
+      for (const handler of handlers) {
+        outcome.answer = await run(handler)
+        if (outcome.answer !== undefined) break
+      }
+      break
+    case 'veto':
+      for (const handler of handlers) {
+        const refusal = (await run(handler)) as { readonly veto: string } | undefined
+        if (refusal === undefined) continue
+        outcome.veto = { plugin: handler.plugin.id, name: handler.name, reason: refusal.veto }
+        break
+      }
+      break
+  }
+  return outcome
+}
+
+interface Handling {
+  readonly handler: Binding
+  readonly route: Route
+  readonly table: PointTable
+  readonly request: CallRequest
+}
+
+/** The one place a handler is run; it names the culprit. A failure is skipped only where the hook and the plugin allow it. */
+async function runHook(core: Core, { handler, route, table, request }: Handling, outcome: Outcome): Promise<unknown> {
+  const { plugin, name } = handler
+  // its plugin may have been replaced by a version without it since the emit began
+  if (plugin.usable && !table.bindings.has(table.key(plugin.id, name))) return undefined
+  const target = { point: table.point.id, name, method: 'handle' }
+  try {
+    return await core.dispatcher.call(laneOf(core, handler), { route, target, value: outcome.value }, request)
+  } catch (thrown) {
+    const error = thrown as PlatformError
+    if (request.signal?.aborted === true) throw error
+    const neverRan = error.code === 'PLUGIN_UNAVAILABLE'
+    const mayFail = (table.point.kind === 'hook' && table.point.onError === 'skip') || neverRan
+    if (!mayFail || core.criticalityOf(plugin.candidate) === 'fail-closed') throw error
+    outcome.failures.push({ plugin: plugin.id, name, code: error.code, message: error.message })
+    return undefined
+  }
+}
+
+function laneOf(core: Core, { plugin }: Binding): Lane {
+  return {
+    plugin: () => plugin,
+    generation: () => {
+      if (!plugin.usable) throw unavailable(plugin)
+      return plugin.serving ?? core.activate(plugin)
+    },
+  }
+}
+
+/** Frozen until something changes. Cycles were refused at resolve, so what is left can be ordered. */
+function handlersOf(core: Core, table: PointTable): readonly Binding[] {
+  const handlers = core.points.handlers(table, ({ candidate }) => core.criticalityOf(candidate) === 'fail-closed')
+  const sequence = orderHandlers(handlers as readonly (Binding & Ordered)[])
+  return Object.freeze(sequence.ok ? sequence.handlers : handlers)
+}

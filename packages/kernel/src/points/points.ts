@@ -1,0 +1,203 @@
+import { didYouMean, type Point } from '@backplane/sdk'
+import { kernelErrors } from '../errors.ts'
+import type { DataEntry, PointListener, PointUser } from '../kernel.ts'
+import { type Plugin, unavailableReason } from '../plugins/plugin.ts'
+import { type Binding, PointTable } from './point-table.ts'
+import { type ListedUser, PointWatches } from './point-watches.ts'
+import type { Log } from '../ports.ts'
+
+/** Names of removed plugins that are remembered. */
+const mostGone = 256
+
+/** What is contributed where: the index from point and name to plugin, and the changes of it. */
+export class Points {
+  readonly #tables = new Map<string, PointTable>()
+  /** Plugins that are known and do not count; they are listed with their reason. */
+  readonly #unusable = new Set<Plugin>()
+  readonly #watches: PointWatches
+  readonly #gone = new Map<string, { readonly plugin: string; readonly reason: string }>()
+
+  /** Errors: `POINT_INVALID`, `POINT_SCHEMA_ASYNC`. */
+  constructor(points: readonly Point[], log: Log) {
+    this.#watches = new PointWatches(log, (table) => this.#list(table))
+    for (const point of points) {
+      if (this.#tables.has(point.id)) throw kernelErrors.error('POINT_INVALID', { point: point.id, problem: 'is given twice' })
+      this.#tables.set(point.id, new PointTable(point))
+    }
+  }
+
+  get ids(): Iterable<string> {
+    return this.#tables.keys()
+  }
+
+  find(id: string): PointTable | undefined {
+    return this.#tables.get(id)
+  }
+
+  /** Errors: `POINT_UNKNOWN` with the nearest id. */
+  table(id: string, kind: Point['kind']): PointTable {
+    const table = this.#tables.get(id)
+    if (table?.point.kind === kind) return table
+    const suggestion = table === undefined ? didYouMean(id, this.#tables.keys()) : ` of kind ${kind}`
+    throw kernelErrors.error('POINT_UNKNOWN', { point: id, suggestion }, { point: id })
+  }
+
+  /** Makes what a usable plugin declares reachable. Errors: `POINT_CONFLICT` (nothing is bound). */
+  bind(plugin: Plugin): void {
+    const declared = this.#declared(plugin)
+    refuseTaken(plugin, declared)
+    for (const { table, names } of declared) {
+      for (const name of Object.keys(names)) {
+        table.bindings.set(table.key(plugin.id, name), { plugin, name, metadata: names[name] ?? {} })
+      }
+    }
+    this.#touch(plugin, declared)
+  }
+
+  unbind(plugin: Plugin): void {
+    const declared = this.#declared(plugin)
+    for (const { table, names } of declared) {
+      for (const name of Object.keys(names)) {
+        const key = table.key(plugin.id, name)
+        if (table.bindings.get(key)?.plugin === plugin) table.bindings.delete(key)
+      }
+    }
+    this.#touch(plugin, declared)
+  }
+
+  /** To be told of every change of a plugin's state; who watches its points hears of it. */
+  touch(plugin: Plugin): void {
+    this.#touch(plugin, this.#declared(plugin))
+  }
+
+  #touch(plugin: Plugin, declared: readonly Declared[]): void {
+    if (plugin.usable) this.#unusable.delete(plugin)
+    else this.#unusable.add(plugin)
+    for (const { table } of declared) {
+      table.handlers = undefined
+      this.#watches.touch(table)
+    }
+  }
+
+  /** The plugin is gone; for a while its names are refused with the reason instead of as unknown. */
+  forget(plugin: Plugin, reason: string): void {
+    this.unbind(plugin)
+    this.#unusable.delete(plugin)
+    for (const [point, names] of Object.entries(plugin.candidate.manifest?.contributes ?? {})) {
+      for (const name of Object.keys(names)) this.#gone.set(`${point} ${name}`, { plugin: plugin.id, reason })
+    }
+    for (const key of this.#gone.keys()) {
+      if (this.#gone.size <= mostGone) break
+      this.#gone.delete(key)
+    }
+  }
+
+  /** Why nobody provides a name now: the plugin that would, or the nearest name. */
+  missing(table: PointTable, name: string): Error {
+    const point = table.point.id
+    for (const plugin of this.#unusable) {
+      if (Object.hasOwn(plugin.candidate.manifest?.contributes[point] ?? {}, name)) return unavailable(plugin)
+    }
+    const gone = this.#gone.get(`${point} ${name}`)
+    if (gone !== undefined) return kernelErrors.error('PLUGIN_UNAVAILABLE', { ...gone }, { plugin: gone.plugin, point })
+    const suggestion = didYouMean(name, table.bindings.keys())
+    return kernelErrors.error('POINT_UNKNOWN_PROVIDER', { point, name, suggestion }, { point })
+  }
+
+  contributions(table: PointTable): readonly PointUser[] {
+    return this.#list(table).map(({ user }) => user)
+  }
+
+  #list(table: PointTable): readonly ListedUser[] {
+    const users = [...table.bindings.values()].map(listed)
+    for (const plugin of this.#unusable) {
+      for (const [name, metadata] of Object.entries(plugin.candidate.manifest?.contributes[table.point.id] ?? {})) {
+        if (table.bindings.get(table.key(plugin.id, name))?.plugin !== plugin) users.push(listed({ plugin, name, metadata }))
+      }
+    }
+    return users.sort((a, b) => compare(a.user.name, b.user.name) || compare(a.user.plugin, b.user.plugin))
+  }
+
+  /** Handlers that count: those of usable plugins, and of broken ones that must not be passed over. */
+  handlers(table: PointTable, mustNotBePassedOver: (plugin: Plugin) => boolean): readonly Binding[] {
+    const bindings = [...table.bindings.values()].filter(({ plugin }) => plugin.usable)
+    for (const plugin of this.#unusable) {
+      if (plugin.candidate.failure === undefined || plugin.off !== undefined || !mustNotBePassedOver(plugin)) continue
+      const names = plugin.candidate.manifest?.contributes[table.point.id] ?? {}
+      for (const [name, metadata] of Object.entries(names)) bindings.push({ plugin, name, metadata })
+    }
+    return bindings
+  }
+
+  data<V>(table: PointTable): readonly DataEntry<V>[] {
+    const entries: DataEntry<V>[] = []
+    for (const { plugin, name, metadata } of table.bindings.values()) {
+      if (!plugin.usable) continue
+      const added = plugin.serving?.data.find((entry) => entry.point === table.point.id && entry.name === name)
+      const value = added === undefined ? metadata : added.value
+      if (added !== undefined || !isLeftForSetup(table, metadata)) entries.push({ plugin: plugin.id, name, value: value as V })
+    }
+    return entries.sort((a, b) => compare(a.name, b.name) || compare(a.plugin, b.plugin))
+  }
+
+  watch(table: PointTable, listener: PointListener): Disposable {
+    return this.#watches.add(table, listener)
+  }
+
+  /** What a plugin declares for points of this host. */
+  #declared({ candidate }: Plugin): readonly Declared[] {
+    if (candidate.manifest === undefined) return []
+    const declared: Declared[] = []
+    for (const [id, names] of Object.entries(candidate.manifest.contributes)) {
+      const table = this.#tables.get(id)
+      if (table !== undefined) declared.push({ table, names })
+    }
+    return declared
+  }
+}
+
+interface Declared {
+  readonly table: PointTable
+  readonly names: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+}
+
+function refuseTaken(plugin: Plugin, declared: readonly Declared[]): void {
+  for (const { table, names } of declared) {
+    if (table.point.kind !== 'provider') continue
+    const point = table.point.id
+    for (const name of Object.keys(names)) {
+      const other = table.bindings.get(name)?.plugin
+      if (other === undefined || other === plugin) continue
+      const parameters = { plugin: plugin.id, other: other.id, point, name }
+      throw kernelErrors.error('POINT_CONFLICT', parameters, { plugin: plugin.id, point })
+    }
+  }
+}
+
+function listed({ plugin, name, metadata }: Binding): ListedUser {
+  const reason = unavailableReason(plugin.state) ?? plugin.off ?? plugin.candidate.failure?.message ?? plugin.candidate.denied
+  const base = { plugin: plugin.id, version: plugin.candidate.version, name, metadata, available: reason === undefined }
+  const recovers = plugin.usable && (plugin.state.name === 'failed' || plugin.state.name === 'quarantined')
+  return {
+    user: reason === undefined ? base : { ...base, reason, ...(recovers ? { recovers } : {}) },
+    epoch: plugin.epoch,
+  }
+}
+
+/** An empty object that is not a value stands for "setup adds it". */
+function isLeftForSetup(table: PointTable, metadata: Readonly<Record<string, unknown>>): boolean {
+  return Object.keys(metadata).length === 0 && table.declared?.(metadata).issues !== undefined
+}
+
+/** The plugin takes no calls, and why. */
+export function unavailable(plugin: Plugin): Error {
+  const { state, candidate, id } = plugin
+  const failure = state.name === 'failed' || state.name === 'quarantined' ? state.failure : candidate.failure
+  const reason = unavailableReason(state) ?? plugin.off ?? failure?.message ?? candidate.denied ?? 'it was stopped'
+  const details = { state: state.name, ...(failure === undefined ? {} : { code: failure.code, stage: failure.stage }) }
+  return kernelErrors.error('PLUGIN_UNAVAILABLE', { plugin: id, reason }, { plugin: id, details, hint: failure?.hint })
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}
