@@ -164,6 +164,16 @@ test('watching goes on where it was when the daemon comes back', async (t) => {
   assert.equal(seen[1]?.headers['last-event-id'], '7')
 })
 
+test('a daemon that is back counts as back although nothing happens then', async (t) => {
+  const daemon = await scriptedDaemon(t, (_request, response, nth) => {
+    stream(response, nth === 1 ? [running] : nth === 2 ? [] : [event(2, 'end', job)])
+    if (nth < 3) response.end()
+  })
+  const { code, err } = await hyperctl(daemon.socket, ['watch', 'j1'])
+  assert.equal(code, 0)
+  assert.equal(err.match(/the daemon went away/g)?.length, 2, err)
+})
+
 test('a terminal gets one line that is replaced, with bar, rate and time left; others get a line for each step', async (t) => {
   const { socket } = await scriptedDaemon(t, (_request, response) => {
     const failed = {

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 const needed = 24
 if (Number(process.versions.node.split('.')[0]) < needed) {
-  process.stderr.write(`CLI_NODE_TOO_OLD: Node ${process.versions.node} is too old, ${needed} or newer is needed\n`)
+  process.stderr.write(`hyperctl needs Node ${needed} or newer, and this is ${process.versions.node}\n`)
   process.exit(69)
 }
 // A reader that has seen enough (`| head`) is no failure.

@@ -48,11 +48,12 @@ export class ApiClient {
     return this.#json('DELETE', withQuery(path, query))
   }
 
-  /** The events of one connection; ends when the daemon ends it or it breaks. `lastId` resumes. */
-  async *events(path: string, lastId?: string): AsyncGenerator<ApiEvent> {
+  /** The events of one connection; ends when the daemon ends it or it breaks. `lastId` resumes; `onOpen`: the daemon answers. */
+  async *events(path: string, lastId?: string, onOpen?: () => void): AsyncGenerator<ApiEvent> {
     const headers = { accept: 'text/event-stream', ...(lastId === undefined ? {} : { 'last-event-id': lastId }) }
     const answer = await this.#request('GET', path, undefined, headers)
     if (answer.statusCode !== 200) throw await this.#problem(answer)
+    onOpen?.()
     // The daemon sends a comment every 15 s; silence beyond a minute is a dead connection.
     answer.socket.setTimeout(Math.max(this.#timeoutMs, 60_000))
     try {

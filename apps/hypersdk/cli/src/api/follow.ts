@@ -20,11 +20,13 @@ export async function* follow(api: ApiClient, path: string, options: FollowOptio
   const { awayMs = 60_000, onBreak } = options
   let seen = options.since
   let awaySinceMs: number | undefined
+  const onOpen = (): void => {
+    awaySinceMs = undefined
+  }
   for (let connected = false; ; connected = true) {
     try {
-      for await (const event of api.events(path, seen)) {
+      for await (const event of api.events(path, seen, onOpen)) {
         seen = event.id ?? seen
-        awaySinceMs = undefined
         yield event
       }
     } catch (error) {
