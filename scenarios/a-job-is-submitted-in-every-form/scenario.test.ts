@@ -22,6 +22,8 @@ test('jobs come as one, as a list and under jobs, in JSON and YAML, and each wro
   assert.equal(fromYaml.status, 202, fromYaml.text)
   const ended = await daemon.ended(fromYaml.body.job_ids[0])
   assert.equal(ended.status, 'completed', ended.error)
+  const { vm_id, vm_path, output_dir, output_path } = ended.definition
+  assert.deepEqual([vm_path, output_path, output_dir], [vm_id, output_dir, join(places.exports, 'e')], 'both names are answered')
   const log = (await daemon.get(`/jobs/logs/${ended.definition.id}`)).body.logs
   assert.equal(log[0].level, 'warn')
   assert.match(log[0].message, /^export_method has no effect/)

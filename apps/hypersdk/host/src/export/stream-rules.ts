@@ -42,7 +42,7 @@ export class StreamRules {
     if (item.format !== this.#format) {
       throw exportErrors.error('EXPORT_FORMAT_MISMATCH', { disk: item.disk, expected: this.#format, found: item.format })
     }
-    if (this.#disks.size >= this.#limits.disks) throw tooMuch('more disks', `${this.#limits.disks}`)
+    if (this.#disks.size >= this.#limits.disks) throw tooMuch(`${this.#disks.size + 1} disks`, `${this.#limits.disks}`)
     this.#checkSize(item.disk, item.size_bytes ?? 0)
     const number = this.#disks.size + 1
     const disk: DeclaredDisk = { id: item.disk, number, declared: item, stage: 'declared', received: 0 }
@@ -91,7 +91,7 @@ export class StreamRules {
   /** An item that brings no bytes. Errors: `EXPORT_LIMIT_EXCEEDED`. */
   note(): void {
     this.#notes++
-    if (this.#notes > this.#limits.notes) throw tooMuch('more items without bytes', `${this.#limits.notes}`)
+    if (this.#notes > this.#limits.notes) throw tooMuch(`${this.#notes} items without bytes`, `${this.#limits.notes}`)
   }
 
   /** Nothing more comes for this disk. Errors: `EXPORT_INCOMPLETE`. */

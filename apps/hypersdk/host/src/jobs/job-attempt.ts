@@ -38,7 +38,7 @@ export async function attemptJob(job: Job, around: JobSurroundings, signal: Abor
   const outputDirectory = await exportTarget(plan.options.output_path, id, around.exports)
   if (outputDirectory !== definition.output_dir) {
     ledger.log(id, 'info', `a hook sends the export to ${outputDirectory}`)
-    ledger.change(id, { definition: { ...definition, output_dir: outputDirectory } })
+    ledger.change(id, { definition: { ...definition, output_dir: outputDirectory, output_path: outputDirectory } })
   }
   // Awaited here, so that the use is held until the export has ended.
   return await runExport({

@@ -63,6 +63,8 @@ export interface JobDefinition {
   readonly vm_path: string
   /** Absolute. */
   readonly output_dir: string
+  /** The same as `output_dir`, for clients of the older form. */
+  readonly output_path: string
   readonly format: DiskFormat
   readonly compress: boolean
   readonly options: {

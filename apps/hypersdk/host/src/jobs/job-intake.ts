@@ -47,6 +47,7 @@ export async function acceptJob(
     throw hypersdkErrors.error('JOB_SNAPSHOTS_UNSUPPORTED', { provider: type })
   }
   const id = request.id ?? newJobId()
+  const directory = await exportTarget(oneOf(request, 'output_dir', 'output_path'), id, exports)
   const { compression_level: level, include_snapshots, remove_cdrom, overwrite } = request.options
   return {
     warnings: ignored(request),
@@ -56,7 +57,8 @@ export async function acceptJob(
       provider: instance,
       vm_id: vmId,
       vm_path: vmId,
-      output_dir: await exportTarget(oneOf(request, 'output_dir', 'output_path'), id, exports),
+      output_dir: directory,
+      output_path: directory,
       format: request.format,
       compress: request.compress,
       options: { ...(level === undefined ? {} : { compression_level: level }), include_snapshots, remove_cdrom, overwrite },

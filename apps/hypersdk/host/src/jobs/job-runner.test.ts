@@ -17,7 +17,9 @@ test('a job that has ended cannot be cancelled, nor one that never was', async (
   const ledger = new JobLedger(store, new Redactor())
   const options = { include_snapshots: false, remove_cdrom: false, overwrite: false }
   const common = { format: 'raw', compress: false, options, metadata: {}, created_at: new Date(0).toISOString() } as const
-  ledger.add([{ id: 'a', name: 'a', provider: 'p', vm_id: 'v', vm_path: 'v', output_dir: directory, ...common }])
+  ledger.add([
+    { id: 'a', name: 'a', provider: 'p', vm_id: 'v', vm_path: 'v', output_dir: directory, output_path: directory, ...common },
+  ])
   ledger.end('a', { status: 'failed', error: new PlatformError('X', 'x') })
   const runner = new JobRunner({ ledger } as unknown as JobSurroundings)
   assert.throws(() => runner.cancel('a'), { code: 'JOB_FINISHED', message: /failed already/ })

@@ -25,7 +25,7 @@ function definition(id: string): JobDefinition {
   const options = { include_snapshots: false, remove_cdrom: false, overwrite: false }
   const created_at = new Date(0).toISOString()
   const common = { format: 'raw', compress: false, options, metadata: {}, created_at } as const
-  return { id, name: id, provider: 'p', vm_id: 'v', vm_path: 'v', output_dir: '/x', ...common }
+  return { id, name: id, provider: 'p', vm_id: 'v', vm_path: 'v', output_dir: '/x', output_path: '/x', ...common }
 }
 
 const error = { code: 'X', message: 'x', retryable: false }
