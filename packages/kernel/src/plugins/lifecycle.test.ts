@@ -76,6 +76,7 @@ test('a plugin that keeps ending is left alone for a while that doubles, then tr
   assert.equal(record?.state.name, 'quarantined')
   await assert.rejects(client.say('x'), {
     code: 'PLUGIN_UNAVAILABLE',
+    retryable: true,
     message: /killed by SIGKILL, and not for the first time; calls are taken again from \d{4}/,
   })
   const listed = (): boolean[] => t.kernel.contributions(echo).map((user) => user.recovers ?? user.available)

@@ -195,7 +195,8 @@ export function unavailable(plugin: Plugin): Error {
   const failure = state.name === 'failed' || state.name === 'quarantined' ? state.failure : candidate.failure
   const reason = unavailableReason(state) ?? plugin.off ?? failure?.message ?? candidate.denied ?? 'it was stopped'
   const details = { state: state.name, ...(failure === undefined ? {} : { code: failure.code, stage: failure.stage }) }
-  return kernelErrors.error('PLUGIN_UNAVAILABLE', { plugin: id, reason }, { plugin: id, details, hint: failure?.hint })
+  const retryable = plugin.usable && state.name === 'quarantined'
+  return kernelErrors.error('PLUGIN_UNAVAILABLE', { plugin: id, reason }, { plugin: id, details, hint: failure?.hint, retryable })
 }
 
 function compare(a: string, b: string): number {

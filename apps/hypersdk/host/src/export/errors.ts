@@ -76,7 +76,7 @@ export const exportErrors = defineErrors('EXPORT', {
   EXPORT_LIMIT_EXCEEDED: {
     message: 'The export has {what}, more than the {limit} allowed',
     status: 502, exit: 76, retryable: false,
-    hint: 'Raise the export limit if this machine really needs it.',
+    hint: 'Report this to the plugin author: no machine is that large, and the limit is fixed.',
   },
   EXPORT_FILE_UNSAFE: {
     message: 'The file "{path}" of disk {disk} was refused: {reason}',
