@@ -15,6 +15,7 @@ export { idempotent, type IdempotencyOptions } from './idempotent.ts';
 export { problemResponder, problemResponse, type Problem, type ProblemResponder } from './problem.ts';
 export { serve, type ConnectionLimits, type Served, type ServeOptions, type TcpOptions } from './serve/serve.ts';
 export { serverSentEvents, type ServerSentEvent, type SseOptions } from './sse.ts';
+export { streamLimit } from './stream-limit.ts';
 export { unrouted } from './unrouted.ts';
 
 // api/event-routes.d.ts
@@ -336,6 +337,13 @@ export interface Served extends AsyncDisposable {
  * `SERVER_SOCKET_PATH_LONG`.
  */
 export declare function serve(handler: Handler, options: ServeOptions): Promise<Served>;
+
+// stream-limit.d.ts
+/**
+ * Bounds the streams that are open at once. Call it for each new one, and what it answers once when that one ends
+ * (`onEnd` of `serverSentEvents`). Errors, thrown: `SERVER_STREAMS_FULL`.
+ */
+export declare function streamLimit(limit: number): () => () => void;
 
 // unrouted.d.ts
 import type { Hono, NotFoundHandler } from 'hono';

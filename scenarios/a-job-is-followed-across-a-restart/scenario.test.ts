@@ -33,3 +33,19 @@ test('a stream of a job goes on after the line seen last, although the daemon wa
   for await (const { event } of second.events(`/jobs/${id}/events`, 1_000)) again.push(event)
   assert.deepEqual(again, ['end'], 'of an ended job whose lines were all seen only the end is told')
 })
+
+test('more than 64 streams of jobs at once are refused, and one that ends makes room', async (t) => {
+  const places = await makePlaces(t, 'plugins: { directories: [./plugins] }\n')
+  await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0' })
+  const daemon = await Hypervisord.start(places)
+  const id = await daemon.submit({ provider: 'slow', vm_id: 'vm/1', output_dir: 'x' })
+  const path = `/jobs/${id}/events`
+  const streams = Array.from({ length: 64 }, () => daemon.events(path))
+  for (const stream of streams) await stream.next()
+  const refused = await daemon.get(path)
+  assert.deepEqual([refused.status, refused.body.code], [503, 'SERVER_STREAMS_FULL'])
+  await letGo(places.control)
+  assert.equal((await daemon.ended(id)).status, 'completed')
+  for (const stream of streams) for await (const _event of stream);
+  assert.equal((await daemon.get(path)).status, 200)
+})

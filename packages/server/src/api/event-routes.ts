@@ -3,6 +3,7 @@ import type { OpenAPIHono } from '@hono/zod-openapi'
 import { serverErrors } from '../errors.ts'
 import type { Peer } from '../handler.ts'
 import { serverSentEvents, type SseOptions } from '../sse.ts'
+import { streamLimit } from '../stream-limit.ts'
 import { kernelEvents, newestSeq, readerPlace, type ReaderPlace } from './kernel-events.ts'
 import { streamEvents } from './routes.ts'
 
@@ -14,18 +15,14 @@ export interface EventStreamOptions extends Omit<SseOptions, 'onEnd'> {
 
 /** Adds the event stream. A client that comes back (`Last-Event-ID`) goes on where it was, whatever `since` says. */
 export function addEventRoutes(app: OpenAPIHono<{ Bindings: Peer }>, kernel: Kernel, options: EventStreamOptions): void {
-  const { streams: limit = 64, ...sse } = options
+  const { streams = 64, ...sse } = options
   const life = Date.now().toString(36)
-  let open = 0
+  const begin = streamLimit(streams)
   app.openapi(streamEvents, (context) => {
     const { 'last-event-id': lastEventId } = context.req.valid('header')
     const since = lastEventId ?? context.req.valid('query').since
     const place = since === undefined ? { life, seq: newestSeq(kernel.events) } : placeOf(since)
-    if (open >= limit) throw serverErrors.error('SERVER_STREAMS_FULL', { limit })
-    open += 1
-    const onEnd = (): void => {
-      open -= 1
-    }
+    const onEnd = begin()
     return serverSentEvents(context.env, (signal) => kernelEvents(kernel.events, life, place, signal), { ...sse, onEnd })
   })
 }

@@ -1,9 +1,11 @@
 import { createRoute, z, type OpenAPIHono } from '@hono/zod-openapi'
-import { serverSentEvents, type Peer } from '@backplane/server'
+import { serverSentEvents, streamLimit, type Peer } from '@backplane/server'
 import type { JobLedger } from '../jobs/job-ledger.ts'
 import { jobEvents } from './job-events.ts'
 import { EtaAnswer, JobView, json, LogAnswer, now, problem, ProgressAnswer } from './views.ts'
 
+/** Job streams open at once. */
+const mostStreams = 64
 const params = z.object({ id: z.string().max(64) })
 
 const getJob = createRoute({
@@ -65,11 +67,12 @@ export function addJobStateRoutes(app: OpenAPIHono<{ Bindings: Peer }>, ledger: 
     return context.json({ job_id: id, logs, timestamp: now() }, 200)
   })
   app.openapi(getEta, (context) => context.json(eta(ledger, context.req.valid('param').id), 200))
+  const beginStream = streamLimit(mostStreams)
   app.openapi(streamJob, (context) => {
     const { id } = context.req.valid('param')
     ledger.get(id)
     const since = context.req.valid('header')['last-event-id'] ?? 0
-    return serverSentEvents(context.env, (signal) => jobEvents(ledger, id, since, signal))
+    return serverSentEvents(context.env, (signal) => jobEvents(ledger, id, since, signal), { onEnd: beginStream() })
   })
   app.openAPIRegistry.registerPath(getJob)
   app.get('/jobs/:id', (context) => context.json(ledger.get(context.req.param('id')), 200))
