@@ -1,17 +1,9 @@
-import type { Job, JobLogLine } from './job.ts'
-
-/** What happens to one job while somebody looks on. */
-export type JobEvent =
-  | { readonly type: 'progress'; readonly job: Job }
-  | { readonly type: 'log'; readonly line: JobLogLine }
-  | { readonly type: 'end'; readonly job: Job }
-
-/** Tells lookers-on of a job what happens to it, in order, while they look. Nothing is kept for those who come later. */
+/** Tells lookers-on that something happened to a job; what it is, they read from the ledger. */
 export class JobFeed {
-  readonly #listeners = new Map<string, Set<(event: JobEvent) => void>>()
+  readonly #listeners = new Map<string, Set<() => void>>()
 
   /** A listener must not throw. Dispose to stop. */
-  subscribe(id: string, listener: (event: JobEvent) => void): Disposable {
+  subscribe(id: string, listener: () => void): Disposable {
     const listeners = this.#listeners.get(id) ?? new Set()
     listeners.add(listener)
     this.#listeners.set(id, listeners)
@@ -23,7 +15,8 @@ export class JobFeed {
     }
   }
 
-  emit(id: string, event: JobEvent): void {
-    for (const listener of this.#listeners.get(id) ?? []) listener(event)
+  /** Something about the job is new. */
+  tell(id: string): void {
+    for (const listener of this.#listeners.get(id) ?? []) listener()
   }
 }

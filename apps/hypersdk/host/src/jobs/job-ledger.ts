@@ -4,7 +4,7 @@ import { hypersdkErrors } from '../errors.ts'
 import type { Redactor } from '../secrets/redactor.ts'
 import type { JobDefinition } from './job-definition.ts'
 import { JobFeed } from './job-feed.ts'
-import { isFinal, jobResult, type Job, type JobLogLine, type JobProgress } from './job.ts'
+import { jobResult, type Job, type JobLogLine, type JobProgress } from './job.ts'
 import type { JobQuery, JobStore } from './job-store.ts'
 
 /** Progress is written down at most this often; a change of phase at once. */
@@ -76,7 +76,7 @@ export class JobLedger {
     this.#store.update(job)
     if (job.status === 'running') this.#live.set(id, { job, savedAtMs: Date.now() })
     else this.#live.delete(id)
-    if (!isFinal(job.status)) this.feed.emit(id, { type: 'progress', job })
+    this.feed.tell(id)
     return job
   }
 
@@ -90,13 +90,13 @@ export class JobLedger {
       live.savedAtMs = Date.now()
       this.#store.update(live.job)
     }
-    this.feed.emit(id, { type: 'progress', job: live.job })
+    this.feed.tell(id)
   }
 
   log(id: string, level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>): void {
     const cleanFields = fields === undefined ? undefined : (this.#redactor.value(fields) as Record<string, unknown>)
-    const line = this.#store.addLog(id, level, this.#redactor.text(message), cleanFields)
-    this.feed.emit(id, { type: 'log', line })
+    this.#store.addLog(id, level, this.#redactor.text(message), cleanFields)
+    this.feed.tell(id)
   }
 
   /** Ends a job for good. */
@@ -110,7 +110,6 @@ export class JobLedger {
       next_attempt_at: null,
       completed_at: new Date().toISOString(),
     })
-    this.feed.emit(id, { type: 'end', job })
     this.#store.prune()
     return job
   }
