@@ -1,11 +1,11 @@
 /*
  * What a call through the kernel costs over a direct one, in one process: the dispatcher alone, because the plugin runs
- * inline. Prints the median of interleaved rounds; compare ratios, not machines.
- *   node --conditions=@backplane/source bench/kernel-dispatch.ts
+ * inline. Medians of interleaved rounds; compare ratios, not machines.
  */
 import { anything, defineHook, defineProvider, stream, unary } from '@backplane/sdk'
 import { testKernel } from '@backplane/testing'
 import { systemClock } from '@backplane/kernel'
+import { atMost, median, print } from './rpc/contest.ts'
 
 const point = defineProvider('bench.echo', { say: unary(anything, anything), count: stream(anything, anything) })
 const hook = defineHook('bench.hook', { strategy: 'pipe', value: anything })
@@ -59,29 +59,21 @@ const cases: Readonly<Record<string, (times: number) => Promise<void>>> = {
   },
 }
 
-const rounds = 15
+const rounds = Number(process.env['ROUNDS'] ?? 15)
 const times = 20_480
-const results = new Map<string, number[]>(Object.keys(cases).map((name) => [name, []]))
+const samples = new Map<string, number[]>(Object.keys(cases).map((name) => [name, []]))
 for (const run of Object.values(cases)) await run(times)
 for (let round = 0; round < rounds; round += 1) {
   for (const [name, run] of Object.entries(cases)) {
     const startedMs = performance.now()
     await run(times)
-    results.get(name)?.push(((performance.now() - startedMs) * 1_000) / times)
+    samples.get(name)?.push(((performance.now() - startedMs) * 1_000) / times)
   }
 }
 
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
-const direct = median(results.get('direct async call') ?? [])
-const directItem = median(results.get('direct stream item') ?? [])
-for (const [name, values] of results) {
-  const us = median(values)
-  const base = name.includes('stream') ? directItem : direct
-  process.stdout.write(
-    `${name.padEnd(42)} ${us.toFixed(3).padStart(8)} µs   added ${(us - base).toFixed(3).padStart(7)} µs   ${(us / base).toFixed(1)}×\n`,
-  )
-}
-const addedUs = median(results.get('call through the kernel') ?? []) - direct
-process.stdout.write(
-  `\na call through the kernel adds ${addedUs.toFixed(2)} µs (target ≤ 2): ${addedUs <= 2 ? 'met' : 'MISSED'}\n`,
-)
+const us = new Map([...samples].map(([name, values]) => [name, median(values)]))
+const added = (name: string, base: string): number => (us.get(name) ?? Number.NaN) - (us.get(base) ?? Number.NaN)
+print('A call through the kernel, in one process', { 'us, one after the other': us }, [
+  atMost('a call through the kernel adds, us', added('call through the kernel', 'direct async call'), 2),
+  atMost('a stream item through the kernel adds, us', added('stream item through the kernel', 'direct stream item'), 2),
+])
