@@ -1,7 +1,7 @@
 import { open, readdir, stat } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { definePlugin } from '@backplane/sdk'
-import { provider, VmInfo } from '@hypersdk/points'
+import { provider } from '@hypersdk/points'
 
 const chunkBytes = 1024 * 1024
 
@@ -9,12 +9,12 @@ const chunkBytes = 1024 * 1024
 export default definePlugin((scope) => {
   scope.provide(provider, 'shelf', {
     open: ({ metadata }) => {
-      const folder = String(metadata?.['directory'])
-      const machine = async (name: string): Promise<VmInfo> => {
+      const folder = String(metadata['directory'])
+      const machine = async (name: string) => {
         const { size } = await stat(join(folder, name))
-        return VmInfo.parse({ id: name, name, state: 'stopped', storage_gb: size / 1024 ** 3 })
+        return { id: name, name, state: 'stopped', storage_gb: size / 1024 ** 3 }
       }
-      const list = async (): Promise<VmInfo[]> => {
+      const list = async () => {
         const entries = await readdir(folder, { withFileTypes: true })
         return Promise.all(entries.filter((entry) => entry.isFile()).map((entry) => machine(entry.name)))
       }
