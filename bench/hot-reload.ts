@@ -2,8 +2,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import { createKernel, type Kernel } from '@backplane/kernel'
-import { confined, contained, trusted } from '@backplane/runtimes'
+import { createKernel, type Kernel, type Runtime } from '@backplane/kernel'
+import { confined, contained, trusted, type PooledRuntime } from '@backplane/runtimes'
 import { anything, defineProvider, unary } from '@backplane/sdk'
 import { bundled, directory } from '@backplane/sources'
 import { atMost, median, print, type Ratio } from './rpc/contest.ts'
@@ -69,7 +69,7 @@ async function place(tier: Tier, settled: boolean): Promise<Place> {
     policy: { tier: () => tier, waive: () => ['exec', 'net:connect', 'fs'] },
     watch: false,
   })
-  return { kernel, folder, warm: async () => ('warm' in runtime ? runtime.warm() : undefined) }
+  return { kernel, folder, warm: () => warm(runtime) }
 }
 
 interface Reload {
@@ -78,9 +78,13 @@ interface Reload {
   readonly failed: number
 }
 
+async function warm(runtime: Runtime | PooledRuntime): Promise<void> {
+  if ('warm' in runtime) await runtime.warm()
+}
+
 /** Replaces the plugin once under load. */
-async function reload({ kernel, folder, warm }: Place, version: number): Promise<Reload> {
-  await warm()
+async function reload({ kernel, folder, warm: ready }: Place, version: number): Promise<Reload> {
+  await ready()
   const client = kernel.provider(point, 'it')
   await client.version(null)
   const seen = Promise.withResolvers<number>()
