@@ -58,7 +58,12 @@ test('jobs come as one, as a list and under jobs, in JSON and YAML, and each wro
   assert.deepEqual(once?.body.job_ids, again?.body.job_ids, 'a repeated submission with the same key is done once')
   const empty = await daemon.post('/jobs/submit', { jobs: [] })
   assert.deepEqual([empty.status, empty.body.code], [400, 'JOB_BODY_INVALID'])
-  assert.ok(empty.body.error.length > 0 && empty.body.timestamp.length > 0, 'older clients read error and timestamp')
+  const refused = await daemon.send('POST', '/jobs/submit', { text: '{}', type: 'text/plain' })
+  const nowhere = await daemon.get('/nowhere')
+  assert.deepEqual([refused.status, nowhere.status], [415, 404])
+  for (const { body } of [empty, refused, nowhere]) {
+    assert.deepEqual([body.error, typeof body.timestamp], [body.detail, 'string'], 'older clients read error and timestamp')
+  }
 })
 
 test('jobs are queried by id and status in both ways, and single ones in all views', async (t) => {

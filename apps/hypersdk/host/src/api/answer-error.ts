@@ -9,17 +9,13 @@ const clientGone = 499
 /** Turns whatever a route threw into its answer. */
 export type AnswerError = (error: unknown) => Promise<Response>
 
-/**
- * Errors of the host's own routes: a problem, with the two members older clients read (`error`, `timestamp`) beside it,
- * and without secrets.
- */
+/** Errors of the routes: a problem without secrets. */
 export function answerError(catalogues: readonly ErrorCatalogue[], redactor: Redactor, log: Log): AnswerError {
   const respond = problemResponder(catalogues, log)
   return async (error) => {
     if (error instanceof Error && error.name === 'AbortError') return new Response(null, { status: clientGone })
     const response = respond(error)
-    const problem = redactor.value(await response.json()) as Record<string, unknown>
-    const body = { ...problem, error: problem['detail'], timestamp: new Date().toISOString() }
-    return new Response(JSON.stringify(body), { status: response.status, headers: response.headers })
+    const problem = redactor.value(await response.json())
+    return new Response(JSON.stringify(problem), { status: response.status, headers: response.headers })
   }
 }

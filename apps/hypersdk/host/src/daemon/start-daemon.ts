@@ -6,6 +6,7 @@ import { bundled, directory } from '@backplane/sources'
 import { sqliteStore } from '@backplane/storage'
 import { afterExport, beforeExport, provider } from '@hypersdk/points'
 import { hostApi } from '../api/host-api.ts'
+import { withOlderMembers } from '../api/older-members.ts'
 import { yamlTypes } from '../api/submitted-jobs.ts'
 import type { Environment } from '../config/default-places.ts'
 import type { HostConfig } from '../config/host-config.ts'
@@ -85,7 +86,7 @@ export async function startDaemon(config: HostConfig, surroundings: DaemonSurrou
   })
   const { allowedHosts, unixSocket, listen } = config.server
   const guarded = guard({ ...shared, tokens: [token], hosts: allowedHosts, bodyTypes: { '/jobs/submit': yamlTypes } })
-  const served = started.use(await serve(guarded(api), { unixSocket, tcp: listen, log }))
+  const served = started.use(await serve(withOlderMembers(guarded(api)), { unixSocket, tcp: listen, log }))
   runner.start()
   return new RunningDaemon({ kernel, served, tokenPath: token.path }, started.move(), (hurry) =>
     runner.stop(config.exports.drainTimeoutMs, hurry),
@@ -143,12 +144,12 @@ async function startKernel(
   { env, broker }: HandleSources,
   { log, store }: { readonly log: HostLog; readonly store: Store },
 ): Promise<Kernel> {
-  const modules = hostModules()
+  const guests = { modules: hostModules(), temporaryDirectory: await emptied(join(config.dataDirectory, 'run')) }
   return createKernel({
     host: { name: 'hypervisord', api: hostApiVersion },
     points: [provider, beforeExport, afterExport],
     sources: pluginSources(config),
-    runtimes: [trusted({ modules }), contained({ modules }), confined({ modules, pool: { size: 1 } })],
+    runtimes: [trusted(guests), contained(guests), confined({ ...guests, pool: { size: 1 } })],
     settings: pluginSettings(config, env),
     policy: pluginPolicy(config),
     store,
@@ -159,6 +160,13 @@ async function startKernel(
     watch: config.plugins.hotReload,
     times: { leaseMs: longestExportMs },
   })
+}
+
+/** What a killed daemon left in it is gone; nobody else uses it, because the data directory is locked. */
+async function emptied(directory: string): Promise<string> {
+  await rm(directory, { recursive: true, force: true })
+  await mkdir(directory, { mode: 0o700 })
+  return directory
 }
 
 function pluginSources(config: HostConfig): Source[] {
