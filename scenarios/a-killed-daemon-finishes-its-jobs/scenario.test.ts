@@ -15,7 +15,12 @@ test('after kill -9 of the daemon no plugin process survives, and the next daemo
   await first.kill()
   await first.until(async () => !(await isAlive(pid)))
 
+  const run = join(places.root, 'data/run')
+  const abandoned = await readdir(run)
   const second = await Hypervisord.start(places)
+  assert.ok(abandoned.length > 0)
+  const kept = (await readdir(run)).filter((name) => abandoned.includes(name))
+  assert.deepEqual(kept, [], 'what the killed daemon had laid out for its plugins is gone')
   await letGo(places.control)
   const job = await second.ended(id)
   assert.deepEqual([job.status, job.attempts, job.crashes], ['completed', 2, 1])

@@ -1,3 +1,4 @@
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createKernel, type Kernel, type Source, type Store } from '@backplane/kernel'
 import { confined, contained, trusted } from '@backplane/runtimes'
