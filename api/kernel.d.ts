@@ -5,7 +5,7 @@ export { createKernel } from './create-kernel.ts';
 export { kernelErrors, type KernelErrorCode } from './errors.ts';
 export type * from './events.ts';
 export type * from './kernel.ts';
-export { defaultLimits, defaultTimes } from './limits.ts';
+export { defaultLimits, defaultTimes } from './plugins/limits.ts';
 export { memoryStore } from './memory-store.ts';
 export { didYouMean, nearestName } from '@backplane/sdk';
 export type * from './ports.ts';
@@ -1064,10 +1064,10 @@ export type KernelErrorCode = keyof typeof specs;
 export declare const kernelErrors: ErrorCatalogue<KernelErrorCode>;
 export {};
 
-// limits.d.ts
+// plugins/limits.d.ts
 import type { ManifestLimits } from '@backplane/sdk';
-import type { Times } from './kernel.ts';
-import type { Limits } from './ports.ts';
+import type { Times } from '../kernel.ts';
+import type { Limits } from '../ports.ts';
 /** Ceilings of a plugin when the host states none. */
 export declare const defaultLimits: Limits;
 /** Waits of a kernel when the host states none; what each is for is said at {@link Times}. */

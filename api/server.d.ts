@@ -77,6 +77,7 @@ export interface SseOptions {
  * Answers with a stream of events. Events are taken from `events` only as fast as the client reads, so at most one waits
  * here; whoever makes them decides what to do meanwhile (skip, coalesce, announce a gap). The signal `events` is given
  * is aborted when the client goes, stalls or the server closes; the stream then ends, and the iterator is told to return.
+ * Events it still has at once when the server closes are sent: they may be the end somebody waits for.
  * When `events` ends or throws, so does the stream. Source: WHATWG HTML §9.2.
  */
 export declare function serverSentEvents(peer: Pick<Peer, 'closing'>, events: (signal: AbortSignal) => AsyncIterable<ServerSentEvent>, options?: SseOptions): Response;
