@@ -99,6 +99,25 @@ test('a client that does not read is dropped, and events wait for nobody', async
   await once(socket, 'close')
 })
 
+test('what was about to be said when the server closes is said, and then the stream ends', async () => {
+  const closing = new AbortController()
+  const response = serverSentEvents({ closing: closing.signal }, async function* (signal) {
+    if (!signal.aborted) await once(signal, 'abort')
+    yield { event: 'end', data: 1 }
+  })
+  const text = response.text()
+  closing.abort()
+  assert.match(await text, /event: end\ndata: 1\n\n$/)
+})
+
+test('a maker of events that does not notice that the server closes is not waited for', async () => {
+  const closing = new AbortController()
+  const response = serverSentEvents({ closing: closing.signal }, () => quiet(new AbortController().signal))
+  const text = response.text()
+  closing.abort()
+  assert.equal(await text, 'retry: 2000\n\n')
+})
+
 /** No events until the signal aborts. */
 function quiet(signal: AbortSignal): AsyncIterable<ServerSentEvent> {
   const over = { done: true as const, value: undefined }

@@ -22,6 +22,7 @@ export interface SseOptions {
  * Answers with a stream of events. Events are taken from `events` only as fast as the client reads, so at most one waits
  * here; whoever makes them decides what to do meanwhile (skip, coalesce, announce a gap). The signal `events` is given
  * is aborted when the client goes, stalls or the server closes; the stream then ends, and the iterator is told to return.
+ * Events it still has at once when the server closes are sent: they may be the end somebody waits for.
  * When `events` ends or throws, so does the stream. Source: WHATWG HTML §9.2.
  */
 export function serverSentEvents(
@@ -80,16 +81,23 @@ function eventText({ id, event, data }: ServerSentEvent): string {
   return `${head}data: ${JSON.stringify(data)}\n\n`
 }
 
+/** What `events` may take to say its last words, ms. */
+const lastWordsMs = 100
+
 async function within<T>(promise: Promise<T>, ms: number, signal: AbortSignal): Promise<T | 'late' | 'ended'> {
   const over = Promise.withResolvers<'late' | 'ended'>()
   const timer = setTimeout(() => over.resolve('late'), ms)
-  const end = (): void => over.resolve('ended')
+  let last: NodeJS.Timeout | undefined
+  const end = (): void => {
+    last = setTimeout(() => over.resolve('ended'), lastWordsMs)
+  }
   signal.addEventListener('abort', end)
   if (signal.aborted) end()
   try {
     return await Promise.race([promise, over.promise])
   } finally {
     clearTimeout(timer)
+    clearTimeout(last)
     signal.removeEventListener('abort', end)
   }
 }

@@ -8,7 +8,8 @@ const linesAtOnce = 200
 /**
  * What happens to one job, until it ends: `log` for each line, `progress` for the newest state (those a slow reader
  * misses are skipped), `end` at last. The id of an event is the number of the newest log line by then, so a stream
- * resumes after the line seen last, also across a restart of the daemon. Ends when the job does or `signal` aborts.
+ * resumes after the line seen last, also across a restart of the daemon. Ends when the job does; once `signal` aborts,
+ * after what there is to say by then.
  */
 export async function* jobEvents(
   ledger: JobLedger,
@@ -23,7 +24,8 @@ export async function* jobEvents(
   const stop = (): void => wake()
   signal.addEventListener('abort', stop)
   try {
-    while (!signal.aborted) {
+    for (;;) {
+      const isLast = signal.aborted
       const { promise, resolve } = Promise.withResolvers<void>()
       wake = resolve
       // The job first: whatever it was when its lines are read, no line written before its end is missed.
@@ -38,6 +40,7 @@ export async function* jobEvents(
         yield { id: seen, event: 'end', data: job }
         return
       }
+      if (isLast) return
       const progress = progressView(job)
       const news = JSON.stringify(progress)
       if (news === told) await promise
