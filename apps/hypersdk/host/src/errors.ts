@@ -183,6 +183,13 @@ const specs = {
     retryable: true,
     hint: 'Submit again when the daemon has been restarted.',
   },
+  JOB_STORE_FAILED: {
+    message: 'the jobs cannot be written down: {reason}',
+    status: 503,
+    exit: 75,
+    retryable: true,
+    hint: 'Free space on the volume of the data directory; the daemon goes on by itself.',
+  },
   JOB_CRASH_LOOP: {
     message: 'the daemon died {crashes} times while this job was running',
     status: 500,

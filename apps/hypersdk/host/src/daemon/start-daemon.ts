@@ -70,7 +70,9 @@ export async function startDaemon(config: HostConfig, surroundings: DaemonSurrou
   const providers = started.use(new ProviderRegistry({ kernel, config, handles, redactor, onCloseError }))
   for (const missing of providers.unserved()) log.warn(missing.message, { hint: missing.hint })
   const jobs = started.use(new JobStore(join(config.dataDirectory, 'jobs.sqlite'), config.exports))
-  const ledger = new JobLedger(jobs, redactor)
+  const ledger = new JobLedger(jobs, redactor, (error) =>
+    log.error('the jobs cannot be written down; progress is lost and no new job is taken until they can', { error }),
+  )
   const runner = new JobRunner({ kernel, providers, ledger, exports: config.exports })
   started.defer(() => runner.stop(0))
   const token = await tokenFile(join(config.dataDirectory, 'token'))

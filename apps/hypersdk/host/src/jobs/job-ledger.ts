@@ -18,7 +18,10 @@ export type JobEnding =
   | { readonly status: 'completed'; readonly result: ExportResult }
   | { readonly status: 'failed' | 'cancelled'; readonly error: PlatformError }
 
-/** The truth about jobs: every change goes through here, is written down, and is told to those who look on. */
+/**
+ * The truth about jobs: every change goes through here, is written down, and is told to those who look on. Where the
+ * store cannot be written, progress and log lines are lost, and a change fails with `JOB_STORE_FAILED`.
+ */
 export class JobLedger {
   readonly feed: JobFeed = new JobFeed()
   readonly #store: JobStore
@@ -26,15 +29,20 @@ export class JobLedger {
   /** Jobs that run: newer than the store by the progress not yet written. */
   readonly #live = new Map<string, { job: Job; savedAtMs: number }>()
 
-  constructor(store: JobStore, redactor: Redactor) {
+  readonly #onFailure: (error: PlatformError) => void
+  #toldFailure = false
+
+  /** `onFailure` hears once that the store cannot be written, and again only after a change was. It must not throw. */
+  constructor(store: JobStore, redactor: Redactor, onFailure: (error: PlatformError) => void = () => {}) {
     this.#store = store
     this.#redactor = redactor
+    this.#onFailure = onFailure
   }
 
-  /** Adds new jobs, all or none. */
+  /** Adds new jobs, all or none. Errors: `JOB_STORE_FAILED`. */
   add(definitions: readonly JobDefinition[]): readonly Job[] {
     const jobs = definitions.map((definition) => newJob(definition))
-    this.#store.insert(jobs)
+    this.#written(() => this.#store.insert(jobs))
     return jobs
   }
 
@@ -70,36 +78,46 @@ export class JobLedger {
     return this.#store.lastLogSeq(id)
   }
 
-  /** Changes a job durably. */
+  /** Changes a job durably, or not at all. Errors: `JOB_UNKNOWN`, `JOB_STORE_FAILED`. */
   change(id: string, change: JobChange): Job {
     const job: Job = { ...this.get(id), ...change, updated_at: new Date().toISOString() }
-    this.#store.update(job)
+    this.#written(() => this.#store.update(job))
     if (job.status === 'running') this.#live.set(id, { job, savedAtMs: Date.now() })
     else this.#live.delete(id)
     this.feed.tell(id)
     return job
   }
 
+  /** Shows a job that runs no longer as waiting, when that cannot be written down. */
+  suspend(id: string): void {
+    const live = this.#live.get(id)
+    if (live === undefined) return
+    live.job = { ...live.job, status: 'pending', progress: null, updated_at: new Date().toISOString() }
+    this.feed.tell(id)
+  }
+
   /** Notes how far a running job is; ignored for one that does not run (a late report). */
   progress(id: string, progress: JobProgress): void {
     const live = this.#live.get(id)
-    if (live === undefined) return
+    if (live?.job.status !== 'running') return
     const due = live.job.progress?.phase !== progress.phase || Date.now() - live.savedAtMs >= saveProgressMs
     live.job = { ...live.job, progress, updated_at: new Date().toISOString() }
     if (due) {
       live.savedAtMs = Date.now()
-      this.#store.update(live.job)
+      const { job } = live
+      this.#attempted(() => this.#store.update(job))
     }
     this.feed.tell(id)
   }
 
+  /** Adds a line to the job's log. */
   log(id: string, level: LogLevel, message: string, fields?: Readonly<Record<string, unknown>>): void {
     const cleanFields = fields === undefined ? undefined : (this.#redactor.value(fields) as Record<string, unknown>)
-    this.#store.addLog(id, level, this.#redactor.text(message), cleanFields)
+    this.#attempted(() => this.#store.addLog(id, level, this.#redactor.text(message), cleanFields))
     this.feed.tell(id)
   }
 
-  /** Ends a job for good. */
+  /** Ends a job for good, or not at all. Errors: `JOB_UNKNOWN`, `JOB_STORE_FAILED`. */
   end(id: string, ending: JobEnding): Job {
     const failed = ending.status !== 'completed'
     if (failed) this.log(id, ending.status === 'failed' ? 'error' : 'info', `${ending.status}: ${ending.error.message}`)
@@ -110,8 +128,34 @@ export class JobLedger {
       next_attempt_at: null,
       completed_at: new Date().toISOString(),
     })
-    this.#store.prune()
+    this.#attempted(() => this.#store.prune())
     return job
+  }
+
+  #written(write: () => void): void {
+    try {
+      write()
+      this.#toldFailure = false
+    } catch (error) {
+      this.#tellFailure(error)
+      const reason = asPlatformError(error).message
+      throw hypersdkErrors.error('JOB_STORE_FAILED', { reason }, { cause: error })
+    }
+  }
+
+  /** For what may be lost. */
+  #attempted(write: () => void): void {
+    try {
+      write()
+    } catch (error) {
+      this.#tellFailure(error)
+    }
+  }
+
+  #tellFailure(error: unknown): void {
+    if (this.#toldFailure) return
+    this.#toldFailure = true
+    this.#onFailure(asPlatformError(error))
   }
 
   /** An error as a job carries it, without secrets. */

@@ -2,10 +2,13 @@ import assert from 'node:assert/strict'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { PlatformError } from '@backplane/sdk'
 import { Redactor } from '../secrets/redactor.ts'
 import type { JobSurroundings } from './job-attempt.ts'
+import type { JobDefinition } from './job-definition.ts'
+import type { AcceptedJob } from './job-intake.ts'
 import { JobLedger } from './job-ledger.ts'
 import { JobRunner } from './job-runner.ts'
 import { JobStore } from './job-store.ts'
@@ -15,13 +18,61 @@ test('a job that has ended cannot be cancelled, nor one that never was', async (
   t.after(() => rm(directory, { recursive: true, force: true }))
   using store = new JobStore(join(directory, 'jobs.sqlite'), { keepFinished: 10, maxLogLines: 10 })
   const ledger = new JobLedger(store, new Redactor())
-  const options = { include_snapshots: false, remove_cdrom: false, overwrite: false }
-  const common = { format: 'raw', compress: false, options, metadata: {}, created_at: new Date(0).toISOString() } as const
-  ledger.add([
-    { id: 'a', name: 'a', provider: 'p', vm_id: 'v', vm_path: 'v', output_dir: directory, output_path: directory, ...common },
-  ])
+  ledger.add([definition(directory)])
   ledger.end('a', { status: 'failed', error: new PlatformError('X', 'x') })
   const runner = new JobRunner({ ledger } as unknown as JobSurroundings)
   assert.throws(() => runner.cancel('a'), { code: 'JOB_FINISHED', message: /failed already/ })
   assert.throws(() => runner.cancel('b'), { code: 'JOB_UNKNOWN' })
 })
+
+test('a full job store loses log lines, makes a job wait and refuses new ones, until a change can be written again', async (t) => {
+  const directory = await mkdtemp(join(tmpdir(), 'hypersdk-runner-'))
+  t.after(() => rm(directory, { recursive: true, force: true }))
+  const file = join(directory, 'jobs.sqlite')
+  using store = new JobStore(file, { keepFinished: 10, maxLogLines: 1000, maxBytes: 256 * 1024 })
+  const told: string[] = []
+  const ledger = new JobLedger(store, new Redactor(), (error) => told.push(error.code))
+  let opened = 0
+  const filled = Promise.withResolvers<void>()
+  const providers = {
+    resolve: () => ({ type: 'p', instance: 'p' }),
+    maxConcurrentExports: () => undefined,
+    use: async () => {
+      opened++
+      if (opened === 1) {
+        while (told.length === 0) ledger.log('a', 'info', 'x'.repeat(10_000))
+        ledger.log('a', 'info', 'x'.repeat(10_000))
+        setImmediate(filled.resolve)
+      }
+      throw new PlatformError('FULL_OF_WORDS', 'y'.repeat(50_000))
+    },
+  }
+  const kernel = { emit: async () => ({ failures: [], changes: [] }) }
+  const exports = { maxQueued: 10, maxConcurrent: 2, maxAttempts: 1, maxCrashes: 3, retryDelayMs: 1 }
+  const around = { ledger, providers, kernel, exports } as unknown as JobSurroundings
+  const runner = new JobRunner(around, { pauseMs: 60_000 })
+  const accepted = (id: string): AcceptedJob => ({ definition: { ...definition(directory), id }, warnings: [] })
+  runner.start()
+  t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: Date.now() })
+  runner.submit([accepted('a')])
+  await filled.promise
+  assert.deepEqual(told, ['STORE_FULL'])
+  assert.equal(ledger.get('a').status, 'pending')
+  assert.throws(() => runner.submit([accepted('b')]), { code: 'JOB_STORE_FAILED', retryable: true })
+  const other = new DatabaseSync(file)
+  other.exec('DELETE FROM job_logs')
+  other.close()
+  const ended = Promise.withResolvers<void>()
+  using _watch = ledger.feed.subscribe('a', () => ledger.get('a').status === 'failed' && ended.resolve())
+  t.mock.timers.tick(60_000)
+  await ended.promise
+  assert.deepEqual([opened, ledger.get('a').failure?.code], [2, 'FULL_OF_WORDS'])
+  runner.submit([accepted('b')])
+  await runner.stop(0)
+})
+
+function definition(directory: string): JobDefinition {
+  const options = { include_snapshots: false, remove_cdrom: false, overwrite: false }
+  const common = { format: 'raw', compress: false, options, metadata: {}, created_at: new Date(0).toISOString() } as const
+  return { id: 'a', name: 'a', provider: 'p', vm_id: 'v', vm_path: 'v', output_dir: directory, output_path: directory, ...common }
+}

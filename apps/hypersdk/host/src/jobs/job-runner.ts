@@ -1,4 +1,4 @@
-import type { PlatformError } from '@backplane/sdk'
+import { PlatformError } from '@backplane/sdk'
 import { afterExport, type ExportOutcome } from '@hypersdk/points'
 import { hypersdkErrors } from '../errors.ts'
 import { attemptJob, clearRemains, type JobSurroundings } from './job-attempt.ts'
@@ -11,6 +11,9 @@ import { retryDelayMs } from './retry-delay.ts'
 const longestTimerMs = 2 ** 31 - 1
 /** When to try again after the queue was full; for `Retry-After`, s. */
 const queueRetrySeconds = 10
+
+/** For how long nothing starts after the store could not be written, ms. */
+const defaultPauseMs = 5_000
 
 /** Why a running export was stopped without being given up; it starts again with the daemon. */
 const interrupted = Symbol('interrupted')
@@ -32,7 +35,8 @@ interface Running {
 /**
  * Runs queued jobs, oldest first, as many at once as the daemon and each provider allow. A retryable error queues the
  * job again after a growing delay, a bounded number of times. Jobs outlive the daemon: {@link JobRunner.start} takes up
- * what an earlier one left, and a job that the daemon keeps dying at is given up (`JOB_CRASH_LOOP`).
+ * what an earlier one left, and a job that the daemon keeps dying at is given up (`JOB_CRASH_LOOP`). A job whose change
+ * cannot be written down waits; after a pause one is tried at a time until a write succeeds.
  */
 export class JobRunner {
   readonly #around: JobSurroundings
@@ -44,8 +48,13 @@ export class JobRunner {
   #timer: NodeJS.Timeout | undefined
   #state: 'new' | 'open' | 'closed' = 'new'
 
-  constructor(around: JobSurroundings) {
+  readonly #pauseMs: number
+  /** 0 when the last change could be written down. */
+  #pausedUntilMs = 0
+
+  constructor(around: JobSurroundings, { pauseMs = defaultPauseMs }: { readonly pauseMs?: number } = {}) {
     this.#around = around
+    this.#pauseMs = pauseMs
   }
 
   get accepting(): boolean {
@@ -56,23 +65,33 @@ export class JobRunner {
   start(): void {
     if (this.#state !== 'new') return
     this.#state = 'open'
-    for (const job of this.#around.ledger.unfinished()) this.#takeUp(job)
+    for (const job of this.#around.ledger.unfinished()) {
+      this.#track(this.#orWait(waitingOf(job), async () => this.#takeUp(job)))
+    }
     this.#pump()
   }
 
   /**
    * Queues checked jobs; durable when it returns. All or none. Errors: `JOB_NOT_ACCEPTING`, `JOB_QUEUE_FULL`,
-   * `JOB_EXISTS`.
+   * `JOB_EXISTS`, `JOB_STORE_FAILED`.
    */
   submit(accepted: readonly AcceptedJob[]): readonly Job[] {
     const { ledger, exports } = this.#around
     if (!this.accepting) throw hypersdkErrors.error('JOB_NOT_ACCEPTING')
+    if (Date.now() < this.#pausedUntilMs) {
+      throw hypersdkErrors.error(
+        'JOB_STORE_FAILED',
+        { reason: 'an earlier change failed' },
+        { details: { seconds: queueRetrySeconds } },
+      )
+    }
     if (this.#queue.length + accepted.length > exports.maxQueued) {
       throw hypersdkErrors.error('JOB_QUEUE_FULL', { limit: exports.maxQueued }, { details: { seconds: queueRetrySeconds } })
     }
     const known = accepted.find(({ definition }) => ledger.find(definition.id) !== undefined)
     if (known !== undefined) throw hypersdkErrors.error('JOB_EXISTS', { id: known.definition.id })
     const jobs = ledger.add(accepted.map((one) => one.definition))
+    this.#pausedUntilMs = 0
     for (const { definition, warnings } of accepted) {
       for (const warning of warnings) ledger.log(definition.id, 'warn', warning)
       this.#queue.push({ id: definition.id, provider: definition.provider, dueAtMs: 0 })
@@ -83,7 +102,7 @@ export class JobRunner {
 
   /**
    * Cancels a job. One that waits ends at once; a running one ends when its export has cleared up. Errors:
-   * `JOB_UNKNOWN`, `JOB_FINISHED`.
+   * `JOB_UNKNOWN`, `JOB_FINISHED`, `JOB_STORE_FAILED`.
    */
   cancel(id: string): void {
     const job = this.#around.ledger.get(id)
@@ -122,11 +141,16 @@ export class JobRunner {
       ledger.log(id, 'warn', `the daemon died while this job ran (${crashes} of ${exports.maxCrashes} times)`)
       current = ledger.change(id, { status: 'pending', crashes })
     }
-    const { crashes } = current
-    if (current.cancel_requested) this.#giveUp(current, { status: 'cancelled', error: cancelled() })
-    else if (crashes >= exports.maxCrashes) {
-      this.#giveUp(current, { status: 'failed', error: hypersdkErrors.error('JOB_CRASH_LOOP', { crashes }) })
-    } else this.#queue.push({ id, provider: job.definition.provider, dueAtMs: Date.parse(job.next_attempt_at ?? '') || 0 })
+    const ending = this.#verdict(current)
+    if (ending !== undefined) this.#giveUp(current, ending)
+    else this.#queue.push({ ...waitingOf(job), dueAtMs: Date.parse(job.next_attempt_at ?? '') || 0 })
+  }
+
+  /** How a job ends that is not to run again. */
+  #verdict({ cancel_requested, crashes }: Job): JobEnding | undefined {
+    if (cancel_requested) return { status: 'cancelled', error: cancelled() }
+    if (crashes < this.#around.exports.maxCrashes) return undefined
+    return { status: 'failed', error: hypersdkErrors.error('JOB_CRASH_LOOP', { crashes }) }
   }
 
   /** Starts what may start now, and wakes again when the next waiting job is due. */
@@ -134,11 +158,20 @@ export class JobRunner {
     if (this.#state !== 'open') return
     clearTimeout(this.#timer)
     const now = Date.now()
+    if (now < this.#pausedUntilMs) {
+      this.#timer = setTimeout(() => this.#pump(), this.#pausedUntilMs - now)
+      return
+    }
+    const doubtful = this.#pausedUntilMs > 0
+    let tried = false
     const waiting: Waiting[] = []
     for (const one of this.#queue) {
-      const full = this.#running.size >= this.#around.exports.maxConcurrent
+      const full = (doubtful && tried) || this.#running.size >= this.#around.exports.maxConcurrent
       if (full || one.dueAtMs > now || !this.#hasRoom(this.#typeOf(one.provider))) waiting.push(one)
-      else this.#launch(one)
+      else {
+        tried = true
+        this.#launch(one)
+      }
     }
     this.#queue = waiting
     const nextDueMs = Math.min(...waiting.map((one) => one.dueAtMs).filter((dueAtMs) => dueAtMs > now))
@@ -159,9 +192,10 @@ export class JobRunner {
     }
   }
 
-  #launch({ id, provider }: Waiting): void {
+  #launch(waiting: Waiting): void {
+    const { id, provider } = waiting
     const controller = new AbortController()
-    const done = this.#run(id, controller.signal).finally(() => {
+    const done = this.#orWait(waiting, () => this.#run(id, controller.signal)).finally(() => {
       this.#running.delete(id)
       this.#pump()
     })
@@ -171,6 +205,11 @@ export class JobRunner {
   async #run(id: string, signal: AbortSignal): Promise<void> {
     const { ledger } = this.#around
     const job = ledger.get(id)
+    const ending = this.#verdict(job)
+    if (ending !== undefined) {
+      await clearRemains(job, this.#around)
+      return this.#end(id, ending)
+    }
     const now = new Date().toISOString()
     const change = {
       status: 'running',
@@ -179,6 +218,7 @@ export class JobRunner {
       next_attempt_at: null,
     } as const
     const running = ledger.change(id, { ...change, error: null, failure: null })
+    this.#pausedUntilMs = 0
     try {
       const result = await attemptJob(running, this.#around, signal)
       this.#end(id, { status: 'completed', result })
@@ -196,6 +236,7 @@ export class JobRunner {
       ledger.change(id, { status: 'pending' })
       return
     }
+    if (isStoreFailure(thrown)) throw thrown
     const error = asPlatformError(thrown)
     const retries = job.retries + 1
     if (!error.retryable || retries >= exports.maxAttempts) return this.#end(id, { status: 'failed', error })
@@ -209,15 +250,32 @@ export class JobRunner {
   #giveUp(job: Job, ending: JobEnding): void {
     const { id } = job.definition
     this.#queue = this.#queue.filter((one) => one.id !== id)
-    if (job.attempts === 0) return this.#end(id, ending)
-    this.#track(clearRemains(job, this.#around).then(() => this.#end(id, ending)))
+    const end = async (): Promise<void> => {
+      if (job.attempts > 0) await clearRemains(job, this.#around)
+      this.#end(id, ending)
+    }
+    this.#track(this.#orWait(waitingOf(job), end))
   }
 
   #end(id: string, ending: JobEnding): void {
     const job = this.#around.ledger.end(id, ending)
+    this.#pausedUntilMs = 0
     const { status } = ending
     const result = ending.status === 'completed' ? ending.result : null
     this.#track(tellHooks(this.#around, { job_id: id, status, result, error: job.error }))
+  }
+
+  /** Does what changes a job. When the change cannot be written down, the job waits, and for a while nothing starts. */
+  async #orWait(waiting: Waiting, work: () => Promise<void>): Promise<void> {
+    try {
+      await work()
+    } catch (error) {
+      if (!isStoreFailure(error)) throw error
+      this.#pausedUntilMs = Date.now() + this.#pauseMs
+      this.#around.ledger.suspend(waiting.id)
+      this.#queue.unshift({ ...waiting, dueAtMs: 0 })
+      this.#pump()
+    }
   }
 
   #track(task: Promise<void>): void {
@@ -233,6 +291,14 @@ async function tellHooks({ kernel, ledger }: JobSurroundings, outcome: ExportOut
   } catch (error) {
     ledger.log(outcome.job_id, 'warn', `the after-export hooks failed: ${asPlatformError(error).message}`)
   }
+}
+
+function waitingOf({ definition: { id, provider } }: Job): Waiting {
+  return { id, provider, dueAtMs: 0 }
+}
+
+function isStoreFailure(error: unknown): boolean {
+  return error instanceof PlatformError && error.code === 'JOB_STORE_FAILED'
 }
 
 function cancelled(): PlatformError {

@@ -14,6 +14,8 @@ export interface JobQuery {
 export interface JobStoreLimits {
   readonly keepFinished: number
   readonly maxLogLines: number
+  /** The file may not grow beyond this, bytes. Default: the volume. */
+  readonly maxBytes?: number
 }
 
 const format: DatabaseFormat = {
@@ -48,7 +50,7 @@ export class JobStore implements Disposable {
   /** Errors: those of `openDatabase`. */
   constructor(file: string, limits: JobStoreLimits) {
     this.#file = file
-    this.#database = openDatabase(file, format)
+    this.#database = openDatabase(file, format, limits.maxBytes === undefined ? {} : { maxBytes: limits.maxBytes })
     this.#limits = limits
   }
 
