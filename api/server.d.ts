@@ -13,7 +13,7 @@ export { tokenFile, type TokenFile } from './guard/token-file.ts';
 export type { Handler, Peer } from './handler.ts';
 export { idempotent, type IdempotencyOptions } from './idempotent.ts';
 export { problemResponder, problemResponse, type Problem, type ProblemResponder } from './problem.ts';
-export { serve, type ConnectionLimits, type Served, type ServeOptions, type TcpOptions } from './serve/serve.ts';
+export { isLoopback, serve, type ConnectionLimits, type Served, type ServeOptions, type TcpOptions } from './serve/serve.ts';
 export { serverSentEvents, type ServerSentEvent, type SseOptions } from './sse.ts';
 export { streamLimit } from './stream-limit.ts';
 export { unrouted } from './unrouted.ts';
@@ -338,6 +338,8 @@ export interface Served extends AsyncDisposable {
  * `SERVER_SOCKET_PATH_LONG`.
  */
 export declare function serve(handler: Handler, options: ServeOptions): Promise<Served>;
+/** Whether only this machine reaches an address or name; what {@link serve} asks before it listens. */
+export declare function isLoopback(host: string): boolean;
 
 // stream-limit.d.ts
 /**

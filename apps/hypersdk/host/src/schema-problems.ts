@@ -22,7 +22,8 @@ function problemsOf(schema: z.ZodType, issue: Issue): readonly SchemaProblem[] {
     const known = knownKeys(schema, issue.path)
     return issue.keys.map((key) => ({ path: [...issue.path, key], message: unknownKey(key, known) }))
   }
-  if (issue.code === 'invalid_key') return [{ path: issue.path, message: 'this name is not allowed here' }]
+  if (issue.code === 'invalid_key')
+    return [{ path: issue.path, message: issue.issues[0]?.message ?? 'this name is not allowed here' }]
   return [{ path: issue.path, message: plain(issue.message) }]
 }
 

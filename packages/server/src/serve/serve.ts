@@ -101,7 +101,8 @@ async function listenTcp(server: Server, options: TcpOptions): Promise<Served['t
   return { host: address.address, port: address.port, url: `http://${name}:${address.port}` }
 }
 
-function isLoopback(host: string): boolean {
+/** Whether only this machine reaches an address or name; what {@link serve} asks before it listens. */
+export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 }
 

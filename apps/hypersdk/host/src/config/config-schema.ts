@@ -1,12 +1,15 @@
 import { durationMs } from '@backplane/kernel'
 import { z } from 'zod'
+import { listenProblem } from './listen-address.ts'
 
 const Duration = z.string({ error: 'must be a duration with a unit, such as "30s"' }).transform((text, context) => {
   const ms = durationMs(text)
   if (ms === undefined) context.addIssue({ code: 'custom', message: 'must be a duration with a unit, such as "30s"' })
   return ms ?? 0
 })
-const Count = z.int({ error: 'must be a whole number' }).min(1)
+const countRule = 'must be a whole number of at least 1'
+const nameRule = 'a name may hold letters, digits, ".", "_" and "-", 64 at most, and begins with a letter or digit'
+const Count = z.int({ error: countRule }).min(1, { error: countRule })
 const Names = z.array(z.string().min(1))
 const Path = z.string().min(1, { error: 'must not be empty' })
 
@@ -53,7 +56,13 @@ const Server = z.strictObject({
   /** Path of the socket for local tools; false for none. */
   unix_socket: z.union([Path, z.literal(false)], { error: 'must be a path or false' }).optional(),
   /** Address with port, or false for none. */
-  listen: z.union([Path, z.literal(false)], { error: 'must be an address such as 127.0.0.1:8080, or false' }).optional(),
+  listen: z
+    .union([z.string(), z.literal(false)], { error: 'must be an address such as 127.0.0.1:8080, or false' })
+    .superRefine((text, context) => {
+      const message = text === false ? undefined : listenProblem(text)
+      if (message !== undefined) context.addIssue({ code: 'custom', message })
+    })
+    .optional(),
   /** Names, beside loopback, under which browsers and proxies may call. */
   allowed_hosts: Names.default([]),
 })
@@ -90,7 +99,7 @@ const Secrets = z.strictObject({
 /** The configuration file as written. Unknown keys are problems everywhere. */
 export const ConfigFile = z.strictObject({
   plugins: Plugins.prefault({}),
-  providers: z.record(z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/i), Instance).default({}),
+  providers: z.record(z.string().regex(/^[a-z0-9][a-z0-9._-]{0,63}$/i, { error: nameRule }), Instance).default({}),
   server: Server.prefault({}),
   data_directory: Path.optional(),
   log_level: z.enum(['debug', 'info', 'warn', 'error']).default('info'),

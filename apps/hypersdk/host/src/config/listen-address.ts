@@ -1,3 +1,13 @@
+import { isLoopback } from '@backplane/server'
+
+/** What is wrong with an address to listen on, for people; undefined when nothing is. */
+export function listenProblem(text: string): string | undefined {
+  const address = parseListenAddress(text)
+  if (address === null) return 'must be an address with a port, such as 127.0.0.1:8080'
+  if (isLoopback(address.host)) return undefined
+  return 'must be a loopback address; for other machines put a proxy with TLS before it and name it in server.allowed_hosts'
+}
+
 /**
  * Reads `127.0.0.1:8080`, `[::1]:8080`, `localhost:8080` or `:8080` (loopback). Null when it is none; port 0 lets the
  * system choose.

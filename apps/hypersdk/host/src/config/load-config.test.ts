@@ -102,12 +102,25 @@ test('every problem is told at once, each at its place', async (t) => {
     lines.map((line) => line.split(': ').slice(0, 2).join(': ')),
     [
       'config.yaml:1:1: log_level',
+      'config.yaml:2:10: server.listen',
       'config.yaml:4:3: plugins.enabled',
       'config.yaml:6:9: plugins.providers.a.timeout',
       'config.yaml:8:7: providers.b.port',
     ],
   )
-  assert.match(lines[2] ?? '', /must be a duration with a unit/)
+  assert.match(lines[3] ?? '', /must be a duration with a unit/)
+})
+
+test('an address that other machines reach is a problem of the file, not of the start', async (t) => {
+  const lines = await problemsOf(t, 'server: {listen: "0.0.0.0:80"}')
+  assert.match(lines[0] ?? '', /^config\.yaml:1:10: server\.listen: must be a loopback address; .* a proxy with TLS/)
+  const refused = load(t, '', { flags: { addr: '192.0.2.1:80' } })
+  await assert.rejects(refused, { code: 'DAEMON_USAGE', message: /192\.0\.2\.1:80 must be a loopback address/ })
+})
+
+test('a name an instance cannot have, and two documents in one file, are said in plain words', async (t) => {
+  assert.match((await problemsOf(t, 'providers: {"../x": {}}'))[0] ?? '', /name may hold letters, digits/)
+  assert.equal((await problemsOf(t, 'a: 1\n---\nb: 2\n'))[0], 'config.yaml:2:1: there is more than one document; keep one')
 })
 
 test('other keys given twice, and YAML that cannot be read, are problems with a place', async (t) => {

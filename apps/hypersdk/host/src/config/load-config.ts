@@ -6,7 +6,7 @@ import { schemaProblems } from '../schema-problems.ts'
 import { ConfigFile } from './config-schema.ts'
 import { defaultPlaces, type DefaultPlaces, type Environment } from './default-places.ts'
 import type { HostConfig, InstanceConfig, PluginsConfig, ServerConfig } from './host-config.ts'
-import { parseListenAddress } from './listen-address.ts'
+import { listenProblem, parseListenAddress } from './listen-address.ts'
 import { parseYamlTree, type ConfigProblem } from './yaml-tree.ts'
 
 /** What flags say; each wins over the environment, which wins over the file. */
@@ -45,9 +45,6 @@ export async function loadConfig(
     for (const one of schemaProblems(ConfigFile, parsed.error)) problems.push(tree.problem(one.path, one.message))
   }
   const raw = parsed.data ?? ConfigFile.parse({})
-  const listen =
-    raw.server.listen === undefined || raw.server.listen === false ? undefined : parseListenAddress(raw.server.listen)
-  if (listen === null) problems.push(tree.problem(['server', 'listen'], 'must be an address with a port, such as 127.0.0.1:8080'))
   if (Array.isArray(raw.plugins.enabled) && raw.plugins.allow !== undefined) {
     problems.push(tree.problem(['plugins', 'enabled'], 'is a list, and so is allow: keep one of them'))
   }
@@ -134,11 +131,12 @@ function serverOf(raw: ConfigFile, around: Around, dataDirectory: string): Serve
   const inFile = raw.server.unix_socket === false ? undefined : resolve(around.base, raw.server.unix_socket ?? socketDefault)
   const addrGiven = around.flags.addr ?? env['HYPERSDK_ADDR'] ?? env['DAEMON_ADDR']
   const listenText = addrGiven ?? (raw.server.listen === false ? undefined : (raw.server.listen ?? '127.0.0.1:8080'))
-  const listen = listenText === undefined || listenText === '' ? undefined : parseListenAddress(listenText)
-  if (listen === null) throw hypersdkErrors.error('DAEMON_USAGE', { reason: `${listenText} is not an address with a port` })
+  const isListening = listenText !== undefined && listenText !== ''
+  const problem = isListening ? listenProblem(listenText) : undefined
+  if (problem !== undefined) throw hypersdkErrors.error('DAEMON_USAGE', { reason: `the address ${listenText} ${problem}` })
   return {
     unixSocket: socketGiven === undefined ? inFile : socketGiven === '' ? undefined : resolve(cwd, socketGiven),
-    listen,
+    listen: isListening ? (parseListenAddress(listenText) ?? undefined) : undefined,
     allowedHosts: raw.server.allowed_hosts,
   }
 }

@@ -43,7 +43,7 @@ export function parseYamlTree(text: string, file: string, limits: Partial<YamlLi
   const lines = new LineCounter()
   const document = parseDocument(text, { uniqueKeys: false, lineCounter: lines, prettyErrors: false })
   const reader = new TreeReader(document, lines, { file, values: 10_000, aliases: true, ...limits })
-  for (const error of document.errors) reader.problems.push(reader.at(error.pos[0], '', firstLine(error.message)))
+  for (const error of document.errors) reader.problems.push(reader.at(error.pos[0], '', plainMessage(error)))
   const value = document.errors.length === 0 ? reader.read(document.contents, []) : undefined
   return {
     value: value ?? {},
@@ -158,6 +158,7 @@ function offsetOf(node: unknown): number {
   return Array.isArray(range) && typeof range[0] === 'number' ? range[0] : 0
 }
 
-function firstLine(text: string): string {
-  return text.split('\n')[0] ?? text
+/** What the parser says, without advice to programmers. */
+function plainMessage({ code, message }: { readonly code: string; readonly message: string }): string {
+  return code === 'MULTIPLE_DOCS' ? 'there is more than one document; keep one' : (message.split('\n')[0] ?? message)
 }

@@ -166,10 +166,10 @@ async function startKernel(
 }
 
 /** What a killed daemon left in it is gone; nobody else uses it, because the data directory is locked. */
-async function emptied(directory: string): Promise<string> {
-  await rm(directory, { recursive: true, force: true })
-  await mkdir(directory, { mode: 0o700 })
-  return directory
+async function emptied(path: string): Promise<string> {
+  await rm(path, { recursive: true, force: true })
+  await mkdir(path, { mode: 0o700 })
+  return path
 }
 
 function pluginSources(config: HostConfig): Source[] {
