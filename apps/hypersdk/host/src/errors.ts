@@ -134,6 +134,13 @@ const specs = {
     retryable: false,
     hint: 'Submit it again as a new job.',
   },
+  JOB_FINISHING: {
+    message: 'the job {id} has exported everything and is being finished',
+    status: 409,
+    exit: 1,
+    retryable: false,
+    hint: 'Let it end, then remove its files if they are not wanted.',
+  },
   JOB_FORMAT_UNSUPPORTED: {
     message: 'the provider {provider} does not export {format}, only {supported}',
     status: 400,

@@ -30,15 +30,25 @@ export async function publish(target: ExportTarget, manifest: ArtifactManifest):
 
 /**
  * What an earlier attempt of the same export decided: its manifest, all files in place; undefined when there is nothing
- * to finish, and then none of its files has a final name. Errors: as {@link publish}; `AbortError` by the signal.
+ * to finish, and then none of its files has a final name. Calls `onDecided` when the signal is no longer heeded. Errors: as {@link publish}; `AbortError` by the signal.
  */
-export async function finishEarlier(target: ExportTarget, signal: AbortSignal): Promise<ArtifactManifest | undefined> {
+export async function finishEarlier(
+  target: ExportTarget,
+  signal: AbortSignal,
+  onDecided?: () => void,
+): Promise<ArtifactManifest | undefined> {
   const done = await ownManifest(target, target.names.manifest)
-  if (done !== undefined && (await haveSizes(target, done))) return done
+  if (done !== undefined && (await haveSizes(target, done))) {
+    signal.throwIfAborted()
+    onDecided?.()
+    return done
+  }
   const decided = await ownManifest(target, target.names.partial(target.names.manifest))
   if (decided === undefined) return undefined
   const disks = await Promise.all(decided.disks.map((disk, index) => locate(target, disk, index, signal)))
   if (disks.every(({ intact }) => intact)) {
+    signal.throwIfAborted()
+    onDecided?.()
     await placeAll(target, decided, 'resumed')
     return decided
   }

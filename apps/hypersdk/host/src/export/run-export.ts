@@ -47,7 +47,7 @@ export async function runExport(input: ExportInput): Promise<ExportResult> {
 }
 
 async function resume(input: ExportInput, target: ExportTarget): Promise<ArtifactManifest | undefined> {
-  const manifest = await finishEarlier(target, input.signal).catch(async (error: unknown) => {
+  const manifest = await finishEarlier(target, input.signal, input.onDecided).catch(async (error: unknown) => {
     await abandon(input, target)
     throw error
   })
@@ -73,9 +73,10 @@ async function attempt(input: ExportInput, target: ExportTarget): Promise<Artifa
   try {
     await beginAttempt(target)
     const received = await receive(input, target, { limits, meter, watch })
-    watch.signal.throwIfAborted()
     meter.phase('finishing')
     const manifest = describeExport(input, target, received, (performance.now() - startedMs) / 1000)
+    watch.signal.throwIfAborted()
+    input.onDecided?.()
     await publish(target, manifest)
     meter.close('completed')
     return manifest

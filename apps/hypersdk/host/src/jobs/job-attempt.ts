@@ -22,9 +22,13 @@ export interface JobSurroundings {
 
 /**
  * One try at one job: opens its provider, asks the before-export hooks, exports. The use of the provider is held from
- * beginning to end, so the export ends on the plugin version it began on.
+ * beginning to end, so the export ends on the plugin version it began on. After `onDecided` it cannot be cancelled.
  */
-export async function attemptJob(job: Job, around: JobSurroundings, signal: AbortSignal): Promise<ExportResult> {
+export async function attemptJob(
+  job: Job,
+  around: JobSurroundings,
+  { signal, onDecided }: { readonly signal: AbortSignal; readonly onDecided: () => void },
+): Promise<ExportResult> {
   const { ledger, providers } = around
   const { definition } = job
   const { id } = definition
@@ -49,6 +53,7 @@ export async function attemptJob(job: Job, around: JobSurroundings, signal: Abor
     lease: use.lease,
     client: use.client,
     signal,
+    onDecided,
     onProgress: (progress) => ledger.progress(id, jobProgress(progress, use.type)),
     onLog: (line) => ledger.log(id, line.level, line.message, line.fields),
   })

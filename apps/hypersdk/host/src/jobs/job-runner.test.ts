@@ -5,6 +5,8 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { PlatformError } from '@backplane/sdk'
+import { VmInfo } from '@hypersdk/points'
+import { makeBed } from '../export/fixtures/provider-in-memory.ts'
 import { Redactor } from '../secrets/redactor.ts'
 import type { JobSurroundings } from './job-attempt.ts'
 import type { JobDefinition } from './job-definition.ts'
@@ -70,6 +72,63 @@ test('a full job store loses log lines, makes a job wait and refuses new ones, u
   runner.submit([accepted('b')])
   await runner.stop(0)
 })
+
+for (const [moment, status] of [
+  ['when its last bytes have come', 'cancelled'],
+  ['when its files have their names', 'completed'],
+] as const) {
+  test(`a job cancelled ${moment} ends ${status}, and the caller is told so`, async (t) => {
+    const bed = await makeBed(t)
+    using store = new JobStore(join(bed.root, 'jobs.sqlite'), { keepFinished: 10, maxLogLines: 10 })
+    const ledger = new JobLedger(store, new Redactor())
+    const { lease, client } = bed.input(async function* () {
+      yield { kind: 'disk', disk: 'a', format: 'raw', size_bytes: 3 }
+      yield { kind: 'bytes', disk: 'a', offset: 0, bytes: Buffer.from('abc') }
+      if (status === 'cancelled') cancel()
+    })
+    const getVm = async (): Promise<VmInfo> => VmInfo.parse({ id: 'v', name: 'web', provider: 'p' })
+    const use = { type: 'p', instance: 'p', lease, client: { ...client, getVm }, [Symbol.asyncDispose]: async () => {} }
+    const providers = {
+      resolve: () => ({ type: 'p', instance: 'p' }),
+      maxConcurrentExports: () => undefined,
+      callTimeoutMs: () => 60_000,
+      use: async () => use,
+    }
+    const kernel = { emit: async (_hook: unknown, value: unknown) => ({ failures: [], changes: [], value }) }
+    const exports = {
+      directory: bed.output,
+      allow: [],
+      maxQueued: 10,
+      maxConcurrent: 1,
+      maxAttempts: 1,
+      maxCrashes: 3,
+      retryDelayMs: 1,
+    }
+    const runner = new JobRunner({ ledger, providers, kernel, exports } as unknown as JobSurroundings)
+    runner.start()
+    runner.submit([{ definition: definition(bed.output), warnings: [] }])
+    const ended = Promise.withResolvers<void>()
+    let refusal: unknown = 'never asked'
+    function cancel(): void {
+      refusal = undefined
+      try {
+        runner.cancel('a')
+      } catch (error) {
+        refusal = error
+      }
+    }
+    using _watch = ledger.feed.subscribe('a', () => {
+      const job = ledger.get('a')
+      if (job.completed_at !== null) ended.resolve()
+      else if (refusal === 'never asked' && job.progress?.phase === 'completed') cancel()
+    })
+    await ended.promise
+    await runner.stop(0)
+    assert.equal(ledger.get('a').status, status, ledger.get('a').error ?? '')
+    assert.equal(refusal instanceof PlatformError ? refusal.code : refusal, status === 'completed' ? 'JOB_FINISHING' : undefined)
+    assert.equal((await bed.listing()).length, status === 'completed' ? 2 : 0)
+  })
+}
 
 function definition(directory: string): JobDefinition {
   const options = { include_snapshots: false, remove_cdrom: false, overwrite: false }

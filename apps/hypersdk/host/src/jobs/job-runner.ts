@@ -30,6 +30,8 @@ interface Running {
   readonly controller: AbortController
   readonly type: string
   readonly done: Promise<void>
+  /** Its files are getting their names: too late to cancel. */
+  decided: boolean
 }
 
 /**
@@ -102,15 +104,16 @@ export class JobRunner {
 
   /**
    * Cancels a job. One that waits ends at once; a running one ends when its export has cleared up. Errors:
-   * `JOB_UNKNOWN`, `JOB_FINISHED`, `JOB_STORE_FAILED`.
+   * `JOB_UNKNOWN`, `JOB_FINISHED`, `JOB_FINISHING`, `JOB_STORE_FAILED`.
    */
   cancel(id: string): void {
     const job = this.#around.ledger.get(id)
     if (isFinal(job.status)) throw hypersdkErrors.error('JOB_FINISHED', { id, status: job.status })
     if (job.cancel_requested) return
+    const running = this.#running.get(id)
+    if (running?.decided === true) throw hypersdkErrors.error('JOB_FINISHING', { id })
     // Written down before anything stops, so that it stays cancelled if the daemon dies meanwhile.
     const changed = this.#around.ledger.change(id, { cancel_requested: true })
-    const running = this.#running.get(id)
     if (running !== undefined) running.controller.abort(cancelled())
     else this.#giveUp(changed, { status: 'cancelled', error: cancelled() })
   }
@@ -199,7 +202,7 @@ export class JobRunner {
       this.#running.delete(id)
       this.#pump()
     })
-    this.#running.set(id, { controller, type: this.#typeOf(provider), done })
+    this.#running.set(id, { controller, type: this.#typeOf(provider), done, decided: false })
   }
 
   async #run(id: string, signal: AbortSignal): Promise<void> {
@@ -220,11 +223,16 @@ export class JobRunner {
     const running = ledger.change(id, { ...change, error: null, failure: null })
     this.#pausedUntilMs = 0
     try {
-      const result = await attemptJob(running, this.#around, signal)
+      const result = await attemptJob(running, this.#around, { signal, onDecided: () => this.#decide(id) })
       this.#end(id, { status: 'completed', result })
     } catch (error) {
       this.#settleFailure(id, error, signal)
     }
+  }
+
+  #decide(id: string): void {
+    const running = this.#running.get(id)
+    if (running !== undefined) running.decided = true
   }
 
   #settleFailure(id: string, thrown: unknown, signal: AbortSignal): void {
