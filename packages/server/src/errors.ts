@@ -231,7 +231,7 @@ export const serverErrors = defineErrors('SERVER', {
     status: 500,
     exit: 78,
     retryable: false,
-    hint: 'Listen on 127.0.0.1, or allow remote access in so many words.',
+    hint: 'Listen on 127.0.0.1, or put a proxy that encrypts and authenticates in front of it.',
   },
   SERVER_SOCKET_OCCUPIED: {
     message: '{path} exists and is not a socket.',
