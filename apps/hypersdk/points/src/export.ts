@@ -51,7 +51,8 @@ export const ExportItem = z.discriminatedUnion('kind', [
     source_format: DiskFormat.optional(),
     /** Bytes of the disk's file (the sum of its `bytes` and `hole` items, or the size of its `file`); null when not known before. */
     size_bytes: z.number().int().nonnegative().nullable(),
-    label: z.string().optional(),
+    /** What people call the disk; at most 1,000 characters. */
+    label: z.string().max(1_000).optional(),
     boot: z.boolean().optional(),
   }),
   z.object({ kind: z.literal('bytes'), disk: diskId, offset: z.number().int().nonnegative(), bytes: z.instanceof(Uint8Array) }),

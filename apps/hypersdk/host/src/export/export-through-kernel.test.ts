@@ -89,6 +89,20 @@ test('an item that breaks the contract ends the export, and the plugin cleans up
   assert.deepEqual([await bed.listing(), cleaned], [[], ['export-1']])
 })
 
+test('a label of a disk has at most 1,000 characters', async (t) => {
+  for (const [length, refused] of [
+    [1_000, false],
+    [1_001, true],
+  ] as const) {
+    const { input } = await through(t, async function* () {
+      yield { kind: 'disk', disk: 'a', format: 'raw', size_bytes: 3, label: 'x'.repeat(length) }
+      yield { kind: 'bytes', disk: 'a', offset: 0, bytes: Buffer.from('abc') }
+    })
+    if (refused) await assert.rejects(runExport(input()), { code: 'CALL_OUTPUT_INVALID', plugin: 'test/memory' })
+    else await runExport(input())
+  }
+})
+
 test('what the plugin fails with is what the export fails with', async (t) => {
   const { bed, input, cleaned } = await through(t, async function* () {
     yield { kind: 'disk', disk: 'a', format: 'raw', size_bytes: 6 }
