@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
@@ -8,6 +8,18 @@ import { requireProgram } from '@backplane/testing'
 import { Hypervisord, makePlaces } from '../support/hypervisord.ts'
 
 const run = promisify(execFile)
+
+/** The API's word for each of `virsh domstate`. Source: virsh(1), "domstate". */
+const states = new Map([
+  ['running', 'running'],
+  ['idle', 'running'],
+  ['in shutdown', 'running'],
+  ['paused', 'suspended'],
+  ['pmsuspended', 'suspended'],
+  ['shut off', 'stopped'],
+  ['crashed', 'stopped'],
+  ['no state', 'stopped'],
+])
 
 test('a real qcow2 is exported as raw and as qcow2, and qemu-img finds no difference', async (t) => {
   if (!requireProgram(t, 'qemu-img', 'qemu-utils')) return
@@ -38,11 +50,14 @@ test('a real qcow2 is exported as raw and as qcow2, and qemu-img finds no differ
 
 test('domains of a libvirt are listed through the API with their states', async (t) => {
   if (!requireProgram(t, 'virsh', 'libvirt-clients')) return
-  const places = await makePlaces(t, '  lab: { type: libvirt, endpoint: "test:///default" }\n')
+  const places = await makePlaces(t, '  lab: { type: libvirt, endpoint: "test://NODE" }\n')
+  const node = join(places.root, 'node.xml')
+  await writeFile(node, `<node>${domain('at-work', 1)}${domain('held', 3)}${domain('halted', 5)}</node>`)
+  await Hypervisord.configure(places, (text) => text.replace('NODE', node))
   const daemon = await Hypervisord.start(places)
   const answer = await daemon.get('/api/providers/lab/vms')
   assert.equal(answer.status, 200, answer.text)
-  const { stdout } = await run('virsh', ['-c', 'test:///default', 'list', '--all', '--name'])
+  const { stdout } = await run('virsh', ['-c', `test://${node}`, 'list', '--all', '--name'])
   const names = stdout
     .split('\n')
     .filter((name) => name !== '')
@@ -51,5 +66,19 @@ test('domains of a libvirt are listed through the API with their states', async 
     answer.body.vms.map((vm: { name: string }) => vm.name),
     names,
   )
-  assert.ok(answer.body.vms.every((vm: { state: string; memory_mb: number }) => vm.state === 'running' && vm.memory_mb > 0))
+  for (const vm of answer.body.vms as { name: string; state: string; memory_mb: number }[]) {
+    const { stdout: word } = await run('virsh', ['-c', `test://${node}`, 'domstate', '--domain', vm.name])
+    assert.equal(vm.state, states.get(word.trim()), `${vm.name} is ${word.trim()}`)
+    assert.ok(vm.memory_mb > 0, vm.name)
+  }
+  assert.deepEqual(answer.body.vms.map((vm: { state: string }) => vm.state).sort(), ['running', 'stopped', 'suspended'])
 })
+
+/** For libvirt's test driver; `runState` as in virDomainState: 1 running, 3 paused, 5 shut off. */
+function domain(name: string, runState: 1 | 3 | 5): string {
+  const space = 'http://libvirt.org/schemas/domain/test/1.0'
+  // Each connection makes the domains anew, and without a UUID would make up another one.
+  const uuid = `00000000-0000-4000-8000-00000000000${runState}`
+  const rest = `<uuid>${uuid}</uuid><memory>65536</memory><os><type>hvm</type></os><test:runstate>${runState}</test:runstate>`
+  return `<domain type="test" xmlns:test="${space}"><name>${name}</name>${rest}</domain>`
+}
