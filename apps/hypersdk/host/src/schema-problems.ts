@@ -15,12 +15,15 @@ export function schemaProblems(schema: z.ZodType, error: z.ZodError): readonly S
   return error.issues.flatMap((issue) => problemsOf(schema, issue))
 }
 
+/** Who wrote more of them meant something else altogether. */
+const mostUnknownKeys = 20
+
 type Issue = z.core.$ZodIssue
 
 function problemsOf(schema: z.ZodType, issue: Issue): readonly SchemaProblem[] {
   if (issue.code === 'unrecognized_keys') {
     const known = knownKeys(schema, issue.path)
-    return issue.keys.map((key) => ({ path: [...issue.path, key], message: unknownKey(key, known) }))
+    return issue.keys.slice(0, mostUnknownKeys).map((key) => ({ path: [...issue.path, key], message: unknownKey(key, known) }))
   }
   if (issue.code === 'invalid_key')
     return [{ path: issue.path, message: issue.issues[0]?.message ?? 'this name is not allowed here' }]

@@ -118,8 +118,11 @@ test('an address that other machines reach is a problem of the file, not of the 
   await assert.rejects(refused, { code: 'DAEMON_USAGE', message: /192\.0\.2\.1:80 must be a loopback address/ })
 })
 
-test('a name an instance cannot have, and two documents in one file, are said in plain words', async (t) => {
+test('a name an instance cannot have, and two documents in one file, nesting and unknown keys without measure are said in plain words', async (t) => {
   assert.match((await problemsOf(t, 'providers: {"../x": {}}'))[0] ?? '', /name may hold letters, digits/)
+  assert.match((await problemsOf(t, '['.repeat(20_000)))[0] ?? '', /nested more than 64 deep/)
+  const unknown = Array.from({ length: 100 }, (_, index) => `k${index}: 1`)
+  assert.equal((await problemsOf(t, unknown.join('\n'))).length, 20)
   assert.equal((await problemsOf(t, 'a: 1\n---\nb: 2\n'))[0], 'config.yaml:2:1: there is more than one document; keep one')
 })
 

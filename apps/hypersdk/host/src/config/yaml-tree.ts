@@ -160,5 +160,7 @@ function offsetOf(node: unknown): number {
 
 /** What the parser says, without advice to programmers. */
 function plainMessage({ code, message }: { readonly code: string; readonly message: string }): string {
-  return code === 'MULTIPLE_DOCS' ? 'there is more than one document; keep one' : (message.split('\n')[0] ?? message)
+  if (code === 'MULTIPLE_DOCS') return 'there is more than one document; keep one'
+  if (message.startsWith('Maximum call stack')) return `values are nested more than ${deepest} deep`
+  return message.split('\n')[0] ?? message
 }

@@ -29,6 +29,7 @@ Try in another terminal:
   npm run hyperctl -- plugins list
 
 Drop a plugin's folder into ${folder}/plugins and it is listed at once, without a restart.
-The API is described at ${url}/openapi.json. Ctrl-C stops.
+The API is described by curl ${local}/openapi.json
+Ctrl-C stops.
 `
 }
