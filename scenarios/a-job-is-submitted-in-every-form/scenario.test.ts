@@ -98,6 +98,8 @@ test('jobs are queried by id and status in both ways, and single ones in all vie
   for (const path of ['/jobs/submit', '/jobs/{id}/events', '/api/providers', '/api/plugins/{id}', '/healthz']) {
     assert.ok(document.paths[path] !== undefined, path)
   }
+  const refusals = document.paths['/jobs/submit'].post.responses[400].content
+  assert.deepEqual(Object.keys(refusals), ['application/json', 'application/problem+json'])
   const machine = await daemon.get('/api/providers/nowhere/vms/x')
   assert.deepEqual([machine.status, machine.body.code], [404, 'PROVIDER_UNKNOWN'])
 })

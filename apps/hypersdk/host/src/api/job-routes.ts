@@ -54,7 +54,10 @@ const submit = createRoute({
   },
   responses: {
     202: json(SubmitAnswer, 'At least one job was accepted.'),
-    400: json(SubmitAnswer, 'None was.'),
+    400: {
+      description: 'None was; or the body is not one that holds jobs.',
+      content: { ...json(SubmitAnswer, '').content, ...problem.content },
+    },
     default: problem,
   },
 })
