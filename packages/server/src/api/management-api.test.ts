@@ -58,6 +58,10 @@ test('a package that cannot be read is listed with its path and the reason', asy
   ])
   const [half] = (await server.tcp('/api/plugins')).json.plugins
   assert.deepEqual([half.name, half.status, half.path, half.type], ['half', 'failed', '/plugins/half', null])
+  for (const id of [half.id, half.name]) {
+    const { status, json } = await server.tcp(`/api/plugins/${encodeURIComponent(id)}`)
+    assert.deepEqual([status, json.failure.message], [200, 'it ends too early'], 'what is listed can be asked for')
+  }
 })
 
 test('a long listing comes in pages', async (t) => {

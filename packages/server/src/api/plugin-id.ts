@@ -2,7 +2,7 @@ import type { PluginDirectory, PluginRecord } from '@backplane/kernel'
 import { nearestName } from '@backplane/sdk'
 import { serverErrors } from '../errors.ts'
 
-/** A bare name or `publisher/name`. */
+/** A bare name or `publisher/name`. Packages that could not be read are named by their path instead. */
 export const pluginIdPattern = /^[a-z0-9][a-z0-9-]{0,63}(\/[a-z0-9][a-z0-9-]{0,63})?$/
 
 /** Names of fixed routes; as a bare name they never mean a plugin, whatever the method. */
@@ -13,7 +13,7 @@ const reserved = new Set(['reload', 'search', 'stats'])
  * Errors: `SERVER_ID_INVALID`, `SERVER_ID_RESERVED`, `SERVER_ID_AMBIGUOUS`, `SERVER_PLUGIN_UNKNOWN` with the nearest id.
  */
 export function findPlugin(plugins: PluginDirectory, id: string): PluginRecord {
-  if (!pluginIdPattern.test(id)) throw serverErrors.error('SERVER_ID_INVALID')
+  if (!pluginIdPattern.test(id)) return unreadable(plugins, id)
   if (reserved.has(id)) throw serverErrors.error('SERVER_ID_RESERVED', { name: id })
   if (id.includes('/')) return plugins.get(id) ?? unknown(plugins, id)
   const [found, ...others] = plugins.list().filter((record) => record.id.endsWith(`/${id}`))
@@ -21,6 +21,13 @@ export function findPlugin(plugins: PluginDirectory, id: string): PluginRecord {
   if (others.length === 0) return found
   const ids = [found, ...others].map((record) => record.id).join(', ')
   throw serverErrors.error('SERVER_ID_AMBIGUOUS', { name: id, ids })
+}
+
+/** A package whose manifest cannot be read is listed under its path, and named by it or by its last part. */
+function unreadable(plugins: PluginDirectory, id: string): PluginRecord {
+  const [found, ...others] = plugins.list().filter((record) => record.id === id || record.id.endsWith(`/${id}`))
+  if (found === undefined || others.length > 0) throw serverErrors.error('SERVER_ID_INVALID')
+  return found
 }
 
 function unknown(plugins: PluginDirectory, id: string): never {
