@@ -22,6 +22,13 @@ const specs = {
     retryable: false,
     hint: 'Give PluginInfo at least name, version (such as 1.0.0) and provider_type.',
   },
+  SEED_NAMES_UNEXPORTED: {
+    message: '{path} exports pluginInfo and newProvider instead of PluginInfo and NewProvider',
+    status: 422,
+    exit: 65,
+    retryable: false,
+    hint: 'Write both names with a capital.',
+  },
   SEED_FACTORY_MISSING: {
     message: '{path} exports PluginInfo but no NewProvider',
     status: 422,

@@ -5,15 +5,19 @@ import { seedErrors } from './errors.ts'
 
 /**
  * Reads the constant `PluginInfo` that a module exports, without running the module. Undefined when the module exports
- * none. Errors: `SEED_SOURCE_UNREADABLE`, `SEED_INFO_NOT_CONSTANT`, `SEED_FACTORY_MISSING`.
+ * none. Errors: `SEED_SOURCE_UNREADABLE`, `SEED_INFO_NOT_CONSTANT`, `SEED_INFO_INCOMPLETE`, `SEED_FACTORY_MISSING`;
+ * `SEED_NAMES_UNEXPORTED` for both names in lower case, which the guide warns of. Source: seed 000 "Symbol Not Found".
  */
 export function readPluginInfo(source: string, path: string): Readonly<Record<string, unknown>> | undefined {
   // Parsing takes long; most modules are not ours.
-  if (!source.includes('PluginInfo')) return undefined
+  if (!/pluginInfo/i.test(source)) return undefined
   const program = parseModule(source, path)
   const names = exportsOf(program)
   const node = names.get('PluginInfo')
-  if (node === undefined) return undefined
+  if (node === undefined) {
+    if (names.has('pluginInfo') && names.has('newProvider')) throw seedErrors.error('SEED_NAMES_UNEXPORTED', { path })
+    return undefined
+  }
   const info = new ConstantReader(program).read(node, '')
   if (info.kind === 'varies') {
     throw seedErrors.error('SEED_INFO_NOT_CONSTANT', { path, place: info.place || 'the value', name: 'name' })

@@ -179,6 +179,12 @@ for (const [field, literal] of [
   })
 }
 
+test('both names in lower case are an error that says so, one of them is somebody else’s', async (t) => {
+  const lower = `export const pluginInfo = ${minimal}`
+  assert.equal(await read(t, lower), undefined)
+  await assert.rejects(read(t, `${lower}; export function newProvider() {}`), { code: 'SEED_NAMES_UNEXPORTED' })
+})
+
 test('PluginInfo without NewProvider is an error, and so is a module that cannot be parsed', async (t) => {
   await assert.rejects(read(t, `export const PluginInfo = ${minimal}`), { code: 'SEED_FACTORY_MISSING' })
   await assert.rejects(read(t, `export const PluginInfo = {`), { code: 'SEED_SOURCE_UNREADABLE', message: /\(1:\d+\)/ })
