@@ -9,7 +9,7 @@ export function progressLine(progress: JobProgress, columns: number): string {
   const { percent_complete: percent, total_bytes: total, estimated_remaining: left, bytes_per_second: rate } = progress
   const parts = [
     percent === null ? undefined : `${bar(percent)} ${percent.toFixed(0).padStart(3)}%`,
-    `${bytesText(progress.bytes_downloaded)}${total === null ? '' : ` of ${bytesText(total)}`}`,
+    total === null ? someBytes(progress.bytes_downloaded) : `${bytesText(progress.bytes_downloaded)} of ${bytesText(total)}`,
     rate > 0 ? `${bytesText(rate)}/s` : undefined,
     left === null ? undefined : `eta ${secondsText(left)}`,
     printable(progress.phase),
@@ -18,6 +18,10 @@ export function progressLine(progress: JobProgress, columns: number): string {
     .filter((part) => part !== undefined)
     .join('  ')
     .slice(0, Math.max(20, columns - 1))
+}
+
+function someBytes(bytes: number): string | undefined {
+  return bytes === 0 ? undefined : bytesText(bytes)
 }
 
 function bar(percent: number): string {

@@ -76,6 +76,18 @@ test('the plugin’s own reports are shown until bytes flow, whatever numbers it
   assert.partialDeepStrictEqual(reports.at(-1), { phase: 'exporting', bytesDone: 0, bytesTotal: 10 })
 })
 
+test('a plugin that counts to a hundred counts percent, not bytes', (t) => {
+  const { meter, reports, pass } = metered(t)
+  for (const done of [0, 10, 20]) {
+    meter.plugin({ done, total: 100, phase: 'convert' })
+    pass(1000)
+  }
+  const expected = { phase: 'convert', percent: 20, bytesDone: 0, bytesTotal: null, rateBytes: 0 }
+  assert.partialDeepStrictEqual(reports.at(-1), expected)
+  const { etaSeconds } = reports.at(-1) ?? {}
+  assert.ok(typeof etaSeconds === 'number' && etaSeconds >= 8 && etaSeconds < 100, String(etaSeconds))
+})
+
 test('an unfinished export reports its last numbers once and then nothing', (t) => {
   const { meter, reports, pass } = metered(t)
   meter.add(1)

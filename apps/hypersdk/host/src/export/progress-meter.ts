@@ -6,10 +6,13 @@ const reportMs = 100
 /** Over which time the rate is smoothed, ms. */
 const smoothingMs = 3_000
 const longestPhase = 40
+/** A plugin that counts to this counts percent: no disk is that small. */
+const wholeShare = 100
 
 /**
  * Counts an export's bytes and tells about them, at most ten times a second and always once more at the end. Before the
- * first byte of a disk arrives, and between disks, what the plugin reports of itself is shown instead.
+ * first byte of a disk arrives, and between disks, what the plugin reports of itself is shown instead: as bytes, or as a
+ * share of {@link wholeShare} without any.
  */
 export class ProgressMeter implements Disposable {
   readonly #report: (progress: ExportProgress) => void
@@ -103,14 +106,15 @@ export class ProgressMeter implements Disposable {
     this.#reportedAtMs = this.#now()
     this.#measure(shown.done)
     const left = shown.total === null ? null : Math.max(0, shown.total - shown.done)
+    const isShare = this.#plugin !== undefined && shown.total === wholeShare
     this.#report({
       phase: shown.phase,
-      bytesDone: shown.done,
-      bytesTotal: shown.total,
+      bytesDone: isShare ? this.#bytesDone : shown.done,
+      bytesTotal: isShare ? null : shown.total,
       percent: this.#percent(shown.done, shown.total),
       currentFile: this.#currentFile,
-      rateBytes: Math.round(this.#rate),
-      etaSeconds: this.#phase === 'completed' ? 0 : left === null || this.#rate < 1 ? null : Math.ceil(left / this.#rate),
+      rateBytes: isShare ? 0 : Math.round(this.#rate),
+      etaSeconds: this.#phase === 'completed' ? 0 : this.#eta(left, isShare ? 0 : 1),
       filesDone: this.#filesDone,
       filesTotal: this.#sizes.length,
     })
@@ -122,6 +126,10 @@ export class ProgressMeter implements Disposable {
     if (this.#plugin === undefined) return { phase: this.#phase, done: this.#bytesDone, total }
     const { phase = this.#phase, done, total: pluginTotal } = this.#plugin
     return { phase: phase.slice(0, longestPhase), done: count(done) ?? 0, total: count(pluginTotal) }
+  }
+
+  #eta(left: number | null, slowestRate: number): number | null {
+    return left === null || this.#rate <= slowestRate ? null : Math.ceil(left / this.#rate)
   }
 
   #percent(done: number, total: number | null): number | null {
