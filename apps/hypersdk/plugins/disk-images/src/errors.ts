@@ -37,7 +37,7 @@ const specs = {
     hint: 'Replace the link or special file by the image itself.',
   },
   IMAGES_UNRECOGNISED: {
-    message: '{id} is named like an image, but its bytes are those of none',
+    message: '{id} is no image: its bytes are those of none, and its name does not say raw',
     status: 422,
     exit: 65,
     retryable: false,

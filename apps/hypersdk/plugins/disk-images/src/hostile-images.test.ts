@@ -104,6 +104,7 @@ test('links, directories, pipes and paths that lead out are no images', async (t
     'directory.raw',
     'pipe.raw',
     '../other/secret.raw',
+    '../nowhere.raw',
     secretFile,
     '.',
     'a\0b',

@@ -86,10 +86,15 @@ async function openInside(root: string, id: string): Promise<OpenFile> {
 }
 
 async function resolveInside(root: string, id: string): Promise<string> {
-  if (id.includes('\0')) throw unsafe(id)
+  // As written first: what lies outside, the plugin may not even resolve.
+  if (id.includes('\0') || leavesIt(relative(root, join(root, id)))) throw unsafe(id)
   const inside = relative(await realpath(root), await realpath(join(root, id)))
-  if (inside === '' || inside === '..' || inside.startsWith(`..${sep}`) || isAbsolute(inside)) throw unsafe(id)
+  if (leavesIt(inside)) throw unsafe(id)
   return inside
+}
+
+function leavesIt(path: string): boolean {
+  return path === '' || path === '..' || path.startsWith(`..${sep}`) || isAbsolute(path)
 }
 
 function openFile(id: string, handle: FileHandle, opened: BigIntStats): OpenFile {

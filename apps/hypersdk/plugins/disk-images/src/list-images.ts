@@ -72,7 +72,7 @@ function describe(image: Image, stat: { birthtimeMs: bigint; mtimeMs: bigint }):
     guest_os: sidecar.guestOs ?? '',
     memory_mb: sidecar.memoryMb ?? 0,
     num_cpus: sidecar.cpus ?? 0,
-    storage_gb: Math.round((header.virtualSizeBytes / 1024 ** 3) * 1000) / 1000,
+    storage_gb: Math.round((header.virtualSizeBytes / 1024 ** 3) * 1e6) / 1e6,
     tags: { ...sidecar.tags },
     metadata: {
       format: header.format,

@@ -67,7 +67,7 @@ function describe(domain: Domain, state: string, tables: string): VmInfo {
     guest_os: domain.os,
     memory_mb: domain.memoryMb,
     num_cpus: domain.cpus,
-    storage_gb: Math.round((capacityBytes(domain, tables) / 1024 ** 3) * 1000) / 1000,
+    storage_gb: Math.round((capacityBytes(domain, tables) / 1024 ** 3) * 1e6) / 1e6,
     ip_addresses: [...tables.matchAll(/\s(?:ipv4|ipv6)\s+([0-9a-f.:]+)\/\d+\s*$/gm)].map(([, address = '']) => address),
     tags: {},
     metadata: {
