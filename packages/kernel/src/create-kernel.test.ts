@@ -49,12 +49,17 @@ test('an eager plugin, and one at an eager point, start with the kernel', async 
 test('many plugins start eight at a time', async () => {
   let running = 0
   let most = 0
+  const eight = Promise.withResolvers<undefined>()
   const plugins = Array.from({ length: 20 }, (_, at) => ({
     manifest: { id: `demo/eager-${at}`, activation: 'eager' },
     setup: async () => {
       running += 1
       most = Math.max(most, running)
-      await setImmediate()
+      if (running === 8) {
+        await setImmediate()
+        eight.resolve(undefined)
+      }
+      await eight.promise
       running -= 1
     },
   }))
