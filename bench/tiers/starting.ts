@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import type { HostLink, Instance, Runtime, StartRequest, Target } from '@backplane/kernel'
+import { testLimits } from '@backplane/testing'
 import { smallValue, type Contestant } from '../rpc/contest.ts'
 
 const plugin = fileURLToPath(new URL('fixtures/echo-plugin', import.meta.url))
@@ -33,7 +34,8 @@ export function start(runtime: Runtime, { code, data, exchange }: StartRequest['
     code: { kind: 'files', directory: plugin, main: 'index.js' },
     config: {},
     grants: { fsRead: [], fsWrite: [], exec: [], net: [] },
-    limits: { memoryMiB: 256, concurrency: 1024, queue: 1, timeoutMs: 60_000, messageBytes: 8 * 1024 ** 2, stateBytes: 1 },
+    limits: { ...testLimits, concurrency: 1024, queue: 1 },
+    isolation: { floor: 'process', trust: 'first-party' },
     directories: { code, data, exchange },
     declared: { 'bench.echo': ['echo'] },
     readyMs: 60_000,

@@ -1,5 +1,5 @@
 import type { Failure, StateName } from './record.ts'
-import type { ExitCause } from './ports.ts'
+import type { ExitCause, LimitAction, LimitName } from './ports.ts'
 
 /** What happened, in order, for people and programs: `/api/events`, audit, tests. The union is closed. */
 export type KernelEvent =
@@ -29,6 +29,21 @@ export type KernelEvent =
       readonly tookMs: number
     }
   | { readonly type: 'plugin.exited'; readonly plugin: string; readonly generation: number; readonly cause: ExitCause }
+  | {
+      readonly type: 'limit.exceeded'
+      readonly plugin: string
+      readonly generation: number
+      readonly limit: LimitName
+      readonly detail: string
+      readonly action: LimitAction
+    }
+  | {
+      readonly type: 'grant.denied'
+      readonly plugin: string
+      readonly generation: number
+      readonly permission: string
+      readonly detail: string
+    }
   | {
       readonly type: 'call.refused'
       readonly plugin: string

@@ -9,7 +9,7 @@ import type {
   ProviderPoint,
 } from '@backplane/sdk'
 import type { EventLog } from './events.ts'
-import type { AcceptedManifest, Clock, Grants, Limits, Log, Runtime, SecretBroker, Source, Store } from './ports.ts'
+import type { AcceptedManifest, Clock, Grants, Isolation, Limits, Log, Runtime, SecretBroker, Source, Store } from './ports.ts'
 import type { PluginRecord } from './record.ts'
 
 /**
@@ -192,6 +192,11 @@ export interface Policy {
   /** When given, only these. Wins over `deny`. */
   readonly allow?: readonly string[]
   readonly deny?: readonly string[]
+  /** How much stands around a plugin in the `confined` tier. Default: `process`, `first-party` for bundled ones. */
+  readonly isolation?: (record: {
+    readonly id: string
+    readonly origin: 'bundled' | 'external'
+  }) => Partial<Isolation> | undefined
   /** Tier by origin. Default: bundled `trusted`, external `confined`. */
   readonly tier?: (record: { readonly id: string; readonly origin: 'bundled' | 'external' }) => Runtime['tier']
   /**

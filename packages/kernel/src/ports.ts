@@ -9,6 +9,10 @@ import type {
   Progress,
   Tier,
 } from '@backplane/sdk'
+import type { ManifestSummary } from './manifest-summary.ts'
+import type { Enforcement, Grants, Isolation, Limits, Usage, Violation } from './containment.ts'
+
+export type * from './containment.ts'
 
 /*
  * What the kernel needs from the outside, and nothing of how it is done. A Source finds packages, a Runtime runs one,
@@ -28,6 +32,11 @@ export interface Source {
    * lists again, and lists from time to time without being told. Dispose to stop.
    */
   readonly watch?: (changed: () => void) => AsyncDisposable
+  /**
+   * Keeps what the kernel read of packages that were listed, so that the next start need not read them: then `summary` is
+   * set on packages that are as they were. Only saves time; never rejects.
+   */
+  readonly remember?: (summaries: ReadonlyMap<FoundPackage, ManifestSummary>) => Promise<void>
 }
 
 /** What a source holds at one moment. */
@@ -46,8 +55,13 @@ export interface SourceProblem {
 
 /** One package as found. */
 export interface FoundPackage {
-  /** Already parsed; shape, API range and policy are checked by the kernel. `unknown` because nothing vouches for it. */
+  /**
+   * Shape, API range and policy are checked by the kernel; `unknown` because nothing vouches for it. May be parsed when it
+   * is asked for.
+   */
   readonly manifest: unknown
+  /** What an earlier start read of exactly this manifest; see {@link Source.remember}. */
+  readonly summary?: ManifestSummary | undefined
   /** Where the manifest was read, with positions for messages when the source has them. */
   readonly manifestPath: string
   /** Where it is, as the operator would name it; shown as `path`. */
@@ -86,10 +100,11 @@ export type PackageCode =
 export interface Runtime extends AsyncDisposable {
   readonly tier: Tier
   /** What this tier can really enforce on this machine for these permissions and limits. Pure and cheap. */
-  readonly enforces: (grants: Grants, limits: Limits) => readonly Enforcement[]
+  readonly enforces: (grants: Grants, limits: Limits, isolation: Isolation) => readonly Enforcement[]
   /**
    * Loads the code, runs `setup` and answers once the plugin is ready. Errors: `RUNTIME_LOAD_FAILED`,
-   * `RUNTIME_SETUP_FAILED`, `RUNTIME_NOT_READY` (deadline), `RUNTIME_EXITED`. On error nothing is left running.
+   * `RUNTIME_MIGRATE_FAILED`, `RUNTIME_SETUP_FAILED`, `RUNTIME_NOT_READY` (deadline), `RUNTIME_EXITED`. On error nothing is
+   * left running.
    */
   readonly start: (request: StartRequest, host: HostLink, signal: AbortSignal) => Promise<Instance>
 }
@@ -102,46 +117,14 @@ export interface StartRequest {
   readonly config: unknown
   readonly grants: Grants
   readonly limits: Limits
+  readonly isolation: Isolation
   readonly directories: Directories
+  /** When what is stored is of another `stateVersion`: the plugin's `migrate` runs before its `setup`. */
+  readonly migrate?: { readonly from: number; readonly to: number }
   /** Names the manifest declares: point id → names. Anything else is `POINT_UNDECLARED`. */
   readonly declared: Readonly<Record<string, readonly string[]>>
   /** From the start of `start` to readiness, ms. */
   readonly readyMs: number
-}
-
-/** What a plugin may do, as decided by policy. Paths are absolute. */
-export interface Grants {
-  readonly fsRead: readonly string[]
-  readonly fsWrite: readonly string[]
-  /** Programs by name. */
-  readonly exec: readonly string[]
-  /** `host:port` it may connect to. */
-  readonly net: readonly string[]
-}
-
-/** Ceilings of one plugin. */
-export interface Limits {
-  readonly memoryMiB: number
-  /** Calls at once; more wait. */
-  readonly concurrency: number
-  /** Calls waiting for a slot; more are refused. */
-  readonly queue: number
-  /** Longest call without a limit of its own, ms. */
-  readonly timeoutMs: number
-  /** One message, bytes. */
-  readonly messageBytes: number
-  /** What `scope.state` may hold, bytes. */
-  readonly stateBytes: number
-}
-
-/** How one permission or limit is enforced. */
-export interface Enforcement {
-  /** `fs:read`, `net:connect`, `exec`, `limit:memory` … */
-  readonly what: string
-  /** `exact` as granted · `coarse` more is possible than granted · `none` not at all. */
-  readonly level: 'exact' | 'coarse' | 'none'
-  /** How, or what is missing: `node --permission`, `worker resourceLimits`. */
-  readonly mechanism: string
 }
 
 /** Which function of a plugin (or of the host) is meant. */
@@ -210,6 +193,8 @@ export interface HostLink extends Invoker {
     readonly keys: (prefix: string) => Promise<readonly string[]>
   }
   readonly log: (line: PluginLogLine) => void
+  /** Told by the runtime when the plugin went, or tried to go, over a limit or past a grant. */
+  readonly violated: (violation: Violation) => void
 }
 
 /** One log line of a plugin, or of its standard output. */
@@ -244,6 +229,14 @@ export interface Instance extends Invoker {
   readonly directories?: Directories
   /** Rejects when the other side does not answer in time. */
   readonly ping: (deadlineMs: number) => Promise<void>
+  /** Runs the plugin's own health check; rejects with its error, or when it does not answer in time. */
+  readonly health: (deadlineMs: number) => Promise<void>
+  /** What it uses now. Rejects when that cannot be told in time. */
+  readonly usage: (deadlineMs: number) => Promise<Usage>
+  /** What the plugin hands to its successor (`scope.snapshot`); undefined when it hands over nothing. */
+  readonly snapshot: (deadlineMs: number) => Promise<unknown>
+  /** Gives it what its predecessor handed over (`scope.restore`), before the first call reaches it. */
+  readonly restore: (value: unknown, deadlineMs: number) => Promise<void>
   /** Runs the plugin's cleanups and ends it; after `graceMs` it is killed. Idempotent, never rejects. */
   readonly stop: (graceMs: number) => Promise<void>
   /** Settles once, when nothing of the plugin runs any more. Never rejects. */
@@ -258,6 +251,7 @@ export type ExitCause =
   | { readonly kind: 'memory'; readonly detail: string; readonly lastLines: readonly string[] }
   | { readonly kind: 'protocol'; readonly detail: string; readonly lastLines: readonly string[] }
   | { readonly kind: 'hang'; readonly detail: string; readonly lastLines: readonly string[] }
+  | { readonly kind: 'limit'; readonly detail: string; readonly lastLines: readonly string[] }
 
 /**
  * Keeps small texts durably: a namespace holds keys, a value is text. A write is durable when its promise settles.

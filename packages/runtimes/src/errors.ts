@@ -8,6 +8,13 @@ const specs = {
     retryable: false,
     hint: 'Correct the code of {plugin}; its main module must import cleanly and export definePlugin(…) by default.',
   },
+  RUNTIME_MIGRATE_FAILED: {
+    message: '{plugin} could not bring its state from version {from} to {to}: {reason}',
+    status: 422,
+    exit: 70,
+    retryable: false,
+    hint: 'Correct the migrate function of {plugin}; what it stored before is untouched.',
+  },
   RUNTIME_SETUP_FAILED: {
     message: 'setup of {plugin} failed: {reason}',
     status: 422,

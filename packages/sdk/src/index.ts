@@ -1,5 +1,13 @@
 export type { Call, CallOptions, Logger, LogFields, LogLevel, Progress } from './call.ts'
-export { definePlugin, isPluginModule, pluginMark, type PluginModule, type Setup } from './define-plugin.ts'
+export {
+  definePlugin,
+  isPluginModule,
+  pluginMark,
+  type Migrate,
+  type Migration,
+  type PluginModule,
+  type Setup,
+} from './define-plugin.ts'
 export { defineErrors, type ErrorCatalogue, type ErrorParameters, type ErrorSpec } from './error-catalogue.ts'
 export { manifestSchema } from './manifest-schema.ts'
 export type {

@@ -59,6 +59,11 @@ export const manifestSchema: Readonly<Record<string, unknown>> = {
       additionalProperties: false,
       properties: {
         memory: { type: 'string', pattern: size },
+        cpuPercent: { type: 'number', minimum: 1 },
+        processes: { type: 'integer', minimum: 1 },
+        openFiles: { type: 'integer', minimum: 1 },
+        tmp: { type: 'string', pattern: size },
+        data: { type: 'string', pattern: size },
         concurrency: { type: 'integer', minimum: 1 },
         timeout: { type: 'string', pattern: duration },
         state: { type: 'string', pattern: size },

@@ -61,6 +61,15 @@ export interface ManifestDependency {
 export interface ManifestLimits {
   /** Size with unit: `"256MiB"`. */
   readonly memory?: string
+  /** Of one processor. */
+  readonly cpuPercent?: number
+  /** Processes and threads. */
+  readonly processes?: number
+  readonly openFiles?: number
+  /** What its temporary directory may hold, with unit. */
+  readonly tmp?: string
+  /** What its data directory may hold, with unit. */
+  readonly data?: string
   /** Calls at once. */
   readonly concurrency?: number
   /** Longest call, with unit: `"30s"`. */

@@ -29,6 +29,19 @@ export interface Scope<Config = unknown> {
   readonly use: <P extends ProviderPoint>(point: P, name: string) => ProviderHandle<P>
   /** Emits a hook that the host allows plugins to emit; events between plugins are hooks. */
   readonly emit: <V, A>(point: HookPoint<V, A>, value: V, options?: CallOptions) => Promise<unknown>
+  /**
+   * Says whether the plugin can do its work now: throw when it cannot. The host asks before it lets a new version serve,
+   * and from time to time after that; it gives a few seconds. One check at most; registered while `setup` runs.
+   */
+  readonly health: (check: () => void | Promise<void>) => void
+  /**
+   * Hands what is only in memory over to the next version: `take` is asked when that one is ready to serve, and what it
+   * answers (JSON) is what the other's {@link restore} is given. The version asked may still have to go on: the next one
+   * can fail, or be taken back.
+   */
+  readonly snapshot: (take: () => unknown) => void
+  /** Is given what the version before handed over, before the first call. Not called when there was nothing. */
+  readonly restore: (put: (value: unknown) => void | Promise<void>) => void
   /** Runs when the plugin stops, last registered first; each has the plugin's stop deadline. */
   readonly defer: (cleanup: () => void | Promise<void>) => void
 }

@@ -8,4 +8,5 @@ export { context, filesAt, rejection, RuntimeSubject, type MakeRuntime, type Sta
 export { sourceContract, type SourceRequest } from './source-contract.ts'
 export { storeContract } from './store-contract.ts'
 export { temporaryDirectory } from './temporary-directory.ts'
+export { testLimits } from './test-limits.ts'
 export { testKernel, type TestKernel, type TestKernelOptions } from './test-kernel.ts'

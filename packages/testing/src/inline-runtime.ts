@@ -3,6 +3,7 @@ import {
   type HookHandler,
   type HookPoint,
   type PluginIdentity,
+  type PluginModule,
   type ProviderPoint,
   type Scope,
 } from '@backplane/sdk'
@@ -16,6 +17,8 @@ import type {
   Runtime,
   StartRequest,
   Target,
+  Usage,
+  Violation,
 } from '@backplane/kernel'
 import { contextOf, InlineCall, scopeClient } from './inline-client.ts'
 
@@ -25,6 +28,10 @@ export interface InlineRuntime extends Runtime {
   readonly running: () => readonly PluginIdentity[]
   /** Ends every running generation of a plugin as if its process had ended. */
   readonly crash: (plugin: string, cause?: ExitCause) => void
+  /** Lets every running generation of a plugin answer this when it is asked what it uses. */
+  readonly use: (plugin: string, usage: Partial<Usage>) => void
+  /** Tells the host that every running generation of a plugin went over a limit or past a grant. */
+  readonly violate: (plugin: string, violation: Violation) => void
 }
 
 /** What {@link inlineRuntime} may be told. */
@@ -38,6 +45,7 @@ export interface InlineRuntimeOptions {
 /** Makes a runtime that runs plugins inline. */
 export function inlineRuntime({ tier = 'trusted', enforces = () => noEnforcement }: InlineRuntimeOptions = {}): InlineRuntime {
   const running = new Set<InlineInstance>()
+  const named = (id: string): InlineInstance[] => [...running].filter(({ plugin }) => plugin.id === id)
   return {
     tier,
     enforces,
@@ -46,7 +54,7 @@ export function inlineRuntime({ tier = 'trusted', enforces = () => noEnforcement
         throw new PlatformError('RUNTIME_LOAD_FAILED', 'the inline runtime runs modules in memory only')
       const instance = new InlineInstance(request, host, tier)
       try {
-        await abortable(instance.setUp(request.code.module.setup), signal)
+        await abortable(instance.setUp(request.code.module), signal)
       } catch (error) {
         await instance.stop()
         if (signal.aborted || error instanceof PlatformError) throw error
@@ -59,7 +67,13 @@ export function inlineRuntime({ tier = 'trusted', enforces = () => noEnforcement
     },
     running: () => [...running].map(({ plugin }) => plugin),
     crash: (plugin, cause = { kind: 'signal', signal: 'SIGKILL', lastLines: [] }) => {
-      for (const instance of running) if (instance.plugin.id === plugin) instance.end(cause)
+      for (const instance of named(plugin)) instance.end(cause)
+    },
+    use: (plugin, usage) => {
+      for (const instance of named(plugin)) instance.use(usage)
+    },
+    violate: (plugin, violation) => {
+      for (const instance of named(plugin)) instance.violate(violation)
     },
     [Symbol.asyncDispose]: async () => {
       await Promise.all([...running].map((instance) => instance.stop()))
@@ -68,6 +82,14 @@ export function inlineRuntime({ tier = 'trusted', enforces = () => noEnforcement
 }
 
 const noEnforcement: readonly Enforcement[] = []
+const noUsage: Usage = {
+  cpuMs: undefined,
+  memoryBytes: undefined,
+  heapBytes: undefined,
+  processes: undefined,
+  openFiles: undefined,
+  stallMs: undefined,
+}
 
 type Method = (value: unknown, call: unknown) => unknown
 type Methods = Readonly<Record<string, Method>>
@@ -86,6 +108,8 @@ class InlineInstance implements Instance {
   readonly #opened = new Map<number, Methods>()
   readonly #cleanups: (() => void | Promise<void>)[] = []
   #settingUp = true
+  #usage: Usage = noUsage
+  readonly #life: { health?: () => unknown; snapshot?: () => unknown; restore?: (value: unknown) => unknown } = {}
   #newest = 0
   #stopped: Promise<void> | undefined
 
@@ -97,12 +121,25 @@ class InlineInstance implements Instance {
     this.exited = this.#ended.promise
   }
 
-  async setUp(setup: (scope: Scope) => void | Promise<void>): Promise<void> {
+  async setUp({ setup, migrate }: PluginModule): Promise<void> {
+    const scope = this.#scope()
     try {
-      await setup(this.#scope())
+      if (this.#request.migrate !== undefined) {
+        if (migrate === undefined) throw new PlatformError('RUNTIME_MIGRATE_FAILED', 'it has no migrate function')
+        await migrate({ ...this.#request.migrate, ...scope })
+      }
+      await setup(scope)
     } finally {
       this.#settingUp = false
     }
+  }
+
+  use(usage: Partial<Usage>): void {
+    this.#usage = { ...this.#usage, ...usage }
+  }
+
+  violate(violation: Violation): void {
+    this.#host.violated(violation)
   }
 
   end(cause: ExitCause): void {
@@ -132,6 +169,22 @@ class InlineInstance implements Instance {
   }
 
   async ping(): Promise<void> {}
+
+  async health(): Promise<void> {
+    await this.#life.health?.()
+  }
+
+  async usage(): Promise<Usage> {
+    return this.#usage
+  }
+
+  async snapshot(): Promise<unknown> {
+    return structuredClone(await this.#life.snapshot?.())
+  }
+
+  async restore(value: unknown): Promise<void> {
+    await this.#life.restore?.(value)
+  }
 
   stop(): Promise<void> {
     this.#stopped ??= (async () => {
@@ -190,6 +243,9 @@ class InlineInstance implements Instance {
       contribute: (point, name, value) => this.#register({ point: point.id, name, kind: 'data', methods: [], value }, {}),
       use: (point, name) => scopeClient(link, point, name),
       emit: (point, value, options = {}) => link.emit(point.id, value, contextOf(options)),
+      health: (check) => void (this.#life.health = check),
+      snapshot: (take) => void (this.#life.snapshot = take),
+      restore: (put) => void (this.#life.restore = put),
       defer: (cleanup) => void this.#cleanups.push(cleanup),
     }
   }

@@ -1,4 +1,4 @@
-import type { CallContext, HostLink, OpenedInstance, PluginLogLine, Target } from '@backplane/kernel'
+import type { CallContext, HostLink, OpenedInstance, PluginLogLine, Target, Violation } from '@backplane/kernel'
 import { PlatformError } from '@backplane/sdk'
 
 /** A call a plugin made to its host. */
@@ -14,6 +14,7 @@ export interface RecordedCall {
 export class RecordingHost implements HostLink {
   readonly lines: PluginLogLine[] = []
   readonly calls: RecordedCall[] = []
+  readonly violations: Violation[] = []
   readonly #values = new Map<string, unknown>()
   readonly #waiting = new Set<(line: PluginLogLine) => void>()
 
@@ -32,6 +33,10 @@ export class RecordingHost implements HostLink {
   readonly log = (line: PluginLogLine): void => {
     this.lines.push(line)
     for (const wake of this.#waiting) wake(line)
+  }
+
+  readonly violated = (violation: Violation): void => {
+    this.violations.push(violation)
   }
 
   readonly secret = async (name: string): Promise<string> => {

@@ -6,6 +6,7 @@ import type { TestContext } from 'node:test'
 import type { CallContext, Instance, PackageCode, PluginLogLine, Runtime, StartRequest, Target } from '@backplane/kernel'
 import type { Progress } from '@backplane/sdk'
 import { RecordingHost } from './recording-host.ts'
+import { testLimits } from './test-limits.ts'
 import { temporaryDirectory } from './temporary-directory.ts'
 
 /** Makes the runtime under test; the suite disposes it. */
@@ -58,15 +59,8 @@ export class RuntimeSubject {
       code,
       config,
       grants: { fsRead: [], fsWrite: [], exec: [], net: [] },
-      limits: {
-        memoryMiB: 256,
-        concurrency: 256,
-        queue: 1_024,
-        timeoutMs: 60_000,
-        messageBytes: 8 * 1024 ** 2,
-        stateBytes: 1024,
-        ...limits,
-      },
+      limits: { ...testLimits, ...limits },
+      isolation: { floor: 'process', trust: 'first-party' },
       directories: { code: pluginDirectory, data: join(this.root, 'data'), exchange: join(this.root, 'exchange') },
       declared,
       readyMs,

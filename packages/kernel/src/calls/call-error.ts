@@ -53,5 +53,7 @@ export function exitText(cause: ExitCause): string {
       return `it broke the protocol (${cause.detail})`
     case 'hang':
       return `it did not respond (${cause.detail})`
+    case 'limit':
+      return `it went over a limit (${cause.detail})`
   }
 }

@@ -43,6 +43,14 @@ export function linkHost(core: Core, candidate: Candidate, generation: number, s
     secret: pluginSecrets(core, plugin, core.settingsOf(candidate)),
     state: pluginState(core.store, plugin, stateBytes),
     log: (line) => core.log.write({ ...cleanLine(core, line), plugin, generation }),
+    violated: (violation) => {
+      const about = { plugin, generation, detail: core.redactor.text(violation.detail) }
+      if (violation.kind === 'limit') {
+        core.events.record({ type: 'limit.exceeded', ...about, limit: violation.limit, action: 'warn' })
+      } else {
+        core.events.record({ type: 'grant.denied', ...about, permission: violation.permission })
+      }
+    },
   }
   return { link, release: () => opened.releaseAll() }
 }

@@ -6,9 +6,17 @@ import { durationMs, sizeBytes } from '../quantity.ts'
 /** Ceilings of a plugin when the host states none. */
 export const defaultLimits: Limits = Object.freeze({
   memoryMiB: 256,
+  cpuPercent: 100,
+  processes: 64,
+  openFiles: 256,
+  fileBytes: 256 * 1024 ** 2,
+  tmpBytes: 32 * 1024 ** 2,
+  dataBytes: 256 * 1024 ** 2,
+  dataFiles: 2_000,
   concurrency: 256,
   queue: 1_024,
   timeoutMs: 60_000,
+  stallMs: 10_000,
   messageBytes: 8 * 1024 ** 2,
   stateBytes: 16 * 1024 ** 2,
 })
@@ -36,6 +44,11 @@ export function effectiveLimits(
   const limits = {
     ...host,
     memoryMiB: smaller(memoryBytes === undefined ? undefined : Math.ceil(memoryBytes / 1024 ** 2), host.memoryMiB),
+    cpuPercent: smaller(asked?.cpuPercent, host.cpuPercent),
+    processes: smaller(asked?.processes, host.processes),
+    openFiles: smaller(asked?.openFiles, host.openFiles),
+    tmpBytes: smaller(asked?.tmp === undefined ? undefined : sizeBytes(asked.tmp), host.tmpBytes),
+    dataBytes: smaller(asked?.data === undefined ? undefined : sizeBytes(asked.data), host.dataBytes),
     concurrency: smaller(asked?.concurrency, host.concurrency),
     timeoutMs: smaller(asked?.timeout === undefined ? undefined : durationMs(asked.timeout), host.timeoutMs),
     stateBytes: smaller(asked?.state === undefined ? undefined : sizeBytes(asked.state), host.stateBytes),

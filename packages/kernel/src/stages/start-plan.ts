@@ -6,7 +6,7 @@ import type { PluginSettings } from '../kernel.ts'
 import { grantsOf } from '../plugins/permissions.ts'
 import type { Candidate } from '../plugins/plugin.ts'
 import { chooseTier, weighEnforcement } from '../policy.ts'
-import type { AcceptedManifest, Enforcement, Grants, Limits, Runtime, StagedPackage, StartRequest } from '../ports.ts'
+import type { AcceptedManifest, Enforcement, Grants, Isolation, Limits, Runtime, StagedPackage, StartRequest } from '../ports.ts'
 import { resolveSettings } from '../settings.ts'
 
 /** All that is decided before any code runs. */
@@ -44,12 +44,18 @@ export async function planStart(core: Core, candidate: Candidate, staged: Staged
     config,
     grants,
     limits,
+    isolation: isolationOf(core, candidate),
     directories,
     declared: Object.fromEntries(Object.entries(manifest.contributes).map(([point, names]) => [point, Object.keys(names)])),
     readyMs: core.times.readyMs,
   }
   const { runtime, enforcement } = chooseRuntime(core, candidate, settings, request)
   return { manifest, staged, limits, grants, runtime, enforcement, directories, request }
+}
+
+function isolationOf({ policy }: Core, { id, source: { origin } }: Candidate): Isolation {
+  const usual: Isolation = { floor: 'process', trust: origin === 'bundled' ? 'first-party' : 'community' }
+  return { ...usual, ...policy.isolation?.({ id, origin }) }
 }
 
 async function configOf(core: Core, { id, manifest }: Candidate, settings: PluginSettings): Promise<unknown> {
@@ -62,7 +68,7 @@ function chooseRuntime(
   core: Core,
   { id, source, manifest }: Candidate,
   settings: PluginSettings,
-  { code, grants, limits }: StartRequest,
+  { code, grants, limits, isolation }: StartRequest,
 ): { readonly runtime: Runtime; readonly enforcement: readonly Enforcement[] } {
   const { origin } = source
   const { runtimes } = core.options
@@ -76,7 +82,7 @@ function chooseRuntime(
   const runtime = runtimes.find((known) => known.tier === tier)
   if (runtime === undefined) throw refused('this host has no runtime for it')
   const waived = core.policy.waive?.({ id, origin, tier }) ?? []
-  const { enforcement, missing } = weighEnforcement(runtime.enforces(grants, limits), tier, waived)
+  const { enforcement, missing } = weighEnforcement(runtime.enforces(grants, limits, isolation), tier, waived)
   const [first] = missing
   if (first !== undefined) {
     const parameters = { plugin: id, tier, what: first.what, mechanism: first.mechanism }

@@ -1,16 +1,20 @@
 import type { Contribution, HostLink, Invoker } from '@backplane/kernel'
+import type { PluginModule } from '@backplane/sdk'
 import { runtimeErrors } from '../errors.ts'
 import { runCleanups, type Cleanup } from './cleanups.ts'
 import { ContributionTable } from './contribution-table.ts'
+import { GuestLife } from './guest-life.ts'
 import { loadPlugin } from './load-plugin.ts'
 import { PluginCalls } from './plugin-calls.ts'
 import { abortReason, pluginError } from './plugin-error.ts'
-import { pluginScope, type GuestRequest } from './plugin-scope.ts'
+import { pluginLog } from './plugin-log.ts'
+import { pluginScope, pluginState, type GuestRequest } from './plugin-scope.ts'
 
 /** A plugin that is set up, seen from its own side of the boundary; the same in every tier. */
 export interface Guest {
   readonly contributions: readonly Contribution[]
   readonly invoker: Invoker
+  readonly life: GuestLife
   /** Aborts the scope's signal and undoes everything, last registered first. Idempotent, never rejects. */
   readonly stop: (graceMs: number) => Promise<void>
 }
@@ -27,6 +31,7 @@ export async function startGuest(request: GuestRequest, host: HostLink, signal: 
   const plugin = request.plugin.id
   const stopping = new AbortController()
   const cleanups: Cleanup[] = []
+  const life = new GuestLife(plugin)
   const table = new ContributionTable(plugin, request.declared)
   const calls = new PluginCalls(plugin, table, { host, stopping: stopping.signal })
 
@@ -42,15 +47,31 @@ export async function startGuest(request: GuestRequest, host: HostLink, signal: 
 
   try {
     const module = await untilAborted(loadPlugin(request.code, plugin), signal)
-    const scope = pluginScope(request, { host, table, cleanups, stopping: stopping.signal })
+    if (request.migrate !== undefined) await untilAborted(migrate(module, request, host, signal), signal)
+    const scope = pluginScope(request, { host, table, cleanups, life, stopping: stopping.signal })
     await untilAborted(setUp(module.setup, scope), signal)
     table.close()
+    life.close()
   } catch (error) {
     await end(failedSetupGraceMs)
     throw setupError(error, plugin, signal)
   }
   let ended: Promise<void> | undefined
-  return { contributions: table.list, invoker: calls, stop: (graceMs) => (ended ??= end(graceMs)) }
+  return { contributions: table.list, invoker: calls, life, stop: (graceMs) => (ended ??= end(graceMs)) }
+}
+
+/** Errors: `RUNTIME_MIGRATE_FAILED`, also for a plugin that has no `migrate`. */
+async function migrate(module: PluginModule, request: GuestRequest, host: HostLink, signal: AbortSignal): Promise<void> {
+  const { plugin, directories, migrate: versions } = request
+  if (versions === undefined) return
+  const failed = (reason: string, cause?: unknown): Error =>
+    runtimeErrors.error('RUNTIME_MIGRATE_FAILED', { plugin: plugin.id, ...versions, reason }, { plugin: plugin.id, cause })
+  if (module.migrate === undefined) throw failed('it has no migrate function')
+  try {
+    await module.migrate({ ...versions, state: pluginState(host), directories, log: pluginLog(host), signal })
+  } catch (error) {
+    throw failed(error instanceof Error ? error.message : String(error), error)
+  }
 }
 
 async function setUp<S>(setup: (scope: S) => unknown, scope: S): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Contribution } from '@backplane/kernel'
 import { createSession, type Channel, type Handler, type Session } from '@backplane/rpc'
 import { runtimeErrors } from '../errors.ts'
+import type { GuestLife } from '../guest/guest-life.ts'
 import type { GuestRequest } from '../guest/plugin-scope.ts'
 import { startGuest, type Guest } from '../guest/start-guest.ts'
 import { hostLinkOverSession } from './host-link-over-session.ts'
@@ -19,6 +20,7 @@ const limits = { messageBytes: 1024 ** 3, inFlight: 1024 ** 2 }
 /** Answers the host from the plugin's side: one `start`, then calls, then one `stop`. Answers the session it runs over. */
 export function serveGuest({ channel, beforeLoad }: GuestPlace): Session {
   let starting: Promise<Guest> | undefined
+  let life: GuestLife | undefined
   let running: Required<Pick<Handler, 'call' | 'stream'>> = notStarted
 
   const begin = async (request: GuestRequest, signal: AbortSignal): Promise<readonly Contribution[]> => {
@@ -26,6 +28,7 @@ export function serveGuest({ channel, beforeLoad }: GuestPlace): Session {
     starting = startGuest(request, hostLinkOverSession(session), signal)
     const guest = await starting
     running = invokerHandler(guest.invoker)
+    life = guest.life
     return guest.contributions
   }
 
@@ -35,13 +38,30 @@ export function serveGuest({ channel, beforeLoad }: GuestPlace): Session {
     await guest?.stop(graceMs)
   }
 
+  /** What the host asks about the plugin itself; undefined for any other target. */
+  const lifeCall = (target: string, value: unknown): unknown => {
+    switch (target) {
+      case 'health':
+        return life?.health()
+      case 'usage':
+        return life?.usage()
+      case 'snapshot':
+        return life?.snapshot()
+      case 'restore':
+        return life?.restore(value)
+      default:
+        return undefined
+    }
+  }
+
   const session = createSession(channel, {
     limits,
     handler: {
       stream: (target, value, call) => running.stream(target, value, call),
       call: (target, value, call) => {
         if (target === 'start') return begin(value as GuestRequest, call.signal)
-        return target === 'stop' ? end(Number(value)) : running.call(target, value, call)
+        if (target === 'stop') return end(Number(value))
+        return lifeCall(target, value) ?? running.call(target, value, call)
       },
     },
   })

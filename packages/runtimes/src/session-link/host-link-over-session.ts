@@ -19,5 +19,7 @@ export function hostLinkOverSession(session: Session): HostLink {
       keys: async (prefix) => (await session.call('state.keys', prefix)) as readonly string[],
     },
     log: (line) => session.notify('log', line),
+    // Only a runtime says this, and it is on the host's side.
+    violated: () => undefined,
   }
 }

@@ -4,7 +4,7 @@ import { MessageChannel } from 'node:worker_threads'
 import type { ExitCause, Instance, StartRequest } from '@backplane/kernel'
 import { createSession, portChannel, type Handler, type Session } from '@backplane/rpc'
 import { PlatformError } from '@backplane/sdk'
-import { context, RecordingHost, rejection } from '@backplane/testing'
+import { context, RecordingHost, rejection, testLimits } from '@backplane/testing'
 import { PluginOutput } from '../output/plugin-output.ts'
 import type { GuestBody } from './guest-body.ts'
 import { startOverSession } from './start-over-session.ts'
@@ -15,7 +15,8 @@ const request: StartRequest = {
   code: { kind: 'files', directory: '/nowhere', main: 'index.js' },
   config: {},
   grants: { fsRead: [], fsWrite: [], exec: [], net: [] },
-  limits: { memoryMiB: 64, concurrency: 8, queue: 8, timeoutMs: 1_000, messageBytes: 1024 ** 2, stateBytes: 1024 },
+  limits: { ...testLimits, memoryMiB: 64, concurrency: 8, queue: 8, timeoutMs: 1_000, messageBytes: 1024 ** 2 },
+  isolation: { floor: 'process', trust: 'community' },
   directories: { code: '/nowhere', data: '/nowhere', exchange: '/nowhere' },
   declared: { 'test.point': ['one'] },
   readyMs: 10_000,

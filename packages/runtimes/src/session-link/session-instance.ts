@@ -1,4 +1,4 @@
-import type { CallContext, Contribution, ExitCause, Instance, Invoker, OpenedInstance, Target } from '@backplane/kernel'
+import type { CallContext, Contribution, ExitCause, Instance, Invoker, OpenedInstance, Target, Usage } from '@backplane/kernel'
 import { isSessionClosed, type Session, type SessionEnd } from '@backplane/rpc'
 import type { Directories, Tier } from '@backplane/sdk'
 import { exitedError } from './exited-error.ts'
@@ -6,6 +6,7 @@ import type { GuestBody } from './guest-body.ts'
 import { eventLoopRuns } from './event-loop-runs.ts'
 import { invokerOverSession } from './invoker-over-session.ts'
 import { settledWithin } from './settled-within.ts'
+import { usageFrom } from './usage-from.ts'
 
 /** How long a body may take to end by itself once its session is over, ms. */
 const endMs = 500
@@ -75,6 +76,22 @@ export class SessionInstance implements Instance {
     return this.#session.ping(deadlineMs).catch(this.#explain)
   }
 
+  async health(deadlineMs: number): Promise<void> {
+    await this.#ask('health', undefined, deadlineMs)
+  }
+
+  async usage(deadlineMs: number): Promise<Usage> {
+    return usageFrom(await this.#ask('usage', undefined, deadlineMs))
+  }
+
+  snapshot(deadlineMs: number): Promise<unknown> {
+    return this.#ask('snapshot', undefined, deadlineMs)
+  }
+
+  async restore(value: unknown, deadlineMs: number): Promise<void> {
+    await this.#ask('restore', value, deadlineMs)
+  }
+
   stop(graceMs: number): Promise<void> {
     this.#stopping ??= this.#stop(graceMs)
     return this.#stopping
@@ -83,6 +100,11 @@ export class SessionInstance implements Instance {
   /** Sends `start` and takes what it answers as the contributions. Errors: what the guest threw; `RUNTIME_EXITED`. */
   async start(request: unknown, signal: AbortSignal): Promise<unknown> {
     return this.#session.call('start', request, { signal }).catch(this.#explain)
+  }
+
+  /** Asks the guest about itself. */
+  #ask(target: string, value: unknown, deadlineMs: number): Promise<unknown> {
+    return this.#session.call(target, value, { deadlineAtMs: Date.now() + deadlineMs }).catch(this.#explain)
   }
 
   async #stop(graceMs: number): Promise<void> {

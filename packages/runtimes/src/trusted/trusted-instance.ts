@@ -1,5 +1,6 @@
-import type { CallContext, Contribution, ExitCause, Instance, OpenedInstance, Target } from '@backplane/kernel'
+import type { CallContext, Contribution, ExitCause, Instance, OpenedInstance, Target, Usage } from '@backplane/kernel'
 import { runtimeErrors } from '../errors.ts'
+import { settledWithin } from '../session-link/settled-within.ts'
 import type { Guest } from '../guest/start-guest.ts'
 
 /**
@@ -51,12 +52,45 @@ export class TrustedInstance implements Instance {
     if (this.#stopped !== undefined) throw this.#gone()
   }
 
+  health(deadlineMs: number): Promise<void> {
+    return this.#within(deadlineMs, () => this.#guest.life.health())
+  }
+
+  /** It shares the host's process: nothing it uses can be told apart. */
+  async usage(): Promise<Usage> {
+    return unknownUsage
+  }
+
+  snapshot(deadlineMs: number): Promise<unknown> {
+    return this.#within(deadlineMs, async () => structuredClone(await this.#guest.life.snapshot()))
+  }
+
+  restore(value: unknown, deadlineMs: number): Promise<void> {
+    return this.#within(deadlineMs, () => this.#guest.life.restore(value))
+  }
+
   stop(graceMs: number): Promise<void> {
     this.#stopped ??= this.#guest.stop(graceMs).then(() => this.#settleExited({ kind: 'stopped' }))
     return this.#stopped
   }
 
+  async #within<T>(deadlineMs: number, ask: () => Promise<T>): Promise<T> {
+    await this.ping()
+    const answer = ask()
+    if (await settledWithin(answer, deadlineMs)) return answer
+    throw new DOMException(`${this.#plugin} did not answer within ${deadlineMs} ms`, 'TimeoutError')
+  }
+
   #gone(): Error {
     return runtimeErrors.error('RUNTIME_EXITED', { plugin: this.#plugin, cause: 'it was stopped' }, { plugin: this.#plugin })
   }
+}
+
+const unknownUsage: Usage = {
+  cpuMs: undefined,
+  memoryBytes: undefined,
+  heapBytes: undefined,
+  processes: undefined,
+  openFiles: undefined,
+  stallMs: undefined,
 }
