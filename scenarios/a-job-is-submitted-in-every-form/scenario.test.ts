@@ -56,6 +56,10 @@ test('jobs come as one, as a list and under jobs, in JSON and YAML, and each wro
   const repeated = { text: JSON.stringify(job('repeated')), headers: { 'idempotency-key': 'k1' } }
   const [once, again] = await Promise.all([1, 2].map(() => daemon.send('POST', '/jobs/submit', repeated)))
   assert.deepEqual(once?.body.job_ids, again?.body.job_ids, 'a repeated submission with the same key is done once')
+  const large = { text: `name: "${'x'.repeat(300_000)}"`, type: 'application/yaml' }
+  const refusals = await Promise.all(Array.from({ length: 10 }, () => daemon.send('POST', '/jobs/submit', large)))
+  assert.deepEqual(new Set(refusals.map(({ status, body }) => `${status} ${body.code}`)), new Set(['413 JOB_BODY_TOO_LARGE']))
+  assert.match(refusals[0]?.body.hint, /JSON, which may be larger/)
   const empty = await daemon.post('/jobs/submit', { jobs: [] })
   assert.deepEqual([empty.status, empty.body.code], [400, 'JOB_BODY_INVALID'])
   const refused = await daemon.send('POST', '/jobs/submit', { text: '{}', type: 'text/plain' })

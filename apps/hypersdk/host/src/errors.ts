@@ -113,6 +113,13 @@ const specs = {
     retryable: false,
     hint: 'Send one job, {"jobs": […]} or an array as JSON or YAML.',
   },
+  JOB_BODY_TOO_LARGE: {
+    message: 'the YAML body is larger than {limit} bytes',
+    status: 413,
+    exit: 2,
+    retryable: false,
+    hint: 'Send it as JSON, which may be larger (1 MiB), or in several requests.',
+  },
   JOB_EXISTS: {
     message: 'there is a job {id} already',
     status: 409,

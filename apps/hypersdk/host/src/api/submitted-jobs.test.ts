@@ -33,6 +33,33 @@ test('YAML that is broken, gives a key twice or grows by aliases is refused with
 test('YAML that is nested too deep, or comes to too much, is refused', () => {
   const nested = '['.repeat(100) + ']'.repeat(100)
   assert.throws(() => submittedJobs(nested, yaml), { code: 'JOB_BODY_INVALID', message: /more than 64 deep/ })
-  const many = Array.from({ length: 100_001 }, (_, index) => `k${index}: 1`).join('\n')
+  const many = `[${'1,'.repeat(100_001)}]`
   assert.throws(() => submittedJobs(many, yaml), { code: 'JOB_BODY_INVALID', message: /more than 100000 values/ })
+})
+
+test('YAML of more than 256 KiB is refused before it is read, and JSON of that size is not', () => {
+  const filled = (bytes: number): string => `name: "${'x'.repeat(bytes - 8)}"`
+  assert.equal(submittedJobs(filled(256 * 1024), yaml).length, 1)
+  assert.throws(() => submittedJobs(filled(256 * 1024 + 1), yaml), {
+    code: 'JOB_BODY_TOO_LARGE',
+    message: /262144 bytes/,
+    hint: /JSON, which may be larger/,
+  })
+  // What would be a syntax error, had anybody looked.
+  assert.throws(() => submittedJobs('{'.repeat(300_000), yaml), { code: 'JOB_BODY_TOO_LARGE' })
+  assert.equal(submittedJobs(JSON.stringify({ name: 'x'.repeat(512 * 1024) }), json).length, 1)
+})
+
+test('refusing large YAML costs nobody else time: twenty of a mebibyte are faster than reading one of 64 KiB', () => {
+  const took = (work: () => void): number => {
+    const start = performance.now()
+    work()
+    return performance.now() - start
+  }
+  const many = '- {}\n'.repeat(210_000)
+  const refusing = took(() => {
+    for (let round = 0; round < 20; round++) assert.throws(() => submittedJobs(many, yaml), { code: 'JOB_BODY_TOO_LARGE' })
+  })
+  const reading = took(() => submittedJobs(many.slice(0, 65_535), yaml))
+  assert.ok(refusing < reading, `${refusing} ms against ${reading} ms`)
 })

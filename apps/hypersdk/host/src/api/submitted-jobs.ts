@@ -4,12 +4,15 @@ import { hypersdkErrors } from '../errors.ts'
 /** Content types a submission may have beside JSON. */
 export const yamlTypes: readonly string[] = ['application/yaml', 'application/x-yaml', 'text/yaml', 'text/x-yaml']
 
+/** Largest YAML body, bytes: reading YAML takes a hundred times as long as JSON, and everybody else waits meanwhile. */
+const largestYamlBytes = 256 * 1024
+
 /** Values all jobs of one YAML body may come to. */
 const mostValues = 100_000
 
 /**
  * The jobs of one request body: one job, `{"jobs": […]}`, or a bare list, as JSON or YAML. They are not checked here.
- * Errors: `JOB_BODY_INVALID`.
+ * Errors: `JOB_BODY_INVALID`, `JOB_BODY_TOO_LARGE`.
  */
 export function submittedJobs(text: string, contentType: string): readonly unknown[] {
   const value = yamlTypes.includes(contentType) ? readYaml(text) : readJson(text)
@@ -38,6 +41,9 @@ function readJson(text: string): unknown {
 
 /** A job needs no aliases, and they can make a small text large. */
 function readYaml(text: string): unknown {
+  if (Buffer.byteLength(text) > largestYamlBytes) {
+    throw hypersdkErrors.error('JOB_BODY_TOO_LARGE', { limit: largestYamlBytes })
+  }
   const { value, problems } = parseYamlTree(text, 'body', { values: mostValues, aliases: false })
   const [first] = problems
   if (first === undefined) return value

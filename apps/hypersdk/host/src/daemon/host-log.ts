@@ -25,7 +25,7 @@ export interface HostLog extends Log {
 /** Makes the log. */
 export function hostLog(options: HostLogOptions): HostLog {
   const { level, pretty, redactor } = options
-  const out = options.write ?? ((line: string) => void process.stderr.write(line))
+  const out = lossy(options.write ?? ((line: string) => void process.stderr.write(line)))
   const logger = pino(
     { level, base: null, timestamp: pino.stdTimeFunctions.isoTime, formatters: { level: (label) => ({ level: label }) } },
     { write: (line: string) => out(pretty ? prettyLine(line) : line) },
@@ -37,6 +37,17 @@ export function hostLog(options: HostLogOptions): HostLog {
   }
   const at = (of: LogLevel) => (message: string, fields?: LogFields) => write({ level: of, message, ...(fields && { fields }) })
   return { write, debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') }
+}
+
+/** A line that cannot be written (a full volume, a file that is gone) is lost; it must not take along who wrote it. */
+function lossy(write: (line: string) => void): (line: string) => void {
+  return (line) => {
+    try {
+      write(line)
+    } catch {
+      // Nobody is left to tell.
+    }
+  }
 }
 
 const colours = { debug: 'gray', info: 'cyan', warn: 'yellow', error: 'red' } as const

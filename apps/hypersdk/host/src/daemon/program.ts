@@ -4,10 +4,12 @@ import { loadConfig } from '../config/load-config.ts'
 import { Redactor } from '../secrets/redactor.ts'
 import { missingBundledPlugins } from './bundled-plugins.ts'
 import { exitCodeOf } from './catalogues.ts'
+import { exitOnDefect } from './exit-on-defect.ts'
 import { helpText, parseFlags, type Flags } from './flags.ts'
 import { hostLog, type HostLog } from './host-log.ts'
 import { logWarnings } from './log-warnings.ts'
 import { notifySystemd } from './notify-systemd.ts'
+import { outliveOutput } from './outlive-output.ts'
 import { versionText } from './product.ts'
 import { startDaemon, type Daemon } from './start-daemon.ts'
 import { stopSignals } from './stop-signals.ts'
@@ -34,11 +36,12 @@ async function validate(flags: Flags): Promise<number> {
 }
 
 async function run(config: HostConfig): Promise<number> {
+  outliveOutput()
   const redactor = new Redactor()
   const log = hostLog({ level: config.logLevel, pretty: process.stderr.isTTY, redactor })
   logWarnings(log)
   exitOnDefect(log)
-  const asked = stopSignals((signal, again) => {
+  const asked = stopSignals(['SIGTERM', 'SIGINT'], (signal, again) => {
     log.info(again ? 'stopping at once' : 'stopping when running exports have ended', { signal })
   })
   const daemon = await startDaemon(config, { env: process.env, log, redactor })
@@ -59,14 +62,6 @@ export function tellFailure(error: unknown): number {
   const text = Array.isArray(lines) ? lines.join('\n') : `${error.code}: ${error.message}`
   process.stderr.write(`${text}\n${error.hint === undefined || Array.isArray(lines) ? '' : `${error.hint}\n`}`)
   return exitCodeOf(error.code)
-}
-
-/** A defect of the daemon ends it with a message, so that a service manager starts it again; jobs are taken up then. */
-function exitOnDefect(log: HostLog): void {
-  process.on('uncaughtException', (error) => {
-    log.error('hypervisord has a defect and ends', { error: error.stack ?? String(error) })
-    process.exit(70)
-  })
 }
 
 /** A reload that fails (while the daemon stops, say) changes nothing, so it must not end the daemon. */

@@ -1,6 +1,6 @@
 /** What the user asked of the daemon by signals. */
 export interface StopSignals {
-  /** Settles at the first SIGTERM or SIGINT. */
+  /** Settles at the first. */
   readonly stop: Promise<void>
   /** Aborted at the second. */
   readonly hurry: AbortSignal
@@ -9,8 +9,11 @@ export interface StopSignals {
 /** npm passes on a Ctrl-C that the terminal has sent already; the same signal again so soon is an echo, ms. */
 const echoMs = 500
 
-/** Listens for SIGTERM and SIGINT from now on; `asked` is told of each that counts. */
-export function stopSignals(asked: (signal: NodeJS.Signals, again: boolean) => void): StopSignals {
+/** Listens for the signals from now on; `asked` is told of each that counts. */
+export function stopSignals(
+  signals: readonly NodeJS.Signals[],
+  asked: (signal: NodeJS.Signals, again: boolean) => void,
+): StopSignals {
   const stop = Promise.withResolvers<void>()
   const hurry = new AbortController()
   let last: { readonly signal: NodeJS.Signals; readonly atMs: number } | undefined
@@ -23,7 +26,6 @@ export function stopSignals(asked: (signal: NodeJS.Signals, again: boolean) => v
     if (again) hurry.abort()
     stop.resolve()
   }
-  process.on('SIGTERM', ask)
-  process.on('SIGINT', ask)
+  for (const signal of signals) process.on(signal, ask)
   return { stop: stop.promise, hurry: hurry.signal }
 }

@@ -3,8 +3,10 @@ import { mkdir, stat } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import { PlatformError } from '@backplane/sdk'
 import { loadConfig } from '../config/load-config.ts'
+import { exitOnDefect } from '../daemon/exit-on-defect.ts'
 import { hostLog } from '../daemon/host-log.ts'
 import { logWarnings } from '../daemon/log-warnings.ts'
+import { outliveOutput } from '../daemon/outlive-output.ts'
 import { tellFailure } from '../daemon/program.ts'
 import { startDaemon, type Daemon } from '../daemon/start-daemon.ts'
 import { stopSignals } from '../daemon/stop-signals.ts'
@@ -22,7 +24,9 @@ import { showExport, type Screen } from './show-export.ts'
  * there.
  */
 export async function firstRun(folder: string): Promise<number> {
-  const asked = stopSignals((_signal, again) => {
+  outliveOutput()
+  // With its terminal goes whoever could stop it.
+  const asked = stopSignals(['SIGTERM', 'SIGINT', 'SIGHUP'], (_signal, again) => {
     print(again ? 'stopping at once' : '\nstopping when running exports have ended; Ctrl-C again stops at once')
   })
   try {
@@ -54,6 +58,7 @@ async function prepare(directory: string): Promise<Daemon> {
   const redactor = new Redactor()
   const log = hostLog({ level: config.logLevel, pretty: false, redactor, write: (line) => appendFileSync(logFile, line) })
   logWarnings(log)
+  exitOnDefect(log)
   const surroundings = { env: process.env, log, redactor }
   const daemon = await startDaemon(config, surroundings).catch(async (error: unknown) => {
     if (!(error instanceof PlatformError) || error.code !== 'SERVER_ADDRESS_IN_USE') throw error
