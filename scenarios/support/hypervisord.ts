@@ -4,8 +4,10 @@ import { once } from 'node:events'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { request, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { TestContext } from 'node:test'
+import { EventSourceParserStream } from 'eventsource-parser/stream'
 import { temporaryDirectory } from '@backplane/testing'
 
 const program = fileURLToPath(new URL('../../apps/hypersdk/host/src/hypervisord.ts', import.meta.url))
@@ -141,15 +143,8 @@ export class Hypervisord {
     const outgoing = request({ socketPath: this.places.socket, path, headers, agent: false }).end()
     try {
       const [incoming] = (await once(outgoing, 'response')) as [IncomingMessage]
-      let rest = ''
-      for await (const text of incoming.setEncoding('utf8')) {
-        const blocks = (rest + (text as string)).split('\n\n')
-        rest = blocks.pop() ?? ''
-        for (const block of blocks) {
-          const field = (name: string): string => new RegExp(`^${name}: (.*)$`, 'm').exec(block)?.[1] ?? ''
-          if (field('data') !== '') yield { id: Number(field('id')), event: field('event'), data: JSON.parse(field('data')) }
-        }
-      }
+      const messages = Readable.toWeb(incoming).pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream())
+      for await (const { id, event = '', data } of messages) yield { id: Number(id), event, data: JSON.parse(data) }
     } finally {
       outgoing.destroy()
     }

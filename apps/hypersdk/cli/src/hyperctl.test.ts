@@ -107,9 +107,10 @@ test('an answer’s problem is told with its hint and becomes the exit code', as
 test('what is not the API, too slow or unreadable is told apart', async (t) => {
   const { socket } = await scriptedDaemon(t, (request, response) => {
     if (request.path === '/status') response.end('<html>')
+    else if (request.path === '/api/events') response.writeHead(200).end('data: <html>\n\n')
     else if (request.path === '/api/plugins') response.writeHead(404, { 'content-type': 'text/html' }).end('no')
   })
-  for (const verb of ['status', 'plugins']) {
+  for (const verb of ['status', 'plugins', 'events']) {
     const { code, err } = await hyperctl(socket, [verb])
     assert.deepEqual([code, err.split(':')[0]], [69, 'CLI_ANSWER_INVALID'], verb)
   }

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
+import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import type { PlatformError } from '@backplane/sdk'
+import { ParseError } from 'eventsource-parser/stream'
 import { cliErrors } from '../errors.ts'
 import { addressText, type Address } from './address.ts'
 import { DaemonError } from './daemon-error.ts'
@@ -57,7 +59,10 @@ export class ApiClient {
     // The daemon sends a comment every 15 s; silence beyond a minute is a dead connection.
     answer.socket.setTimeout(Math.max(this.#timeoutMs, 60_000))
     try {
-      yield* readEvents(answer)
+      yield* readEvents(Readable.toWeb(answer))
+    } catch (error) {
+      // Bytes that break off end the events.
+      if (error instanceof SyntaxError || error instanceof ParseError) throw this.#error('CLI_ANSWER_INVALID')
     } finally {
       answer.destroy()
     }

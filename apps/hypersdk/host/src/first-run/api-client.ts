@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { EventSourceParserStream } from 'eventsource-parser/stream'
 
 /** One event of a stream. */
 export interface StreamEvent {
@@ -29,16 +30,8 @@ export class ApiClient {
   /** Events until the stream ends. Source: WHATWG HTML §9.2. */
   async *events(path: string): AsyncGenerator<StreamEvent> {
     const response = await this.#fetch(path)
-    let rest = ''
-    for await (const text of response.body?.pipeThrough(new TextDecoderStream()) ?? []) {
-      const blocks = (rest + text).split('\n\n')
-      rest = blocks.pop() ?? ''
-      for (const block of blocks) {
-        const field = (name: string): string | undefined => new RegExp(`^${name}: (.*)$`, 'm').exec(block)?.[1]
-        const data = field('data')
-        if (data !== undefined) yield { event: field('event') ?? 'message', data: JSON.parse(data) }
-      }
-    }
+    const messages = response.body?.pipeThrough(new TextDecoderStream()).pipeThrough(new EventSourceParserStream())
+    for await (const { event = 'message', data } of messages ?? []) yield { event, data: JSON.parse(data) }
   }
 
   async #fetch(path: string, body?: unknown): Promise<Response> {
