@@ -1,4 +1,4 @@
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { ExportResult } from '@hypersdk/points'
 import type { ArtifactManifest } from './artifact-manifest.ts'
 import type { ReceivedDisk, ReceivedExport } from './disk-receiver.ts'
@@ -65,16 +65,15 @@ export function describeExport(
 }
 
 /** What the caller is told, read from the manifest; so a finished export answers the same when it is asked again. */
-export function exportResult(manifest: ArtifactManifest, target: ExportTarget): ExportResult {
+export function exportResult(manifest: ArtifactManifest, manifestPath: string): ExportResult {
   const main = manifest.disks.find(({ disk_type }) => disk_type === 'boot') ?? manifest.disks[0]
   const own = manifest.metadata as unknown as HostMetadata
-  const manifestPath = join(target.directory, target.names.manifest)
   return {
     provider: manifest.source.provider,
     vm_name: manifest.source.vm_name,
     vm_id: manifest.source.vm_id,
-    format: target.format,
-    output_path: main?.local_path ?? target.directory,
+    format: main?.source_format ?? 'raw',
+    output_path: main?.local_path ?? dirname(manifestPath),
     files: [...manifest.disks.map(({ local_path }) => local_path), manifestPath],
     size: Object.values(own.disks).reduce((sum, { size_bytes }) => sum + size_bytes, 0),
     compressed_size: manifest.disks.reduce((sum, { bytes }) => sum + bytes, 0),

@@ -18,8 +18,11 @@ export interface ExportInput {
   readonly signal: AbortSignal
   /** At most ten a second, and always a last one that shows the end. Must not throw. */
   readonly onProgress?: (progress: ExportProgress) => void
-  /** The files are about to get their names; from here on the signal is not heeded. Must not throw. */
-  readonly onDecided?: () => void
+  /**
+   * The files are about to get their names; from here on the signal is not heeded. Told where the manifest will be: what
+   * `finishExport` finishes the export by, should the process die. Must not throw.
+   */
+  readonly onDecided?: (manifest: string) => void
   /** What is worth telling in the job's log. Must not throw. */
   readonly onLog?: (line: ExportLogLine) => void
   readonly limits?: Partial<ExportLimits>

@@ -54,7 +54,10 @@ export async function makeDirectory({ directory }: ExportTarget): Promise<void> 
 }
 
 /** Errors: `EXPORT_TARGET_EXISTS`, also with `overwrite` when the name is a directory's. */
-export async function refuseExisting({ directory, overwrite }: ExportTarget, name: string): Promise<void> {
+export async function refuseExisting(
+  { directory, overwrite }: Pick<ExportTarget, 'directory' | 'overwrite'>,
+  name: string,
+): Promise<void> {
   const path = join(directory, name)
   const found = await lstat(path).catch(() => undefined)
   if (found !== undefined && (!overwrite || found.isDirectory())) throw exportErrors.error('EXPORT_TARGET_EXISTS', { path })
@@ -67,7 +70,11 @@ const claimed = new Set<string>()
  * starts, not when it ends. Errors: `EXPORT_TARGET_BUSY`.
  */
 export function claimTarget({ directory, names }: ExportTarget): Disposable {
-  const path = join(directory, names.manifest)
+  return claimPath(join(directory, names.manifest))
+}
+
+/** The same by the path of the manifest. */
+export function claimPath(path: string): Disposable {
   if (claimed.has(path)) throw exportErrors.error('EXPORT_TARGET_BUSY', { path })
   claimed.add(path)
   return { [Symbol.dispose]: () => claimed.delete(path) }

@@ -37,6 +37,11 @@ export function partialSuffix(exportId: string): string {
   return `.partial-${exportId}`
 }
 
+/** How a file ends that an export replaces, until all of the export is in place. Errors: `EXPORT_ID_INVALID`. */
+export function replacedSuffix(exportId: string): string {
+  return partialSuffix(exportId).replace('.partial-', '.replaced-')
+}
+
 /**
  * A machine's name without separators, control characters and whatever else has a meaning in a path or a shell; never
  * empty, never dots alone. A name that had to change gets a mark of the machine's own, so `a/b` and `a:b` stay apart.

@@ -1,63 +1,84 @@
 import { link, lstat, open, rename, unlink } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { PlatformError } from '@backplane/sdk'
-import { parseArtifactManifest, readArtifactManifest, type ArtifactManifest } from './artifact-manifest.ts'
+import { parseArtifactManifest, type ArtifactManifest } from './artifact-manifest.ts'
 import { exportErrors } from './errors.ts'
 import { refuseExisting, type ExportTarget } from './export-target.ts'
-import { hashFile } from './hash-file.ts'
+import { partialSuffix } from './file-names.ts'
+import { forgetReplaced, keepReplaced, restoreReplaced, setAside } from './replaced-files.ts'
 import { writeError } from './write-error.ts'
 
 /*
  * How an export becomes visible. All disks are complete under their partial names before the manifest is written under
  * its own partial name; from then on the export is decided, and whoever comes next finishes it. The manifest gets its
- * final name last. An empty manifest says that an attempt was begun.
+ * final name last, and an old one is taken away first: a manifest never stands beside disks that are not its own. An
+ * empty manifest says that an attempt was begun.
  */
+
+/** Which files get their names, and how. */
+export interface Placement {
+  readonly exportId: string
+  /** Absolute. */
+  readonly directory: string
+  /** Final name of the manifest. */
+  readonly manifestName: string
+  readonly overwrite: boolean
+}
+
+/** The placement of an export that is made. */
+export function placementOf({ exportId, directory, names, overwrite }: ExportTarget): Placement {
+  return { exportId, directory, manifestName: names.manifest, overwrite }
+}
 
 /** Leaves a mark that an attempt began. Errors: `EXPORT_WRITE_FAILED`, `EXPORT_DISK_FULL`. */
 export async function beginAttempt(target: ExportTarget): Promise<void> {
-  await writeManifest(target, '')
+  await writeManifest(placementOf(target), '')
 }
 
 /**
  * Gives all files of a complete export their names. Errors: `EXPORT_TARGET_EXISTS`, `EXPORT_WRITE_FAILED`,
- * `EXPORT_DISK_FULL`; then no file has its final name.
+ * `EXPORT_DISK_FULL`; then no file has its final name, and what was to be replaced is as it was.
  */
 export async function publish(target: ExportTarget, manifest: ArtifactManifest): Promise<void> {
-  const path = join(target.directory, target.names.manifest)
-  await writeManifest(target, `${JSON.stringify(parseArtifactManifest(manifest, path), null, 2)}\n`)
-  await placeAll(target, manifest, 'fresh')
+  const placement = placementOf(target)
+  const path = join(placement.directory, placement.manifestName)
+  await writeManifest(placement, `${JSON.stringify(parseArtifactManifest(manifest, path), null, 2)}\n`)
+  await placeAll(placement, manifest, 'fresh')
 }
 
 /**
- * What an earlier attempt of the same export decided: its manifest, all files in place; undefined when there is nothing
- * to finish, and then none of its files has a final name. Calls `onDecided` when the signal is no longer heeded. Errors: as {@link publish}; `AbortError` by the signal.
+ * Gives the files of a decided export their names, those that have not got them already. Errors: as {@link publish}, and
+ * with the same promise.
  */
-export async function finishEarlier(
-  target: ExportTarget,
-  signal: AbortSignal,
-  onDecided?: () => void,
-): Promise<ArtifactManifest | undefined> {
-  const done = await ownManifest(target, target.names.manifest)
-  if (done !== undefined && (await haveSizes(target, done))) {
-    signal.throwIfAborted()
-    onDecided?.()
-    return done
+export async function placeAll(placement: Placement, manifest: ArtifactManifest, how: 'fresh' | 'resumed'): Promise<void> {
+  const { directory, exportId, manifestName, overwrite } = placement
+  const placed: string[] = []
+  try {
+    const partial = join(directory, manifestName + partialSuffix(exportId))
+    if (overwrite && (await found(partial)) !== undefined) await setAside(join(directory, manifestName), exportId)
+    for (const name of [...manifest.disks.map(({ local_path }) => basename(local_path)), manifestName]) {
+      await place(placement, name, how)
+      placed.push(join(directory, name))
+    }
+    await syncDirectory(directory)
+  } catch (error) {
+    await takeBack(placement, placed)
+    throw error instanceof PlatformError ? error : await writeError(error, directory)
   }
-  const decided = await ownManifest(target, target.names.partial(target.names.manifest))
-  if (decided === undefined) return undefined
-  const disks = await Promise.all(decided.disks.map((disk, index) => locate(target, disk, index, signal)))
-  if (disks.every(({ intact }) => intact)) {
-    signal.throwIfAborted()
-    onDecided?.()
-    await placeAll(target, decided, 'resumed')
-    return decided
-  }
-  for (const { path, intact, placed } of disks) if (placed && intact) await unlink(path)
-  return undefined
+  await forgetReplaced(directory, exportId)
 }
 
-async function writeManifest({ directory, names }: ExportTarget, text: string): Promise<void> {
-  const path = join(directory, names.partial(names.manifest))
+/** Removes what an export has placed, and brings back what it replaced. Never rejects: who calls it has failed already. */
+export async function takeBack(
+  { directory, exportId }: Pick<Placement, 'directory' | 'exportId'>,
+  placed: readonly string[],
+): Promise<void> {
+  for (const path of placed) await unlink(path).catch(() => {})
+  await restoreReplaced(directory, exportId).catch(() => {})
+}
+
+async function writeManifest({ directory, exportId, manifestName }: Placement, text: string): Promise<void> {
+  const path = join(directory, manifestName + partialSuffix(exportId))
   try {
     await using file = await open(path, 'w', 0o600)
     await file.writeFile(text)
@@ -68,31 +89,18 @@ async function writeManifest({ directory, names }: ExportTarget, text: string): 
   }
 }
 
-async function placeAll(target: ExportTarget, manifest: ArtifactManifest, how: 'fresh' | 'resumed'): Promise<void> {
-  const placed: string[] = []
-  const names = [...manifest.disks.map((_, index) => target.names.disk(index + 1)), target.names.manifest]
-  try {
-    for (const name of names) {
-      await place(target, name, how)
-      placed.push(join(target.directory, name))
-    }
-    await syncDirectory(target.directory)
-  } catch (error) {
-    for (const path of placed) await unlink(path).catch(() => {})
-    throw error instanceof PlatformError ? error : await writeError(error, target.directory)
-  }
-}
-
 /** Without `overwrite` a name that somebody else took meanwhile is refused, not replaced. */
-async function place(target: ExportTarget, name: string, how: 'fresh' | 'resumed'): Promise<void> {
-  const from = join(target.directory, target.names.partial(name))
-  const to = join(target.directory, name)
-  const [source, found] = await Promise.all([lstat(from).catch(() => undefined), lstat(to).catch(() => undefined)])
-  if (source === undefined && found !== undefined && how === 'resumed') return
-  const sameFile = source !== undefined && source.ino === found?.ino && source.dev === found.dev
+async function place(placement: Placement, name: string, how: 'fresh' | 'resumed'): Promise<void> {
+  const { directory, exportId, overwrite } = placement
+  const to = join(directory, name)
+  const from = to + partialSuffix(exportId)
+  const [source, target] = await Promise.all([found(from), found(to)])
+  if (source === undefined && target !== undefined && how === 'resumed') return
+  const sameFile = source !== undefined && source.ino === target?.ino && source.dev === target.dev
   if (!sameFile) {
-    await refuseExisting(target, name)
-    if (target.overwrite || !(await linked(from, to))) return rename(from, to)
+    await refuseExisting(placement, name)
+    if (overwrite && target !== undefined) await keepReplaced(to, exportId)
+    if (overwrite || !(await linked(from, to))) return rename(from, to)
   }
   await unlink(from).catch(async (error: unknown) => {
     await unlink(to)
@@ -118,30 +126,6 @@ async function syncDirectory(directory: string): Promise<void> {
   await handle.sync()
 }
 
-/** A manifest that this export wrote, about exactly the files it would write now. */
-async function ownManifest(target: ExportTarget, name: string): Promise<ArtifactManifest | undefined> {
-  const manifest = await readArtifactManifest(join(target.directory, name)).catch(() => undefined)
-  if (manifest?.metadata['export_id'] !== target.exportId) return undefined
-  const own = manifest.disks.every(({ local_path }, index) => local_path === join(target.directory, target.names.disk(index + 1)))
-  return own ? manifest : undefined
-}
-
-async function haveSizes(target: ExportTarget, { disks }: ArtifactManifest): Promise<boolean> {
-  const sizes = await Promise.all(disks.map(({ local_path }) => lstat(local_path).catch(() => undefined)))
-  return sizes.every((found, index) => found?.isFile() === true && found.size === disks[index]?.bytes)
-}
-
-/** Finds a disk of a decided export under its partial name or, when it was already placed, under its own. */
-async function locate(
-  { directory, names }: ExportTarget,
-  { bytes, checksum }: ArtifactManifest['disks'][number],
-  index: number,
-  signal: AbortSignal,
-): Promise<{ readonly path: string; readonly intact: boolean; readonly placed: boolean }> {
-  const name = names.disk(index + 1)
-  const partial = join(directory, names.partial(name))
-  const waiting = await lstat(partial).catch(() => undefined)
-  const path = waiting === undefined ? join(directory, name) : partial
-  const sha256 = await hashFile(path, bytes, signal)
-  return { path, intact: `sha256:${sha256}` === checksum, placed: waiting === undefined }
+function found(path: string): Promise<{ readonly ino: number; readonly dev: number } | undefined> {
+  return lstat(path).catch(() => undefined)
 }

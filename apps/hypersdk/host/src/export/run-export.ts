@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { performance } from 'node:perf_hooks'
 import { PlatformError } from '@backplane/sdk'
 import { provider, type ExportRequest, type ExportResult } from '@hypersdk/points'
@@ -11,7 +12,8 @@ import { claimTarget, exportTarget, makeDirectory, refuseExisting, type ExportTa
 import { ExportWatch, settledWithin } from './export-watch.ts'
 import { Hasher } from './hasher.ts'
 import { ProgressMeter } from './progress-meter.ts'
-import { beginAttempt, finishEarlier, publish } from './publish.ts'
+import { finishEarlier } from './finish-export.ts'
+import { beginAttempt, placementOf, publish } from './publish.ts'
 import { StagingDirectory } from './staging-directory.ts'
 import { sweepPartials } from './sweep-partials.ts'
 
@@ -43,11 +45,12 @@ export async function runExport(input: ExportInput): Promise<ExportResult> {
   using _claim = claimTarget(target)
   await makeDirectory(target)
   const manifest = (await resume(input, target)) ?? (await attempt(input, target))
-  return exportResult(manifest, target)
+  return exportResult(manifest, join(target.directory, target.names.manifest))
 }
 
 async function resume(input: ExportInput, target: ExportTarget): Promise<ArtifactManifest | undefined> {
-  const manifest = await finishEarlier(target, input.signal, input.onDecided).catch(async (error: unknown) => {
+  const onDecided = (): void => decided(input, target)
+  const manifest = await finishEarlier(placementOf(target), input.signal, onDecided).catch(async (error: unknown) => {
     await abandon(input, target)
     throw error
   })
@@ -76,7 +79,7 @@ async function attempt(input: ExportInput, target: ExportTarget): Promise<Artifa
     meter.phase('finishing')
     const manifest = describeExport(input, target, received, (performance.now() - startedMs) / 1000)
     watch.signal.throwIfAborted()
-    input.onDecided?.()
+    decided(input, target)
     await publish(target, manifest)
     meter.close('completed')
     return manifest
@@ -85,6 +88,10 @@ async function attempt(input: ExportInput, target: ExportTarget): Promise<Artifa
     await abandon(input, target)
     throw blame(watch.signal.aborted ? watch.signal.reason : error, input.lease.plugin)
   }
+}
+
+function decided({ onDecided }: ExportInput, { directory, names }: ExportTarget): void {
+  onDecided?.(join(directory, names.manifest))
 }
 
 interface Attempt {
@@ -133,10 +140,11 @@ function exportRequest({ exportId, vm, options }: ExportInput, staging: StagingD
 
 /** Takes away what an attempt left, here and at the provider. Never rejects. */
 async function abandon(input: ExportInput, { directory, exportId }: ExportTarget): Promise<void> {
+  // The files go last: while they are there, a daemon that dies here knows that there is something to clean up.
+  await cleanUpAtProvider(input)
   await sweepPartials(directory, exportId).catch((error: unknown) =>
     input.onLog?.({ level: 'error', message: 'could not remove unfinished files', fields: { directory, error } }),
   )
-  await cleanUpAtProvider(input)
 }
 
 /** Never rejects: what it cannot clean up is logged, and the export's own error is the one that counts. */
