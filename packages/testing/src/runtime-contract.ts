@@ -1,5 +1,6 @@
 import { describe } from 'node:test'
 import { runtimeCallRules } from './runtime-call-contract.ts'
+import { runtimeHandOverRules } from './runtime-hand-over-contract.ts'
 import { runtimeHostRules } from './runtime-host-contract.ts'
 import { runtimeLifeRules } from './runtime-life-contract.ts'
 import { runtimeStreamRules } from './runtime-stream-contract.ts'
@@ -16,5 +17,6 @@ export function runtimeContract(name: string, make: MakeRuntime): void {
     runtimeCallRules(make)
     runtimeStreamRules(make)
     runtimeHostRules(make)
+    runtimeHandOverRules(make)
   })
 }

@@ -29,6 +29,7 @@ export interface StartOptions {
   readonly readyMs?: number
   readonly signal?: AbortSignal
   readonly limits?: Partial<StartRequest['limits']>
+  readonly migrate?: StartRequest['migrate']
 }
 
 /** One runtime under test, and what is needed to start plugins in it and to watch what they do. */
@@ -51,7 +52,14 @@ export class RuntimeSubject {
     return subject
   }
 
-  start({ config = {}, code = everything, readyMs = 20_000, signal, limits = {} }: StartOptions = {}): Promise<Instance> {
+  start({
+    config = {},
+    code = everything,
+    readyMs = 20_000,
+    signal,
+    limits = {},
+    migrate,
+  }: StartOptions = {}): Promise<Instance> {
     this.#generation += 1
     const request: StartRequest = {
       plugin: { id: 'contract/everything', version: '1.0.0', generation: this.#generation },
@@ -64,6 +72,7 @@ export class RuntimeSubject {
       directories: { code: pluginDirectory, data: join(this.root, 'data'), exchange: join(this.root, 'exchange') },
       declared,
       readyMs,
+      ...(migrate === undefined ? {} : { migrate }),
     }
     return this.runtime.start(request, this.host, signal ?? new AbortController().signal)
   }

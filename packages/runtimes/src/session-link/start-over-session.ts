@@ -49,8 +49,8 @@ export async function startOverSession(
 }
 
 function guestRequest({ code, directories, extra }: Placement, request: StartRequest): GuestRequest {
-  const { plugin, host, config, declared } = request
-  return { plugin, host, code, config, declared, directories, ...extra }
+  const { plugin, host, config, declared, migrate } = request
+  return { plugin, host, code, config, declared, directories, ...(migrate === undefined ? {} : { migrate }), ...extra }
 }
 
 /** The code of a plugin that runs apart from its host. Errors: `RUNTIME_CODE_UNSUPPORTED`. */
