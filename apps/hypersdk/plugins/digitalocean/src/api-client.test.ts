@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import { openProvider } from '@hypersdk/points/testing'
 import { ApiClient } from './api-client.ts'
 import { dropletApi, type ApiAnswer, type DropletApi } from './fixtures/droplet-api.ts'
-import { openProvider } from './fixtures/opened-provider.ts'
 import plugin from './index.ts'
 import { retryAt, retryLimits, type RequestCall } from './retry.ts'
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import { openProvider, type OpenedProvider } from '@hypersdk/points/testing'
 import { dropletApi, exampleDroplet, type ApiAnswer, type DropletApi, type SeenRequest } from './fixtures/droplet-api.ts'
-import { openProvider, type OpenedProvider } from './fixtures/opened-provider.ts'
 import plugin from './index.ts'
 
 async function opened(

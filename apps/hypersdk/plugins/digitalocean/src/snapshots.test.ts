@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { openProvider } from '@hypersdk/points/testing'
 import { dropletApi } from './fixtures/droplet-api.ts'
-import { openProvider } from './fixtures/opened-provider.ts'
 import plugin from './index.ts'
 
 const old = {

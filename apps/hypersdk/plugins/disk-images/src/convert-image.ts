@@ -1,19 +1,9 @@
 import { join } from 'node:path'
 import type { Call } from '@backplane/sdk'
+import { qemuConvert } from '@hypersdk/points/programs'
 import type { BlockNode } from './block-node.ts'
 import { imagesErrors } from './errors.ts'
 import type { ImageFormat, ImageHeader } from './image-header.ts'
-import { runProgram } from './run-program.ts'
-
-const targets: Readonly<Record<ImageFormat, readonly string[]>> = {
-  raw: ['-O', 'raw'],
-  qcow2: ['-O', 'qcow2'],
-  vmdk: ['-O', 'vmdk'],
-  vdi: ['-O', 'vdi'],
-  vhdx: ['-O', 'vhdx'],
-  // Without force_size the size would be rounded up to what old disk geometry can express.
-  vhd: ['-O', 'vpc', '-o', 'subformat=dynamic,force_size=on'],
-}
 
 /**
  * Converts an image with qemu-img into a new file of the staging directory and answers the file's name. Progress is
@@ -25,30 +15,25 @@ export async function convertImage(
   call: Call,
 ): Promise<string> {
   const { id, header, node } = image
-  const file = `disk0.${target.format}`
-  const path = join(target.staging, file)
-  const result = await runProgram('qemu-img', {
-    args: ['convert', '-p', ...targets[target.format], node.source, path],
+  const { format, staging } = target
+  const size = header.virtualSizeBytes
+  const file = `disk0.${format}`
+  const result = await qemuConvert({
+    source: node.source,
     descriptors: node.descriptors,
+    target: join(staging, file),
+    format,
     signal: call.signal,
-    onOutput: (text) => {
-      const percent = lastPercent(text)
-      if (percent !== undefined)
-        call.progress(Math.round((header.virtualSizeBytes * percent) / 100), header.virtualSizeBytes, 'convert')
-    },
+    onPercent: (percent) => call.progress(Math.round((size * percent) / 100), size, 'convert'),
   })
-  if (result.kind === 'done') return file
-  if (result.kind === 'missing') {
-    throw imagesErrors.error('IMAGES_PROGRAM_MISSING', { from: header.format, to: target.format, reason: result.reason })
+  switch (result.kind) {
+    case 'done':
+      return file
+    case 'missing':
+      throw imagesErrors.error('IMAGES_PROGRAM_MISSING', { from: header.format, to: format, reason: result.reason })
+    case 'in-use':
+      throw imagesErrors.error('IMAGES_IN_USE', { id })
+    case 'failed':
+      throw imagesErrors.error('IMAGES_PROGRAM_FAILED', { id, reason: result.reason.replaceAll(node.source, id) })
   }
-  // Source: QEMU file-posix.c, image locking: "Failed to get "consistent read" lock".
-  if (/Failed to get .*lock/.test(result.reason)) throw imagesErrors.error('IMAGES_IN_USE', { id })
-  throw imagesErrors.error('IMAGES_PROGRAM_FAILED', { id, reason: result.reason.replaceAll(node.source, id) })
-}
-
-/** qemu-img writes `    (12.34/100%)` again and again on one line. */
-function lastPercent(text: string): number | undefined {
-  const matches = [...text.matchAll(/\((\d+(?:\.\d+)?)\/100%\)/g)]
-  const last = matches.at(-1)?.[1]
-  return last === undefined ? undefined : Number(last)
 }

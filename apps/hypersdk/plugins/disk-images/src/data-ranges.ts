@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
-import { runProgram } from './run-program.ts'
+import { runProgram } from '@hypersdk/points/programs'
 import type { Range } from './stream-image.ts'
 
 const mapBytes = 16 * 1024 * 1024

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { chmod, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { openProvider } from '@hypersdk/points/testing'
 import { imageBench } from './fixtures/image-files.ts'
-import { openProvider } from './fixtures/opened-provider.ts'
 import plugin from './index.ts'
 
 test('every image is a machine, one level of folders is its location, hidden files and others are left out', async (t) => {

@@ -1,21 +1,7 @@
 import { join } from 'node:path'
 import type { Call } from '@backplane/sdk'
-import type { DiskFormat } from '@hypersdk/points'
+import { qemuConvert, type QemuFormat } from '@hypersdk/points/programs'
 import { libvirtErrors } from './errors.ts'
-import { runProgram } from './run-program.ts'
-
-/** Formats a disk can be exported to. */
-export type TargetFormat = Exclude<DiskFormat, 'ovf' | 'ova'>
-
-const targets: Readonly<Record<TargetFormat, readonly string[]>> = {
-  raw: ['-O', 'raw'],
-  qcow2: ['-O', 'qcow2'],
-  vmdk: ['-O', 'vmdk'],
-  vdi: ['-O', 'vdi'],
-  vhdx: ['-O', 'vhdx'],
-  // Without force_size the size would be rounded up to what old disk geometry can express.
-  vhd: ['-O', 'vpc', '-o', 'subformat=dynamic,force_size=on'],
-}
 
 /** One disk to copy out. */
 export interface DiskCopy {
@@ -23,9 +9,9 @@ export interface DiskCopy {
   readonly name: string
   readonly target: string
   readonly path: string
-  /** As libvirt names it; the disk is never probed, because a guest may write any header into a raw disk. */
+  /** As libvirt names it. */
   readonly format: string
-  readonly to: TargetFormat
+  readonly to: QemuFormat
   readonly staging: string
 }
 
@@ -36,19 +22,24 @@ export interface DiskCopy {
 export async function convertDisk(copy: DiskCopy, call: Call): Promise<string> {
   const { name, target, path } = copy
   const file = `${target}.${copy.to}`
-  const result = await runProgram('qemu-img', {
-    args: ['convert', '-p', '-f', copy.format, ...targets[copy.to], path, join(copy.staging, file)],
+  const result = await qemuConvert({
+    source: path,
+    sourceFormat: copy.format,
+    target: join(copy.staging, file),
+    format: copy.to,
     signal: call.signal,
-    onOutput: (text) => {
-      const percent = [...text.matchAll(/\((\d+(?:\.\d+)?)\/100%\)/g)].at(-1)?.[1]
-      if (percent !== undefined) call.progress(Number(percent), 100, `convert ${target}`)
-    },
+    onPercent: (percent) => call.progress(percent, 100, `convert ${target}`),
   })
-  if (result.kind === 'done') return file
-  if (result.kind === 'missing') {
-    throw libvirtErrors.error('LIBVIRT_PROGRAM_MISSING', { program: 'qemu-img', package: 'qemu-utils', reason: result.reason })
+  switch (result.kind) {
+    case 'done':
+      return file
+    case 'missing': {
+      const { reason } = result
+      throw libvirtErrors.error('LIBVIRT_PROGRAM_MISSING', { program: 'qemu-img', package: 'qemu-utils', reason })
+    }
+    case 'in-use':
+      throw libvirtErrors.error('LIBVIRT_DISK_IN_USE', { name, target })
+    case 'failed':
+      throw libvirtErrors.error('LIBVIRT_CONVERT_FAILED', { name, target, path, reason: result.reason })
   }
-  // Source: QEMU file-posix.c, image locking: "Failed to get "consistent read" lock".
-  if (/Failed to get .*lock/.test(result.reason)) throw libvirtErrors.error('LIBVIRT_DISK_IN_USE', { name, target })
-  throw libvirtErrors.error('LIBVIRT_CONVERT_FAILED', { name, target, path, reason: result.reason })
 }

@@ -1,6 +1,7 @@
 import type { Call } from '@backplane/sdk'
 import type { DiskFormat, ExportItem } from '@hypersdk/points'
-import { convertDisk, type TargetFormat } from './convert-disk.ts'
+import type { QemuFormat } from '@hypersdk/points/programs'
+import { convertDisk } from './convert-disk.ts'
 import type { Domain, DomainDisk } from './domain.ts'
 import { libvirtErrors } from './errors.ts'
 import type { FreezeOptions } from './freeze-plan.ts'
@@ -54,7 +55,7 @@ export async function* exportDomain(tools: ExportTools, request: DomainExport, c
   }
 }
 
-function targetFormat(format: DiskFormat): TargetFormat {
+function targetFormat(format: DiskFormat): QemuFormat {
   if (format === 'ovf' || format === 'ova') throw libvirtErrors.error('LIBVIRT_FORMAT_UNSUPPORTED', { format })
   return format
 }
@@ -108,7 +109,7 @@ async function pathOf(virsh: Virsh, domain: Domain, disk: DomainDisk, signal: Ab
 async function declare(
   virsh: Virsh,
   domain: Domain,
-  disk: ReadableDisk & { readonly to: TargetFormat },
+  disk: ReadableDisk & { readonly to: QemuFormat },
   signal: AbortSignal,
 ): Promise<ExportItem> {
   // Only a raw file is as long as the disk inside it.

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { test, type TestContext } from 'node:test'
 import { requireProgram } from '@backplane/testing'
 import type { Snapshot } from '@hypersdk/points'
-import { openProvider, type OpenedProvider } from './fixtures/opened-provider.ts'
+import { openProvider, type OpenedProvider } from '@hypersdk/points/testing'
 import plugin from './index.ts'
 import { connectVirsh } from './virsh.ts'
 

@@ -1,5 +1,5 @@
+import { runProgram, type ProgramResult } from '@hypersdk/points/programs'
 import { libvirtErrors } from './errors.ts'
-import { runProgram, type ProgramResult } from './run-program.ts'
 
 /** A connection to one hypervisor, made anew by each command. */
 export interface Virsh {
