@@ -102,13 +102,13 @@ export function createCore(options: KernelOptions, stopping: AbortSignal, relist
 
 const noSettings: PluginSettings = Object.freeze({})
 
-function settingsOf(options: KernelOptions, { id, manifest }: Candidate): PluginSettings {
-  return (manifest === undefined ? undefined : options.settings?.(id, manifest)) ?? noSettings
+function settingsOf(options: KernelOptions, { id, declared }: Candidate): PluginSettings {
+  return (declared === undefined ? undefined : options.settings?.(id, declared)) ?? noSettings
 }
 
 /** Settings that cannot be read keep a plugin from starting; they do not change what its failure means. */
 function criticalityOf(options: KernelOptions, candidate: Candidate): Criticality {
-  const declared = candidate.manifest?.criticality ?? 'optional'
+  const declared = candidate.declared?.criticality ?? 'optional'
   try {
     return settingsOf(options, candidate).criticality ?? declared
   } catch {

@@ -4,7 +4,8 @@ import { messageOf } from './calls/thrown.ts'
 
 /** The writing side of an {@link EventLog}. */
 export interface EventRecorder extends EventLog {
-  readonly record: (event: KernelEvent) => void
+  /** `atMs`, when the caller knows it: ms since the epoch. */
+  readonly record: (event: KernelEvent, atMs?: number) => void
 }
 
 /** A ring of the newest `capacity` events; listeners are told in order, and one that throws is dropped. */
@@ -28,9 +29,9 @@ export function createEventLog(clock: Clock, log: Log, capacity = 4_096): EventR
       listeners.add(listener)
       return { [Symbol.dispose]: () => void listeners.delete(listener) }
     },
-    record: (event) => {
+    record: (event, atMs = clock.now()) => {
       newest += 1
-      const recorded: RecordedEvent = { seq: newest, atMs: clock.now(), event }
+      const recorded: RecordedEvent = { seq: newest, atMs, event }
       ring[(newest - 1) % capacity] = recorded
       for (const listener of listeners) {
         try {

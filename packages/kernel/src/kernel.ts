@@ -9,7 +9,8 @@ import type {
   ProviderPoint,
 } from '@backplane/sdk'
 import type { EventLog } from './events.ts'
-import type { AcceptedManifest, Clock, Grants, Isolation, Limits, Log, Runtime, SecretBroker, Source, Store } from './ports.ts'
+import type { DeclaredManifest } from './manifest-summary.ts'
+import type { Clock, Grants, Isolation, Limits, Log, Runtime, SecretBroker, Source, Store } from './ports.ts'
 import type { PluginRecord } from './record.ts'
 
 /**
@@ -151,7 +152,7 @@ export interface KernelOptions {
    * Settings of one plugin, `${env:…}` and `${secret:…}` still in place; file and position for messages. The manifest
    * says what the plugin would contribute, so that a host can choose the settings that belong to that.
    */
-  readonly settings?: (id: string, manifest: AcceptedManifest) => PluginSettings | undefined
+  readonly settings?: (id: string, manifest: DeclaredManifest) => PluginSettings | undefined
   readonly policy?: Policy
   readonly store?: Store
   readonly secrets?: SecretBroker

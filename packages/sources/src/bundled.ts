@@ -37,10 +37,10 @@ export function bundled(items: readonly BundledItem[], options: BundledOptions =
   const gate = new Gate(4)
   let packages: PackageStore | undefined
   const readers = items.map((item) => {
-    if ('module' in item) return (): PackageReading => ({ kind: 'package', found: inMemory(item.manifest, item.module) })
+    if ('module' in item) return (): Reading => ({ kind: 'package', found: inMemory(item.manifest, item.module) })
     const path = resolve(item.directory)
     const stager = stagerFor(path)
-    return (): PackageReading => readFolder(path, stager)
+    return (): Reading => readFolder(path, stager)
   })
   const list: Source['list'] = async (signal) => {
     signal.throwIfAborted()
@@ -49,7 +49,9 @@ export function bundled(items: readonly BundledItem[], options: BundledOptions =
   return { name: 'bundled', origin: 'bundled', list }
 }
 
-function listingOf(readings: readonly PackageReading[]): SourceListing {
+type Reading = PackageReading | { readonly kind: 'package'; readonly found: FoundPackage }
+
+function listingOf(readings: readonly Reading[]): SourceListing {
   return {
     packages: readings.flatMap((reading) => (reading.kind === 'package' ? [reading.found] : [])),
     problems: readings.flatMap((reading) => (reading.kind === 'problem' ? [reading.problem] : [])),

@@ -48,8 +48,12 @@ export class DirectoryMemo {
     this.#used = new Map()
   }
 
-  entries(): Iterable<readonly [string, RememberedNames]> {
-    return this.#known
+  /** What is remembered of these folders. */
+  *entries(paths: readonly string[]): Generator<readonly [string, RememberedNames]> {
+    for (const path of paths) {
+      const known = this.#known.get(path)
+      if (known !== undefined) yield [path, known]
+    }
   }
 }
 

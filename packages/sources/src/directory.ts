@@ -70,7 +70,14 @@ export function directory(paths: string | readonly string[], options: DirectoryO
     return shelf.listing()
   }
   const watch = (changed: () => void): AsyncDisposable => keepLooking(shelf, { clock, settleMs, lookMs, seen: listed, changed })
-  return { name: `directory:${roots.join(':')}`, origin: 'external', list, ...(options.watch === false ? {} : { watch }) }
+  const remember: Source['remember'] = (summaries) => shelf.remember(summaries)
+  return {
+    name: `directory:${roots.join(':')}`,
+    origin: 'external',
+    list,
+    remember,
+    ...(options.watch === false ? {} : { watch }),
+  }
 }
 
 const aDayMs = 86_400_000

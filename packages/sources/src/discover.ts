@@ -3,6 +3,7 @@ import { basename, matchesGlob, relative } from 'node:path'
 import type { SourceProblem } from '@backplane/kernel'
 import type { DialectAnswer, DialectClaims } from './dialect-claims.ts'
 import { sourceErrors } from './errors.ts'
+import type { IndexedPackage } from './manifest-index.ts'
 import { timeSlice } from './time-slice.ts'
 import { lookAtFile, lookAtFolder, type LookOptions, type TreeLook } from './tree-look.ts'
 
@@ -18,12 +19,22 @@ export interface Place {
   readonly dialect: DialectAnswer | undefined
 }
 
+/** A package whose manifest is as the index has it; nothing else of it was looked at. */
+export interface KnownPlace {
+  readonly path: string
+  readonly root: number
+  readonly known: IndexedPackage
+}
+
 /** Everything one look over the plugin directories found. */
 export interface Discovery {
   readonly places: readonly Place[]
+  readonly known: readonly KnownPlace[]
   readonly problems: readonly SourceProblem[]
   /** Folders that are there but could not be read: nothing can be said of what is in them. */
   readonly blind: readonly string[]
+  /** Folders that are no packages and in which packages were looked for. */
+  readonly searched: readonly string[]
   /** Every folder that matters, plugin directories first. */
   readonly folders: readonly string[]
 }
@@ -31,6 +42,8 @@ export interface Discovery {
 /** How to discover. */
 export interface DiscoverOptions extends LookOptions {
   readonly names: (path: string, stats: Stats) => readonly string[]
+  /** The package at a path, when it need not be looked at further. */
+  readonly known: ((path: string) => IndexedPackage | undefined) | undefined
   readonly claims: DialectClaims
   /** Folders below a plugin directory that are searched. */
   readonly depth: number
@@ -51,6 +64,7 @@ export async function discover(roots: readonly string[], options: DiscoverOption
 class Search {
   readonly #options: DiscoverOptions
   readonly #places: Place[] = []
+  readonly #known: KnownPlace[] = []
   readonly #problems: SourceProblem[] = []
   readonly #blind: string[] = []
   readonly #folders: string[] = []
@@ -65,7 +79,14 @@ class Search {
 
   found(): Discovery {
     const folders = [...this.#folders, ...this.#packageFolders]
-    return { places: this.#places, problems: this.#problems, blind: this.#blind, folders }
+    return {
+      places: this.#places,
+      known: this.#known,
+      problems: this.#problems,
+      blind: this.#blind,
+      searched: this.#folders,
+      folders,
+    }
   }
 
   /** The operator may have named a link; below it none is followed. */
@@ -104,6 +125,11 @@ class Search {
 
   async #child(path: string, depth: number): Promise<void> {
     if (path === this.#options.storeDirectory || this.#isIgnored(path)) return
+    const known = this.#options.known?.(path)
+    if (known !== undefined) {
+      this.#known.push({ path, root: this.#rootIndex, known })
+      return
+    }
     let stats: Stats | undefined
     try {
       stats = lstatSync(path, { throwIfNoEntry: false })

@@ -1,7 +1,8 @@
 import { posix } from 'node:path'
-import type { FoundPackage, StagedPackage } from '@backplane/kernel'
+import type { FoundPackage, ManifestSummary, StagedPackage } from '@backplane/kernel'
 import { sourceErrors } from './errors.ts'
 import type { Gate } from './gate.ts'
+import type { ManifestText } from './manifest-index.ts'
 import type { PackageStore } from './package-store.ts'
 import { readTree } from './read-tree.ts'
 import { lookAtPackage, type LookOptions, type TreeLook } from './tree-look.ts'
@@ -11,7 +12,6 @@ export interface PackageFacts {
   /** Absolute. */
   readonly path: string
   readonly kind: 'folder' | 'file'
-  readonly manifest: unknown
   readonly manifestPath: string
   readonly fingerprint: string
   /** Overrides the manifest's. */
@@ -26,30 +26,83 @@ export interface Stager extends LookOptions {
   readonly gate: Gate
 }
 
-/** The package as the kernel sees it; `stage` brings into the store what was listed, or fails with `SOURCE_CHANGED`. */
-export function foundPackage(facts: PackageFacts, stager: Stager): FoundPackage {
-  const { manifest, manifestPath, path, fingerprint } = facts
-  return { manifest, manifestPath, path, fingerprint, stage: (signal) => stager.gate.run(() => stage(facts, stager, signal)) }
-}
+/** A package in files as the kernel sees it; `stage` brings into the store what was listed, or fails with `SOURCE_CHANGED`. */
+export class FilePackage implements FoundPackage {
+  readonly #facts: PackageFacts
+  readonly #stager: Stager
+  readonly #text: ManifestText | undefined
+  #manifest: unknown
+  summary: ManifestSummary | undefined
 
-async function stage(facts: PackageFacts, stager: Stager, signal: AbortSignal): Promise<StagedPackage> {
-  signal.throwIfAborted()
-  const look = lookAsListed(facts, stager)
-  const main = posix.normalize(facts.main ?? mainOf(facts.manifest))
-  if (look.exceeded === undefined && !look.entries.some((entry) => entry.path === main)) {
-    throw sourceErrors.error('SOURCE_ENTRY_MISSING', { path: facts.path, main })
+  private constructor(facts: PackageFacts, stager: Stager, text: ManifestText | undefined) {
+    this.#facts = facts
+    this.#stager = stager
+    this.#text = text
   }
-  const tree = await readTree(look, signal)
-  lookAsListed(facts, stager)
-  const directory = await stager.store.put(tree, signal)
-  const adapter = facts.adapter === undefined ? {} : { adapter: facts.adapter }
-  return { digest: tree.digest, code: { kind: 'files', directory, main, ...adapter } }
-}
 
-function lookAsListed(facts: PackageFacts, stager: Stager): TreeLook {
-  const look = lookAtPackage(facts.path, facts.kind, { limits: stager.limits, ignore: stager.ignore })
-  if (look?.fingerprint !== facts.fingerprint) throw sourceErrors.error('SOURCE_CHANGED', { path: facts.path })
-  return look
+  static read(manifest: unknown, facts: PackageFacts, stager: Stager): FilePackage {
+    const found = new FilePackage(facts, stager, undefined)
+    found.#manifest = manifest
+    return found
+  }
+
+  /** Of whose manifest there is a text, which is parsed when it is needed. */
+  static remembered(text: ManifestText, summary: ManifestSummary, facts: PackageFacts, stager: Stager): FilePackage {
+    const found = new FilePackage(facts, stager, text)
+    found.summary = summary
+    return found
+  }
+
+  get manifest(): unknown {
+    if (this.#manifest === undefined && this.#text !== undefined) {
+      const { bytes, offset, length } = this.#text
+      this.#manifest = JSON.parse(bytes.toString('utf8', offset, offset + length))
+    }
+    return this.#manifest
+  }
+
+  get manifestText(): ManifestText {
+    if (this.#text !== undefined) return this.#text
+    const bytes = Buffer.from(JSON.stringify(this.#manifest))
+    return { bytes, offset: 0, length: bytes.length }
+  }
+
+  get path(): string {
+    return this.#facts.path
+  }
+
+  get manifestPath(): string {
+    return this.#facts.manifestPath
+  }
+
+  get fingerprint(): string {
+    return this.#facts.fingerprint
+  }
+
+  stage(signal: AbortSignal): Promise<StagedPackage> {
+    return this.#stager.gate.run(() => this.#stage(signal))
+  }
+
+  async #stage(signal: AbortSignal): Promise<StagedPackage> {
+    signal.throwIfAborted()
+    const { path, main: given, adapter } = this.#facts
+    const look = this.#lookAsListed()
+    const main = posix.normalize(given ?? mainOf(this.manifest))
+    if (look.exceeded === undefined && !look.entries.some((entry) => entry.path === main)) {
+      throw sourceErrors.error('SOURCE_ENTRY_MISSING', { path, main })
+    }
+    const tree = await readTree(look, signal)
+    this.#lookAsListed()
+    const directory = await this.#stager.store.put(tree, signal)
+    return { digest: tree.digest, code: { kind: 'files', directory, main, ...(adapter === undefined ? {} : { adapter }) } }
+  }
+
+  #lookAsListed(): TreeLook {
+    const { path, kind, fingerprint } = this.#facts
+    const look = lookAtPackage(path, kind, { limits: this.#stager.limits, ignore: this.#stager.ignore })
+    if (look?.fingerprint !== fingerprint) throw sourceErrors.error('SOURCE_CHANGED', { path })
+    return look
+  }
 }
 
 function mainOf(manifest: unknown): string {

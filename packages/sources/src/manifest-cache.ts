@@ -1,11 +1,12 @@
-import type { DirectoryMemo } from './directory-memo.ts'
-import { readIndex, writeIndex, type IndexedManifest, type IndexEntry } from './manifest-index.ts'
+import type { DirectoryMemo, RememberedNames } from './directory-memo.ts'
+import { hasStamp } from './file-stamp.ts'
+import { readIndex, writeIndex, type IndexedPackage } from './manifest-index.ts'
 
 /** The manifest index of one source: what it knew at the start, and when it is worth writing again. */
 export class ManifestCache {
   readonly path: string
-  #known: ReadonlyMap<string, IndexedManifest> = new Map()
-  #stale = 0
+  #known: ReadonlyMap<string, IndexedPackage> = new Map()
+  #writing: Promise<void> = Promise.resolve()
 
   constructor(path: string) {
     this.path = path
@@ -18,31 +19,24 @@ export class ManifestCache {
     memo.restore(index.folders)
   }
 
-  /** The manifest of a package in exactly this state. */
-  get(path: string, fingerprint: string): IndexedManifest | undefined {
+  /** The package at `path`, when its manifest is as it was. Costs one stat. */
+  readonly get = (path: string): IndexedPackage | undefined => {
     const known = this.#known.get(path)
-    if (known?.fingerprint === fingerprint) return known
-    this.#stale += 1
-    return undefined
+    return known !== undefined && hasStamp(`${path}/plugin.json`, known.stamp) ? known : undefined
   }
 
-  /** A package went away. */
-  removed(): void {
-    this.#stale += 1
-  }
-
-  /** Writes the index when more than one in fifty of its entries is out of date; the others are just read again. */
-  async save(manifests: Iterable<IndexedManifest>, count: number, memo: DirectoryMemo): Promise<void> {
+  /** What was known at the start has served its purpose. */
+  forget(): void {
     this.#known = new Map()
-    if (this.#stale * 50 <= count) return
-    await writeIndex(this.path, entries(manifests, memo))
-    this.#stale = 0
   }
-}
 
-function* entries(manifests: Iterable<IndexedManifest>, memo: DirectoryMemo): Generator<IndexEntry> {
-  for (const { path, fingerprint, manifest } of manifests) yield ['package', path, fingerprint, manifest]
-  for (const [path, { inode, modifiedMs, changedMs, names }] of memo.entries()) {
-    yield ['folder', path, inode, modifiedMs, changedMs, names]
+  /** Writes the index anew; writes follow one another. */
+  write(
+    packages: () => Iterable<readonly [string, IndexedPackage]>,
+    folders: () => Iterable<readonly [string, RememberedNames]>,
+  ): Promise<void> {
+    const write = this.#writing.then(() => writeIndex(this.path, packages(), folders()))
+    this.#writing = write.catch(() => {})
+    return write
   }
 }

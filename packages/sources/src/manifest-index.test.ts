@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { hash } from 'node:crypto'
-import { mkdir, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { test, type TestContext } from 'node:test'
+import type { FoundPackage, ManifestSummary, Source, SourceListing } from '@backplane/kernel'
 import { temporaryDirectory } from '@backplane/testing'
 import { directory } from './directory.ts'
 
@@ -14,8 +15,8 @@ test('a host that starts again takes manifests from the index', async (t) => {
   const place = await Place.make(t)
   assert.deepEqual(await place.descriptions(), ['a', 'b'])
   const index = await readFile(place.index, 'utf8')
-  await place.putIndex(index.replace('"description":"a"', '"description":"from the index"'))
-  assert.deepEqual(await place.descriptions(), ['from the index', 'b'])
+  await place.putIndex(index.replaceAll('"description":"a"', '"description":"x"'))
+  assert.deepEqual(await place.descriptions(), ['x', 'b'])
 })
 
 test('an index whose bytes were damaged is ignored and replaced', async (t) => {
@@ -25,7 +26,7 @@ test('an index whose bytes were damaged is ignored and replaced', async (t) => {
   const damages = [
     index.replace('"description":"a"', '"description":"x"'),
     index.slice(0, -20),
-    index.replace('backplane-manifests-1', 'backplane-manifests-0'),
+    index.replace('backplane-manifests-2', 'backplane-manifests-1'),
     '',
     '\0'.repeat(100),
   ]
@@ -49,14 +50,56 @@ test('what changed since the index was written is read again, even with its size
   assert.deepEqual(await place.descriptions(), ['z', 'c'])
 })
 
-test('a file added to a package that is otherwise unchanged is seen', async (t) => {
+test('of a package with the same manifest, other files that changed are seen at the second look and never loaded unseen', async (t) => {
   const place = await Place.make(t)
   const before = await place.fingerprints()
-  await writeFile(join(place.root, 'a', 'more.js'), '')
+  await writeFile(join(place.root, 'a', 'index.js'), 'changed while the host was down')
   await place.rest()
-  const after = await place.fingerprints()
-  assert.notEqual(after[0], before[0])
-  assert.equal(after[1], before[1])
+  const source = place.source()
+  const [first] = (await source.list(signal)).packages
+  assert.equal(first?.fingerprint, before[0])
+  await assert.rejects(async () => first?.stage(signal), { code: 'SOURCE_CHANGED' })
+  const [second, other] = (await source.list(signal)).packages
+  assert.notEqual(second?.fingerprint, before[0])
+  assert.equal(other?.fingerprint, before[1])
+  assert.match((await second?.stage(signal))?.digest ?? '', /^sha256:/)
+})
+
+test('a package from the index that is a link by now is not staged, and gone at the second look', async (t) => {
+  const place = await Place.make(t)
+  await place.list()
+  const aside = join(place.root, '..', 'aside')
+  await rename(join(place.root, 'a'), aside)
+  await symlink(aside, join(place.root, 'a'))
+  const source = place.source()
+  const [first] = (await source.list(signal)).packages
+  await assert.rejects(async () => first?.stage(signal), { code: 'SOURCE_CHANGED' })
+  assert.deepEqual(
+    (await source.list(signal)).problems.map(({ error }) => error.code),
+    ['SOURCE_LINK_SKIPPED'],
+  )
+})
+
+test('packages are named by their summaries, and of one id the highest version comes first', async (t) => {
+  const place = await Place.make(t)
+  await place.put('c', { id: 'acme/a', version: '2.0.0' })
+  await place.rest()
+  await place.list()
+  const { packages } = await place.source().list(signal)
+  assert.deepEqual(
+    packages.map(({ summary }) => [summary?.rules, summary?.manifest.id, summary?.manifest.version]),
+    [
+      ['test', 'acme/a', '2.0.0'],
+      ['test', 'acme/a', '1.0.0'],
+      ['test', 'acme/b', '1.0.0'],
+    ],
+  )
+})
+
+test('a package nobody could make a summary of is not in the index', async (t) => {
+  const place = await Place.make(t)
+  await place.source().list(signal)
+  await assert.rejects(stat(place.index), { code: 'ENOENT' })
 })
 
 test('the index is private, and nothing is left beside it', async (t) => {
@@ -69,13 +112,24 @@ test('the index is private, and nothing is left beside it', async (t) => {
 test('an index that cannot be written is a problem; the packages are listed all the same', async (t) => {
   const place = await Place.make(t)
   await mkdir(place.index, { recursive: true })
-  const { packages, problems } = await place.list()
+  const source = place.source()
+  await remember(source)
+  const { packages, problems } = await source.list(signal)
   assert.equal(packages.length, 2)
   assert.deepEqual(
     problems.map(({ path, error }) => [path, error.code]),
     [[place.index, 'SOURCE_STORE_FAILED']],
   )
 })
+
+/** Lists, and lets the source keep a summary of each package, as a kernel does. */
+async function remember(source: Source): Promise<SourceListing> {
+  const listing = await source.list(signal)
+  const unknown = listing.packages.filter(({ summary }) => summary === undefined)
+  const summaries = unknown.map((found) => [found, { rules: 'test', manifest: Object(found.manifest) }] as const)
+  if (summaries.length > 0) await source.remember?.(new Map<FoundPackage, ManifestSummary>(summaries))
+  return listing
+}
 
 /** Two packages that have been at rest, and a source made anew for every listing, as by a host that starts again. */
 class Place {
@@ -94,9 +148,11 @@ class Place {
     return place
   }
 
-  async put(name: string): Promise<void> {
+  async put(name: string, fields: object = {}): Promise<void> {
     await mkdir(join(this.root, name), { recursive: true })
-    const manifest = { schemaVersion: 1, id: `acme/${name}`, version: '1.0.0', requires: { api: '^1' }, description: name }
+    const shared = { schemaVersion: 1, version: '1.0.0', requires: { api: '^1' } }
+    const manifest = { ...shared, id: `acme/${name}`, ...fields, description: name }
+    await writeFile(join(this.root, name, 'index.js'), '')
     await writeFile(join(this.root, name, 'plugin.json'), JSON.stringify(manifest))
   }
 
@@ -105,9 +161,14 @@ class Place {
     await sleep(settleMs + 10)
   }
 
-  list(): ReturnType<ReturnType<typeof directory>['list']> {
+  source(): Source {
     const store = join(this.root, '..', 'store')
-    return directory(this.root, { store, settleMs, index: this.index }).list(signal)
+    return directory(this.root, { store, settleMs, index: this.index })
+  }
+
+  /** What a host does at its start. */
+  list(): Promise<SourceListing> {
+    return remember(this.source())
   }
 
   async descriptions(): Promise<readonly unknown[]> {
@@ -122,7 +183,7 @@ class Place {
   /** Replaces the index by one whose checksum is right. */
   async putIndex(text: string): Promise<void> {
     const body = text.slice(text.indexOf('\n') + 1)
-    const header = JSON.stringify({ format: 'backplane-manifests-1', sha256: hash('sha256', body) })
+    const header = JSON.stringify({ format: 'backplane-manifests-2', sha256: hash('sha256', body) })
     await writeFile(this.index, `${header}\n${body}`)
   }
 }

@@ -1,13 +1,14 @@
-import type { Clock, FoundPackage, SourceListing, SourceProblem } from '@backplane/kernel'
+import type { Clock, FoundPackage, ManifestSummary, SourceListing, SourceProblem } from '@backplane/kernel'
 import { contentState } from './content-state.ts'
 import type { DialectClaims } from './dialect-claims.ts'
 import { DirectoryMemo } from './directory-memo.ts'
-import { discover, type Discovery, type Place } from './discover.ts'
+import { discover, type Discovery, type KnownPlace, type Place } from './discover.ts'
 import { sourceErrors } from './errors.ts'
-import type { Stager } from './found-package.ts'
+import { FilePackage, type Stager } from './found-package.ts'
 import { Gate } from './gate.ts'
 import type { ManifestCache } from './manifest-cache.ts'
-import type { IndexedManifest } from './manifest-index.ts'
+import { stampOf, type FileStamp } from './file-stamp.ts'
+import type { IndexedPackage } from './manifest-index.ts'
 import { byVersion } from './precedence.ts'
 import { readPlace, type PackageReading } from './read-place.ts'
 import { gone, Settling, type LookTime } from './settling.ts'
@@ -30,6 +31,8 @@ interface Shelved {
   readonly fingerprint: string
   readonly root: number
   readonly reading: PackageReading
+  /** Of its `plugin.json`, when it has one. */
+  readonly stamp: FileStamp | undefined
 }
 
 /** After this long a new package that never came to rest is reported. */
@@ -44,7 +47,11 @@ export class Shelf {
   readonly #reads = new Gate(4)
   #problems: readonly SourceProblem[] = []
   #folders: readonly string[] = []
+  #searched: readonly string[] = []
   #isFirst = true
+  /** Packages that the index does not have as they are. */
+  #stale = 0
+  #indexProblem: SourceProblem | undefined
   #revision = 0
   #turn: Promise<void> = Promise.resolve()
 
@@ -93,7 +100,9 @@ export class Shelf {
     const fromMs = clock.now()
     const { limits, ignore, store } = stager
     const { names } = this.#memo
-    const discovery = await discover(roots, { limits, ignore, names, claims, depth, storeDirectory: store.directory })
+    const known = this.#isFirst ? cache?.get : undefined
+    const discovery = await discover(roots, { limits, ignore, names, known, claims, depth, storeDirectory: store.directory })
+    for (const place of discovery.known) this.#shelveKnown(place)
     const changed = await this.#changed(discovery.places)
     const states = await Promise.all(changed.map((place) => this.#reads.run(() => contentState(place.look, signal))))
     const time = { fromMs, untilMs: clock.now() }
@@ -104,8 +113,10 @@ export class Shelf {
     this.#memo.endLook()
     claims.endLook()
     this.#folders = discovery.folders
+    this.#searched = discovery.searched
     this.#isFirst = false
-    this.#report([...discovery.problems, ...this.#unsettled(fromMs), ...(await this.#save())])
+    cache?.forget()
+    this.#report([...discovery.problems, ...this.#unsettled(fromMs)])
   }
 
   /**
@@ -126,16 +137,26 @@ export class Shelf {
   }
 
   #shelve(place: Place): void {
-    const { path, root } = place
-    const { fingerprint } = place.look
-    const known = place.dialect === undefined ? this.#options.cache?.get(path, fingerprint) : undefined
-    this.#shelved.set(path, { fingerprint, root, reading: readPlace(place, this.#options.stager, known) })
+    const { path, root, look } = place
+    const { fingerprint } = look
+    const manifest = place.dialect === undefined ? look.entries.find((entry) => entry.path === 'plugin.json') : undefined
+    const stamp = manifest === undefined ? undefined : stampOf(manifest)
+    this.#shelved.set(path, { fingerprint, root, reading: readPlace(place, this.#options.stager), stamp })
+    this.#stale += 1
+    this.#revision += 1
+  }
+
+  #shelveKnown({ path, root, known }: KnownPlace): void {
+    const { fingerprint, stamp, summary, text } = known
+    const facts = { path, kind: 'folder', manifestPath: `${path}/plugin.json`, fingerprint } as const
+    const found = FilePackage.remembered(text, summary, facts, this.#options.stager)
+    this.#shelved.set(path, { fingerprint, root, reading: { kind: 'package', found }, stamp })
     this.#revision += 1
   }
 
   /** Takes down what has been gone at two looks; what lies in a folder that cannot be read stays as it was. */
-  #takeDown({ places, blind }: Discovery, time: LookTime): void {
-    const there = new Set(places.map((place) => place.path))
+  #takeDown({ places, known, blind }: Discovery, time: LookTime): void {
+    const there = new Set([...places, ...known].map((place) => place.path))
     const isMissing = (path: string): boolean => {
       return !there.has(path) && !blind.some((folder) => path === folder || path.startsWith(`${folder}/`))
     }
@@ -145,7 +166,6 @@ export class Shelf {
     for (const path of [...this.#shelved.keys()].filter(isMissing)) {
       if (!this.#settling.observe(path, gone, time)) continue
       this.#shelved.delete(path)
-      this.#options.cache?.removed()
       this.#revision += 1
     }
   }
@@ -159,30 +179,40 @@ export class Shelf {
     })
   }
 
-  #report(problems: readonly SourceProblem[]): void {
+  #report(found: readonly SourceProblem[]): void {
+    const problems = this.#indexProblem === undefined ? found : [...found, this.#indexProblem]
     if (JSON.stringify(problems) === JSON.stringify(this.#problems)) return
     this.#problems = problems
     this.#revision += 1
   }
 
-  /** The index only saves time: not being able to write it is a problem to show, not one to fail for. */
-  async #save(): Promise<readonly SourceProblem[]> {
+  /**
+   * Writes the index when more than one in fifty of its entries is out of date; the others are just read again. It only
+   * saves time: not being able to write it is a problem to show, not one to fail for.
+   */
+  async remember(summaries: ReadonlyMap<FoundPackage, ManifestSummary>): Promise<void> {
     const { cache } = this.#options
-    if (cache === undefined) return []
+    for (const [found, summary] of summaries) if (found instanceof FilePackage) found.summary = summary
+    if (cache === undefined || this.#stale * 50 <= this.#shelved.size) return
+    this.#stale = 0
     try {
-      await cache.save(this.#manifests(), this.#shelved.size, this.#memo)
-      return []
+      await cache.write(
+        () => this.#indexed(),
+        () => this.#memo.entries(this.#searched),
+      )
+      this.#indexProblem = undefined
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause)
       const error = sourceErrors.error('SOURCE_STORE_FAILED', { path: cache.path, reason }, { cause })
-      return [{ path: cache.path, error: error.toJSON() }]
+      this.#indexProblem = { path: cache.path, error: error.toJSON() }
     }
   }
 
-  *#manifests(): Generator<IndexedManifest> {
-    for (const [path, { fingerprint, reading }] of this.#shelved) {
-      if (reading.kind !== 'package' || reading.found.manifestPath === path) continue
-      yield { path, fingerprint, manifest: reading.found.manifest }
+  *#indexed(): Generator<readonly [string, IndexedPackage]> {
+    for (const [path, { fingerprint, reading, stamp }] of this.#shelved) {
+      if (reading.kind !== 'package' || stamp === undefined) continue
+      const { summary, manifestText: text } = reading.found
+      if (summary !== undefined) yield [path, { fingerprint, stamp, summary, text }]
     }
   }
 }

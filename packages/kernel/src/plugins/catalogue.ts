@@ -1,8 +1,8 @@
 import type { Core } from '../core.ts'
 import { withdraw } from './departure.ts'
 import type { RefreshReport } from '../kernel.ts'
-import { activate } from './lifecycle.ts'
 import type { Candidate, Plugin } from './plugin.ts'
+import { rememberSummaries, wasRead } from './remember-summaries.ts'
 import type { Source, SourceListing } from '../ports.ts'
 import { candidateOf, isSame } from '../stages/candidate.ts'
 import { discover, type Discovered } from '../stages/discover.ts'
@@ -13,6 +13,14 @@ import { introduce, reconsider, replace } from './succession.ts'
 interface Wanted {
   readonly first: Discovered
   readonly shadowed: string[]
+}
+
+/** One pass over the sources, begun. */
+export interface Refresh {
+  /** Settles once all that follows from it is over; never rejects. */
+  readonly done: Promise<RefreshReport>
+  /** Settles once the sources have kept what was read; never rejects. */
+  readonly remembered: Promise<void>
 }
 
 interface Applied {
@@ -40,15 +48,19 @@ export class Catalogue {
    * Lists the sources and begins what follows from it: what is new is taken in and what is gone is refused at once, what
    * is replaced starts beside the old. `done` settles with the report once all of that is over; it never rejects.
    */
-  async refresh(signal: AbortSignal): Promise<{ readonly done: Promise<RefreshReport> }> {
+  async refresh(signal: AbortSignal): Promise<Refresh> {
     const core = this.#core
     const wanted = this.#wanted(await discover(core.options.sources, this.#listings, core.log, signal))
     signal.throwIfAborted()
     const candidates = new Map<string, Candidate>()
+    const read: Candidate[] = []
     for (const [id, { first, shadowed }] of wanted) {
       const plugin = core.plugins.get(id)
       if (plugin !== undefined) plugin.shadowed = shadowed
-      candidates.set(id, sameCandidate(plugin, first) ?? candidateOf(id, first, core))
+      const known = sameCandidate(plugin, first)
+      const candidate = known ?? candidateOf(id, first, core)
+      candidates.set(id, candidate)
+      if (known === undefined && wasRead(candidate)) read.push(candidate)
     }
     const removed = [...core.plugins.values()].filter(({ id, isRemoved }) => !isRemoved && !wanted.has(id))
     for (const plugin of removed) {
@@ -63,7 +75,7 @@ export class Catalogue {
       unchanged: candidates.size - added.length - updated.length,
       failed: [...core.plugins.values()].filter(isNotAsWanted).map(({ id }) => id),
     }))
-    return { done }
+    return { done, remembered: rememberSummaries(core, read) }
   }
 
   /** Looks at the plugins there are again, without asking the sources: one of them was switched on or off. */
@@ -149,7 +161,7 @@ export class Catalogue {
       const { name } = plugin.state
       return plugin.usable && (name === 'idle' || name === 'stopped') && isEager(core, plugin)
     })
-    await Promise.allSettled(wanted.map((plugin) => activate(core, plugin)))
+    await Promise.allSettled(wanted.map((plugin) => core.activate(plugin)))
   }
 }
 
@@ -164,9 +176,9 @@ function isNotAsWanted({ state, update }: Plugin): boolean {
 }
 
 function isEager(core: Core, { candidate }: Plugin): boolean {
-  const { manifest } = candidate
-  if (manifest === undefined) return false
-  if (manifest.activation === 'eager' || core.criticalityOf(candidate) === 'required') return true
-  for (const point of Object.keys(manifest.contributes)) if (core.points.find(point)?.point.activation === 'eager') return true
+  const { declared } = candidate
+  if (declared === undefined) return false
+  if (declared.activation === 'eager' || core.criticalityOf(candidate) === 'required') return true
+  for (const point in declared.contributes) if (core.points.find(point)?.point.activation === 'eager') return true
   return false
 }

@@ -39,7 +39,7 @@ export function setState(core: Core, plugin: Plugin, state: PluginState, isNew =
     to: state.name,
     generation: plugin.generation,
   } as const
-  core.events.record(reason === undefined ? event : { ...event, reason })
+  core.events.record(reason === undefined ? event : { ...event, reason }, plugin.sinceMs)
 }
 
 /**

@@ -5,8 +5,9 @@ import type { Grants } from '../ports.ts'
 /** What a plugin without permissions may do: nothing. */
 export const noGrants: Grants = Object.freeze({ fsRead: [], fsWrite: [], exec: [], net: [] })
 
-const verbs = ['fs:read', 'fs:write', 'exec', 'net:connect'] as const
-type Verb = (typeof verbs)[number]
+/** What a permission may be about. */
+export const permissionVerbs = ['fs:read', 'fs:write', 'exec', 'net:connect'] as const
+type Verb = (typeof permissionVerbs)[number]
 
 const ports: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443', 'ws:': '80', 'wss:': '443', 'ssh:': '22' }
 
@@ -46,9 +47,9 @@ export function grantsOf(request: GrantRequest): Grants {
 export function parsePermission(plugin: string, permission: string): { readonly verb: Verb; readonly argument: string } {
   const space = permission.indexOf(' ')
   const name = space < 0 ? permission : permission.slice(0, space)
-  const verb = verbs.find((known) => known === name)
+  const verb = permissionVerbs.find((known) => known === name)
   const argument = space < 0 ? '' : permission.slice(space + 1).trim()
-  if (verb === undefined) throw invalid(plugin, permission, `is not one of ${verbs.join(', ')}`)
+  if (verb === undefined) throw invalid(plugin, permission, `is not one of ${permissionVerbs.join(', ')}`)
   if (argument === '') throw invalid(plugin, permission, 'does not say what it is for')
   return { verb, argument }
 }

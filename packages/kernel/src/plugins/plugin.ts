@@ -2,6 +2,7 @@ import type { CallCounters } from '../calls/counters.ts'
 import { noCounters } from '../calls/counters.ts'
 import type { Generation } from './generation.ts'
 import { noGrants } from './permissions.ts'
+import type { DeclaredManifest } from '../manifest-summary.ts'
 import type { AcceptedManifest, Enforcement, FoundPackage, Grants, Limits, Source, StagedPackage } from '../ports.ts'
 import type { Failure, FailedUpdate, PluginRecord, PluginState } from '../record.ts'
 
@@ -11,7 +12,9 @@ export interface Candidate {
   readonly version: string
   readonly source: Source
   readonly found: FoundPackage
-  /** Undefined when the manifest could not be accepted. */
+  /** The part of the manifest that counts before a start. Undefined when the manifest could not be accepted. */
+  readonly declared: DeclaredManifest | undefined
+  /** The whole manifest; may be read when it is asked for. */
   readonly manifest: AcceptedManifest | undefined
   /** Why it may not run: of stage `check` here, of stage `resolve` once it was looked at among the others. */
   failure: Failure | undefined
@@ -99,7 +102,9 @@ export class Plugin {
     return {
       id: this.id,
       version: candidate.version,
-      manifest: candidate.manifest,
+      get manifest() {
+        return candidate.manifest
+      },
       source: candidate.source.name,
       origin: candidate.source.origin,
       path: candidate.found.path,

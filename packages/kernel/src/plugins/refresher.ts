@@ -1,4 +1,4 @@
-import type { Catalogue } from './catalogue.ts'
+import type { Catalogue, Refresh } from './catalogue.ts'
 import type { Core } from '../core.ts'
 import type { RefreshReport } from '../kernel.ts'
 import { messageOf } from '../calls/thrown.ts'
@@ -6,7 +6,7 @@ import { messageOf } from '../calls/thrown.ts'
 /** Several hints at once are one refresh, ms. */
 const debounceMs = 50
 
-type Pass = Promise<{ readonly done: Promise<RefreshReport> }>
+type Pass = Promise<Refresh>
 
 /**
  * Lists the sources one listing at a time; whoever asks while one runs gets the next, because what they have in mind may
@@ -69,7 +69,8 @@ export class Refresher implements AsyncDisposable {
   async #follow(pass: Pass): Promise<void> {
     let done: Promise<unknown> | undefined
     try {
-      done = (await pass).done
+      const refresh = await pass
+      done = Promise.all([refresh.done, refresh.remembered])
       this.#unfinished.add(done)
     } catch {
       // whoever asked for the refresh is told

@@ -10,6 +10,11 @@ import { stop } from '../stages/stop.ts'
 import type { Started } from '../stages/start.ts'
 import { retire } from '../upgrade.ts'
 
+const discovered: PluginState = Object.freeze({ name: 'discovered' })
+const checked: PluginState = Object.freeze({ name: 'checked' })
+const resolved: PluginState = Object.freeze({ name: 'resolved' })
+const idle: PluginState = Object.freeze({ name: 'idle' })
+
 /** Takes a package in that was not there before. Nothing of it runs. */
 export function introduce(core: Core, candidate: Candidate, shadowed: readonly string[]): void {
   const plugin = new Plugin(candidate)
@@ -22,17 +27,17 @@ export function introduce(core: Core, candidate: Candidate, shadowed: readonly s
 /** Brings a plugin that does not run to where its candidate belongs: idle, failed or disabled. */
 export function settle(core: Core, plugin: Plugin, isNew = false): void {
   const { candidate } = plugin
-  setState(core, plugin, { name: 'discovered' }, isNew)
+  setState(core, plugin, discovered, isNew)
   const { failure } = candidate
   const off = plugin.off ?? candidate.denied
   if (off !== undefined) return setState(core, plugin, { name: 'disabled', reason: off })
   if (failure !== undefined && isUnfit(candidate)) return setState(core, plugin, { name: 'failed', failure })
-  setState(core, plugin, { name: 'checked' })
+  setState(core, plugin, checked)
   if (failure !== undefined) return setState(core, plugin, { name: 'failed', failure })
-  setState(core, plugin, { name: 'resolved' })
+  setState(core, plugin, resolved)
   try {
     core.points.bind(plugin)
-    setState(core, plugin, { name: 'idle' })
+    setState(core, plugin, idle)
   } catch (error) {
     candidate.failure = failureOf('resolve', error)
     setState(core, plugin, { name: 'failed', failure: candidate.failure })
@@ -96,7 +101,7 @@ async function replaceNow(core: Core, plugin: Plugin, candidate: Candidate): Pro
 /** Starts a fresh generation of the bytes there are now, even if nothing changed. */
 export function renew(core: Core, plugin: Plugin): Promise<void> {
   return plugin.inTurn(async () => {
-    const candidate = { ...plugin.candidate, staged: undefined }
+    const candidate = { ...plugin.candidate, manifest: plugin.candidate.manifest, staged: undefined }
     if (plugin.serving !== undefined) return succeed(core, plugin, candidate)
     if (!plugin.usable) return
     core.points.unbind(plugin)

@@ -83,7 +83,7 @@ export class Points {
   forget(plugin: Plugin, reason: string): void {
     this.unbind(plugin)
     this.#unusable.delete(plugin)
-    for (const [point, names] of Object.entries(plugin.candidate.manifest?.contributes ?? {})) {
+    for (const [point, names] of Object.entries(plugin.candidate.declared?.contributes ?? {})) {
       for (const name of Object.keys(names)) this.#gone.set(`${point} ${name}`, { plugin: plugin.id, reason })
     }
     for (const key of this.#gone.keys()) {
@@ -96,7 +96,7 @@ export class Points {
   missing(table: PointTable, name: string): Error {
     const point = table.point.id
     for (const plugin of this.#unusable) {
-      if (Object.hasOwn(plugin.candidate.manifest?.contributes[point] ?? {}, name)) return unavailable(plugin)
+      if (Object.hasOwn(plugin.candidate.declared?.contributes[point] ?? {}, name)) return unavailable(plugin)
     }
     const gone = this.#gone.get(`${point} ${name}`)
     if (gone !== undefined) return kernelErrors.error('PLUGIN_UNAVAILABLE', { ...gone }, { plugin: gone.plugin, point })
@@ -111,7 +111,7 @@ export class Points {
   #list(table: PointTable): readonly ListedUser[] {
     const users = [...table.bindings.values()].map(listed)
     for (const plugin of this.#unusable) {
-      for (const [name, metadata] of Object.entries(plugin.candidate.manifest?.contributes[table.point.id] ?? {})) {
+      for (const [name, metadata] of Object.entries(plugin.candidate.declared?.contributes[table.point.id] ?? {})) {
         if (table.bindings.get(table.key(plugin.id, name))?.plugin !== plugin) users.push(listed({ plugin, name, metadata }))
       }
     }
@@ -123,7 +123,7 @@ export class Points {
     const bindings = [...table.bindings.values()].filter(({ plugin }) => plugin.usable)
     for (const plugin of this.#unusable) {
       if (plugin.candidate.failure === undefined || plugin.off !== undefined || !mustNotBePassedOver(plugin)) continue
-      const names = plugin.candidate.manifest?.contributes[table.point.id] ?? {}
+      const names = plugin.candidate.declared?.contributes[table.point.id] ?? {}
       for (const [name, metadata] of Object.entries(names)) bindings.push({ plugin, name, metadata })
     }
     return bindings
@@ -146,9 +146,9 @@ export class Points {
 
   /** What a plugin declares for points of this host. */
   #declared({ candidate }: Plugin): readonly Declared[] {
-    if (candidate.manifest === undefined) return []
+    if (candidate.declared === undefined) return []
     const declared: Declared[] = []
-    for (const [id, names] of Object.entries(candidate.manifest.contributes)) {
+    for (const [id, names] of Object.entries(candidate.declared.contributes)) {
       const table = this.#tables.get(id)
       if (table !== undefined) declared.push({ table, names })
     }

@@ -169,6 +169,7 @@ test('no manifest, however wrong, makes the check throw or say nothing', () => {
     fc.property(fc.oneof(fc.jsonValue(), damaged), (manifest) => {
       const { manifest: accepted, failure } = check(
         { manifest, manifestPath: '/x', path: '/x', fingerprint: '1', stage: () => assert.fail() },
+        undefined,
         context,
       )
       assert.ok(accepted !== undefined || failure !== undefined)

@@ -5,6 +5,7 @@ import type { Policy } from '../kernel.ts'
 import { parsePermission } from '../plugins/permissions.ts'
 import type { Points } from '../points/points.ts'
 import { mayRun } from '../policy.ts'
+import type { DeclaredManifest, ManifestSummary } from '../manifest-summary.ts'
 import type { AcceptedManifest, FoundPackage } from '../ports.ts'
 import type { PointTable } from '../points/point-table.ts'
 import { firstIssue, pathText, pointerText } from '../calls/validation.ts'
@@ -22,6 +23,8 @@ export interface CheckContext {
 /** What checking a manifest came to. */
 export interface Checked {
   /** Kept beside a failure when all but the API fits, so that what the plugin would offer can be listed. */
+  readonly declared: DeclaredManifest | undefined
+  /** The whole; undefined also when a summary was enough. */
   readonly manifest: AcceptedManifest | undefined
   readonly failure: Failure | undefined
   /** Why policy keeps it from running: it is known, listed, and stays off. */
@@ -29,33 +32,42 @@ export interface Checked {
   readonly notes: readonly string[]
 }
 
-/** Decides by the manifest alone whether a plugin may go on; nothing of it runs. */
-export function check(found: FoundPackage, context: CheckContext): Checked {
+/**
+ * Decides by the manifest alone whether a plugin may go on; nothing of it runs. With a summary of it the manifest itself
+ * is not read: it kept the rules before, and what depends on the host is decided anew.
+ */
+export function check(found: FoundPackage, summary: ManifestSummary | undefined, context: CheckContext): Checked {
   let incompatible: Failure | undefined
   try {
-    const manifest = shaped(found)
-    const decision = mayRun(manifest.id, context.policy)
-    incompatible = decision.ok ? apiFailure(manifest, context.host) : undefined
-    for (const permission of manifest.permissions ?? noStrings) parsePermission(manifest.id, permission)
+    const declared: Summarised | Manifest = summary?.manifest ?? shaped(found)
+    const whole = summary === undefined ? (declared as Manifest) : undefined
+    const decision = mayRun(declared.id, context.policy)
+    incompatible = decision.ok ? apiFailure(declared, context.host) : undefined
+    for (const permission of whole?.permissions ?? noStrings) parsePermission(declared.id, permission)
     const notes: string[] = []
-    const contributes = checkContributions(manifest, context.points, notes)
+    const contributes = checkContributions(declared, context.points, notes)
+    const manifest = whole === undefined ? undefined : withDefaults(whole, contributes)
     return {
-      manifest: withDefaults(manifest, contributes),
+      declared: manifest ?? declaredOf(declared, contributes),
+      manifest,
       failure: incompatible,
       denied: decision.ok ? undefined : decision.reason,
       notes: notes.length === 0 ? noStrings : notes,
     }
   } catch (error) {
-    return { manifest: undefined, failure: incompatible ?? failureOf('check', error), denied: undefined, notes: noStrings }
+    const failure = incompatible ?? failureOf('check', error)
+    return { declared: undefined, manifest: undefined, failure, denied: undefined, notes: noStrings }
   }
 }
 
-function apiFailure({ id, requires }: Manifest, host: CheckContext['host']): Failure | undefined {
+function apiFailure({ id, requires }: Summarised, host: CheckContext['host']): Failure | undefined {
   if (satisfies(host.api, requires.api)) return undefined
   const range = validRange(requires.api) ? requires.api : `${requires.api} (which is not a SemVer range)`
   const parameters = { plugin: id, range, host: host.name, api: host.api }
   return failureOf('check', kernelErrors.error('API_INCOMPATIBLE', parameters, { plugin: id }))
 }
+
+type Summarised = ManifestSummary['manifest']
 
 const noStrings: readonly string[] = Object.freeze([])
 const noContributions: Readonly<Record<string, never>> = Object.freeze({})
@@ -64,13 +76,15 @@ const noDependencies: readonly never[] = Object.freeze([])
 function withDefaults(manifest: Manifest, contributes: AcceptedManifest['contributes']): AcceptedManifest {
   return {
     ...manifest,
+    ...declaredOf(manifest, contributes),
     main: manifest.main ?? 'index.js',
-    contributes,
-    dependencies: manifest.dependencies ?? noDependencies,
     permissions: manifest.permissions ?? noStrings,
-    activation: manifest.activation ?? 'lazy',
-    criticality: manifest.criticality ?? 'optional',
   }
+}
+
+function declaredOf(manifest: Summarised, contributes: DeclaredManifest['contributes']): DeclaredManifest {
+  const { id, version, requires, dependencies = noDependencies, activation = 'lazy', criticality = 'optional' } = manifest
+  return { id, version, requires, contributes, dependencies, activation, criticality }
 }
 
 /** Of several errors these say best what is wrong. */
@@ -108,7 +122,7 @@ function knownKeys(error: ManifestShapeError): readonly string[] {
 }
 
 /** Each declaration as the point's schema leaves it; for a point this host does not have as it is, with a note. */
-function checkContributions(manifest: Manifest, points: Points, notes: string[]): AcceptedManifest['contributes'] {
+function checkContributions(manifest: Summarised, points: Points, notes: string[]): DeclaredManifest['contributes'] {
   const declared = manifest.contributes
   if (declared === undefined) return noContributions
   const contributes: Record<string, Readonly<Record<string, ContributionMetadata>>> = {}

@@ -41,7 +41,7 @@ function discovered(source: Source, listing: SourceListing): readonly Discovered
   return [
     ...listing.packages.map((found) => ({
       source,
-      id: idOf(found.manifest) ?? found.path,
+      id: found.summary?.manifest.id ?? idOf(found.manifest) ?? found.path,
       path: found.path,
       found,
       problem: undefined,

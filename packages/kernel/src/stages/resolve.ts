@@ -57,7 +57,7 @@ export class Resolver {
 
   #startsAfter(candidate: Candidate): StageResult<readonly string[]> {
     const first: string[] = []
-    for (const { id, range, optional } of candidate.manifest?.dependencies ?? []) {
+    for (const { id, range, optional } of candidate.declared?.dependencies ?? []) {
       const other = this.#world.candidates.get(id)
       if (optional === true) {
         const fits = other !== undefined && satisfies(other.version, range) && !this.#leadsTo(other, candidate.id, new Set())
@@ -83,7 +83,7 @@ export class Resolver {
 
   #missing(candidate: Candidate, path: readonly string[]): Failure | undefined {
     const plugin = candidate.id
-    for (const { id: dependency, range, optional } of candidate.manifest?.dependencies ?? []) {
+    for (const { id: dependency, range, optional } of candidate.declared?.dependencies ?? []) {
       if (optional === true) continue
       const at = path.indexOf(dependency)
       if (at >= 0) {
@@ -113,7 +113,7 @@ export class Resolver {
 
   /** The first by precedence owns a provider's name. */
   #claim(candidate: Candidate, handlers: Map<string, HookUser[]>): void {
-    const contributes = candidate.manifest?.contributes
+    const contributes = candidate.declared?.contributes
     if (contributes === undefined || this.#world.offReason(candidate) !== undefined) return
     for (const point in contributes) {
       const names = contributes[point]
@@ -150,7 +150,7 @@ export class Resolver {
     if (from.id === id) return true
     if (seen.has(from.id)) return false
     seen.add(from.id)
-    return (from.manifest?.dependencies ?? []).some((dependency) => {
+    return (from.declared?.dependencies ?? []).some((dependency) => {
       const other = this.#world.candidates.get(dependency.id)
       return other !== undefined && this.#leadsTo(other, id, seen)
     })
@@ -174,8 +174,8 @@ function getOrMake<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   return made
 }
 
-function hasDependencies({ manifest }: Candidate): boolean {
-  return manifest !== undefined && manifest.dependencies.length > 0
+function hasDependencies({ declared }: Candidate): boolean {
+  return declared !== undefined && declared.dependencies.length > 0
 }
 
 const none: readonly string[] = Object.freeze([])

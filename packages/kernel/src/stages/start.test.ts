@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { test } from 'node:test'
 import { PlatformError, type Scope } from '@backplane/sdk'
-import { inlineRuntime, testKernel, type InlinePlugin, type TestKernelOptions } from '@backplane/testing'
+import { inlineRuntime, inlineSource, testKernel, type InlinePlugin, type TestKernelOptions } from '@backplane/testing'
 import { echo, echoPlugin, points, store, titles } from '../fixtures/demo-points.ts'
 import { startingWith } from '../fixtures/starting-with.ts'
 import type { Kernel, Runtime } from '../index.ts'
@@ -172,6 +172,25 @@ test('a package that changed since it was listed is listed again, and the caller
   await using t = await testKernel({ points, plugins: [{ ...echoPlugin(), stageError: changed }] })
   t.source.put(echoPlugin({ version: '2.0.0' }))
   assert.equal(await t.kernel.provider(echo, 'echo').say('x'), '2.0.0 x')
+})
+
+test('a required package that turns out changed at the start of the host is listed again before anything is said of it', async () => {
+  const source = inlineSource()
+  const manifest = { activation: 'eager', criticality: 'required' } as const
+  const now = echoPlugin({ version: '2.0.0', manifest })
+  const stale = { ...echoPlugin({ manifest }), stageError: new PlatformError('SOURCE_CHANGED', 'changed') }
+  source.put(stale)
+  let listings = 0
+  const list: typeof source.list = async (signal) => {
+    if ((listings += 1) === 2) source.put(now)
+    return source.list(signal)
+  }
+  await using t = await testKernel({ points, sources: [{ ...source, list }] })
+  assert.equal(t.kernel.report.ok, true)
+  assert.deepEqual(
+    t.kernel.report.plugins.map(({ version, state }) => [version, state]),
+    [['2.0.0', 'active']],
+  )
 })
 
 test('a start that failed is not tried again at every call, but after a while', async () => {

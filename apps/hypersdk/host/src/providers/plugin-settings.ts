@@ -1,4 +1,4 @@
-import type { AcceptedManifest, PluginSettings, Policy } from '@backplane/kernel'
+import type { DeclaredManifest, PluginSettings, Policy } from '@backplane/kernel'
 import { provider } from '@hypersdk/points'
 import type { Environment } from '../config/default-places.ts'
 import type { HostConfig, InstanceConfig } from '../config/host-config.ts'
@@ -9,7 +9,7 @@ import { namesSecret, resolveEnvironment } from '../secrets/resolve-handles.ts'
  * The settings of each plugin as the configuration has them. Permission places such as
  * `fs:read ${instances.*.metadata.directory}` see the instances of the plugin's own provider types, without secrets.
  */
-export function pluginSettings(config: HostConfig, env: Environment): (id: string, manifest: AcceptedManifest) => PluginSettings {
+export function pluginSettings(config: HostConfig, env: Environment): (id: string, manifest: DeclaredManifest) => PluginSettings {
   return (id, manifest) => {
     const types = Object.keys(manifest.contributes[provider.id] ?? {})
     const limits = types.flatMap((type) => config.plugins.providers.get(type) ?? [])

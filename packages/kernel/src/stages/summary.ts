@@ -1,0 +1,35 @@
+import { hash } from 'node:crypto'
+import { manifestSchema, type Manifest } from '@backplane/sdk'
+import type { ManifestSummary } from '../manifest-summary.ts'
+import { permissionVerbs } from '../plugins/permissions.ts'
+import type { FoundPackage } from '../ports.ts'
+
+let known: string | undefined
+
+/** Names the rules that a manifest is held to by itself. */
+export function manifestRules(): string {
+  known ??= hash('sha256', JSON.stringify([manifestSchema, permissionVerbs]), 'base64url')
+  return known
+}
+
+/** The package's summary, when it was made under the rules that hold now. */
+export function usableSummary({ summary }: FoundPackage): ManifestSummary | undefined {
+  return summary?.rules === manifestRules() ? summary : undefined
+}
+
+/** What is to be remembered of an accepted manifest: its own words, before any point's schema saw them. */
+export function summaryOf({ manifest }: FoundPackage): ManifestSummary {
+  const { id, version, requires, contributes, dependencies, activation, criticality } = manifest as Manifest
+  return {
+    rules: manifestRules(),
+    manifest: {
+      id,
+      version,
+      requires,
+      ...(contributes === undefined ? {} : { contributes }),
+      ...(dependencies === undefined || dependencies.length === 0 ? {} : { dependencies }),
+      ...(activation === undefined || activation === 'lazy' ? {} : { activation }),
+      ...(criticality === undefined || criticality === 'optional' ? {} : { criticality }),
+    },
+  }
+}
