@@ -72,3 +72,34 @@ test('a plugin whose close never ends cannot keep the daemon from stopping', asy
   assert.equal(await daemon.stop(), 0)
   assert.ok(!(await isAlive(pid)))
 })
+
+test('the second signal ends the daemon whatever its plugins do, and the job goes on with the next one', async (t) => {
+  const places = await makePlaces(t, 'plugins: { directories: [./plugins] }\n')
+  const forever = 'new Promise(() => undefined)'
+  const deaf = `exportVm: async function* (request) {
+    for await (const item of exportVm(request, { signal: new AbortController().signal, progress: () => {} }, config.metadata.directory)) yield item
+  }, cleanupExport: () => ${forever}, close: () => ${forever},`
+  await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0', methods: deaf })
+  const daemon = await Hypervisord.start(places)
+  const id = await daemon.submit({ provider: 'slow', vm_id: 'vm/1', output_dir: 'x' })
+  await daemon.until(async () => (await daemon.job(id)).progress?.bytes_downloaded > 0)
+  const { pid } = await daemon.plugin('slow')
+  const stopped = daemon.stop()
+  await daemon.until(async () => (await daemon.get('/readyz')).status === 503)
+  assert.equal(await daemon.stop('SIGINT'), 0)
+  await stopped
+  await daemon.until(async () => !(await isAlive(pid)))
+
+  await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.1' })
+  const next = await Hypervisord.start(places)
+  const lines = (await next.get(`/jobs/logs/${id}`)).body.logs.map((line: { message: string }) => line.message)
+  assert.ok(
+    lines.some((line: string) => line.startsWith('left because the daemon stops at once')),
+    lines.join('\n'),
+  )
+  assert.ok(!lines.some((line: string) => line.startsWith('could not clean up')), 'the limit of the clean-up was not waited for')
+  await letGo(places.control)
+  const job = await next.ended(id)
+  assert.deepEqual([job.status, job.attempts, job.crashes, job.retries], ['completed', 2, 0, 0])
+  assert.equal(await next.stop(), 0)
+})

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, readdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Hypervisord, makePlaces } from '../support/hypervisord.ts'
@@ -62,4 +62,49 @@ test('a hook changes where and how an export goes, refuses one with a reason, an
   await daemon.until(async () =>
     ['changed completed', 'refused failed'].every((text) => daemon.output.includes(`told of ${text}`)),
   )
+})
+
+const waiting = `import { appendFileSync, existsSync } from 'node:fs'
+import { definePlugin } from '@backplane/sdk'
+import { afterExport } from '@hypersdk/points'
+
+export default definePlugin((scope) => {
+  scope.on(afterExport, 'told', async (outcome) => {
+    appendFileSync('CONTROL/told', outcome.status + ' ' + outcome.result.checksum + '\\n')
+    while (!existsSync('CONTROL/hook-may-end')) await new Promise((resolve) => setTimeout(resolve, 10))
+  })
+})
+`
+
+test('a hook that was being told of an end when the daemon was killed is told again, once', async (t) => {
+  const places = await makePlaces(t, 'plugins: { directories: [./plugins] }\n')
+  await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0' })
+  await mkdir(join(places.plugins, 'rules'))
+  const permissions = [`fs:read ${places.control}`, `fs:write ${places.control}`]
+  const contributes = { 'hypersdk.after-export': { told: {} } }
+  await writeFile(join(places.plugins, 'rules/plugin.json'), JSON.stringify({ ...manifest, contributes, permissions }))
+  await writeFile(join(places.plugins, 'rules/package.json'), '{"type":"module"}')
+  await writeFile(join(places.plugins, 'rules/index.js'), waiting.replaceAll('CONTROL', places.control))
+  await letGo(places.control)
+  const told = async (): Promise<string[]> =>
+    (await readFile(join(places.control, 'told'), 'utf8').catch(() => '')).split('\n').slice(0, -1)
+
+  const first = await Hypervisord.start(places)
+  const job = await first.ended(await first.submit({ provider: 'slow', vm_id: 'vm/1', output_dir: 'x' }))
+  assert.equal(job.status, 'completed', job.error)
+  await first.until(async () => (await told()).length === 1)
+  await first.kill()
+
+  const second = await Hypervisord.start(places)
+  await second.until(async () => (await told()).length === 2)
+  await writeFile(join(places.control, 'hook-may-end'), '')
+  assert.equal(await second.stop(), 0)
+  assert.deepEqual(
+    await told(),
+    [1, 2].map(() => `completed ${job.result.checksum}`),
+  )
+
+  const third = await Hypervisord.start(places)
+  assert.equal(await third.stop(), 0)
+  assert.equal((await told()).length, 2, 'what is told is not owed any more')
 })

@@ -103,6 +103,7 @@ export const JobView = z
     crashes: z.int(),
     next_attempt_at: Time.nullable(),
     cancel_requested: z.boolean(),
+    manifest: z.string().nullable().describe('Path of the artifact manifest, once the export is complete.'),
     started_at: Time.nullable(),
     completed_at: Time.nullable(),
     updated_at: Time,

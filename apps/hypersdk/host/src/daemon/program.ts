@@ -12,6 +12,7 @@ import { notifySystemd } from './notify-systemd.ts'
 import { outliveOutput } from './outlive-output.ts'
 import { versionText } from './product.ts'
 import { startDaemon, type Daemon } from './start-daemon.ts'
+import { stopDaemon } from './stop-daemon.ts'
 import { stopSignals } from './stop-signals.ts'
 
 /** The command `hypervisord`: answers its exit code. */
@@ -50,7 +51,7 @@ async function run(config: HostConfig): Promise<number> {
   notifySystemd('ready')
   await asked.stop
   notifySystemd('stopping')
-  await daemon.stop(asked.hurry)
+  await stopDaemon(daemon, asked.hurry)
   log.info('stopped')
   return 0
 }

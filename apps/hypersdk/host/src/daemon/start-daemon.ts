@@ -48,6 +48,8 @@ export interface Daemon extends AsyncDisposable {
    * closes the API and stops every plugin. Idempotent.
    */
   stop(hurry?: AbortSignal): Promise<void>
+  /** Before the process ends without {@link Daemon.stop}: its jobs go on with the next start. Waits for nothing. */
+  leave(): void
 }
 
 /**
@@ -91,9 +93,15 @@ export async function startDaemon(config: HostConfig, surroundings: DaemonSurrou
   const guarded = guard({ ...shared, tokens: [token], hosts: allowedHosts, bodyTypes: { '/jobs/submit': yamlTypes } })
   const served = started.use(await serve(withOlderMembers(guarded(api)), { unixSocket, tcp: listen, log }))
   runner.start()
-  return new RunningDaemon({ kernel, served, tokenPath: token.path }, started.move(), (hurry) =>
-    runner.stop(config.exports.drainTimeoutMs, hurry),
-  )
+  return new RunningDaemon({ kernel, served, tokenPath: token.path }, started.move(), {
+    drain: (hurry) => runner.stop(config.exports.drainTimeoutMs, hurry),
+    leave: () => runner.leave(),
+  })
+}
+
+interface JobsOfDaemon {
+  readonly drain: (hurry?: AbortSignal) => Promise<void>
+  readonly leave: () => void
 }
 
 class RunningDaemon implements Daemon {
@@ -101,19 +109,15 @@ class RunningDaemon implements Daemon {
   readonly served: Served
   readonly tokenPath: string
   readonly #parts: AsyncDisposableStack
-  readonly #drain: (hurry?: AbortSignal) => Promise<void>
+  readonly #jobs: JobsOfDaemon
   #stopping: Promise<void> | undefined
 
-  constructor(
-    shown: Pick<Daemon, 'kernel' | 'served' | 'tokenPath'>,
-    parts: AsyncDisposableStack,
-    drain: (hurry?: AbortSignal) => Promise<void>,
-  ) {
+  constructor(shown: Pick<Daemon, 'kernel' | 'served' | 'tokenPath'>, parts: AsyncDisposableStack, jobs: JobsOfDaemon) {
     this.kernel = shown.kernel
     this.served = shown.served
     this.tokenPath = shown.tokenPath
     this.#parts = parts
-    this.#drain = drain
+    this.#jobs = jobs
   }
 
   async reload(): Promise<void> {
@@ -125,6 +129,10 @@ class RunningDaemon implements Daemon {
     return this.#stopping
   }
 
+  leave(): void {
+    this.#jobs.leave()
+  }
+
   [Symbol.asyncDispose](): Promise<void> {
     this.#stopping ??= this.#parts.disposeAsync()
     return this.#stopping
@@ -132,7 +140,7 @@ class RunningDaemon implements Daemon {
 
   async #drainAndEnd(hurry?: AbortSignal): Promise<void> {
     try {
-      await this.#drain(hurry)
+      await this.#jobs.drain(hurry)
     } finally {
       await this.#parts.disposeAsync()
     }

@@ -9,6 +9,7 @@ import { logWarnings } from '../daemon/log-warnings.ts'
 import { outliveOutput } from '../daemon/outlive-output.ts'
 import { tellFailure } from '../daemon/program.ts'
 import { startDaemon, type Daemon } from '../daemon/start-daemon.ts'
+import { stopDaemon } from '../daemon/stop-daemon.ts'
 import { stopSignals } from '../daemon/stop-signals.ts'
 import { hashFile } from '../export/hash-file.ts'
 import { Redactor } from '../secrets/redactor.ts'
@@ -36,7 +37,7 @@ export async function firstRun(folder: string): Promise<number> {
       const done = demonstrate(daemon, directory)
       await Promise.race([done.then(() => asked.stop), asked.stop])
     } finally {
-      await daemon.stop(asked.hurry)
+      await stopDaemon(daemon, asked.hurry)
     }
     print('stopped')
     return 0

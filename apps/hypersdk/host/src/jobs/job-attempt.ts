@@ -1,6 +1,7 @@
 import type { Kernel } from '@backplane/kernel'
 import { beforeExport, ExportOptions, type ExportPlan, type ExportResult } from '@hypersdk/points'
 import type { ExportsConfig } from '../config/host-config.ts'
+import { restoreReplaced } from '../export/replaced-files.ts'
 import { runExport } from '../export/run-export.ts'
 import { sweepPartials } from '../export/sweep-partials.ts'
 import { findMachine } from '../providers/find-machine.ts'
@@ -27,7 +28,7 @@ export interface JobSurroundings {
 export async function attemptJob(
   job: Job,
   around: JobSurroundings,
-  { signal, onDecided }: { readonly signal: AbortSignal; readonly onDecided: () => void },
+  { signal, onDecided }: { readonly signal: AbortSignal; readonly onDecided: (manifest: string) => void },
 ): Promise<ExportResult> {
   const { ledger, providers } = around
   const { definition } = job
@@ -72,6 +73,7 @@ export async function clearRemains(job: Job, around: JobSurroundings): Promise<v
     around.ledger.log(id, 'warn', `the provider was not told to clear up: ${messageOf(error)}`)
   }
   try {
+    await restoreReplaced(output_dir, id)
     const removed = await sweepPartials(output_dir, id)
     if (removed.length > 0) around.ledger.log(id, 'info', 'removed unfinished files', { files: removed })
   } catch (error) {

@@ -1,5 +1,5 @@
 import { PlatformError, type LogLevel } from '@backplane/sdk'
-import type { ExportResult } from '@hypersdk/points'
+import type { ExportOutcome, ExportResult } from '@hypersdk/points'
 import { hypersdkErrors } from '../errors.ts'
 import type { Redactor } from '../secrets/redactor.ts'
 import type { JobDefinition } from './job-definition.ts'
@@ -80,11 +80,9 @@ export class JobLedger {
 
   /** Changes a job durably, or not at all. Errors: `JOB_UNKNOWN`, `JOB_STORE_FAILED`. */
   change(id: string, change: JobChange): Job {
-    const job: Job = { ...this.get(id), ...change, updated_at: new Date().toISOString() }
+    const job = this.#changed(id, change)
     this.#written(() => this.#store.update(job))
-    if (job.status === 'running') this.#live.set(id, { job, savedAtMs: Date.now() })
-    else this.#live.delete(id)
-    this.feed.tell(id)
+    this.#show(job)
     return job
   }
 
@@ -117,19 +115,60 @@ export class JobLedger {
     this.feed.tell(id)
   }
 
-  /** Ends a job for good, or not at all. Errors: `JOB_UNKNOWN`, `JOB_STORE_FAILED`. */
-  end(id: string, ending: JobEnding): Job {
+  /** Notes that a job's export is complete. Where it cannot be written down it is known until the daemon ends. */
+  decided(id: string, manifest: string): void {
+    const live = this.#live.get(id)
+    if (live === undefined) return
+    live.job = { ...live.job, manifest, updated_at: new Date().toISOString() }
+    const { job } = live
+    this.#attempted(() => this.#store.update(job))
+  }
+
+  /** Outcomes the after-export hooks were not told of. */
+  owed(): readonly ExportOutcome[] {
+    return this.#store.owed()
+  }
+
+  /** The hooks were told; where it cannot be written down they are told again by the next daemon. */
+  told(id: string): void {
+    this.#attempted(() => {
+      this.#store.told(id)
+      this.#store.prune()
+    })
+  }
+
+  /**
+   * Ends a job for good, or not at all, and answers what its hooks are owed from now on.
+   * Errors: `JOB_UNKNOWN`, `JOB_STORE_FAILED`.
+   */
+  end(id: string, ending: JobEnding): ExportOutcome {
     const failed = ending.status !== 'completed'
     if (failed) this.log(id, ending.status === 'failed' ? 'error' : 'info', `${ending.status}: ${ending.error.message}`)
     else this.log(id, 'info', 'completed', { checksum: ending.result.checksum, files: ending.result.files })
-    const job = this.change(id, {
-      ...(failed ? this.failure(ending.error) : { error: null, failure: null, result: jobResult(ending.result) }),
+    const job = this.#changed(id, {
+      ...(failed
+        ? { ...this.failure(ending.error), manifest: null }
+        : { error: null, failure: null, result: jobResult(ending.result) }),
       status: ending.status,
       next_attempt_at: null,
       completed_at: new Date().toISOString(),
     })
-    this.#attempted(() => this.#store.prune())
-    return job
+    const result = ending.status === 'completed' ? ending.result : null
+    const outcome: ExportOutcome = { job_id: id, status: ending.status, result, error: job.error }
+    this.#written(() => this.#store.end(job, outcome))
+    this.#show(job)
+    return outcome
+  }
+
+  #changed(id: string, change: JobChange): Job {
+    return { ...this.get(id), ...change, updated_at: new Date().toISOString() }
+  }
+
+  #show(job: Job): void {
+    const { id } = job.definition
+    if (job.status === 'running') this.#live.set(id, { job, savedAtMs: Date.now() })
+    else this.#live.delete(id)
+    this.feed.tell(id)
   }
 
   #written(write: () => void): void {
@@ -186,6 +225,7 @@ function newJob(definition: JobDefinition): Job {
     crashes: 0,
     next_attempt_at: null,
     cancel_requested: false,
+    manifest: null,
     started_at: null,
     completed_at: null,
     updated_at: definition.created_at,

@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { PlatformError } from '@backplane/sdk'
-import { VmInfo } from '@hypersdk/points'
+import { VmInfo, type ExportItem } from '@hypersdk/points'
 import { makeBed } from '../export/fixtures/provider-in-memory.ts'
+import { runExport } from '../export/run-export.ts'
 import { Redactor } from '../secrets/redactor.ts'
 import type { JobSurroundings } from './job-attempt.ts'
 import type { JobDefinition } from './job-definition.ts'
@@ -128,6 +129,46 @@ for (const [moment, status] of [
     assert.equal(refusal instanceof PlatformError ? refusal.code : refusal, status === 'completed' ? 'JOB_FINISHING' : undefined)
     assert.equal((await bed.listing()).length, status === 'completed' ? 2 : 0)
   })
+}
+
+test('a job whose export was published before a crash ends completed, and a cancel is told that it comes too late', async (t) => {
+  for (const damaged of [false, true]) {
+    const bed = await makeBed(t)
+    using store = new JobStore(join(bed.root, 'jobs.sqlite'), { keepFinished: 10, maxLogLines: 10 })
+    const ledger = new JobLedger(store, new Redactor())
+    const exported = await runExport({ ...bed.input(threeBytes), exportId: 'a' })
+    ledger.add([definition(bed.output)])
+    ledger.change('a', { status: 'running', attempts: 1, crashes: 2, manifest: String(exported.metadata['manifest']) })
+    if (damaged) await writeFile(exported.output_path, 'ab')
+    const asked: string[] = []
+    const providers = {
+      resolve: () => ({ type: 'p', instance: 'p' }),
+      maxConcurrentExports: () => undefined,
+      use: async () => {
+        asked.push('provider')
+        throw new PlatformError('GONE', 'the provider is gone')
+      },
+    }
+    const told: unknown[] = []
+    const kernel = { emit: async (_hook: unknown, { status }: { status: string }) => ({ failures: [], told: told.push(status) }) }
+    const exports = { maxConcurrent: 1, maxAttempts: 1, maxCrashes: 3 }
+    const runner = new JobRunner({ ledger, providers, kernel, exports } as unknown as JobSurroundings)
+    const ended = Promise.withResolvers<void>()
+    using _watch = ledger.feed.subscribe('a', () => ledger.get('a').completed_at !== null && ended.resolve())
+    runner.start()
+    assert.throws(() => runner.cancel('a'), { code: 'JOB_FINISHING' })
+    await ended.promise
+    await runner.stop(0)
+    const { status, result, failure, manifest } = ledger.get('a')
+    if (damaged) assert.deepEqual([status, failure?.code, manifest, asked.length], ['failed', 'GONE', null, 1])
+    else assert.deepEqual([status, result?.checksum, asked], ['completed', exported.checksum, []])
+    assert.deepEqual(told, [status])
+  }
+})
+
+async function* threeBytes(): AsyncGenerator<ExportItem> {
+  yield { kind: 'disk', disk: 'a', format: 'raw', size_bytes: 3 }
+  yield { kind: 'bytes', disk: 'a', offset: 0, bytes: Buffer.from('abc') }
 }
 
 function definition(directory: string): JobDefinition {

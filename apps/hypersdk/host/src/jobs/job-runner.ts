@@ -1,30 +1,18 @@
-import { PlatformError } from '@backplane/sdk'
-import { afterExport, type ExportOutcome } from '@hypersdk/points'
 import { hypersdkErrors } from '../errors.ts'
-import { attemptJob, clearRemains, type JobSurroundings } from './job-attempt.ts'
+import { HookTeller } from './hook-teller.ts'
+import { clearRemains, type JobSurroundings } from './job-attempt.ts'
 import type { AcceptedJob } from './job-intake.ts'
-import { asPlatformError, type JobEnding } from './job-ledger.ts'
+import type { JobEnding } from './job-ledger.ts'
+import { JobQueue, type Waiting } from './job-queue.ts'
+import { cancelled, interrupted, isStoreFailure, takeTurn, verdict } from './job-turn.ts'
 import { isFinal, type Job } from './job.ts'
-import { retryDelayMs } from './retry-delay.ts'
+import { settledBefore } from './settled-before.ts'
+import { StorePause } from './store-pause.ts'
 
 /** Longest a timer can wait; beyond that it would fire at once, ms. */
 const longestTimerMs = 2 ** 31 - 1
 /** When to try again after the queue was full; for `Retry-After`, s. */
 const queueRetrySeconds = 10
-
-/** For how long nothing starts after the store could not be written, ms. */
-const defaultPauseMs = 5_000
-
-/** Why a running export was stopped without being given up; it starts again with the daemon. */
-const interrupted = Symbol('interrupted')
-
-interface Waiting {
-  readonly id: string
-  /** Type or instance, as the job names it. */
-  readonly provider: string
-  /** Not before; 0 for at once. */
-  readonly dueAtMs: number
-}
 
 interface Running {
   readonly controller: AbortController
@@ -42,31 +30,30 @@ interface Running {
  */
 export class JobRunner {
   readonly #around: JobSurroundings
-  /** Oldest first. */
-  #queue: Waiting[] = []
+  readonly #hooks: HookTeller
+  readonly #queue = new JobQueue()
+  readonly #pause: StorePause
   readonly #running = new Map<string, Running>()
   /** Work after a job's end: hooks, clearing up. */
   readonly #tasks = new Set<Promise<void>>()
   #timer: NodeJS.Timeout | undefined
   #state: 'new' | 'open' | 'closed' = 'new'
 
-  readonly #pauseMs: number
-  /** 0 when the last change could be written down. */
-  #pausedUntilMs = 0
-
-  constructor(around: JobSurroundings, { pauseMs = defaultPauseMs }: { readonly pauseMs?: number } = {}) {
+  constructor(around: JobSurroundings, { pauseMs }: { readonly pauseMs?: number } = {}) {
     this.#around = around
-    this.#pauseMs = pauseMs
+    this.#hooks = new HookTeller(around)
+    this.#pause = new StorePause(pauseMs)
   }
 
   get accepting(): boolean {
     return this.#state === 'open'
   }
 
-  /** Takes up the jobs an earlier daemon left, then begins to run. */
+  /** Takes up the jobs an earlier daemon left, tells hooks what it still owed them, then begins to run. */
   start(): void {
     if (this.#state !== 'new') return
     this.#state = 'open'
+    this.#track(this.#hooks.tellOwed())
     for (const job of this.#around.ledger.unfinished()) {
       this.#track(this.#orWait(waitingOf(job), async () => this.#takeUp(job)))
     }
@@ -80,38 +67,36 @@ export class JobRunner {
   submit(accepted: readonly AcceptedJob[]): readonly Job[] {
     const { ledger, exports } = this.#around
     if (!this.accepting) throw hypersdkErrors.error('JOB_NOT_ACCEPTING')
-    if (Date.now() < this.#pausedUntilMs) {
-      throw hypersdkErrors.error(
-        'JOB_STORE_FAILED',
-        { reason: 'an earlier change failed' },
-        { details: { seconds: queueRetrySeconds } },
-      )
+    const later = { details: { seconds: queueRetrySeconds } }
+    if (this.#pause.leftMs(Date.now()) > 0) {
+      throw hypersdkErrors.error('JOB_STORE_FAILED', { reason: 'an earlier change failed' }, later)
     }
-    if (this.#queue.length + accepted.length > exports.maxQueued) {
-      throw hypersdkErrors.error('JOB_QUEUE_FULL', { limit: exports.maxQueued }, { details: { seconds: queueRetrySeconds } })
+    if (this.#queue.size + accepted.length > exports.maxQueued) {
+      throw hypersdkErrors.error('JOB_QUEUE_FULL', { limit: exports.maxQueued }, later)
     }
     const known = accepted.find(({ definition }) => ledger.find(definition.id) !== undefined)
     if (known !== undefined) throw hypersdkErrors.error('JOB_EXISTS', { id: known.definition.id })
     const jobs = ledger.add(accepted.map((one) => one.definition))
-    this.#pausedUntilMs = 0
+    this.#pause.worked()
     for (const { definition, warnings } of accepted) {
       for (const warning of warnings) ledger.log(definition.id, 'warn', warning)
-      this.#queue.push({ id: definition.id, provider: definition.provider, dueAtMs: 0 })
+      this.#queue.add({ id: definition.id, provider: definition.provider, dueAtMs: 0 })
     }
     this.#pump()
     return jobs
   }
 
   /**
-   * Cancels a job. One that waits ends at once; a running one ends when its export has cleared up. Errors:
-   * `JOB_UNKNOWN`, `JOB_FINISHED`, `JOB_FINISHING`, `JOB_STORE_FAILED`.
+   * Cancels a job. One that waits ends at once; a running one ends when its export has cleared up. One whose export is
+   * complete ends well, also when the daemon died since. Errors: `JOB_UNKNOWN`, `JOB_FINISHED`, `JOB_FINISHING`,
+   * `JOB_STORE_FAILED`.
    */
   cancel(id: string): void {
     const job = this.#around.ledger.get(id)
     if (isFinal(job.status)) throw hypersdkErrors.error('JOB_FINISHED', { id, status: job.status })
     if (job.cancel_requested) return
     const running = this.#running.get(id)
-    if (running?.decided === true) throw hypersdkErrors.error('JOB_FINISHING', { id })
+    if (running?.decided === true || job.manifest !== null) throw hypersdkErrors.error('JOB_FINISHING', { id })
     // Written down before anything stops, so that it stays cancelled if the daemon dies meanwhile.
     const changed = this.#around.ledger.change(id, { cancel_requested: true })
     if (running !== undefined) running.controller.abort(cancelled())
@@ -123,16 +108,37 @@ export class JobRunner {
    * interrupted and stay queued for the next start. Settles when nothing runs any more. Idempotent.
    */
   async stop(drainMs: number, hurry?: AbortSignal): Promise<void> {
-    this.#state = 'closed'
-    clearTimeout(this.#timer)
+    this.#close()
     const deadline = AbortSignal.any([AbortSignal.timeout(drainMs), ...(hurry === undefined ? [] : [hurry])])
-    await settled(
+    await settledBefore(
       [...this.#running.values()].map((one) => one.done),
       deadline,
     )
     for (const running of this.#running.values()) running.controller.abort(interrupted)
     await Promise.all([...this.#running.values()].map((one) => one.done))
     await Promise.all(this.#tasks)
+  }
+
+  /**
+   * For a process about to end: leaves running exports as they are, for the next start to take up without counting it
+   * as a crash. Does not wait for anything.
+   */
+  leave(): void {
+    this.#close()
+    for (const id of this.#running.keys()) {
+      try {
+        this.#around.ledger.log(id, 'info', 'left because the daemon stops at once; it starts again with the daemon')
+        this.#around.ledger.change(id, { status: 'pending' })
+      } catch (error) {
+        // Then it counts as a crash, which it is not worth staying for.
+        if (!isStoreFailure(error)) throw error
+      }
+    }
+  }
+
+  #close(): void {
+    this.#state = 'closed'
+    clearTimeout(this.#timer)
   }
 
   #takeUp(job: Job): void {
@@ -144,16 +150,9 @@ export class JobRunner {
       ledger.log(id, 'warn', `the daemon died while this job ran (${crashes} of ${exports.maxCrashes} times)`)
       current = ledger.change(id, { status: 'pending', crashes })
     }
-    const ending = this.#verdict(current)
+    const ending = verdict(current, exports.maxCrashes)
     if (ending !== undefined) this.#giveUp(current, ending)
-    else this.#queue.push({ ...waitingOf(job), dueAtMs: Date.parse(job.next_attempt_at ?? '') || 0 })
-  }
-
-  /** How a job ends that is not to run again. */
-  #verdict({ cancel_requested, crashes }: Job): JobEnding | undefined {
-    if (cancel_requested) return { status: 'cancelled', error: cancelled() }
-    if (crashes < this.#around.exports.maxCrashes) return undefined
-    return { status: 'failed', error: hypersdkErrors.error('JOB_CRASH_LOOP', { crashes }) }
+    else this.#queue.add({ ...waitingOf(job), dueAtMs: Date.parse(job.next_attempt_at ?? '') || 0 })
   }
 
   /** Starts what may start now, and wakes again when the next waiting job is due. */
@@ -161,24 +160,18 @@ export class JobRunner {
     if (this.#state !== 'open') return
     clearTimeout(this.#timer)
     const now = Date.now()
-    if (now < this.#pausedUntilMs) {
-      this.#timer = setTimeout(() => this.#pump(), this.#pausedUntilMs - now)
-      return
-    }
-    const doubtful = this.#pausedUntilMs > 0
-    let tried = false
-    const waiting: Waiting[] = []
-    for (const one of this.#queue) {
-      const full = (doubtful && tried) || this.#running.size >= this.#around.exports.maxConcurrent
-      if (full || one.dueAtMs > now || !this.#hasRoom(this.#typeOf(one.provider))) waiting.push(one)
-      else {
-        tried = true
+    const pausedMs = this.#pause.leftMs(now)
+    if (pausedMs === 0) {
+      for (const one of this.#queue.due(now)) {
+        if (this.#running.size >= this.#around.exports.maxConcurrent) break
+        if (!this.#hasRoom(this.#typeOf(one.provider))) continue
+        this.#queue.remove(one.id)
         this.#launch(one)
+        if (this.#pause.isDoubtful) break
       }
     }
-    this.#queue = waiting
-    const nextDueMs = Math.min(...waiting.map((one) => one.dueAtMs).filter((dueAtMs) => dueAtMs > now))
-    if (nextDueMs !== Infinity) this.#timer = setTimeout(() => this.#pump(), Math.min(nextDueMs - now, longestTimerMs))
+    const nextDueMs = pausedMs === 0 ? this.#queue.nextDueMs(now) : now + pausedMs
+    if (nextDueMs !== undefined) this.#timer = setTimeout(() => this.#pump(), Math.min(nextDueMs - now, longestTimerMs))
   }
 
   #hasRoom(type: string): boolean {
@@ -198,66 +191,28 @@ export class JobRunner {
   #launch(waiting: Waiting): void {
     const { id, provider } = waiting
     const controller = new AbortController()
-    const done = this.#orWait(waiting, () => this.#run(id, controller.signal)).finally(() => {
+    const done = this.#orWait(waiting, () => this.#run(waiting, controller.signal)).finally(() => {
       this.#running.delete(id)
       this.#pump()
     })
     this.#running.set(id, { controller, type: this.#typeOf(provider), done, decided: false })
   }
 
-  async #run(id: string, signal: AbortSignal): Promise<void> {
-    const { ledger } = this.#around
-    const job = ledger.get(id)
-    const ending = this.#verdict(job)
-    if (ending !== undefined) {
-      await clearRemains(job, this.#around)
-      return this.#end(id, ending)
+  async #run(waiting: Waiting, signal: AbortSignal): Promise<void> {
+    const { id } = waiting
+    const onDecided = (): void => {
+      const running = this.#running.get(id)
+      if (running !== undefined) running.decided = true
     }
-    const now = new Date().toISOString()
-    const change = {
-      status: 'running',
-      attempts: job.attempts + 1,
-      started_at: job.started_at ?? now,
-      next_attempt_at: null,
-    } as const
-    const running = ledger.change(id, { ...change, error: null, failure: null })
-    this.#pausedUntilMs = 0
-    try {
-      const result = await attemptJob(running, this.#around, { signal, onDecided: () => this.#decide(id) })
-      this.#end(id, { status: 'completed', result })
-    } catch (error) {
-      this.#settleFailure(id, error, signal)
-    }
-  }
-
-  #decide(id: string): void {
-    const running = this.#running.get(id)
-    if (running !== undefined) running.decided = true
-  }
-
-  #settleFailure(id: string, thrown: unknown, signal: AbortSignal): void {
-    const { ledger, exports } = this.#around
-    const job = ledger.get(id)
-    if (job.cancel_requested) return this.#end(id, { status: 'cancelled', error: cancelled() })
-    if (signal.reason === interrupted) {
-      ledger.log(id, 'info', 'interrupted because the daemon stops; it starts again with the daemon')
-      ledger.change(id, { status: 'pending' })
-      return
-    }
-    if (isStoreFailure(thrown)) throw thrown
-    const error = asPlatformError(thrown)
-    const retries = job.retries + 1
-    if (!error.retryable || retries >= exports.maxAttempts) return this.#end(id, { status: 'failed', error })
-    const dueAt = new Date(Date.now() + retryDelayMs(exports.retryDelayMs, job.retries)).toISOString()
-    ledger.log(id, 'warn', `try ${retries} of ${exports.maxAttempts} failed, the next is due at ${dueAt}: ${error.message}`)
-    ledger.change(id, { ...ledger.failure(error), status: 'pending', retries, next_attempt_at: dueAt })
-    this.#queue.unshift({ id, provider: job.definition.provider, dueAtMs: Date.parse(dueAt) })
+    const result = await takeTurn(id, this.#around, { signal, onBegun: () => this.#pause.worked(), onDecided })
+    if (result.kind === 'ended') this.#end(id, result.ending)
+    else if (result.kind === 'retry') this.#queue.addFirst({ ...waiting, dueAtMs: result.dueAtMs })
   }
 
   /** Ends a job that does not run; one that ran before has its remains cleared first. */
   #giveUp(job: Job, ending: JobEnding): void {
     const { id } = job.definition
-    this.#queue = this.#queue.filter((one) => one.id !== id)
+    this.#queue.remove(id)
     const end = async (): Promise<void> => {
       if (job.attempts > 0) await clearRemains(job, this.#around)
       this.#end(id, ending)
@@ -266,11 +221,9 @@ export class JobRunner {
   }
 
   #end(id: string, ending: JobEnding): void {
-    const job = this.#around.ledger.end(id, ending)
-    this.#pausedUntilMs = 0
-    const { status } = ending
-    const result = ending.status === 'completed' ? ending.result : null
-    this.#track(tellHooks(this.#around, { job_id: id, status, result, error: job.error }))
+    const outcome = this.#around.ledger.end(id, ending)
+    this.#pause.worked()
+    this.#track(this.#hooks.tell(outcome))
   }
 
   /** Does what changes a job. When the change cannot be written down, the job waits, and for a while nothing starts. */
@@ -279,9 +232,9 @@ export class JobRunner {
       await work()
     } catch (error) {
       if (!isStoreFailure(error)) throw error
-      this.#pausedUntilMs = Date.now() + this.#pauseMs
+      this.#pause.failed()
       this.#around.ledger.suspend(waiting.id)
-      this.#queue.unshift({ ...waiting, dueAtMs: 0 })
+      this.#queue.addFirst({ ...waiting, dueAtMs: 0 })
       this.#pump()
     }
   }
@@ -292,33 +245,6 @@ export class JobRunner {
   }
 }
 
-async function tellHooks({ kernel, ledger }: JobSurroundings, outcome: ExportOutcome): Promise<void> {
-  try {
-    const { failures } = await kernel.emit(afterExport, outcome)
-    for (const one of failures) ledger.log(outcome.job_id, 'warn', `${one.plugin} failed in after-export: ${one.message}`)
-  } catch (error) {
-    ledger.log(outcome.job_id, 'warn', `the after-export hooks failed: ${asPlatformError(error).message}`)
-  }
-}
-
 function waitingOf({ definition: { id, provider } }: Job): Waiting {
   return { id, provider, dueAtMs: 0 }
-}
-
-function isStoreFailure(error: unknown): boolean {
-  return error instanceof PlatformError && error.code === 'JOB_STORE_FAILED'
-}
-
-function cancelled(): PlatformError {
-  return hypersdkErrors.error('JOB_CANCELLED')
-}
-
-/** Waits for all of them, or until the signal aborts. */
-async function settled(promises: readonly Promise<void>[], signal: AbortSignal): Promise<void> {
-  if (signal.aborted || promises.length === 0) return
-  const { promise, resolve } = Promise.withResolvers<void>()
-  const stop = (): void => resolve()
-  signal.addEventListener('abort', stop, { once: true })
-  await Promise.race([Promise.all(promises), promise])
-  signal.removeEventListener('abort', stop)
 }

@@ -78,6 +78,13 @@ test('of ended jobs the newest stay, and running ones always', async (t) => {
   const { PlatformError } = await import('@backplane/sdk')
   for (const id of ['b', 'c', 'd']) ledger.end(id, { status: 'failed', error: PlatformError.fromJSON(error) })
   assert.deepEqual(
+    ledger.owed().map(({ job_id, status }) => `${job_id} ${status}`),
+    ['b failed', 'c failed', 'd failed'],
+  )
+  assert.equal(ledger.query({ limit: 9 }).total, 4, 'a job whose hooks were not told stays')
+  for (const id of ['b', 'c', 'd']) ledger.told(id)
+  assert.deepEqual(ledger.owed(), [])
+  assert.deepEqual(
     ledger.query({ limit: 9 }).jobs.map((job) => job.definition.id),
     ['d', 'c', 'a'],
   )

@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { LogLevel } from '@backplane/sdk'
 import { openDatabase, sqliteFailure, type DatabaseFormat } from '@backplane/storage'
+import type { ExportOutcome } from '@hypersdk/points'
 import type { Job, JobLogLine, JobStatus } from './job.ts'
 
 /** Which jobs are wanted; members that are absent do not narrow. Newest first. */
@@ -34,6 +35,10 @@ const format: DatabaseFormat = {
       line TEXT NOT NULL,
       PRIMARY KEY (id, seq)
     ) STRICT, WITHOUT ROWID;
+    CREATE TABLE IF NOT EXISTS owed_hooks (
+      id TEXT PRIMARY KEY REFERENCES jobs (id) ON DELETE CASCADE,
+      outcome TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
   `,
 }
 
@@ -57,18 +62,32 @@ export class JobStore implements Disposable {
   /** Adds all of the jobs or, on an error, none. The ids must be new. */
   insert(jobs: readonly Job[]): void {
     const sql = 'INSERT INTO jobs (id, status, job) VALUES (?, ?, ?)'
-    this.#run('BEGIN IMMEDIATE')
-    try {
+    this.#atOnce(() => {
       for (const job of jobs) this.#run(sql, job.definition.id, job.status, JSON.stringify(job))
-      this.#run('COMMIT')
-    } catch (error) {
-      if (this.#database.isTransaction) this.#run('ROLLBACK')
-      throw error
-    }
+    })
   }
 
   update(job: Job): void {
     this.#run('UPDATE jobs SET status = ?, job = ? WHERE id = ?', job.status, JSON.stringify(job), job.definition.id)
+  }
+
+  /** Updates a job that has ended, and owes its hooks the outcome from the same moment on. */
+  end(job: Job, outcome: ExportOutcome): void {
+    this.#atOnce(() => {
+      this.update(job)
+      this.#run('INSERT OR REPLACE INTO owed_hooks (id, outcome) VALUES (?, ?)', outcome.job_id, JSON.stringify(outcome))
+    })
+  }
+
+  /** Outcomes that hooks are owed. */
+  owed(): readonly ExportOutcome[] {
+    const rows = this.#rows('SELECT outcome FROM owed_hooks ORDER BY id')
+    return rows.map((row) => JSON.parse(String(row['outcome'])) as ExportOutcome)
+  }
+
+  /** Its hooks were told. */
+  told(id: string): void {
+    this.#run('DELETE FROM owed_hooks WHERE id = ?', id)
   }
 
   get(id: string): Job | undefined {
@@ -107,11 +126,12 @@ export class JobStore implements Disposable {
     return Number(row?.['total'] ?? 0)
   }
 
-  /** Forgets the oldest ended jobs above the limit. */
+  /** Forgets the oldest ended jobs above the limit, but none that hooks are still owed. */
   prune(): void {
     this.#run(
       `DELETE FROM jobs WHERE number IN (
-         SELECT number FROM jobs WHERE status IN ('completed', 'failed', 'cancelled') ORDER BY number DESC LIMIT -1 OFFSET ?)`,
+         SELECT number FROM jobs WHERE status IN ('completed', 'failed', 'cancelled') ORDER BY number DESC LIMIT -1 OFFSET ?)
+       AND id NOT IN (SELECT id FROM owed_hooks)`,
       this.#limits.keepFinished,
     )
   }
@@ -147,6 +167,18 @@ export class JobStore implements Disposable {
     if (this.#database.isOpen) this.#database.close()
   }
 
+  /** Does all of it or, on an error, nothing. */
+  #atOnce(work: () => void): void {
+    this.#run('BEGIN IMMEDIATE')
+    try {
+      work()
+      this.#run('COMMIT')
+    } catch (error) {
+      if (this.#database.isTransaction) this.#run('ROLLBACK')
+      throw error
+    }
+  }
+
   #run(sql: string, ...values: readonly (string | number)[]): void {
     this.#coded(() => this.#prepare(sql).run(...values))
   }
@@ -171,5 +203,8 @@ export class JobStore implements Disposable {
 }
 
 function rowJob(row: Record<string, unknown> | undefined): Job | undefined {
-  return row === undefined ? undefined : (JSON.parse(String(row['job'])) as Job)
+  if (row === undefined) return undefined
+  // An older daemon wrote jobs without a manifest.
+  const { manifest = null, ...job } = JSON.parse(String(row['job'])) as Omit<Job, 'manifest'> & Partial<Pick<Job, 'manifest'>>
+  return { ...job, manifest }
 }

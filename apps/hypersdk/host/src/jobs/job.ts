@@ -31,6 +31,8 @@ export interface Job {
   /** While it waits for its next try. */
   readonly next_attempt_at: string | null
   readonly cancel_requested: boolean
+  /** Path of the artifact manifest, from the moment the export is complete and only its files' names are missing. */
+  readonly manifest: string | null
   readonly started_at: string | null
   readonly completed_at: string | null
   readonly updated_at: string
