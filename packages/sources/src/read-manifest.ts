@@ -2,10 +2,10 @@ import { isUtf8 } from 'node:buffer'
 import { constants } from 'node:fs'
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import type { PlatformError } from '@backplane/sdk'
+import { parseStrictJson } from '@backplane/sdk/strict-json'
 import { sourceErrors } from './errors.ts'
-import { findJsonProblem } from './json-problem.ts'
+import { jsonProblem } from './json-problem.ts'
 import type { PackageLimits } from './limits.ts'
-import { readJson } from './read-json.ts'
 
 /** A manifest's value, or why there is none. */
 export type ManifestReading =
@@ -27,10 +27,8 @@ export function readManifest(path: string, limits: PackageLimits): ManifestReadi
   }
   if (!isUtf8(bytes)) return invalid(path, { problem: 'the file is not UTF-8', line: 1, column: 1 })
   const text = bytes.toString('utf8')
-  const parsed = readJson(text, limits.manifestDepth)
-  if (parsed !== undefined) return { kind: 'read', manifest: parsed.value }
-  const found = findJsonProblem(text, limits.manifestDepth)
-  return invalid(path, found ?? { problem: 'the file is not valid JSON', line: 1, column: 1 })
+  const parsed = parseStrictJson(text, limits.manifestDepth)
+  return parsed.kind === 'value' ? { kind: 'read', manifest: parsed.value } : invalid(path, jsonProblem(text, parsed))
 }
 
 function problem(error: PlatformError): ManifestReading {

@@ -1,5 +1,5 @@
 import { serverErrors } from '../errors.ts'
-import { parseStrictJson } from './strict-json.ts'
+import { checkStrictJson } from './strict-json.ts'
 
 /** Ceilings of a request body. */
 export interface BodyLimits {
@@ -31,7 +31,7 @@ export async function checkBody(request: Request, extraTypes: readonly string[],
     throw serverErrors.error('SERVER_BODY_TYPE_REFUSED', { types: types.join(' or '), first: types[0] })
   }
   const text = decode(bytes)
-  if (type === 'application/json') parseStrictJson(text, limits.depth)
+  if (type === 'application/json') checkStrictJson(text, limits.depth)
   return withBody(request, text)
 }
 

@@ -1,3 +1,4 @@
+import { forbiddenKeys } from '@backplane/sdk/strict-json'
 import { isAlias, isMap, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from 'yaml'
 
 /** One thing wrong in a configuration, as an operator finds it again. */
@@ -111,7 +112,7 @@ class TreeReader {
     for (const pair of pairs) {
       const key = isScalar(pair.key) ? String(pair.key.value) : undefined
       const here = [...path, key ?? '?']
-      if (key === undefined || ['__proto__', 'constructor', 'prototype'].includes(key)) {
+      if (key === undefined || forbiddenKeys.has(key)) {
         this.problems.push(this.at(offsetOf(pair.key), pathText(here), 'this cannot be a key'))
         continue
       }
