@@ -99,7 +99,8 @@ class ChannelSession implements Session {
   }
 
   #dispatch(message: readonly unknown[], batch: IncomingBatch): void {
-    const [kind, id] = message
+    const kind = message[0]
+    const id = message[1]
     if ((this.#outbox.peer === undefined) !== (kind === 'hello')) {
       throw rpcErrors.error('RPC_OUT_OF_PROTOCOL', { problem: 'hello comes first and once' })
     }

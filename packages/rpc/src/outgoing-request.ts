@@ -49,13 +49,12 @@ export abstract class OutgoingRequest implements Write {
 
   /** Encodes and sends, or holds until it may. Never throws: what is wrong settles the request. */
   protected start(value: unknown, credit: string): void {
-    const { signal, deadlineAtMs, traceId, caller } = this.#options
+    const { signal, deadlineAtMs } = this.#options
     const wrong = this.#wrongFromTheStart(signal, deadlineAtMs)
     if (wrong !== undefined) return this.fail(wrong)
     try {
       const encoded = encodeValue(value, this.table.limits.depth)
-      const head = `${this.table.quotedTarget(this.target)},${String(deadlineAtMs ?? 0)},${quoted(traceId)},${quoted(caller)}`
-      this.#text = `${head}${credit}${encoded.text}]`
+      this.#text = `${this.table.heads.write(this.target, this.#options)}${credit}${encoded.text}]`
       this.#parts = encoded.parts
       this.bytes = this.#text.length
       for (const part of encoded.parts) this.bytes += part.byteLength
@@ -81,7 +80,6 @@ export abstract class OutgoingRequest implements Write {
     }
     table.sent(this)
     this.state = 'sent'
-    this.sentAtMs = performance.now()
     table.send(`["${this.kind}",${String(this.id)},${this.#text}`, this.#parts)
     this.#text = ''
     this.#parts = noParts
@@ -144,7 +142,3 @@ export abstract class OutgoingRequest implements Write {
 
 /** Kind and id, which are put before the rest when the request is sent. */
 const headRoomBytes = 32
-
-function quoted(text: string | undefined): string {
-  return text === undefined ? '""' : JSON.stringify(text)
-}

@@ -10,20 +10,21 @@ import type { Outbox } from './outbox.ts'
 import { UnaryCall } from './outgoing-call.ts'
 import type { OutgoingRequest } from './outgoing-request.ts'
 import { StreamReader } from './outgoing-stream.ts'
+import { RequestHeadWriter } from './request-head-writer.ts'
 import type { SessionLimits } from './session.ts'
-
-const mostTargets = 1_000
+import { TickClock } from './tick-clock.ts'
 
 /** All requests of this side: which wait, which are sent, and what each incoming answer belongs to. */
 export class OutgoingRequests {
   readonly limits: SessionLimits
+  readonly heads: RequestHeadWriter = new RequestHeadWriter()
   readonly #outbox: Outbox
   /** The peer still owes the last message of these. */
   readonly #sent = new IdTable<OutgoingRequest>()
   /** Not sent yet: the transport is congested, or the peer takes no more for now. */
   readonly #held = new Set<OutgoingRequest>()
   readonly #deadlines = new DeadlineTimer(() => this.#expire())
-  readonly #quotedTargets = new Map<string, string>()
+  readonly #clock = new TickClock()
   #sentBytes = 0
   #advancing = false
   #lastId = 0
@@ -52,20 +53,11 @@ export class OutgoingRequests {
     if (!writable) this.#outbox.enqueue(request)
   }
 
-  /** The same few targets are called again and again. */
-  quotedTarget(target: string): string {
-    const known = this.#quotedTargets.get(target)
-    if (known !== undefined) return known
-    if (this.#quotedTargets.size >= mostTargets) this.#quotedTargets.clear()
-    const quoted = JSON.stringify(target)
-    this.#quotedTargets.set(target, quoted)
-    return quoted
-  }
-
   /** Gives a request its id and waits for its answer. */
   sent(request: OutgoingRequest): void {
     if (this.#held.size > 0) this.#held.delete(request)
     request.id = ++this.#lastId
+    request.sentAtMs = this.#clock.nowMs
     this.#sent.add(request)
     this.#sentBytes += request.bytes
   }

@@ -26,7 +26,7 @@ function isPlainArray(list: readonly unknown[], depth: number): boolean {
   if (Object.getPrototypeOf(list) !== Array.prototype) return false
   for (let at = 0; at < list.length; at++) {
     const member = list[at]
-    if (typeof member !== 'string' && !isPlain(member, depth)) return false
+    if (!isPlainMember(member, depth)) return false
   }
   return true
 }
@@ -36,7 +36,13 @@ function isPlainObject(object: Record<string, unknown>, depth: number): boolean 
   for (const key in object) {
     if (key === '__proto__' || key === 'constructor') return false
     const member = object[key]
-    if (typeof member !== 'string' && !isPlain(member, depth)) return false
+    if (!isPlainMember(member, depth)) return false
   }
   return true
+}
+
+/** Strings and numbers, which most members are, pass without looking further. */
+function isPlainMember(member: unknown, depth: number): boolean {
+  if (typeof member === 'string') return true
+  return typeof member === 'number' ? Number.isFinite(member) : isPlain(member, depth)
 }
