@@ -9,7 +9,8 @@ const chunkBytes = 1024 * 1024
 export default definePlugin((scope) => {
   scope.provide(provider, 'shelf', {
     open: ({ metadata }) => {
-      const folder = String(metadata['directory'])
+      const folder = metadata['directory']
+      if (typeof folder !== 'string') throw new Error('an instance of shelf needs metadata.directory')
       const machine = async (name: string) => {
         const { size } = await stat(join(folder, name))
         return { id: name, name, state: 'stopped', storage_gb: size / 1024 ** 3 }

@@ -19,3 +19,10 @@ test('the first of several that are equally near is taken', () => {
   assert.equal(nearestName('bat', ['cat', 'hat']), 'cat')
   assert.equal(didYouMean('bat', ['cat', 'hat']), '; did you mean "cat"?')
 })
+
+test('a name that was not written out is the only one it begins', () => {
+  const names = ['max_concurrent', 'max_queued', 'directory']
+  assert.equal(nearestName('max_conc', names), 'max_concurrent')
+  assert.equal(nearestName('max_', names), undefined)
+  assert.equal(nearestName('dir', names), undefined)
+})

@@ -1,22 +1,27 @@
 /**
  * The known name a person most likely meant, or undefined when none is close: differing only in case, or by slips in at
- * most a third of its letters. Ties go to the first candidate.
+ * most a third of its letters, or else the only one that goes on where `name` ends. Ties go to the first candidate.
  */
 export function nearestName(name: string, candidates: Iterable<string>): string | undefined {
   const wanted = name.toLowerCase()
   const limit = Math.max(1, Math.floor(wanted.length / 3))
   let best: string | undefined
   let bestDistance = limit + 1
+  const longer: string[] = []
   for (const candidate of candidates) {
     const known = candidate.toLowerCase()
+    if (wanted.length >= shortestBeginning && known.startsWith(wanted)) longer.push(candidate)
     const distance = Math.abs(known.length - wanted.length) >= bestDistance ? bestDistance : editDistance(wanted, known)
     if (distance < bestDistance) {
       best = candidate
       bestDistance = distance
     }
   }
-  return best
+  return best ?? (longer.length === 1 ? longer[0] : undefined)
 }
+
+/** Fewer letters begin too many names to say which is meant. */
+const shortestBeginning = 4
 
 /** `Did you mean "x"?` with a leading space, or the empty string: made for the end of a message. */
 export function didYouMean(name: string, candidates: Iterable<string>): string {

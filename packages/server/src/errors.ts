@@ -143,7 +143,7 @@ export const serverErrors = defineErrors('SERVER', {
     hint: 'Use the full id of one of them.',
   },
   SERVER_PLUGIN_UNKNOWN: {
-    message: 'There is no plugin `{id}`{nearest}.',
+    message: 'There is no plugin `{id}`{nearest}',
     status: 404,
     exit: 1,
     retryable: false,

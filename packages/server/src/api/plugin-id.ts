@@ -36,6 +36,6 @@ function unknown(plugins: PluginDirectory, id: string): never {
   const similar = byName.get(nearestName(id, byName.keys()) ?? '')
   throw serverErrors.error('SERVER_PLUGIN_UNKNOWN', {
     id,
-    nearest: similar === undefined ? '' : `; did you mean \`${similar}\`?`,
+    nearest: similar === undefined ? '.' : `; did you mean \`${similar}\`?`,
   })
 }

@@ -1,3 +1,4 @@
+import type { PlatformError } from '@backplane/sdk'
 import type { z } from 'zod'
 import { pathText } from '../config/yaml-tree.ts'
 import { hypersdkErrors } from '../errors.ts'
@@ -18,16 +19,22 @@ export function checkInput<T extends z.ZodType>(schema: T, value: unknown): z.ou
 
 /**
  * Query parameters as an object: one given several times becomes a list, `tag.k=v` an entry of `tags`. Numbers are read
- * where `numbers` names them.
+ * where `numbers` names them. Errors: `REQUEST_INVALID` for tags that are spelled another way.
  */
 export function queryObject(query: URLSearchParams, numbers: readonly string[] = []): Record<string, unknown> {
   const result: Record<string, unknown> = {}
   const tags: Record<string, string> = {}
   for (const key of new Set(query.keys())) {
     const values = query.getAll(key)
+    if (/^tags(?:$|[.[])/.test(key)) throw tagSpelling(key)
     if (key.startsWith('tag.')) tags[key.slice(4)] = values.at(-1) ?? ''
     else if (numbers.includes(key)) result[key] = values[0]?.trim() === '' ? Number.NaN : Number(values[0])
     else result[key] = values.length === 1 ? values[0] : values
   }
   return Object.keys(tags).length === 0 ? result : { ...result, tags }
+}
+
+function tagSpelling(key: string): PlatformError {
+  const problem = `${key}: write each tag as tag.<key>=<value>`
+  return hypersdkErrors.error('REQUEST_INVALID', { first: problem }, { details: { problems: [problem] } })
 }

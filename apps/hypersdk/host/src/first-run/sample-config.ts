@@ -15,6 +15,11 @@ providers:
     type: disk-images
     metadata:
       directory: DISKS
+  # For examples/5-hypersdk-provider-manifest/shelf, once it is dropped into ./plugins.
+  shelf:
+    type: shelf
+    metadata:
+      directory: DISKS
 exports:
   directory: ./exports
 `
@@ -28,7 +33,7 @@ export async function writeSampleConfig(directory: string, disks: string): Promi
   await mkdir(join(directory, 'plugins'), { recursive: true })
   // In a very deep directory there is no room for a socket; then TCP alone must do.
   const fits = Buffer.byteLength(join(directory, 'hypervisord.sock')) <= longestSocketPath
-  const filled = text.replace('DISKS', JSON.stringify(disks)).replace('SOCKET', fits ? './hypervisord.sock' : 'false')
+  const filled = text.replaceAll('DISKS', JSON.stringify(disks)).replace('SOCKET', fits ? './hypervisord.sock' : 'false')
   try {
     await writeFile(path, filled, { flag: 'wx' })
   } catch (error) {
