@@ -88,6 +88,9 @@ test('an unknown key is named with file, line, column, path and the nearest key'
     'config.yaml:2:3: plugins.hot_relaod: unknown key; did you mean "hot_reload"?',
     'config.yaml:5:7: plugins.providers.libvirt.timeot: unknown key; did you mean "timeout"?',
   ])
+  assert.deepEqual(await problemsOf(t, 'exports: {max_conc: 3}'), [
+    'config.yaml:1:11: exports.max_conc: unknown key; did you mean "max_concurrent"?',
+  ])
   assert.deepEqual(await problemsOf(t, 'provider:\n  x: {}\n'), [
     'config.yaml:1:1: provider: unknown key; did you mean "providers"?',
   ])
@@ -116,6 +119,19 @@ test('an address that other machines reach is a problem of the file, not of the 
   assert.match(lines[0] ?? '', /^config\.yaml:1:10: server\.listen: must be a loopback address; .* a proxy with TLS/)
   const refused = load(t, '', { flags: { addr: '192.0.2.1:80' } })
   await assert.rejects(refused, { code: 'DAEMON_USAGE', message: /192\.0\.2\.1:80 must be a loopback address/ })
+})
+
+test('a slip in a handle is a problem of the file, not a text for the provider', async (t) => {
+  const lines = await problemsOf(
+    t,
+    'providers:\n  a:\n    metadata: {token: "${sceret:do}", key: "x${secret:}", ok: "${env:A}${secret:b}", plain: "$5 {x}"}\n' +
+      'plugins: {config: {b/c: {list: ["${TOKEN}"]}}}\n',
+  )
+  assert.deepEqual(lines, [
+    'config.yaml:3:16: providers.a.metadata.token: ${sceret:do} names nothing to fill in; write ${env:NAME} or ${secret:name}',
+    'config.yaml:3:39: providers.a.metadata.key: ${secret:} names nothing to fill in; write ${env:NAME} or ${secret:name}',
+    'config.yaml:4:33: plugins.config.b/c.list[0]: ${TOKEN} names nothing to fill in; write ${env:NAME} or ${secret:name}',
+  ])
 })
 
 test('a name an instance cannot have, and two documents in one file, nesting and unknown keys without measure are said in plain words', async (t) => {

@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path'
 import type { PlatformError } from '@backplane/sdk'
 import { hypersdkErrors } from '../errors.ts'
 import { schemaProblems } from '../schema-problems.ts'
+import { brokenHandles } from '../secrets/resolve-handles.ts'
 import { ConfigFile } from './config-schema.ts'
 import { defaultPlaces, type DefaultPlaces, type Environment } from './default-places.ts'
 import type { HostConfig, InstanceConfig, PluginsConfig, ServerConfig } from './host-config.ts'
@@ -47,6 +48,10 @@ export async function loadConfig(
   const raw = parsed.data ?? ConfigFile.parse({})
   if (Array.isArray(raw.plugins.enabled) && raw.plugins.allow !== undefined) {
     problems.push(tree.problem(['plugins', 'enabled'], 'is a list, and so is allow: keep one of them'))
+  }
+  const filledIn = { providers: raw.providers, plugins: { config: raw.plugins.config } }
+  for (const { path: place, handle } of brokenHandles(filledIn)) {
+    problems.push(tree.problem(place, `${handle} names nothing to fill in; write \${env:NAME} or \${secret:name}`))
   }
   if (problems.length > 0) throw invalid(wanted ?? file, problems)
   const base = text === undefined ? surroundings.cwd : dirname(file)

@@ -10,6 +10,22 @@ export interface HandleSources {
 
 const handle = /\$\{(env|secret):([^}]+)\}/g
 
+/** Every place in the texts of `value` that looks like a handle but is none, such as `${sceret:name}`, by its path. */
+export function brokenHandles(value: unknown, path: readonly PropertyKey[] = []): readonly BrokenHandle[] {
+  if (typeof value === 'string') {
+    const broken = (value.match(/\$\{[^}]*\}/g) ?? []).filter((text) => !/^\$\{(?:env|secret):[^}]+\}$/.test(text))
+    return broken.map((text) => ({ path, handle: text }))
+  }
+  if (typeof value !== 'object' || value === null) return []
+  return Object.entries(value).flatMap(([key, item]) => brokenHandles(item, [...path, Array.isArray(value) ? Number(key) : key]))
+}
+
+/** A text in the place of a handle, and where it stands. */
+export interface BrokenHandle {
+  readonly path: readonly PropertyKey[]
+  readonly handle: string
+}
+
 /** Whether a text holds `${secret:…}`. */
 export function namesSecret(text: string): boolean {
   return text.includes('${secret:')
