@@ -22,6 +22,7 @@ test('a dialect reads folders and single modules that have no plugin.json', asyn
     'unclaimed/inner/plugin.json': JSON.stringify(manifestOf('inner')),
     'unclaimed/inner/index.js': '',
     'deeper/single.js': 'only directly in a plugin directory',
+    'guided/main.mjs': 'export const x = 1',
   })
   const asked: string[] = []
   const dialect: Dialect = {
@@ -36,7 +37,7 @@ test('a dialect reads folders and single modules that have no plugin.json', asyn
   const source = sourceWith(dialect, root)
   const listing = await source.list(signal)
   assert.deepEqual(idsOf(listing), ['acme/legacy', 'acme/modern', 'acme/single', 'acme/inner'])
-  assert.deepEqual(asked.sort(), ['file single.ts', 'folder legacy', 'folder unclaimed'])
+  assert.deepEqual(asked.sort(), ['file single.ts', 'folder guided', 'folder legacy', 'folder unclaimed'])
   const [legacy, , single] = await Promise.all(listing.packages.map((found) => found.stage(signal)))
   assert.ok(legacy?.code.kind === 'files' && single?.code.kind === 'files')
   assert.deepEqual([legacy.code.main, legacy.code.adapter], ['main.js', '/host/adapter.js'])

@@ -52,7 +52,10 @@ export interface DiscoverOptions extends LookOptions {
 }
 
 const modulePattern = /\.(?:js|mjs|ts)$/
-const dialectMarks: ReadonlySet<string> = new Set(['package.json', 'index.js', 'index.mjs', 'index.ts'])
+const dialectMarks: ReadonlySet<string> = new Set([
+  'package.json',
+  ...['index', 'main'].flatMap((name) => [`${name}.js`, `${name}.mjs`, `${name}.ts`]),
+])
 
 /** Finds the packages in `roots`. A root that does not exist is empty. */
 export async function discover(roots: readonly string[], options: DiscoverOptions): Promise<Discovery> {

@@ -99,10 +99,12 @@ test('TypeScript is understood', async (t) => {
   assert.equal((await read(t, source, 'plugin.ts'))?.main, 'plugin.ts')
 })
 
-test('a folder is read by its index, or by what its package.json names', async (t) => {
+test('a folder is read by its index or main module, or by what its package.json names', async (t) => {
   const source = `export const PluginInfo = ${minimal}; export function NewProvider() {}`
   const folder = await temporaryDirectory(t)
   assert.equal(await seedDialect().read({ path: folder, kind: 'folder' }), undefined)
+  await writeFile(join(folder, 'main.mjs'), source)
+  assert.equal((await seedDialect().read({ path: folder, kind: 'folder' }))?.main, 'main.mjs')
   await writeFile(join(folder, 'index.mjs'), source)
   assert.equal((await seedDialect().read({ path: folder, kind: 'folder' }))?.main, 'index.mjs')
   await mkdir(join(folder, 'lib'))

@@ -7,11 +7,11 @@ import { seedManifest } from './seed-manifest.ts'
 /** Beside this module: source beside source, built beside built. */
 const adapterUrl = new URL(`./adapt${extname(import.meta.url)}`, import.meta.url).href
 const largestModuleBytes = 4 * 1024 * 1024
-const indexNames = ['index.js', 'index.mjs', 'index.ts']
+const indexNames = ['index.js', 'index.mjs', 'index.ts', 'main.js', 'main.mjs', 'main.ts']
 
 /**
  * Takes modules that export `PluginInfo` and `NewProvider`, as the seed's development guide teaches, for plugins: a
- * single file, or a folder with an index module or a `package.json` that names one. Nothing of them runs before the
+ * single file, or a folder with an index or main module or a `package.json` that names one. Nothing of them runs before the
  * kernel has decided. Source: seed 001 "Plugin Structure".
  */
 export function seedDialect(): Dialect {
