@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { test, type TestContext } from 'node:test'
-import { MessageChannel } from 'node:worker_threads'
-import type { ExitCause, Instance, StartRequest } from '@backplane/kernel'
+import { MessageChannel, type MessagePort } from 'node:worker_threads'
+import type { ExitCause, HostLink, Instance, StartRequest } from '@backplane/kernel'
 import { createSession, portChannel, type Handler, type Session } from '@backplane/rpc'
 import { PlatformError } from '@backplane/sdk'
 import { context, RecordingHost, rejection, testLimits } from '@backplane/testing'
 import { PluginOutput } from '../output/plugin-output.ts'
 import type { GuestBody } from './guest-body.ts'
+import { sessionLimits } from './session-limits.ts'
 import { startOverSession } from './start-over-session.ts'
 
 const request: StartRequest = {
@@ -33,19 +35,22 @@ interface Liar {
 
 function liar(t: TestContext, answers: (target: string) => unknown, stream: Handler['stream'] = async function* () {}): Liar {
   const { port1, port2 } = new MessageChannel()
-  const host = new RecordingHost()
-  const ended = Promise.withResolvers<ExitCause>()
   const guest = createSession(portChannel(port2), { handler: { call: (target) => answers(target), stream } })
-  void guest.ended.then(() => ended.resolve({ kind: 'exit', code: 0, lastLines: [] }))
   const kill = (): void => void guest[Symbol.asyncDispose]()
-  const body: GuestBody = {
-    pid: 1,
-    output: new PluginOutput(),
-    ended: ended.promise,
-    openChannel: () => portChannel(port1),
-    ask: kill,
-    kill,
-  }
+  const host = new RecordingHost()
+  return { start: startOf(t, { port: port1, gone: guest.ended, kill }, host), guest, host }
+}
+
+/** What plays the plugin: the host's end of its channel, when it has gone, and how to make it go. */
+interface Player {
+  readonly port: MessagePort
+  readonly gone: Promise<unknown>
+  readonly kill: () => void
+}
+
+function startOf(t: TestContext, { port, gone, kill }: Player, host: HostLink): Promise<Instance> {
+  const ended = gone.then((): ExitCause => ({ kind: 'exit', code: 0, lastLines: [] }))
+  const body: GuestBody = { pid: 1, output: new PluginOutput(), ended, openChannel: () => portChannel(port), ask: kill, kill }
   const code = { kind: 'files', directory: '/nowhere', main: 'index.js' } as const
   const placement = { body, code, directories: request.directories }
   const start = startOverSession('confined', placement, request, { host, signal: new AbortController().signal })
@@ -55,7 +60,36 @@ function liar(t: TestContext, answers: (target: string) => unknown, stream: Hand
       () => undefined,
     ),
   )
-  return { start, guest, host }
+  return start
+}
+
+/** Never gets round to an answer. */
+class PonderingHost extends RecordingHost {
+  override readonly secret = (): Promise<string> => new Promise(() => undefined)
+}
+
+/** A guest that keeps to no limit it is told. */
+interface Brute {
+  readonly instance: Instance
+  readonly port: MessagePort
+  /** What the host said it takes. */
+  readonly limits: { readonly inFlight: number; readonly inFlightBytes: number; readonly messageBytes: number }
+}
+
+async function brute(t: TestContext): Promise<Brute> {
+  const { port1, port2 } = new MessageChannel()
+  const told = Promise.withResolvers<Brute['limits']>()
+  port2.on('message', (text: string) => {
+    for (const [kind, id, more] of JSON.parse(text) as [string, number, never][]) {
+      if (kind === 'hello') told.resolve(more)
+      if (kind === 'call') port2.postMessage(JSON.stringify([['result', id, good]]))
+    }
+  })
+  const roomy = { messageBytes: 1024 ** 3, depth: 64, inFlight: 1024, inFlightBytes: 1024 ** 3 }
+  port2.postMessage(JSON.stringify([['hello', 1, roomy]]))
+  const closed = once(port2, 'close')
+  const start = startOf(t, { port: port1, gone: closed, kill: () => port2.close() }, new PonderingHost())
+  return { instance: await start, port: port2, limits: await told.promise }
 }
 
 for (const [what, answer, code] of [
@@ -153,4 +187,33 @@ test('a guest that ends its session is gone, with every call in flight', async (
   await guest[Symbol.asyncDispose]()
   assert.equal((await call)['code'], 'RUNTIME_EXITED')
   assert.deepEqual(await instance.exited, { kind: 'exit', code: 0, lastLines: [] })
+})
+
+test('a guest is told how many requests it may have open, and one more ends it', async (t) => {
+  const { instance, port, limits } = await brute(t)
+  assert.equal(limits.inFlight, 64)
+  const flood = Array.from({ length: limits.inFlight + 1 }, (_, at) => ['call', at + 1, 'secret', 0, '', '', 'token'])
+  port.postMessage(JSON.stringify(flood))
+  const cause = await instance.exited
+  assert.equal(cause.kind, 'protocol')
+  assert.match(cause.kind === 'protocol' ? cause.detail : '', /more than 64 calls in flight/)
+})
+
+test('a guest is told how much its open requests may hold, and more ends it', async (t) => {
+  const { instance, port, limits } = await brute(t)
+  assert.deepEqual([limits.messageBytes, limits.inFlightBytes], [1024 ** 2, 16 * 1024 ** 2])
+  const large = 'x'.repeat(1024 ** 2 - 100)
+  for (let id = 1; id <= 17; id++) port.postMessage(JSON.stringify([['call', id, 'secret', 0, '', '', large]]))
+  const cause = await instance.exited
+  assert.match(cause.kind === 'protocol' ? cause.detail : cause.kind, /hold more than 16777216 bytes/)
+})
+
+test('what a plugin may have in flight follows from its limits', () => {
+  const mebibyte = 1024 ** 2
+  const small = sessionLimits({ ...testLimits, concurrency: 1, queue: 0, messageBytes: mebibyte })
+  assert.deepEqual(small, { messageBytes: mebibyte, inFlight: 64, inFlightBytes: 16 * mebibyte, credit: 16 })
+  const usual = sessionLimits(testLimits)
+  assert.deepEqual(usual, { messageBytes: 8 * mebibyte, inFlight: 1_280, inFlightBytes: 64 * mebibyte, credit: 8 })
+  const huge = sessionLimits({ ...testLimits, messageBytes: 128 * mebibyte })
+  assert.deepEqual([huge.inFlightBytes, huge.credit], [128 * mebibyte, 1])
 })

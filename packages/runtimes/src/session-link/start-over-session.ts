@@ -7,6 +7,7 @@ import { checkedContributions } from './checked-contributions.ts'
 import type { GuestBody } from './guest-body.ts'
 import { hostLinkHandler } from './host-link-handler.ts'
 import { SessionInstance } from './session-instance.ts'
+import { sessionLimits } from './session-limits.ts'
 
 /** A body made or taken for one start, and how things are called from inside it. */
 export interface Placement {
@@ -35,7 +36,7 @@ export async function startOverSession(
   body.output.attach(host.log)
   const session = createSession(body.openChannel(), {
     handler: hostLinkHandler(host, plugin, body.output.log),
-    limits: { messageBytes: request.limits.messageBytes },
+    limits: sessionLimits(request.limits),
   })
   const instance = new SessionInstance({ tier, plugin, body, session, directories, hangMs })
   try {
