@@ -9,6 +9,7 @@ import { addJobCommands } from './commands/jobs.ts'
 import { addPluginCommands } from './commands/plugins.ts'
 import { addProviderCommands } from './commands/providers.ts'
 import { addSubmitCommand } from './commands/submit.ts'
+import { addVerifyCommand } from './commands/verify.ts'
 import { addVmCommands } from './commands/vms.ts'
 import { addWatchCommand } from './commands/watch.ts'
 import { cliErrors } from './errors.ts'
@@ -42,6 +43,7 @@ export async function runHyperctl(args: readonly string[], terminal: Terminal): 
   addSubmitCommand(program, run)
   addJobCommands(program, run)
   addWatchCommand(program, run)
+  addVerifyCommand(program, run)
   addPluginCommands(program, run)
   addEventCommands(program, run)
   try {

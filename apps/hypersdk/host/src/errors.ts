@@ -148,6 +148,20 @@ const specs = {
     retryable: false,
     hint: 'Let it end, then remove its files if they are not wanted.',
   },
+  JOB_NOT_COMPLETED: {
+    message: 'the job {id} is {status} and has no finished export',
+    status: 409,
+    exit: 1,
+    retryable: false,
+    hint: 'Wait until the job is completed; GET /jobs/{id} tells its status.',
+  },
+  JOB_EXPORT_REPLACED: {
+    message: 'the manifest {path} is not the one the job {id} wrote',
+    status: 409,
+    exit: 1,
+    retryable: false,
+    hint: 'Verify the job that replaced the export, or export again.',
+  },
   JOB_FORMAT_UNSUPPORTED: {
     message: 'the provider {provider} does not export {format}, only {supported}',
     status: 400,

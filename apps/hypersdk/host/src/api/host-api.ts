@@ -10,6 +10,7 @@ import { addJobRoutes, type JobApi } from './job-routes.ts'
 import { addJobStateRoutes } from './job-state-routes.ts'
 import { addProviderRoutes } from './provider-routes.ts'
 import { addStatusRoutes } from './status-routes.ts'
+import { addVerifyRoutes } from './verify-routes.ts'
 
 /** What the API of hypervisord is made of. */
 export interface HostApiOptions extends JobApi {
@@ -37,6 +38,7 @@ export function hostApi(options: HostApiOptions): Handler {
   addStatusRoutes(app, options)
   addProviderRoutes(app, options.providers, options.redactor)
   addJobRoutes(app, options)
+  addVerifyRoutes(app, options.ledger)
   addJobStateRoutes(app, options.ledger)
   const management = managementApi(kernel, {
     catalogues,

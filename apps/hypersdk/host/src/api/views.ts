@@ -158,3 +158,22 @@ export const EtaAnswer = z
     timestamp: Time,
   })
   .openapi('JobEta')
+
+export const VerifyAnswer = z
+  .object({
+    job_id: z.string(),
+    ok: z.boolean().describe('Every file is intact.'),
+    manifest: z.string().describe('Path of the artifact manifest that was compared with.'),
+    files: z.array(
+      z.object({
+        disk: z.string(),
+        path: z.string(),
+        status: z.enum(['intact', 'missing', 'wrong-size', 'wrong-checksum', 'unreadable']),
+        bytes: z.int().describe('Length it should have.'),
+        expected: z.string().describe('Checksum it should have.'),
+        checksum: z.string().nullable().describe('Checksum it has; null when it was not read to its end.'),
+      }),
+    ),
+    timestamp: Time,
+  })
+  .openapi('Verification')
