@@ -18,9 +18,10 @@ export function parseBatch(text: string, depth: number): readonly (readonly unkn
     throw rpcErrors.error('RPC_BAD_MESSAGE', { problem: 'a batch must be an array of arrays' })
   }
   const flaw = flawOf(batch, limit)
+  if (flaw === undefined) return batch
   if (flaw === 'depth') throw rpcErrors.error('RPC_TOO_DEEP', { limit: depth })
-  if (flaw !== undefined) throw rpcErrors.error('RPC_PROTOTYPE_KEY', { key: flaw })
-  return batch
+  if (flaw === 'infinity') throw rpcErrors.error('RPC_BAD_MESSAGE', { problem: 'a number is too large' })
+  throw rpcErrors.error('RPC_PROTOTYPE_KEY', { key: flaw })
 }
 
 function parse(text: string): unknown {
@@ -32,24 +33,25 @@ function parse(text: string): unknown {
 }
 
 /**
- * What is wrong with a parsed value: `depth` when it is nested deeper than `depth`, or the key that programs take for a
- * prototype, which is `__proto__`, or `constructor` holding a `prototype`.
+ * What is wrong with a parsed value: `depth` when it is nested deeper than `depth`, `infinity` for a number such as
+ * 1e400, or the key that programs take for a prototype, which is `__proto__`, or `constructor` holding a `prototype`.
  */
 export function flawOf(value: unknown, depth: number): Flaw | undefined {
+  if (typeof value === 'number') return Number.isFinite(value) ? undefined : 'infinity'
   if (typeof value !== 'object' || value === null) return undefined
   if (depth <= 0) return 'depth'
   return Array.isArray(value) ? flawOfList(value, depth - 1) : flawOfObject(value as Record<string, unknown>, depth - 1)
 }
 
 /** What {@link flawOf} finds. */
-export type Flaw = 'depth' | '__proto__' | 'constructor.prototype'
+export type Flaw = 'depth' | 'infinity' | '__proto__' | 'constructor.prototype'
 
-// Both pass over scalars without a call: this looks at everything that arrives.
+// Both pass over texts without a call: this looks at everything that arrives.
 
 function flawOfList(list: readonly unknown[], depth: number): Flaw | undefined {
   for (let at = 0; at < list.length; at++) {
     const member = list[at]
-    const flaw = typeof member === 'object' ? flawOf(member, depth) : undefined
+    const flaw = typeof member === 'string' ? undefined : flawOf(member, depth)
     if (flaw !== undefined) return flaw
   }
   return undefined
@@ -59,7 +61,7 @@ function flawOfObject(object: Record<string, unknown>, depth: number): Flaw | un
   for (const key in object) {
     if (key === '__proto__') return key
     const member = object[key]
-    if (typeof member !== 'object') continue
+    if (typeof member === 'string') continue
     if (key === 'constructor' && holdsPrototype(member)) return 'constructor.prototype'
     const flaw = flawOf(member, depth)
     if (flaw !== undefined) return flaw

@@ -84,6 +84,7 @@ for (const kind of kinds) {
       [JSON.stringify(nested(64)), 'closed'],
       [JSON.stringify(nested(65)), 'RPC_TOO_DEEP'],
       ['['.repeat(4_000_000), 'RPC_TOO_DEEP'],
+      [`${'{"a":'.repeat(200_000)}1${'}'.repeat(200_000)}`, 'RPC_TOO_DEEP'],
       [`"${'['.repeat(100_000)}\\"[["`, 'closed'],
     ] as const) {
       await using peer = await rawPeer(kind)
@@ -228,7 +229,8 @@ for (const kind of kinds) {
 }
 
 test('a frame that stays incomplete longer than partialFrameMs ends the session', async () => {
-  for (const part of [Buffer.from([0, 0]), Buffer.from([0, 0, 1, 0, 0])]) {
+  const one = encodeFrame('[["notice","x"]]', [])
+  for (const part of [one.subarray(0, 1), one.subarray(0, 2), one.subarray(0, 5), one.subarray(0, -1)]) {
     await using peer = await rawPeer('socket', { limits: { partialFrameMs: 20 } })
     peer.sendRaw(part)
     assert.equal(codeOf(await peer.session.ended), 'RPC_PARTIAL_FRAME')

@@ -121,6 +121,7 @@ class PlainCopy {
     const json: unknown = JSON.parse(text)
     const flaw = flawOf(json, depth)
     if (flaw === 'depth') throw this.#tooDeep()
+    if (flaw === 'infinity') return refuse(path, 'a number that is too large')
     return flaw === undefined ? json : refuse([...path, flaw], prototypeName)
   }
 

@@ -27,6 +27,8 @@ function normal(value: unknown): unknown {
   return value === 0 ? 0 : value
 }
 
+const rawJson = Reflect.get(JSON, 'rawJSON') as (text: string) => unknown
+
 test('every legal value is the same at the other end, over both channels', async () => {
   for (const kind of kinds) {
     await using ends = await link(kind, { far: { call: (_target, value) => value } })
@@ -94,6 +96,7 @@ test('a value that cannot cross is refused with the path to what is wrong', asyn
       '.a.__proto__ is a name that programs take for a prototype',
     ],
     [{ a: { toJSON: () => 1n } }, '.a is not JSON'],
+    [{ a: { toJSON: () => rawJson('1e400') } }, '.a is a number that is too large'],
     [Array.from({ length: 1_025 }, () => new Uint8Array(1)), 'it is something with more than 1024 byte members'],
   ]
   for (const [value, problem] of refused) {
