@@ -57,6 +57,13 @@ const specs = {
     retryable: false,
     hint: 'Run the command with --help for examples.',
   },
+  CLI_DEFECT: {
+    message: 'hyperctl cannot go on: {reason}',
+    status: 500,
+    exit: 70,
+    retryable: false,
+    hint: 'Compare `hyperctl --version` with the version `hyperctl status` shows; if they are the same, report this.',
+  },
   CLI_INPUT_UNREADABLE: {
     message: '{path} cannot be read ({reason})',
     status: 400,

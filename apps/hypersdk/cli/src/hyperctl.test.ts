@@ -30,56 +30,6 @@ const event = (id: number, name: string, data: unknown): { id: number; event: st
 })
 const running = event(1, 'progress', { status: 'running', progress, error: null })
 
-test('no daemon is told with how to start one', async () => {
-  const { code, out, err } = await hyperctl('/nonexistent/s.sock', ['plugins'])
-  assert.deepEqual([code, out], [69, ''])
-  assert.match(err, /^CLI_DAEMON_UNREACHABLE: .*\/nonexistent\/s\.sock \(ENOENT\)\nStart it with `hypervisord`/)
-})
-
-test('the default socket is below XDG_RUNTIME_DIR, or else in the data directory', async () => {
-  const where = async (env: Record<string, string>): Promise<string> => (await hyperctl('', ['status'], { env })).err
-  assert.match(await where({ XDG_RUNTIME_DIR: '/nonexistent/run' }), / \/nonexistent\/run\/hypersdk\/hypervisord\.sock /)
-  assert.match(await where({ HOME: '/nonexistent' }), / \/nonexistent\/\.local\/share\/hypersdk\/hypervisord\.sock /)
-})
-
-test('a misspelt verb, option or argument is a usage error that names the nearest', async () => {
-  const cases: [string, RegExp][] = [
-    ['plugns', /Did you mean plugins\?/],
-    ['plugins relod', /CLI_USAGE: plugins has no verb "relod"; did you mean "reload"\?/],
-    ['vms lst', /Did you mean list\?/],
-    ['plugins --jsn', /Did you mean --json\?/],
-    ['query --status runing', /Allowed choices are pending, running/],
-    ['watch', /missing required argument 'job'/],
-    ['submit', /CLI_USAGE: give a file, or --provider and --vm/],
-    ['submit a.yaml --provider x', /CLI_USAGE: --provider and a file exclude each other/],
-    ['status --timeout soon', /CLI_USAGE: --timeout soon/],
-    ['status --url ftp://x', /CLI_URL_INVALID: ftp:\/\/x/],
-    ['vms', /Usage: hyperctl vms/],
-  ]
-  for (const [args, expected] of cases) {
-    const { code, out, err } = await hyperctl('/nonexistent', args.split(' '))
-    assert.deepEqual([code, out], [2, ''], args)
-    assert.match(err, expected)
-  }
-})
-
-test('help has examples and is data', async () => {
-  for (const args of [
-    '--help',
-    'submit --help',
-    'plugins --help',
-    'vms --help',
-    'query --help',
-    'watch --help',
-    'events --help',
-  ]) {
-    const { code, out, err } = await hyperctl('/nonexistent', args.split(' '))
-    assert.deepEqual([code, err], [0, ''], args)
-    assert.match(out, /Examples:\n {2}hyperctl /)
-  }
-  assert.match((await hyperctl('', ['--version'])).out, /^\d+\.\d+\.\d+\n$/)
-})
-
 test('an answer’s problem is told with its hint and becomes the exit code', async (t) => {
   const cases: [number, boolean, number][] = [
     [400, false, 2],
@@ -88,7 +38,9 @@ test('an answer’s problem is told with its hint and becomes the exit code', as
     [404, false, 66],
     [409, false, 1],
     [409, true, 75],
+    [413, false, 65],
     [421, false, 77],
+    [422, false, 65],
     [429, true, 75],
     [500, false, 70],
     [503, false, 69],
@@ -125,6 +77,40 @@ test('what is not the API, too slow or unreadable is told apart', async (t) => {
     await chmod(socket, 0o000)
     assert.equal((await hyperctl(socket, ['status'])).err.split(':')[0], 'CLI_SOCKET_REFUSED')
   }
+})
+
+test('what the daemon does not know is told with the verb that lists it', async (t) => {
+  let code = ''
+  const { socket } = await scriptedDaemon(t, (_request, response) => {
+    json(response, 404, { ...problem, status: 404, code, hint: 'Use GET /x.' })
+  })
+  const verbs = {
+    PROVIDER_UNKNOWN: 'providers',
+    PROVIDER_MACHINE_UNKNOWN: 'vms list',
+    JOB_UNKNOWN: 'query',
+    SERVER_PLUGIN_UNKNOWN: 'plugins',
+  }
+  for (const [unknown, verb] of Object.entries(verbs)) {
+    code = unknown
+    const ran = await hyperctl(socket, ['status'])
+    assert.equal(ran.code, 66)
+    assert.match(ran.err, new RegExp(`\nRun \`hyperctl ${verb}\``))
+  }
+})
+
+test('a job that is asked for and not there is told', async (t) => {
+  const { socket } = await scriptedDaemon(t, (_request, response) => json(response, 200, { jobs: [job], total: 1 }))
+  assert.equal((await hyperctl(socket, ['query', 'j1'])).code, 0)
+  const { code, out, err } = await hyperctl(socket, ['query', 'j1', 'j2'])
+  assert.deepEqual([code, err], [66, 'there is no job j2\n'])
+  assert.match(out, /\nj1 +completed /)
+})
+
+test('an answer that hyperctl cannot handle is a coded error, not a stack trace', async (t) => {
+  const { socket } = await scriptedDaemon(t, (_request, response) => json(response, 200, {}))
+  const { code, out, err } = await hyperctl(socket, ['plugins'])
+  assert.deepEqual([code, out], [70, ''])
+  assert.match(err, /^CLI_DEFECT: hyperctl cannot go on: [^\n]+\nCompare `hyperctl --version`[^\n]+\n$/)
 })
 
 test('a submission whose connection breaks is sent again under the same key', async (t) => {
@@ -200,8 +186,13 @@ test('a terminal gets one line that is replaced, with bar, rate and time left; o
     asJson.out
       .trim()
       .split('\n')
-      .map((one) => JSON.parse(one).event),
-    ['progress', 'progress', 'end'],
+      .map((one) => JSON.parse(one))
+      .map((one) => [one.job, one.event]),
+    [
+      ['j1', 'progress'],
+      ['j1', 'progress'],
+      ['j1', 'end'],
+    ],
   )
 })
 

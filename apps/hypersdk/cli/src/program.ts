@@ -5,6 +5,7 @@ import { findDaemon, type AddressOptions } from './api/address.ts'
 import { ApiClient } from './api/api-client.ts'
 import { DaemonError, exitCodeOf } from './api/daemon-error.ts'
 import { addEventCommands } from './commands/events.ts'
+import { examples } from './commands/examples.ts'
 import { addJobCommands } from './commands/jobs.ts'
 import { addPluginCommands } from './commands/plugins.ts'
 import { addProviderCommands } from './commands/providers.ts'
@@ -23,7 +24,8 @@ interface GlobalOptions extends AddressOptions {
 
 /**
  * Runs hyperctl with its arguments (without program and script) and answers the exit code: 0 done, 1 the answer is no
- * (a job failed), 2 usage, 66 not there, 69 no daemon, 70 it failed, 75 try again, 77 refused.
+ * (a job failed), 2 usage, 65 what was given does not fit, 66 not there, 69 no daemon, 70 it failed, 75 try again,
+ * 77 refused.
  */
 export async function runHyperctl(args: readonly string[], terminal: Terminal): Promise<number> {
   let exitCode = 0
@@ -50,16 +52,16 @@ export async function runHyperctl(args: readonly string[], terminal: Terminal): 
     await program.parseAsync(args, { from: 'user' })
     return exitCode
   } catch (error) {
-    return tellFailure(error, terminal, program.opts<GlobalOptions>().json === true)
+    return tellFailure(error, terminal, args.includes('--json'))
   }
 }
 
 function root(terminal: Terminal): Command {
-  return new Command('hyperctl')
+  const program = new Command('hyperctl')
     .description('Controls hypervisord: what it can export, its export jobs and its plugins.')
     .version(version(), '--version', 'print the version')
     .option('--socket <path>', 'unix socket of the daemon (HYPERSDK_SOCKET; default: its default place)')
-    .option('--url <url>', 'address of the daemon over TCP instead (HYPERSDK_URL)')
+    .addOption(new Option('--url <url>', 'address of the daemon over TCP instead (HYPERSDK_URL)').conflicts('socket'))
     .option('--token-file <path>', 'file with the token, for --url (HYPERSDK_TOKEN_FILE)')
     .addOption(new Option('--timeout <seconds>', 'longest silence of the daemon').default(120).argParser(seconds))
     .option('--json', 'print the answer as JSON; streams print one JSON a line')
@@ -70,21 +72,21 @@ function root(terminal: Terminal): Command {
       writeErr: terminal.err,
       getOutHasColors: () => terminal.colors,
       getErrHasColors: () => terminal.colors,
+      // Told with all other errors, by tellFailure.
+      outputError: () => undefined,
     })
     .exitOverride()
-    .showHelpAfterError('Run the command with --help for examples.')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  hyperctl providers
-  hyperctl vms list samples --filter state=running
-  hyperctl submit --provider samples --vm sample-server.raw --format qcow2 --watch
-  hyperctl watch 01J9Z…
-  hyperctl plugins list --json | jq '.plugins[].status'
-
-Exit codes: 0 done, 1 no (a job failed), 2 usage, 66 not there, 69 no daemon, 70 it failed, 75 try again, 77 refused.`,
-    )
+  return examples(
+    program,
+    [
+      'providers',
+      'vms list samples --filter state=running',
+      'submit --provider samples --vm sample-server.raw --format qcow2 --watch',
+      'watch job-20261121-101500-1433f3',
+      `plugins list --json | jq '.plugins[].status'`,
+    ],
+    'Exit codes: 0 done, 1 no (a job failed), 2 usage, 65 what was given does not fit, 66 not there, 69 no daemon,\n70 it failed, 75 try again, 77 refused.',
+  )
 }
 
 function seconds(text: string): number {
@@ -99,10 +101,11 @@ function version(): string {
   return (JSON.parse(text) as { version: string }).version
 }
 
-function tellFailure(error: unknown, terminal: Terminal, json: boolean): number {
-  // Commander has written its message (or the help) already.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2
-  if (!(error instanceof PlatformError)) throw error
+function tellFailure(thrown: unknown, terminal: Terminal, json: boolean): number {
+  // Commander has written the help already, asked for or not.
+  if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0
+  if (thrown instanceof CommanderError && thrown.code === 'commander.help') return 2
+  const error = platformError(thrown)
   if (json) terminal.err(`${JSON.stringify(error instanceof DaemonError ? error.problem : error)}\n`)
   else {
     const hint = error.hint === undefined ? '' : `${error.hint}\n`
@@ -111,4 +114,12 @@ function tellFailure(error: unknown, terminal: Terminal, json: boolean): number 
   if (error instanceof DaemonError) return exitCodeOf(error.problem)
   const specs: Readonly<Record<string, { readonly exit: number }>> = cliErrors.specs
   return specs[error.code]?.exit ?? 70
+}
+
+function platformError(thrown: unknown): PlatformError {
+  if (thrown instanceof PlatformError) return thrown
+  const message = thrown instanceof Error ? thrown.message : String(thrown)
+  if (!(thrown instanceof CommanderError)) return cliErrors.error('CLI_DEFECT', { reason: message }, { cause: thrown })
+  // "error: unknown command 'x'", and on the next line "(Did you mean y?)"
+  return cliErrors.error('CLI_USAGE', { reason: message.replace(/^error: /, '').replaceAll('\n', ' ') })
 }

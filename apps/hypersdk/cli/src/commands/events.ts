@@ -2,21 +2,16 @@ import type { Command } from 'commander'
 import { follow } from '../api/follow.ts'
 import type { Runner, Session } from '../session.ts'
 import { printable } from '../terminal/printable.ts'
+import { examples } from './examples.ts'
 
 /** Adds `events`. */
 export function addEventCommands(program: Command, run: Runner): void {
-  program
+  const events = program
     .command('events')
     .description('print what happens to plugins, until Ctrl-C')
     .option('--since <event>', 'begin after this event (its id or number; 0 for all that are kept)')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  hyperctl events
-  hyperctl events --since 0 --json | jq -c 'select(.event == "plugin.update-failed")'`,
-    )
-    .action(run((session, { since }: { since?: string }) => printEvents(session, since)))
+  examples(events, ['events', `events --since 0 --json | jq -c 'select(.event == "plugin.update-failed")'`])
+  events.action(run((session, { since }: { since?: string }) => printEvents(session, since)))
 }
 
 async function printEvents({ api, terminal, json }: Session, since: string | undefined): Promise<void> {

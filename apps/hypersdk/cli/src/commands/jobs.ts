@@ -1,82 +1,92 @@
-import { Option, type Command } from 'commander'
+import type { Command } from 'commander'
 import type { Job, JobLogLine } from '../api/daemon-json.ts'
 import { follow } from '../api/follow.ts'
 import { show, type Runner, type Session } from '../session.ts'
 import { printable } from '../terminal/printable.ts'
 import { secondsText } from '../terminal/quantity.ts'
 import { listText, tableText } from '../terminal/table.ts'
+import { examples } from './examples.ts'
+import { someOf, wholeNumber } from './option-values.ts'
 
+const exampleJob = 'job-20261121-101500-1433f3'
 const statuses = ['pending', 'running', 'completed', 'failed', 'cancelled']
 
 /** Adds `query`, `logs`, `cancel` and `status`. */
 export function addJobCommands(program: Command, run: Runner): void {
-  program
+  const query = program
     .command('query [jobs...]')
     .description('list jobs, newest first')
-    .addOption(new Option('--status <status...>', 'only these').choices(statuses))
-    .option('--limit <count>', 'at most so many', '100')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  hyperctl query
-  hyperctl query --status running pending
-  hyperctl query 01J9Z… --json`,
-    )
-    .action(
-      run(async (session, jobs: string[], { status, limit }: { status?: string[]; limit: string }) => {
-        const query = new URLSearchParams({ limit })
-        if (jobs.length > 0) query.set('job_ids', jobs.join(','))
-        if (status !== undefined) query.set('status', status.join(','))
-        if (jobs.length === 0 && status === undefined) query.set('all', 'true')
-        const answer = (await session.api.get('/jobs/query', query)) as { jobs: Job[]; total: number }
-        show(session, answer, () => jobTable(answer.jobs))
-        const more = answer.total - answer.jobs.length
-        if (more > 0) session.terminal.err(`${more} more; use --limit\n`)
-      }),
-    )
+    .option('--status <status...>', `only these: ${statuses.join(', ')}`, someOf('--status', statuses))
+    .option('--limit <count>', 'at most so many', wholeNumber('--limit'), '100')
+  examples(query, ['query', 'query --status running pending', `query ${exampleJob} --json`])
+  query.action(run(listJobs))
   addLogs(program, run)
   addCancel(program, run)
   addStatus(program, run)
 }
 
 function addLogs(program: Command, run: Runner): void {
-  program
+  const logs = program
     .command('logs <job>')
     .description('print the log of a job')
     .option('--follow', 'go on until the job ends')
-    .option('--since <line>', 'only lines after this one', '0')
-    .action(run((session, job: string, options: { follow?: true; since: string }) => printLog(session, job, options)))
+    .option('--since <line>', 'only lines after this one', wholeNumber('--since'), '0')
+  examples(logs, [`logs ${exampleJob}`, `logs ${exampleJob} --follow`, `logs ${exampleJob} --since 12 --json`])
+  logs.action(run((session, job: string, options: { follow?: true; since: string }) => printLog(session, job, options)))
 }
 
 function addCancel(program: Command, run: Runner): void {
-  program
-    .command('cancel <jobs...>')
-    .description('cancel jobs; a running one clears up first')
-    .action(
-      run(async (session, jobs: string[]) => {
-        const answer = (await session.api.post('/jobs/cancel', { job_ids: jobs })) as {
-          cancelled: string[]
-          errors: Record<string, string>
-        }
-        show(session, answer, () => answer.cancelled.map((id) => `${id}\n`).join(''))
-        const errors = Object.entries(answer.errors)
-        for (const [id, reason] of errors) session.terminal.err(`${id} not cancelled: ${printable(reason)}\n`)
-        return errors.length > 0 ? 1 : 0
-      }),
-    )
+  const cancel = program.command('cancel <jobs...>').description('cancel jobs; a running one clears up first')
+  const all = `query --status pending --json | jq -r '.jobs[].definition.id' | xargs hyperctl cancel`
+  examples(
+    cancel,
+    [`cancel ${exampleJob}`, all],
+    'Prints the ids of the cancelled jobs; ends with 1 when some were not cancelled.',
+  )
+  cancel.action(
+    run(async (session, jobs: string[]) => {
+      const answer = (await session.api.post('/jobs/cancel', { job_ids: jobs })) as {
+        cancelled: string[]
+        errors: Record<string, string>
+      }
+      show(session, answer, () => answer.cancelled.map((id) => `${id}\n`).join(''))
+      const errors = Object.entries(answer.errors)
+      for (const [id, reason] of errors) session.terminal.err(`${id} not cancelled: ${printable(reason)}\n`)
+      return errors.length > 0 ? 1 : 0
+    }),
+  )
 }
 
 function addStatus(program: Command, run: Runner): void {
-  program
-    .command('status')
-    .description('version and uptime of the daemon, and its jobs by status')
-    .action(
-      run(async (session) => {
-        const answer = (await session.api.get('/status')) as { uptime: number }
-        show(session, answer, () => listText(Object.entries({ ...answer, uptime: secondsText(answer.uptime) })))
-      }),
-    )
+  const status = program.command('status').description('version and uptime of the daemon, and its jobs by status')
+  examples(status, ['status', 'status --json | jq .running_jobs'])
+  status.action(
+    run(async (session) => {
+      const answer = (await session.api.get('/status')) as { uptime: number }
+      show(session, answer, () => listText(Object.entries({ ...answer, uptime: secondsText(answer.uptime) })))
+    }),
+  )
+}
+
+interface QueryOptions {
+  readonly status?: readonly string[]
+  readonly limit: string
+}
+
+async function listJobs(session: Session, jobs: readonly string[], { status, limit }: QueryOptions): Promise<number> {
+  const query = new URLSearchParams({ limit })
+  if (jobs.length > 0) query.set('job_ids', jobs.join(','))
+  if (status !== undefined) query.set('status', status.join(','))
+  if (jobs.length === 0 && status === undefined) query.set('all', 'true')
+  const answer = (await session.api.get('/jobs/query', query)) as { jobs: Job[]; total: number }
+  show(session, answer, () => jobTable(answer.jobs))
+  const more = answer.total - answer.jobs.length
+  if (more > 0) session.terminal.err(`${more} more; use --limit\n`)
+  const found = new Set(answer.jobs.map((job) => job.definition.id))
+  // With --status a job may be left out because it stands otherwise.
+  const missing = status === undefined && more === 0 ? jobs.filter((id) => !found.has(id)) : []
+  for (const id of missing) session.terminal.err(`there is no job ${printable(id)}\n`)
+  return missing.length > 0 ? 66 : 0
 }
 
 function jobTable(jobs: readonly Job[]): string {

@@ -4,6 +4,7 @@ import { show, type Runner, type Session } from '../session.ts'
 import { printable } from '../terminal/printable.ts'
 import { listText, tableText } from '../terminal/table.ts'
 import { bareGroup } from './bare-group.ts'
+import { examples } from './examples.ts'
 
 interface PluginList {
   readonly plugins: readonly Plugin[]
@@ -19,83 +20,75 @@ interface Refresh {
 
 /** Adds `plugins`. */
 export function addPluginCommands(program: Command, run: Runner): void {
-  const plugins = program
-    .command('plugins')
-    .description('the plugins of the daemon; ids are publisher/name, or the name alone')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  hyperctl plugins
-  hyperctl plugins get libvirt
-  hyperctl plugins reload
-  hyperctl plugins disable digitalocean --reason 'token rotated'`,
-    )
+  const plugins = program.command('plugins').description('the plugins of the daemon; ids are publisher/name, or the name alone')
+  const first = ['plugins', 'plugins get libvirt', 'plugins reload', `plugins disable digitalocean --reason 'token rotated'`]
+  examples(plugins, first)
   addReads(plugins, run)
   addChanges(plugins, run)
 }
 
 function addReads(plugins: Command, run: Runner): void {
   bareGroup(plugins, run(listPlugins))
-  plugins.command('list').description('list plugins with their state').action(run(listPlugins))
-  plugins
-    .command('get <id>')
-    .description('show one plugin in full')
-    .action(run(async (session, id: string) => showPlugin(session, await session.api.get(path(id)))))
-  plugins
-    .command('search <text...>')
-    .description('find plugins by id, description, tag or what they contribute')
-    .action(
-      run(async (session, words: string[]) => {
-        const query = new URLSearchParams({ q: words.join(' ') })
-        const answer = (await session.api.get('/api/plugins/search', query)) as PluginList
-        show(session, answer, () => pluginTable(answer.plugins))
-      }),
-    )
-  plugins
-    .command('stats')
-    .description('count plugins by status')
-    .action(
-      run(async (session) => {
-        const answer = await session.api.get('/api/plugins/stats')
-        show(session, answer, () => listText(Object.entries(answer as object)))
-      }),
-    )
+  const list = plugins.command('list').description('list plugins with their state')
+  examples(list, ['plugins list', `plugins list --json | jq -r '.plugins[] | select(.status == "failed") | .reason'`])
+  list.action(run(listPlugins))
+  const get = plugins.command('get <id>').description('show one plugin in full')
+  examples(get, ['plugins get libvirt', 'plugins get hypersdk/libvirt --json'])
+  get.action(run(async (session, id: string) => showPlugin(session, await session.api.get(path(id)))))
+  const search = plugins.command('search <text...>').description('find plugins by id, description, tag or what they contribute')
+  examples(search, ['plugins search cloud', 'plugins search hypersdk.provider'])
+  search.action(
+    run(async (session, words: string[]) => {
+      const query = new URLSearchParams({ q: words.join(' ') })
+      const answer = (await session.api.get('/api/plugins/search', query)) as PluginList
+      show(session, answer, () => pluginTable(answer.plugins))
+    }),
+  )
+  const stats = plugins.command('stats').description('count plugins by status')
+  examples(stats, ['plugins stats', 'plugins stats --json'])
+  stats.action(
+    run(async (session) => {
+      const answer = await session.api.get('/api/plugins/stats')
+      show(session, answer, () => listText(Object.entries(answer as object)))
+    }),
+  )
 }
 
 function addChanges(plugins: Command, run: Runner): void {
-  plugins
+  const reload = plugins
     .command('reload [id]')
     .description('look at the plugin directories again, or start one plugin anew beside its running generation')
-    .action(
-      run(async (session, id: string | undefined) => {
-        if (id !== undefined) return showPlugin(session, await session.api.post(`${path(id)}/reload`))
-        return showRefresh(session, (await session.api.post('/api/plugins/reload')) as Refresh)
-      }),
-    )
-  plugins
-    .command('enable <id>')
-    .description('enable a disabled plugin')
-    .action(run(async (session, id: string) => showPlugin(session, await session.api.post(`${path(id)}/enable`))))
-  plugins
+  examples(reload, ['plugins reload', 'plugins reload libvirt'], 'Ends with 1 when a plugin that was looked at failed.')
+  reload.action(
+    run(async (session, id: string | undefined) => {
+      if (id !== undefined) return showPlugin(session, await session.api.post(`${path(id)}/reload`))
+      return showRefresh(session, (await session.api.post('/api/plugins/reload')) as Refresh)
+    }),
+  )
+  const enable = plugins.command('enable <id>').description('enable a disabled plugin')
+  examples(enable, ['plugins enable digitalocean'])
+  enable.action(run(async (session, id: string) => showPlugin(session, await session.api.post(`${path(id)}/enable`))))
+  const disable = plugins
     .command('disable <id>')
     .description('drain and stop a plugin until it is enabled again')
     .option('--reason <text>', 'kept with its state')
-    .action(
-      run(async (session, id: string, { reason }: { reason?: string }) =>
-        showPlugin(session, await session.api.post(`${path(id)}/disable`, reason === undefined ? undefined : { reason })),
-      ),
-    )
-  plugins
+  examples(disable, ['plugins disable digitalocean', `plugins disable digitalocean --reason 'token rotated'`])
+  disable.action(
+    run(async (session, id: string, { reason }: { reason?: string }) =>
+      showPlugin(session, await session.api.post(`${path(id)}/disable`, reason === undefined ? undefined : { reason })),
+    ),
+  )
+  const remove = plugins
     .command('remove <id>')
     .description('drain, stop and forget a plugin; its files stay')
     .option('--keep-state', 'keep what it stored')
-    .action(
-      run(async (session, id: string, { keepState = false }: { keepState?: boolean }) => {
-        await session.api.delete(path(id), new URLSearchParams({ keep_state: String(keepState) }))
-        show(session, { removed: id }, () => `${id} removed\n`)
-      }),
-    )
+  examples(remove, ['plugins remove acme/vault', 'plugins remove acme/vault --keep-state'])
+  remove.action(
+    run(async (session, id: string, { keepState = false }: { keepState?: boolean }) => {
+      await session.api.delete(path(id), new URLSearchParams({ keep_state: String(keepState) }))
+      show(session, { removed: id }, () => `${id} removed\n`)
+    }),
+  )
 }
 
 async function listPlugins(session: Session): Promise<void> {

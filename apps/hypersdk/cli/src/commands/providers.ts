@@ -3,30 +3,26 @@ import type { Provider } from '../api/daemon-json.ts'
 import { show, type Runner, type Session } from '../session.ts'
 import { listText, tableText } from '../terminal/table.ts'
 import { bareGroup } from './bare-group.ts'
+import { examples } from './examples.ts'
 
 /** Adds `providers`. */
 export function addProviderCommands(program: Command, run: Runner): void {
-  const providers = program
-    .command('providers')
-    .description('what virtual machines can be exported from')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  hyperctl providers
-  hyperctl providers capabilities disk-images`,
-    )
+  const providers = program.command('providers').description('what virtual machines can be exported from')
+  examples(providers, ['providers', 'providers capabilities disk-images'])
   bareGroup(providers, run(listProviders))
-  providers.command('list').description('list provider types and their configured instances').action(run(listProviders))
-  providers
+  const list = providers.command('list').description('list provider types and their configured instances')
+  examples(list, ['providers list', `providers list --json | jq -r '.providers[] | select(.available) | .type'`])
+  list.action(run(listProviders))
+  const capabilities = providers
     .command('capabilities <type>')
     .description('what one provider type can export; needs no credentials')
-    .action(
-      run(async (session, type: string) => {
-        const answer = await session.api.get(`/api/providers/${encodeURIComponent(type)}/capabilities`)
-        show(session, answer, () => listText(Object.entries(answer as object)))
-      }),
-    )
+  examples(capabilities, ['providers capabilities disk-images', 'providers capabilities libvirt --json'])
+  capabilities.action(
+    run(async (session, type: string) => {
+      const answer = await session.api.get(`/api/providers/${encodeURIComponent(type)}/capabilities`)
+      show(session, answer, () => listText(Object.entries(answer as object)))
+    }),
+  )
 }
 
 async function listProviders(session: Session): Promise<void> {

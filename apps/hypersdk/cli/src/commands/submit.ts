@@ -2,11 +2,13 @@ import { readFile } from 'node:fs/promises'
 import { extname } from 'node:path'
 import type { Command } from 'commander'
 import type { Content } from '../api/api-client.ts'
+import { hintFor } from '../api/daemon-error.ts'
 import type { Submission } from '../api/daemon-json.ts'
 import { cliErrors } from '../errors.ts'
 import type { Runner, Session } from '../session.ts'
 import { printable } from '../terminal/printable.ts'
 import { highlight, type Terminal } from '../terminal/terminal.ts'
+import { examples } from './examples.ts'
 import { watchJob } from './watch-job.ts'
 
 interface SubmitOptions {
@@ -21,7 +23,7 @@ interface SubmitOptions {
 
 /** Adds `submit`. */
 export function addSubmitCommand(program: Command, run: Runner): void {
-  program
+  const submit = program
     .command('submit [file]')
     .description('queue exports: a YAML or JSON file with one job or many (- reads standard input), or one job by options')
     .option('--provider <name>', 'provider type or configured instance')
@@ -31,28 +33,27 @@ export function addSubmitCommand(program: Command, run: Runner): void {
     .option('--output <dir>', 'directory on the daemon’s machine; a relative one is below its export directory')
     .option('--compress', 'compress what is written')
     .option('--watch', 'follow the jobs to their end')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  hyperctl submit --provider samples --vm sample-server.raw --format raw --output first --watch
-  hyperctl submit batch.yaml
-  hyperctl query --status failed --json | jq '{jobs: [.jobs[].definition | {provider, vm_id}]}' | hyperctl submit -
-
-Prints the ids of the accepted jobs, one a line; ends with 1 when some were rejected.`,
-    )
-    .action(
-      run(async (session, file: string | undefined, options: SubmitOptions) => {
-        const content = file === undefined ? jobOf(options) : await readJobs(file, options, session.terminal)
-        const answer = (await session.api.post('/jobs/submit', content)) as Submission
-        showSubmission(session, answer, options.watch === true)
-        let exitCode = answer.rejected > 0 ? 1 : 0
-        if (options.watch === true) {
-          for (const id of answer.job_ids) exitCode = Math.max(exitCode, await watchJob(session, id))
-        }
-        return exitCode
-      }),
-    )
+  examples(
+    submit,
+    [
+      'submit --provider samples --vm sample-server.raw --format raw --output first --watch',
+      'submit batch.yaml',
+      `query --status failed --json | jq '{jobs: [.jobs[].definition | {provider, vm_id}]}' | hyperctl submit -`,
+    ],
+    'Prints the ids of the accepted jobs, one a line; ends with 1 when some were rejected.',
+  )
+  submit.action(
+    run(async (session, file: string | undefined, options: SubmitOptions) => {
+      const content = file === undefined ? jobOf(options) : await readJobs(file, options, session.terminal)
+      const answer = (await session.api.post('/jobs/submit', content)) as Submission
+      showSubmission(session, answer, options.watch === true)
+      let exitCode = answer.rejected > 0 ? 1 : 0
+      if (options.watch === true) {
+        for (const id of answer.job_ids) exitCode = Math.max(exitCode, await watchJob(session, id))
+      }
+      return exitCode
+    }),
+  )
 }
 
 function jobOf(options: SubmitOptions): Content {
@@ -88,7 +89,8 @@ function showSubmission({ terminal, json }: Session, answer: Submission, watchin
   if (json && !watching) terminal.out(`${JSON.stringify(answer, undefined, 2)}\n`)
   if (!json && !watching) terminal.out(answer.job_ids.map((id) => `${id}\n`).join(''))
   for (const { index, code, error, hint } of answer.errors ?? []) {
-    const advice = hint === undefined ? '' : `\n  ${hint}`
+    const told = hintFor(code, hint)
+    const advice = told === undefined ? '' : `\n  ${told}`
     terminal.err(`job ${index + 1} rejected: ${highlight(terminal, 'red', code)}: ${printable(error)}${advice}\n`)
   }
 }

@@ -4,56 +4,50 @@ import { cliErrors } from '../errors.ts'
 import { show, type Runner } from '../session.ts'
 import { bytesText } from '../terminal/quantity.ts'
 import { listText, tableText } from '../terminal/table.ts'
+import { examples } from './examples.ts'
 
 interface VmList {
   readonly vms: readonly Vm[]
 }
 
+const listExamples = ['vms list samples', `vms list lab --filter state=running --filter name='web-*' --filter tag.team=core`]
+const getExamples = ['vms get samples sample-server.raw']
+const searchExamples = ['vms search lab debian']
+const filterNote =
+  'Filters: name (shell pattern), state, power_state, location, min_memory_mb, min_cpus, tag.<key>; all must match.'
+
 /** Adds `vms`. */
 export function addVmCommands(program: Command, run: Runner): void {
-  const vms = program
-    .command('vms')
-    .description('virtual machines of a provider: its type, or one configured instance')
-    .addHelpText(
-      'after',
-      `
-Examples:
-  hyperctl vms list samples
-  hyperctl vms list lab --filter state=running --filter name='web-*' --filter tag.team=core
-  hyperctl vms get samples sample-server.raw
-  hyperctl vms search lab debian
-
-Filters: name (shell pattern), state, power_state, location, min_memory_mb, min_cpus, tag.<key>; all must match.`,
-    )
-  vms
+  const vms = program.command('vms').description('virtual machines of a provider: its type, or one configured instance')
+  examples(vms, [...listExamples, ...getExamples, ...searchExamples], filterNote)
+  const list = vms
     .command('list <provider>')
     .description('list machines; every filter must match')
     .option('-f, --filter <key=value>', 'narrow the list; repeat for more', collect, [])
-    .action(
-      run(async (session, provider: string, { filter }: { filter: string[] }) => {
-        const answer = (await session.api.get(path(provider), filterQuery(filter))) as VmList
-        show(session, answer, () => vmTable(answer.vms))
-      }),
-    )
-  vms
-    .command('get <provider> <vm>')
-    .description('show one machine by its id')
-    .action(
-      run(async (session, provider: string, vm: string) => {
-        const answer = await session.api.get(`${path(provider)}/${encodeURIComponent(vm)}`)
-        show(session, answer, () => listText(Object.entries(answer as object)))
-      }),
-    )
-  vms
-    .command('search <provider> <text...>')
-    .description('find machines by words, best first')
-    .action(
-      run(async (session, provider: string, words: string[]) => {
-        const query = new URLSearchParams({ q: words.join(' ') })
-        const answer = (await session.api.get(`${path(provider)}/search`, query)) as VmList
-        show(session, answer, () => vmTable(answer.vms))
-      }),
-    )
+  examples(list, listExamples, filterNote)
+  list.action(
+    run(async (session, provider: string, { filter }: { filter: string[] }) => {
+      const answer = (await session.api.get(path(provider), filterQuery(filter))) as VmList
+      show(session, answer, () => vmTable(answer.vms))
+    }),
+  )
+  const get = vms.command('get <provider> <vm>').description('show one machine by its id')
+  examples(get, getExamples)
+  get.action(
+    run(async (session, provider: string, vm: string) => {
+      const answer = await session.api.get(`${path(provider)}/${encodeURIComponent(vm)}`)
+      show(session, answer, () => listText(Object.entries(answer as object)))
+    }),
+  )
+  const search = vms.command('search <provider> <text...>').description('find machines by words, best first')
+  examples(search, searchExamples)
+  search.action(
+    run(async (session, provider: string, words: string[]) => {
+      const query = new URLSearchParams({ q: words.join(' ') })
+      const answer = (await session.api.get(`${path(provider)}/search`, query)) as VmList
+      show(session, answer, () => vmTable(answer.vms))
+    }),
+  )
 }
 
 function path(provider: string): string {

@@ -22,7 +22,7 @@ export async function watchJob(session: Session, id: string): Promise<number> {
   const steps = plainSteps()
   const onBreak = (): void => line.print('the daemon went away; waiting for it to come back')
   for await (const { event, data } of follow(api, `/jobs/${encodeURIComponent(id)}/events`, { onBreak })) {
-    if (json) terminal.out(`${JSON.stringify({ event, data })}\n`)
+    if (json) terminal.out(`${JSON.stringify({ job: id, event, data })}\n`)
     if (event === 'end') {
       line.end()
       return tellEnd(session, data as Job)
