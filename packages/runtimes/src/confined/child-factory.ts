@@ -12,6 +12,7 @@ import { childShape, permissionsToDrop, spareShape, type ChildShape, type Droppe
 import type { ConfinedOptions } from './confined-options.ts'
 import { moduleReads, packageReads } from './package-reads.ts'
 import { PairsAhead } from './pairs-ahead.ts'
+import { linkDirectories, shadowedDirectories } from './shadowed-directories.ts'
 import { makeSlot, type Slot } from './slot.ts'
 
 /** A child from the pool, with its plugin's directories linked into its slot. */
@@ -123,14 +124,16 @@ export class ChildFactory implements AsyncDisposable {
 
   async #spawn(shape: ChildShape, own: OwnPlace): Promise<GuestBody> {
     const [{ files, reads }, pair] = await Promise.all([this.#prepare(), this.#pairs.take()])
+    const granted = [...reads, ...own.reads, ...shape.reads]
+    const otherNames = await linkDirectories(shadowedDirectories(granted), own.cwd)
     const flags = childFlags({
       ...shape,
-      reads: [...reads, ...own.reads, ...shape.reads],
+      reads: [...granted, ...Object.values(otherNames)],
       writes: [...own.writes, ...shape.writes],
     })
     const { launcher, output = {} } = this.#options
     const modules: HostModules = { ...this.#options.modules, '@backplane/sdk': files.sdkUrl }
-    const boot: ChildBoot = { modules, preload: own.preload, ...(own.slot === undefined ? {} : { slot: own.slot }) }
+    const boot: ChildBoot = { modules, preload: own.preload, otherNames, ...(own.slot === undefined ? {} : { slot: own.slot }) }
     return childBody({ launcher, flags, main: files.main, boot, cwd: own.cwd, pair, output })
   }
 

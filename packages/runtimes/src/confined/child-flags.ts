@@ -14,8 +14,8 @@ export interface ChildPermissions {
 export function childFlags({ reads, writes, exec, net, memoryMiB }: ChildPermissions): readonly string[] {
   return [
     '--permission',
-    ...reads.map((path) => `--allow-fs-read=${path}`),
-    ...writes.map((path) => `--allow-fs-write=${path}`),
+    ...outerFirst(reads).map((path) => `--allow-fs-read=${path}`),
+    ...outerFirst(writes).map((path) => `--allow-fs-write=${path}`),
     ...(exec ? ['--allow-child-process'] : []),
     // Before Node 26 there is no such option and the network is open to everyone; `enforces` says so.
     ...(net && canDenyNet ? ['--allow-net'] : []),
@@ -26,6 +26,11 @@ export function childFlags({ reads, writes, exec, net, memoryMiB }: ChildPermiss
     `--max-old-space-size=${memoryMiB}`,
     ...hostConditions(process.execArgv),
   ]
+}
+
+/** Granted after a directory inside it, a directory itself could not be read. */
+function outerFirst(paths: readonly string[]): readonly string[] {
+  return paths.toSorted((one, other) => one.length - other.length)
 }
 
 /** Whether this Node can keep a process off the network. */

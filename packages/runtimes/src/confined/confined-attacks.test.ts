@@ -208,6 +208,19 @@ for (const [name, pool] of [
       assert.equal(await readFile(subject.path('drop/new'), 'utf8'), 'written')
     })
 
+    test('lists a directory it was granted although its name begins another that was granted, or another lies in it', async (t) => {
+      const subject = await subjectOf(t)
+      for (const path of ['disks/nested', 'disks-old', 'disks-other']) await mkdir(subject.path(path), { recursive: true })
+      const fsRead = ['disks/nested', 'disks', 'disks-old'].map((path) => subject.path(path))
+      const instance = await startWith(subject, { fsRead })
+      assert.deepEqual(await subject.attack(instance, 'list', { path: subject.path('disks') }), { value: ['nested'] })
+      for (const path of ['disks/nested', 'disks-old']) {
+        assert.deepEqual(await subject.attack(instance, 'list', { path: subject.path(path) }), { value: [] }, path)
+      }
+      await denied(subject, instance, 'list', { path: subject.path('disks-other') })
+      await denied(subject, instance, 'list', { path: subject.path('disks/..') })
+    })
+
     test('starts programs and reaches the network once that is granted', async (t) => {
       const subject = await subjectOf(t)
       const { port, path } = await listeners(t, subject)

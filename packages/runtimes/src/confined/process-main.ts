@@ -1,6 +1,7 @@
 import { descriptorChannel } from '@backplane/rpc'
 import { ownPrograms, type OwnedPrograms } from '../guest/owned-programs.ts'
 import { provideGuestModules, type GuestModules } from '../guest/guest-modules.ts'
+import { useOtherNames } from '../guest/other-names.ts'
 import { keepNamesUnder } from '../guest/module-map.ts'
 import type { GuestRequest } from '../guest/plugin-scope.ts'
 import { serveGuest } from '../session-link/guest-session.ts'
@@ -11,6 +12,8 @@ export interface ProcessBoot extends GuestModules {
   readonly hostPid: number
   /** Where a process started ahead will find its plugin's code. */
   readonly slot?: string
+  /** Directories that may be read only by another name: the link of each. */
+  readonly otherNames?: Readonly<Record<string, string>>
 }
 
 /** What a confined guest is told with its plugin. */
@@ -38,6 +41,7 @@ function drop(permission: DroppedPermission): void {
 exitIfOrphaned()
 // A terminal's Ctrl-C and a service manager's stop reach every process at once; when a plugin ends is its host's decision.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
+useOtherNames(boot.otherNames ?? {})
 if (boot.slot !== undefined) keepNamesUnder(boot.slot)
 const session = serveGuest({
   channel: descriptorChannel(3),
