@@ -11,6 +11,7 @@ import { addJobStateRoutes } from './job-state-routes.ts'
 import { addProviderRoutes } from './provider-routes.ts'
 import { addStatusRoutes } from './status-routes.ts'
 import { addVerifyRoutes } from './verify-routes.ts'
+import { withoutSecrets } from './without-secrets.ts'
 
 /** What the API of hypervisord is made of. */
 export interface HostApiOptions extends JobApi {
@@ -36,7 +37,7 @@ export function hostApi(options: HostApiOptions): Handler {
     },
   })
   addStatusRoutes(app, options)
-  addProviderRoutes(app, options.providers, options.redactor)
+  addProviderRoutes(app, options.providers)
   addJobRoutes(app, options)
   addVerifyRoutes(app, options.ledger)
   addJobStateRoutes(app, options.ledger)
@@ -49,10 +50,13 @@ export function hostApi(options: HostApiOptions): Handler {
   app.get('/openapi.json', (context) => context.json(document))
   app.route('/', management.app)
   const document = openapiDocument(app, options.version)
-  const answer = answerError(catalogues, options.redactor, log)
+  const answer = answerError(catalogues, log)
   app.onError((error) => answer(error))
   app.notFound(unrouted(app))
-  return idempotent()((request, peer) => app.fetch(request, peer))
+  return withoutSecrets(
+    options.redactor,
+    idempotent()((request, peer) => app.fetch(request, peer)),
+  )
 }
 
 function openapiDocument(app: OpenAPIHono<{ Bindings: Peer }>, version: string): ReturnType<OpenAPIHono['getOpenAPI31Document']> {

@@ -3,10 +3,10 @@ import type { Peer } from '@backplane/server'
 import { ExportCapabilities, VmFilter, VmInfo } from '@hypersdk/points'
 import type { CallOptions } from '@backplane/sdk'
 import { listVms, searchVms } from '../inventory/list-vms.ts'
+import { SharedCalls } from '../inventory/shared-calls.ts'
 import { findMachine } from '../providers/find-machine.ts'
 import type { ProviderUse } from '../providers/provider-instance.ts'
 import type { ProviderRegistry, ProviderType } from '../providers/provider-registry.ts'
-import type { Redactor } from '../secrets/redactor.ts'
 import { checkInput, queryObject } from './query-parameters.ts'
 import { json, now, problem, ProviderView, VmList } from './views.ts'
 
@@ -58,8 +58,8 @@ const getMachine = createRoute({
   responses: { 200: json(VmInfo, 'The machine.'), default: problem },
 })
 
-/** Routes for what there is to export. What plugins answer is cleaned of the secrets they were given. */
-export function addProviderRoutes(app: OpenAPIHono<{ Bindings: Peer }>, providers: ProviderRegistry, redactor: Redactor): void {
+/** Routes for what there is to export. */
+export function addProviderRoutes(app: OpenAPIHono<{ Bindings: Peer }>, providers: ProviderRegistry): void {
   app.openapi(listProviders, (context) => {
     const all = providers.types().map((one) => view(one, providers))
     return context.json({ providers: all, count: all.length, timestamp: now() }, 200)
@@ -70,19 +70,24 @@ export function addProviderRoutes(app: OpenAPIHono<{ Bindings: Peer }>, provider
   })
   const ask = async <T>(name: string, signal: AbortSignal, work: (asked: Asked) => Promise<T>): Promise<T> => {
     await using use = await providers.use(name, signal)
-    const answer = await work({ use, call: { signal, deadlineMs: providers.callTimeoutMs(use.type) } })
-    return redactor.value(answer) as T
+    return await work({ use, call: { signal, deadlineMs: providers.callTimeoutMs(use.type) } })
+  }
+  // A list can take a plugin seconds and all it has; a crowd that asks at once must not make it take minutes.
+  const shared = new SharedCalls()
+  const askOnce = <T>(asked: Question, signal: AbortSignal, work: (asked: Asked) => Promise<T>): Promise<T> => {
+    const { instance } = providers.resolve(asked.name)
+    return shared.run(JSON.stringify([instance, asked.what]), signal, (all) => ask(instance, all, work))
   }
   app.openapi(listMachines, async ({ req, json: answer }) => {
     const filter = checkInput(Filter, queryObject(new URL(req.url).searchParams, ['min_memory_mb', 'min_cpus']))
-    const list = await ask(req.param('instance'), req.raw.signal, async ({ use, call }) =>
+    const list = await askOnce({ name: req.param('instance'), what: filter }, req.raw.signal, async ({ use, call }) =>
       vmList(use, await listVms(use.client, filter, { ...call, providerType: use.type })),
     )
     return answer(list, 200)
   })
   app.openapi(searchMachines, async ({ req, json: answer }) => {
     const { q } = req.valid('query')
-    const list = await ask(req.param('instance'), req.raw.signal, async ({ use, call }) =>
+    const list = await askOnce({ name: req.param('instance'), what: q }, req.raw.signal, async ({ use, call }) =>
       vmList(use, await searchVms(use.client, q, { ...call, providerType: use.type })),
     )
     return answer(list, 200)
@@ -91,6 +96,12 @@ export function addProviderRoutes(app: OpenAPIHono<{ Bindings: Peer }>, provider
     const { instance, vm_id } = req.valid('param')
     return answer(await ask(instance, req.raw.signal, ({ use, call }) => findMachine(use, vm_id, call)), 200)
   })
+}
+
+interface Question {
+  readonly name: string
+  /** A filter, or a text to search for. */
+  readonly what: unknown
 }
 
 interface Asked {

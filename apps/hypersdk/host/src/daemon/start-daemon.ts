@@ -18,6 +18,7 @@ import { JobStore } from '../jobs/job-store.ts'
 import { pluginPolicy, pluginSettings } from '../providers/plugin-settings.ts'
 import { ProviderRegistry } from '../providers/provider-registry.ts'
 import { seedDialect } from '../seed-dialect/seed-dialect.ts'
+import { learnEnvironment } from '../secrets/learn-environment.ts'
 import type { Redactor } from '../secrets/redactor.ts'
 import type { HandleSources } from '../secrets/resolve-handles.ts'
 import { checkSecretsDirectory, secretBroker } from '../secrets/secret-broker.ts'
@@ -61,6 +62,7 @@ export async function startDaemon(config: HostConfig, surroundings: DaemonSurrou
   await using started = new AsyncDisposableStack()
   started.use(await lockDataDirectory(config.dataDirectory))
   if (config.secrets.directory !== undefined) await checkSecretsDirectory(config.secrets.directory)
+  learnEnvironment(config, env, redactor)
   for (const notice of config.notices) log.warn(notice)
   const handles = { env, broker: secretBroker(config.secrets, env, redactor) }
   const store = started.use(sqliteStore(join(config.dataDirectory, 'plugins.sqlite')))

@@ -5,9 +5,14 @@ const shortestSecret = 6
 export class Redactor {
   readonly #secrets = new Set<string>()
 
-  /** Remembers a value, its URL-encoded and its base64 form. */
+  get isEmpty(): boolean {
+    return this.#secrets.size === 0
+  }
+
+  /** Remembers a value and its forms in URLs, in base64 and in JSON. */
   learn(secret: string): void {
-    for (const form of [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64')]) {
+    const json = JSON.stringify(secret).slice(1, -1)
+    for (const form of [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64'), json]) {
       if (form.length >= shortestSecret) this.#secrets.add(form)
     }
   }
