@@ -15,7 +15,7 @@ test('a plugin is found, checked, resolved and idle; its first call starts it', 
   const record = t.kernel.plugins.get('demo/echo')
   assert.equal(record?.state.name, 'active')
   assert.equal(record.generation, 1)
-  assert.equal(record.digest, `sha256:${'0'.repeat(64)}`)
+  assert.match(record.digest ?? '', /^sha256:[0-9a-f]{64}$/)
   const reached = t.events().flatMap((event) => (event.type === 'plugin.changed' ? [event.to] : []))
   assert.deepEqual(reached, ['discovered', 'checked', 'resolved', 'idle', 'starting', 'active'])
 })

@@ -253,6 +253,27 @@ const specs = {
     retryable: true,
     hint: 'Call again; a new generation is started.',
   },
+  UPDATE_NOT_PROVEN: {
+    message: '{plugin} {version} could not show that it works: {reason}',
+    status: 422,
+    exit: 70,
+    retryable: false,
+    hint: 'Look at the log of {plugin}, correct version {version} and install it again.',
+  },
+  UPDATE_NOT_HANDED_OVER: {
+    message: '{plugin} {from} could not hand over to {to}: {reason}',
+    status: 422,
+    exit: 70,
+    retryable: false,
+    hint: 'Correct scope.snapshot or scope.restore in {plugin}; to do without the hand-over, disable and enable it.',
+  },
+  UPDATE_MOVED_BACK: {
+    message: '{plugin} {from} was worse than {to}, which serves again: {evidence}',
+    status: 422,
+    exit: 70,
+    retryable: false,
+    hint: 'Correct version {from} and install it again, or reload {plugin} to try it as it is.',
+  },
   GENERATION_ENDED: {
     message: 'generation {generation} of {plugin} has ended: {reason}',
     status: 503,

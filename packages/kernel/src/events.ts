@@ -21,6 +21,18 @@ export type KernelEvent =
       readonly generation: number
     }
   | { readonly type: 'plugin.update-failed'; readonly plugin: string; readonly version: string; readonly failure: Failure }
+  | { readonly type: 'plugin.proved'; readonly plugin: string; readonly version: string; readonly generation: number }
+  | {
+      readonly type: 'plugin.moved-back'
+      readonly plugin: string
+      /** Version that was worse. */
+      readonly from: string
+      /** Version that serves again. */
+      readonly to: string
+      readonly reason: Regression
+      /** A sentence's part with the figures. */
+      readonly evidence: string
+    }
   | {
       readonly type: 'plugin.drained'
       readonly plugin: string
@@ -54,6 +66,9 @@ export type KernelEvent =
   | { readonly type: 'secret.read'; readonly plugin: string; readonly name: string; readonly found: boolean }
   | { readonly type: 'kernel.started'; readonly plugins: number; readonly failed: number; readonly tookMs: number }
   | { readonly type: 'kernel.stopping' }
+
+/** In what a new version was worse than the one before it. */
+export type Regression = 'ended' | 'unhealthy' | 'faults' | 'slow' | 'memory' | 'limit'
 
 /** An event as recorded: `seq` grows by one per event and is what an event stream resumes from. */
 export interface RecordedEvent {

@@ -165,6 +165,8 @@ export interface KernelOptions {
   /** Ceilings for plugins that ask for none or for more. */
   readonly limits?: Partial<Limits>
   readonly times?: Partial<Times>
+  /** When a new version counts as worse than the one before it and is taken back. */
+  readonly probation?: Partial<Probation>
   /** Start after changes in the sources. Default true when a source can watch. */
   readonly watch?: boolean
 }
@@ -224,6 +226,38 @@ export interface Times {
   readonly stopMs: number
   /** Between listings without a hint. Default 60 000; 0 turns it off. */
   readonly rescanMs: number
+  /** For each thing a new version shows before it takes over: ping, health check, hand-over. Default 5 000. */
+  readonly proveMs: number
+  /**
+   * After an update: the new version is watched, and the old one kept warm to take over again. A plugin may use its memory
+   * twice for so long. Default 60 000; 0 turns it off.
+   */
+  readonly probationMs: number
+}
+
+/**
+ * When a new version counts as worse than the one before it. Only the new one's own errors count (it threw, answered what
+ * its point does not allow, ended, or did not answer in time), and only as compared with the old one's.
+ */
+export interface Probation {
+  /** Between looks at the new version, ms. Default 1 000. */
+  readonly lookMs: number
+  /** So many looks in a row find it unhealthy, or too large. Default 2. */
+  readonly failedLooks: number
+  /** So many calls failed at least. Default 5. */
+  readonly leastFaults: number
+  /** Of 100 calls so many more fail than did before. Default 10. */
+  readonly faultPercent: number
+  /** Latencies are compared once both versions answered so many calls. Default 100. */
+  readonly leastCalls: number
+  /** The time that 99 of 100 calls keep is more than so many times that of the old version. Default 5. */
+  readonly slowerTimes: number
+  /** And more than this, ms. Default 50. */
+  readonly slowerFloorMs: number
+  /** Memory held is more than so many times that of the old version. Default 3. */
+  readonly memoryTimes: number
+  /** And more than that by this, MiB. Default 64. */
+  readonly memoryFloorMiB: number
 }
 
 export type { Client, OpenedClient }

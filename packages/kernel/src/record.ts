@@ -1,8 +1,8 @@
 import type { Tier } from '@backplane/sdk'
 import type { AcceptedManifest, Enforcement, Grants } from './ports.ts'
 
-/** Which of the five stages a plugin was in. */
-export type Stage = 'discover' | 'check' | 'resolve' | 'start' | 'stop'
+/** Which of the five stages a plugin was in; `probation` is the time after an update in which it can be taken back. */
+export type Stage = 'discover' | 'check' | 'resolve' | 'start' | 'stop' | 'probation'
 
 /** Why a plugin is where it is; kept until the next transition, never guessed later. */
 export interface Failure {
@@ -60,6 +60,8 @@ export interface PluginRecord {
   readonly draining: readonly DrainingGeneration[]
   /** The last update, when it did not succeed: what was tried and why the old version went on. */
   readonly update: FailedUpdate | undefined
+  /** While a new version is watched and the one before it kept ready to take over again. */
+  readonly probation: ProbationRecord | undefined
   /** Other packages with this id that lost by precedence. */
   readonly shadowed: readonly string[]
   /** Worth knowing and not wrong enough to refuse: a point this host does not have, with the nearest it has. */
@@ -77,6 +79,14 @@ export interface DrainingGeneration {
   readonly calls: number
   readonly leases: number
   readonly sinceMs: number
+}
+
+/** The generation that served before and is kept warm, and until when. */
+export interface ProbationRecord {
+  readonly generation: number
+  readonly version: string
+  /** Milliseconds since the epoch. */
+  readonly untilMs: number
 }
 
 /** Why an update left the old version serving. */

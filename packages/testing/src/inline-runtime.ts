@@ -26,12 +26,12 @@ import { contextOf, InlineCall, scopeClient } from './inline-client.ts'
 export interface InlineRuntime extends Runtime {
   /** Generations running now. */
   readonly running: () => readonly PluginIdentity[]
-  /** Ends every running generation of a plugin as if its process had ended. */
-  readonly crash: (plugin: string, cause?: ExitCause) => void
-  /** Lets every running generation of a plugin answer this when it is asked what it uses. */
-  readonly use: (plugin: string, usage: Partial<Usage>) => void
-  /** Tells the host that every running generation of a plugin went over a limit or past a grant. */
-  readonly violate: (plugin: string, violation: Violation) => void
+  /** Ends every running generation of a plugin, or one of them, as if its process had ended. */
+  readonly crash: (plugin: string, cause?: ExitCause, generation?: number) => void
+  /** Lets every running generation of a plugin, or one of them, answer this when it is asked what it uses. */
+  readonly use: (plugin: string, usage: Partial<Usage>, generation?: number) => void
+  /** Tells the host that every running generation of a plugin, or one of them, went over a limit or past a grant. */
+  readonly violate: (plugin: string, violation: Violation, generation?: number) => void
 }
 
 /** What {@link inlineRuntime} may be told. */
@@ -45,7 +45,8 @@ export interface InlineRuntimeOptions {
 /** Makes a runtime that runs plugins inline. */
 export function inlineRuntime({ tier = 'trusted', enforces = () => noEnforcement }: InlineRuntimeOptions = {}): InlineRuntime {
   const running = new Set<InlineInstance>()
-  const named = (id: string): InlineInstance[] => [...running].filter(({ plugin }) => plugin.id === id)
+  const named = (id: string, generation?: number): InlineInstance[] =>
+    [...running].filter(({ plugin }) => plugin.id === id && (generation ?? plugin.generation) === plugin.generation)
   return {
     tier,
     enforces,
@@ -66,14 +67,14 @@ export function inlineRuntime({ tier = 'trusted', enforces = () => noEnforcement
       return instance
     },
     running: () => [...running].map(({ plugin }) => plugin),
-    crash: (plugin, cause = { kind: 'signal', signal: 'SIGKILL', lastLines: [] }) => {
-      for (const instance of named(plugin)) instance.end(cause)
+    crash: (plugin, cause = { kind: 'signal', signal: 'SIGKILL', lastLines: [] }, generation) => {
+      for (const instance of named(plugin, generation)) instance.end(cause)
     },
-    use: (plugin, usage) => {
-      for (const instance of named(plugin)) instance.use(usage)
+    use: (plugin, usage, generation) => {
+      for (const instance of named(plugin, generation)) instance.use(usage)
     },
-    violate: (plugin, violation) => {
-      for (const instance of named(plugin)) instance.violate(violation)
+    violate: (plugin, violation, generation) => {
+      for (const instance of named(plugin, generation)) instance.violate(violation)
     },
     [Symbol.asyncDispose]: async () => {
       await Promise.all([...running].map((instance) => instance.stop()))

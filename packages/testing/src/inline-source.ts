@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import type { FoundPackage, Source, SourceProblem } from '@backplane/kernel'
 import { definePlugin, type Manifest, type PluginModule, type Scope } from '@backplane/sdk'
 
@@ -78,7 +79,7 @@ function found(plugin: InlinePlugin, path: string, fingerprint: string): FoundPa
     fingerprint,
     stage: async () => {
       if (stageError !== undefined) throw stageError
-      return { digest: `sha256:${'0'.repeat(64)}`, code: { kind: 'module', module } }
+      return { digest: `sha256:${hash('sha256', fingerprint)}`, code: { kind: 'module', module } }
     },
   }
 }

@@ -32,7 +32,8 @@ export interface TestKernel extends AsyncDisposable {
 
 /**
  * A kernel over plugins written in the test: modules in memory, run in this process, everything else as in production.
- * Time stands still until the test moves it; nothing is kept unless a store is given.
+ * Time stands still until the test moves it; nothing is kept unless a store is given, and a replaced generation is not kept
+ * warm unless `times.probationMs` is.
  */
 export async function testKernel(options: TestKernelOptions = {}): Promise<TestKernel> {
   const { plugins = [], clock = fakeClock(), ...rest } = options
@@ -46,6 +47,7 @@ export async function testKernel(options: TestKernelOptions = {}): Promise<TestK
     runtimes: [runtime],
     watch: false,
     ...rest,
+    times: { probationMs: 0, ...rest.times },
     clock,
     log: { write: (line) => void lines.push(line) },
   })

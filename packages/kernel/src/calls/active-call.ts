@@ -42,6 +42,8 @@ export abstract class ActiveCall implements CallContext, Cancellation {
   readonly caller: string
   readonly deadlineAtMs: number
   readonly onProgress: ((progress: Progress) => void) | undefined
+  /** By the process's own clock, ms. */
+  readonly startedMs: number = performance.now()
   generation: Generation | undefined
   settled = false
   /** Neighbours in the list of calls in flight; the list's own. */
@@ -49,7 +51,6 @@ export abstract class ActiveCall implements CallContext, Cancellation {
   next: ActiveCall | undefined
   readonly #inFlight: InFlight
   readonly #request: CallRequest
-  readonly #startedMs: number = performance.now()
   readonly #isCallersLimit: boolean
   readonly #limitMs: number
   #traceId: string | undefined
@@ -161,8 +162,13 @@ export abstract class ActiveCall implements CallContext, Cancellation {
     this.settled = true
     this.#inFlight.remove(this)
     this.#stopListening?.()
-    this.counters.ended(performance.now() - this.#startedMs, failed)
-    this.generation?.drop(this)
+    const bucket = this.counters.ended(performance.now() - this.startedMs, failed)
+    const { generation } = this
+    if (generation === undefined) return true
+    generation.drop(this)
+    if (generation.retiredAtMs === undefined) {
+      generation.conduct.ended(this.route.kind === 'stream' ? undefined : bucket, failed)
+    }
     return true
   }
 

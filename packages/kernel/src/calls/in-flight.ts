@@ -40,6 +40,13 @@ export class InFlight implements Disposable {
     return calls.length
   }
 
+  /** How long the calls of a generation that answer once have been running, ms. */
+  agesMs(generation: Generation): readonly number[] {
+    const nowMs = performance.now()
+    const calls = this.#all().filter((call) => call.generation === generation && call.route.kind !== 'stream')
+    return calls.map(({ startedMs }) => nowMs - startedMs)
+  }
+
   [Symbol.dispose](): void {
     this.#timer?.[Symbol.dispose]()
   }

@@ -45,12 +45,14 @@ async function leave(core: Core, plugin: Plugin, reason: string, end: () => void
 
 /** Takes what serves out of service, for its calls by name at once. Settles when nothing of the plugin runs any more. */
 export async function quiesce(core: Core, plugin: Plugin, reason: string): Promise<void> {
-  const { serving } = plugin
+  const { serving, probation } = plugin
   plugin.serving = undefined
+  plugin.probation = undefined
+  probation?.[Symbol.dispose]()
   if (serving !== undefined) {
     plugin.epoch += 1
     setState(core, plugin, { name: 'draining', generation: serving.number, reason, calls: serving.calls })
     core.inBackground(plugin, retire(core, serving, reason))
   }
-  await Promise.all(plugin.draining.map(async (generation) => generation.gone))
+  await Promise.all([probation?.older.generation.gone, ...plugin.draining.map(async (generation) => generation.gone)])
 }

@@ -1,5 +1,6 @@
 import type { Directories } from '@backplane/sdk'
 import type { ActiveCall } from '../calls/active-call.ts'
+import { Conduct } from '../calls/conduct.ts'
 import type { Candidate, Plugin } from './plugin.ts'
 import type { Contribution, Instance, Limits } from '../ports.ts'
 import type { DrainingGeneration } from '../record.ts'
@@ -31,6 +32,7 @@ export class Generation {
   readonly directories: Directories
   readonly data: readonly Contribution[]
   readonly release: () => void
+  readonly conduct: Conduct = new Conduct()
   /** Calls not yet ended: running and waiting. */
   calls = 0
   running = 0
@@ -39,6 +41,10 @@ export class Generation {
   /** Why it takes no calls any more, not even from those that hold it. */
   ended: Error | undefined
   retiredAtMs: number | undefined
+  /** Which retirement is under way; another one, or none, after it was taken back into service. */
+  retirement: symbol | undefined
+  /** While it is kept ready after its last call: settles when it is no longer needed. */
+  warm: PromiseWithResolvers<void> | undefined
   /** Set once it is taken out of service; settles when nothing of it runs any more. */
   gone: Promise<void> | undefined
   /** Told after each change of the counts above while the generation is retired. */

@@ -122,11 +122,11 @@ export function serve(core: Core, plugin: Plugin, started: Started): Generation 
   const { generation } = started
   const before = plugin.serving
   plugin.serving = generation
+  plugin.standing = started
   plugin.digest = started.digest
   plugin.grants = started.grants
   plugin.limits = started.limits
   plugin.enforcement = started.enforcement
-  plugin.update = undefined
   if (before !== undefined || generation.data.length > 0) plugin.epoch += 1
   const { tier, pid } = generation.instance
   setState(core, plugin, { name: 'active', generation: generation.number, tier, pid, startedAtMs: core.clock.now() })
@@ -146,6 +146,7 @@ function exited(core: Core, generation: Generation, given: ExitCause): void {
   generation.release()
   void core.directories.removeExchange(generation.directories.exchange).catch(() => undefined)
   generation.changed?.()
+  if (plugin.probation?.newer.generation === generation) plugin.probation.ended(cause)
   if (plugin.serving !== generation) return
   plugin.serving = undefined
   plugin.epoch += 1

@@ -28,6 +28,8 @@ export const defaultTimes: Times = Object.freeze({
   leaseMs: 86_400_000,
   stopMs: 5_000,
   rescanMs: 60_000,
+  proveMs: 5_000,
+  probationMs: 60_000,
 })
 
 /**

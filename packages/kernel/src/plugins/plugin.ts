@@ -4,7 +4,9 @@ import type { Generation } from './generation.ts'
 import { noGrants } from './permissions.ts'
 import type { DeclaredManifest } from '../manifest-summary.ts'
 import type { AcceptedManifest, Enforcement, FoundPackage, Grants, Limits, Source, StagedPackage } from '../ports.ts'
+import type { Probation } from './probation.ts'
 import type { Failure, FailedUpdate, PluginRecord, PluginState } from '../record.ts'
+import type { Started } from '../stages/start.ts'
 
 /** One package as a source has it now, and what checking it came to. */
 export interface Candidate {
@@ -41,6 +43,10 @@ export class Plugin {
   generation = 0
   serving: Generation | undefined
   draining: readonly Generation[] = nothing
+  /** What the serving generation was started with. */
+  standing: Started | undefined
+  /** Set while the serving generation is watched and the one before it kept warm. */
+  probation: Probation | undefined
   update: FailedUpdate | undefined
   shadowed: readonly string[] = nothing
   grants: Grants = noGrants
@@ -114,6 +120,7 @@ export class Plugin {
       digest: this.digest,
       draining: this.draining.map((old) => old.drainingRecord()),
       update: this.update,
+      probation: this.probation?.record(),
       shadowed: this.shadowed,
       notes: candidate.notes,
       grants: this.grants,

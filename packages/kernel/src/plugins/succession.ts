@@ -1,14 +1,11 @@
 import type { Core } from '../core.ts'
-import type { Generation } from './generation.ts'
 import { comeBack } from './departure.ts'
-import { serve, setState, startNow, startWithDependencies } from './lifecycle.ts'
+import { setState, startNow } from './lifecycle.ts'
 import { type Candidate, Plugin } from './plugin.ts'
 import type { Failure, PluginState } from '../record.ts'
 import { isUnfit } from '../stages/resolve.ts'
 import { failureOf } from '../stages/stage-result.ts'
-import { stop } from '../stages/stop.ts'
-import type { Started } from '../stages/start.ts'
-import { retire } from '../upgrade.ts'
+import { succeed } from './take-over.ts'
 
 const discovered: PluginState = Object.freeze({ name: 'discovered' })
 const checked: PluginState = Object.freeze({ name: 'checked' })
@@ -94,7 +91,7 @@ async function replaceNow(core: Core, plugin: Plugin, candidate: Candidate): Pro
     plugin.troublesAtMs = []
     settle(core, plugin)
   } else {
-    await succeed(core, plugin, candidate)
+    await succeed(core, plugin, candidate, { onProbation: true })
   }
 }
 
@@ -102,7 +99,10 @@ async function replaceNow(core: Core, plugin: Plugin, candidate: Candidate): Pro
 export function renew(core: Core, plugin: Plugin): Promise<void> {
   return plugin.inTurn(async () => {
     const candidate = { ...plugin.candidate, manifest: plugin.candidate.manifest, staged: undefined }
-    if (plugin.serving !== undefined) return succeed(core, plugin, candidate)
+    if (plugin.serving !== undefined) {
+      await succeed(core, plugin, candidate, { onProbation: true })
+      return
+    }
     if (!plugin.usable) return
     core.points.unbind(plugin)
     plugin.candidate = candidate
@@ -110,47 +110,4 @@ export function renew(core: Core, plugin: Plugin): Promise<void> {
     settle(core, plugin)
     if (plugin.usable) await startNow(core, plugin)
   })
-}
-
-async function succeed(core: Core, plugin: Plugin, candidate: Candidate): Promise<void> {
-  if (candidate.failure !== undefined) return reject(core, plugin, candidate, candidate.failure)
-  plugin.generation += 1
-  const result = await startWithDependencies(core, plugin, candidate)
-  if (!result.ok) return reject(core, plugin, candidate, result.failure)
-  const { candidate: old } = plugin
-  try {
-    takeOver(core, plugin, candidate, result.value)
-  } catch (error) {
-    plugin.candidate = old
-    core.points.bind(plugin)
-    await stop(core, result.value.generation)
-    reject(core, plugin, candidate, failureOf('start', error))
-  }
-}
-
-/** In one step, so that every call by name reaches either the old generation or the new one. */
-function takeOver(core: Core, plugin: Plugin, candidate: Candidate, started: Started): void {
-  const { version } = plugin.candidate
-  core.points.unbind(plugin)
-  plugin.candidate = candidate
-  core.points.bind(plugin)
-  plugin.rejected = undefined
-  if (plugin.serving === undefined) setState(core, plugin, { name: 'starting', generation: started.generation.number })
-  const before: Generation | undefined = serve(core, plugin, started)
-  core.events.record({
-    type: 'plugin.updated',
-    plugin: plugin.id,
-    from: version,
-    to: candidate.version,
-    generation: started.generation.number,
-  })
-  if (before !== undefined)
-    core.inBackground(plugin, retire(core, before, `generation ${started.generation.number} (${candidate.version}) took over`))
-}
-
-function reject(core: Core, plugin: Plugin, candidate: Candidate, failure: Failure): void {
-  plugin.rejected = candidate
-  plugin.update = { version: candidate.version, atMs: core.clock.now(), failure }
-  core.events.record({ type: 'plugin.update-failed', plugin: plugin.id, version: candidate.version, failure })
-  core.log.write({ level: 'error', message: `${candidate.version} could not take over: ${failure.message}`, plugin: plugin.id })
 }

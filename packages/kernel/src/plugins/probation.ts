@@ -1,0 +1,149 @@
+import { exitText } from '../calls/call-error.ts'
+import { messageOf } from '../calls/thrown.ts'
+import type { Conduct } from '../calls/conduct.ts'
+import type { Core } from '../core.ts'
+import { inTime } from './prove.ts'
+import { defaultProbation, type Finding, larger, moreFaults, slower } from './regression.ts'
+import type { Probation as Rules } from '../kernel.ts'
+import type { ExitCause, LimitName, Usage } from '../ports.ts'
+import type { ProbationRecord } from '../record.ts'
+import type { Started } from '../stages/start.ts'
+
+/** Limits that callers reach, not the plugin. */
+const callersLimits: ReadonlySet<LimitName> = new Set(['concurrency', 'time'])
+
+/** What a {@link Probation} is made of. */
+export interface ProbationParts {
+  /** Serves and is watched. */
+  readonly newer: Started
+  /** Served before and is kept warm. */
+  readonly older: Started
+  /** Called once, when the new one is found to be worse; the probation is over then. */
+  readonly worse: (finding: Finding) => void
+  /** Called once, when the time is over and nothing was found. */
+  readonly passed: () => void
+}
+
+/**
+ * The time after an update in which the new generation is watched and the old one kept warm. It ends by itself, or by the
+ * first thing in which the new one is worse than the old one.
+ */
+export class Probation implements Disposable {
+  readonly newer: Started
+  readonly older: Started
+  readonly #core: Core
+  readonly #parts: ProbationParts
+  readonly #rules: Rules
+  readonly #untilMs: number
+  readonly #events: Disposable
+  #timer: Disposable | undefined
+  #over = false
+  #failedChecks = 0
+  #largeLooks = 0
+  #before: Promise<number | undefined>
+
+  constructor(core: Core, parts: ProbationParts) {
+    this.#core = core
+    this.#parts = parts
+    this.newer = parts.newer
+    this.older = parts.older
+    this.#rules = { ...defaultProbation, ...core.options.probation }
+    this.#untilMs = core.clock.now() + core.times.probationMs
+    this.older.generation.warm = Promise.withResolvers()
+    this.#before = this.#memoryBytes(this.older)
+    this.newer.generation.conduct.faulted = () => this.#judge(moreFaults(this.#rules, ...this.#conducts))
+    this.#events = core.events.subscribe(({ event }) => {
+      if (event.type === 'limit.exceeded' && event.generation === this.newer.generation.number) {
+        if (event.plugin === this.newer.generation.plugin.id) this.#overLimit(event.limit, event.detail)
+      }
+    })
+    this.#wait()
+  }
+
+  /** The watched generation ended by itself. */
+  ended(cause: ExitCause): void {
+    this.#judge({ reason: 'ended', evidence: exitText(cause) })
+  }
+
+  /** Ends it without a finding: another version came, or the plugin stops. */
+  [Symbol.dispose](): void {
+    if (this.#over) return
+    this.#end()
+    this.older.generation.warm?.resolve()
+  }
+
+  record(): ProbationRecord {
+    const { generation } = this.older
+    return { generation: generation.number, version: generation.candidate.version, untilMs: this.#untilMs }
+  }
+
+  #wait(): void {
+    const leftMs = this.#untilMs - this.#core.clock.now()
+    this.#timer = this.#core.clock.after(Math.min(this.#rules.lookMs, leftMs), () => void this.#look())
+  }
+
+  async #look(): Promise<void> {
+    const running = this.#core.inFlight.agesMs(this.newer.generation)
+    this.#judge(moreFaults(this.#rules, ...this.#conducts) ?? slower(this.#rules, ...this.#conducts, running))
+    await Promise.all([this.#checkHealth(), this.#checkMemory()])
+    if (this.#over) return
+    if (this.#core.clock.now() < this.#untilMs) return this.#wait()
+    this[Symbol.dispose]()
+    this.#parts.passed()
+  }
+
+  get #conducts(): readonly [Conduct, Conduct] {
+    return [this.older.generation.conduct, this.newer.generation.conduct]
+  }
+
+  async #checkHealth(): Promise<void> {
+    try {
+      await inTime(this.#core, 'its health check', this.newer.generation.instance.health(this.#core.times.proveMs))
+      this.#failedChecks = 0
+    } catch (error) {
+      this.#failedChecks += 1
+      const often = `${this.#failedChecks} times in a row`
+      if (this.#failedChecks >= this.#rules.failedLooks)
+        this.#judge({ reason: 'unhealthy', evidence: `its health check failed ${often}: ${messageOf(error)}` })
+    }
+  }
+
+  async #checkMemory(): Promise<void> {
+    const finding = larger(this.#rules, await this.#before, await this.#memoryBytes(this.newer))
+    this.#largeLooks = finding === undefined ? 0 : this.#largeLooks + 1
+    if (this.#largeLooks >= this.#rules.failedLooks) this.#judge(finding)
+  }
+
+  /** What the tier can tell is compared with the same of the other: resident memory, or else the heap. */
+  async #memoryBytes({ generation }: Started): Promise<number | undefined> {
+    try {
+      const usage: Usage = await inTime(this.#core, 'its usage', generation.instance.usage(this.#core.times.proveMs))
+      return usage.memoryBytes ?? usage.heapBytes
+    } catch {
+      return undefined
+    }
+  }
+
+  /** A limit the old version went over too says nothing of the new one. */
+  #overLimit(limit: LimitName, detail: string): void {
+    const { number, plugin } = this.older.generation
+    if (callersLimits.has(limit)) return
+    const didBefore = this.#core.events
+      .since(0)
+      .events.some(({ event }) => event.type === 'limit.exceeded' && event.plugin === plugin.id && event.generation === number)
+    if (!didBefore) this.#judge({ reason: 'limit', evidence: `it went over its limit of ${limit}: ${detail}` })
+  }
+
+  #judge(finding: Finding | undefined): void {
+    if (finding === undefined || this.#over || this.#core.stopping.aborted) return
+    this.#end()
+    this.#parts.worse(finding)
+  }
+
+  #end(): void {
+    this.#over = true
+    this.#timer?.[Symbol.dispose]()
+    this.#events[Symbol.dispose]()
+    this.newer.generation.conduct.faulted = undefined
+  }
+}

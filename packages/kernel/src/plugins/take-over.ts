@@ -1,0 +1,156 @@
+import type { Core } from '../core.ts'
+import { kernelErrors } from '../errors.ts'
+import { activate, serve, setState, startWithDependencies } from './lifecycle.ts'
+import { messageOf } from '../calls/thrown.ts'
+import type { Candidate, Plugin } from './plugin.ts'
+import { Probation } from './probation.ts'
+import { handOver, prove } from './prove.ts'
+import type { Finding } from './regression.ts'
+import type { Failure } from '../record.ts'
+import { failureOf } from '../stages/stage-result.ts'
+import { stop } from '../stages/stop.ts'
+import type { Started } from '../stages/start.ts'
+import { retire, takeBack } from '../upgrade.ts'
+
+/** How a package takes the place of the one that serves. */
+export interface TakeOver {
+  /** Whether the new one is watched, and may be taken back, for a while. */
+  readonly onProbation: boolean
+}
+
+/**
+ * Starts a package beside what serves, lets it prove itself and be handed what only the old one knows, and moves the calls
+ * over in one step. Whatever fails on the way, the old one has gone on serving and the record says why. Only within the
+ * plugin's turn. Answers whether it took over.
+ */
+export async function succeed(core: Core, plugin: Plugin, candidate: Candidate, how: TakeOver): Promise<boolean> {
+  if (candidate.failure !== undefined) return reject(core, plugin, candidate, candidate.failure)
+  plugin.generation += 1
+  const result = await startWithDependencies(core, plugin, candidate)
+  if (!result.ok) return reject(core, plugin, candidate, result.failure)
+  const { generation } = result.value
+  try {
+    await prove(core, generation)
+    await handOver(core, plugin.serving, generation)
+    switchTo(core, plugin, result.value, how)
+    return true
+  } catch (error) {
+    await stop(core, generation)
+    return reject(core, plugin, candidate, failureOf('start', error))
+  }
+}
+
+/** In one step, so that every call by name reaches either the old generation or the new one. Throws with nothing changed. */
+function switchTo(core: Core, plugin: Plugin, started: Started, { onProbation }: TakeOver): void {
+  const { candidate, number } = started.generation
+  const { candidate: old, standing } = plugin
+  const before = plugin.serving
+  bindAs(core, plugin, candidate)
+  plugin.probation?.[Symbol.dispose]()
+  plugin.probation = undefined
+  plugin.rejected = undefined
+  plugin.update = undefined
+  if (before === undefined) setState(core, plugin, { name: 'starting', generation: number })
+  serve(core, plugin, started)
+  const versions = { from: old.version, to: candidate.version }
+  core.events.record({ type: 'plugin.updated', plugin: plugin.id, ...versions, generation: number })
+  if (before === undefined) return
+  const isOther = standing !== undefined && standing.digest !== started.digest
+  if (onProbation && isOther && core.times.probationMs > 0) watch(core, plugin, started, standing)
+  core.inBackground(plugin, retire(core, before, `generation ${number} (${candidate.version}) took over`))
+}
+
+/** Makes what a package declares reachable in place of what the one before it declared. Errors: `POINT_CONFLICT`. */
+function bindAs(core: Core, plugin: Plugin, candidate: Candidate): void {
+  const { candidate: old } = plugin
+  core.points.unbind(plugin)
+  plugin.candidate = candidate
+  try {
+    core.points.bind(plugin)
+  } catch (error) {
+    plugin.candidate = old
+    core.points.bind(plugin)
+    throw error
+  }
+}
+
+function watch(core: Core, plugin: Plugin, newer: Started, older: Started): void {
+  const { candidate, number } = newer.generation
+  plugin.probation = new Probation(core, {
+    newer,
+    older,
+    worse: (finding) => moveBack(core, plugin, { newer, older, finding }),
+    passed: () => {
+      plugin.probation = undefined
+      core.events.record({ type: 'plugin.proved', plugin: plugin.id, version: candidate.version, generation: number })
+    },
+  })
+}
+
+interface Retreat {
+  readonly newer: Started
+  readonly older: Started
+  readonly finding: Finding
+}
+
+/** Lets the version before serve again: the generation that was kept warm, or a fresh one of the same bytes. */
+function moveBack(core: Core, plugin: Plugin, retreat: Retreat): void {
+  const { newer, older, finding } = retreat
+  const isWarm = older.generation.ended === undefined
+  plugin.probation = undefined
+  if (!isWarm && newer.generation.ended === undefined) {
+    core.inBackground(plugin, moveBackAfresh(core, plugin, retreat))
+    return
+  }
+  try {
+    bindAs(core, plugin, older.generation.candidate)
+  } catch (error) {
+    older.generation.warm?.resolve()
+    core.log.write({ level: 'error', message: `it cannot be moved back: ${messageOf(error)}`, plugin: plugin.id })
+    return
+  }
+  if (takeBack(older.generation)) serve(core, plugin, older)
+  noteMovedBack(core, plugin, retreat)
+  core.inBackground(plugin, retire(core, newer.generation, `the version before serves again: ${finding.evidence}`))
+  if (!isWarm) core.inBackground(plugin, startWhenDown(core, plugin))
+}
+
+/** The old generation has ended and the new one still runs: it is replaced like by any other version. */
+async function moveBackAfresh(core: Core, plugin: Plugin, retreat: Retreat): Promise<void> {
+  const { candidate } = retreat.older.generation
+  plugin.incoming = candidate
+  await plugin.inTurn(async () => {
+    if (plugin.incoming !== candidate || plugin.serving !== retreat.newer.generation) return
+    if (await succeed(core, plugin, candidate, { onProbation: false })) noteMovedBack(core, plugin, retreat)
+  })
+  if (plugin.incoming === candidate) plugin.incoming = undefined
+}
+
+/** Both generations have ended; nobody waits for the next call. What comes of it is in the record. */
+async function startWhenDown(core: Core, plugin: Plugin): Promise<void> {
+  await Promise.resolve()
+  if (plugin.usable && plugin.serving === undefined) await activate(core, plugin).catch(() => undefined)
+}
+
+function noteMovedBack(core: Core, plugin: Plugin, { newer, older, finding }: Retreat): void {
+  const { candidate } = newer.generation
+  const { reason, evidence } = finding
+  const versions = { plugin: plugin.id, from: candidate.version, to: older.generation.candidate.version }
+  const error = kernelErrors.error('UPDATE_MOVED_BACK', { ...versions, evidence }, { plugin: plugin.id })
+  noteRejected(core, plugin, candidate, failureOf('probation', error))
+  core.events.record({ type: 'plugin.moved-back', ...versions, reason, evidence })
+  core.log.write({ level: 'error', message: error.message, plugin: plugin.id })
+}
+
+function reject(core: Core, plugin: Plugin, candidate: Candidate, failure: Failure): false {
+  noteRejected(core, plugin, candidate, failure)
+  core.events.record({ type: 'plugin.update-failed', plugin: plugin.id, version: candidate.version, failure })
+  core.log.write({ level: 'error', message: `${candidate.version} could not take over: ${failure.message}`, plugin: plugin.id })
+  return false
+}
+
+/** Remembers what is not tried again until the source changes, and why. */
+function noteRejected(core: Core, plugin: Plugin, candidate: Candidate, failure: Failure): void {
+  plugin.rejected = candidate
+  plugin.update = { version: candidate.version, atMs: core.clock.now(), failure }
+}
