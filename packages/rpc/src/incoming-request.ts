@@ -1,6 +1,6 @@
 import type { Progress } from '@backplane/sdk'
 import { errorText } from './error-json.ts'
-import type { IncomingRequests } from './incoming-requests.ts'
+import type { PeerLimits } from './limits.ts'
 import { checkSize, encodeValue, noParts, type Encoded } from './message.ts'
 import type { Write } from './outbox.ts'
 import type { IncomingCall } from './session.ts'
@@ -16,6 +16,19 @@ export interface RequestHead {
   readonly bytes: number
 }
 
+/** What a request asks of the session it came over. */
+export interface IncomingTable {
+  readonly peer: PeerLimits
+  /** Deepest value both sides take. */
+  readonly depth: number
+  /** Writes the last message; only then does the request stop counting as in flight. */
+  readonly last: (request: IncomingRequest, message: Encoded) => void
+  /** Something is owed to the peer that may wait a little: an ack, a progress report. */
+  readonly tidySoon: () => void
+  /** Writes the newest progress report that has not been written yet. */
+  readonly sendProgress: (request: IncomingRequest) => void
+}
+
 /** One request of the peer, until its last message has been written. */
 export class IncomingRequest implements IncomingCall, Write {
   readonly id: number
@@ -27,12 +40,12 @@ export class IncomingRequest implements IncomingCall, Write {
   finished = false
   /** The peer has been told that the request was read. */
   acknowledged = false
-  readonly #table: IncomingRequests
+  readonly #table: IncomingTable
   #controller: AbortController | undefined
   #aborted: { readonly reason: Error } | undefined
   #progress: Progress | undefined
 
-  constructor(table: IncomingRequests, head: RequestHead) {
+  constructor(table: IncomingTable, head: RequestHead) {
     this.#table = table
     this.id = head.id
     this.deadlineAtMs = head.deadlineAtMs

@@ -2,7 +2,7 @@ import { closedError } from './closed-error.ts'
 import { rpcErrors } from './errors.ts'
 import { decodeError, errorText } from './error-json.ts'
 import type { RequestMessage } from './incoming-batch.ts'
-import { IncomingRequest, type RequestHead } from './incoming-request.ts'
+import { IncomingRequest, type IncomingTable, type RequestHead } from './incoming-request.ts'
 import { IncomingStream } from './incoming-stream.ts'
 import { inFlightBytesOf, type PeerLimits } from './limits.ts'
 import { IdTable } from './id-table.ts'
@@ -14,7 +14,7 @@ import type { Handler, SessionLimits } from './session.ts'
 const tidyMs = 20
 
 /** All requests of the peer in flight here. */
-export class IncomingRequests {
+export class IncomingRequests implements IncomingTable {
   readonly limits: SessionLimits
   readonly outbox: Outbox
   readonly #handler: Handler
@@ -34,7 +34,6 @@ export class IncomingRequests {
     return this.outbox.peer ?? this.limits
   }
 
-  /** Deepest value both sides take. */
   get depth(): number {
     return Math.min(this.limits.depth, this.peer.depth)
   }
@@ -80,7 +79,6 @@ export class IncomingRequests {
     else this.outbox.enqueue({ write: () => this.#finish(request, message) })
   }
 
-  /** Something is owed to the peer that may wait a little: an ack, a progress report. */
   tidySoon(): void {
     this.#tidying ??= setTimeout(() => this.#tidy(), tidyMs).unref()
   }

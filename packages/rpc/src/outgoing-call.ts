@@ -1,12 +1,11 @@
-import { OutgoingRequest, type Asked } from './outgoing-request.ts'
-import type { OutgoingRequests } from './outgoing-requests.ts'
+import { OutgoingRequest, type Asked, type OutgoingTable } from './outgoing-request.ts'
 
 /** A request that is answered once. */
 export class UnaryCall extends OutgoingRequest {
   override readonly kind = 'call'
   readonly #answer = Promise.withResolvers<unknown>()
 
-  constructor(table: OutgoingRequests, asked: Asked) {
+  constructor(table: OutgoingTable, asked: Asked) {
     super(table, asked)
     this.start(asked.value, '')
   }

@@ -4,9 +4,10 @@ import { abortError, deadlineError, errorText } from './error-json.ts'
 import { rpcErrors } from './errors.ts'
 import { checkSize, encodeValue, noParts } from './message.ts'
 import { checkPresent } from './value-parts.ts'
+import type { PeerLimits } from './limits.ts'
 import type { Write } from './outbox.ts'
-import type { OutgoingRequests } from './outgoing-requests.ts'
-import type { Cancellation, OutgoingCall } from './session.ts'
+import type { RequestHeadWriter } from './request-head-writer.ts'
+import type { Cancellation, OutgoingCall, SessionLimits } from './session.ts'
 
 /**
  * `held` not sent yet · `sent` · `abandoned` given up here while the peer still owes its last message, until which the
@@ -21,6 +22,25 @@ export interface Asked {
   readonly options: OutgoingCall
 }
 
+/** What a request asks of the session it belongs to. */
+export interface OutgoingTable {
+  readonly limits: SessionLimits
+  readonly peer: PeerLimits
+  readonly heads: RequestHeadWriter
+  /** What a request made now fails with, once the session has ended. */
+  readonly closed: (target: string) => Error | undefined
+  /** Writes the request when its turn comes. */
+  readonly start: (request: OutgoingRequest) => void
+  /** Whether the peer takes this one now, and none waits before it. */
+  readonly admits: (request: OutgoingRequest) => boolean
+  /** Gives a request its id and waits for its answer. */
+  readonly sent: (request: OutgoingRequest) => void
+  /** A request that was held is not to be sent any more. */
+  readonly withdraw: (request: OutgoingRequest) => void
+  readonly send: (text: string, parts: readonly Uint8Array[]) => void
+  readonly control: (fields: readonly unknown[]) => void
+}
+
 /** One request of this side, from its making until the caller has its answer. */
 export abstract class OutgoingRequest implements Write {
   abstract readonly kind: 'call' | 'stream'
@@ -32,12 +52,12 @@ export abstract class OutgoingRequest implements Write {
   id = 0
   /** What the peer holds for it. */
   bytes = 0
-  protected readonly table: OutgoingRequests
+  protected readonly table: OutgoingTable
   readonly #options: OutgoingCall
   #text = ''
   #parts: readonly Uint8Array[] = noParts
 
-  constructor(table: OutgoingRequests, asked: Asked) {
+  constructor(table: OutgoingTable, asked: Asked) {
     this.table = table
     this.target = asked.target
     this.#options = asked.options

@@ -8,14 +8,14 @@ import { IdTable } from './id-table.ts'
 import { malformed } from './message.ts'
 import type { Outbox } from './outbox.ts'
 import { UnaryCall } from './outgoing-call.ts'
-import type { OutgoingRequest } from './outgoing-request.ts'
+import type { OutgoingRequest, OutgoingTable } from './outgoing-request.ts'
 import { StreamReader } from './outgoing-stream.ts'
 import { RequestHeadWriter } from './request-head-writer.ts'
 import type { SessionLimits } from './session.ts'
 import { TickClock } from './tick-clock.ts'
 
 /** All requests of this side: which wait, which are sent, and what each incoming answer belongs to. */
-export class OutgoingRequests {
+export class OutgoingRequests implements OutgoingTable {
   readonly limits: SessionLimits
   readonly heads: RequestHeadWriter = new RequestHeadWriter()
   readonly #outbox: Outbox
@@ -39,7 +39,6 @@ export class OutgoingRequests {
     return this.#outbox.peer ?? this.limits
   }
 
-  /** What a request made now fails with, once the session has ended. */
   closed(target: string): Error | undefined {
     return this.#closed === undefined ? undefined : closedError(target, this.#closed.cause)
   }
@@ -53,7 +52,6 @@ export class OutgoingRequests {
     if (!writable) this.#outbox.enqueue(request)
   }
 
-  /** Gives a request its id and waits for its answer. */
   sent(request: OutgoingRequest): void {
     if (this.#held.size > 0) this.#held.delete(request)
     request.id = ++this.#lastId
@@ -62,7 +60,6 @@ export class OutgoingRequests {
     this.#sentBytes += request.bytes
   }
 
-  /** A request that was held is not to be sent any more. */
   withdraw(request: OutgoingRequest): void {
     this.#held.delete(request)
     this.#outbox.cancel(request)
@@ -127,7 +124,6 @@ export class OutgoingRequests {
     this.#sent.clear()
   }
 
-  /** Whether the peer takes this one now, and none waits before it. */
   admits(request: OutgoingRequest): boolean {
     if (this.#held.size > 0 && this.#held.values().next().value !== request) return false
     if (this.#sent.size === 0) return true

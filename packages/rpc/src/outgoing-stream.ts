@@ -1,7 +1,6 @@
 import { rpcErrors } from './errors.ts'
 import { abortError } from './error-json.ts'
-import { OutgoingRequest, type Asked } from './outgoing-request.ts'
-import type { OutgoingRequests } from './outgoing-requests.ts'
+import { OutgoingRequest, type Asked, type OutgoingTable } from './outgoing-request.ts'
 
 type Step = IteratorResult<unknown, undefined>
 type End = { readonly kind: 'done' } | { readonly kind: 'failed'; readonly error: Error }
@@ -29,7 +28,7 @@ export class StreamReader extends OutgoingRequest implements AsyncIterableIterat
   #outstanding: number
   #taken = 0
 
-  constructor(table: OutgoingRequests, asked: Asked) {
+  constructor(table: OutgoingTable, asked: Asked) {
     super(table, asked)
     this.#asked = asked
     this.#credit = table.limits.credit
