@@ -88,8 +88,8 @@ secrets: { files: ./secrets }
 plugins:
   directories: [./plugins]
   config:
-    acme/slow: { greeting: "Hello ${'${env:SETTING}'}", secret: "${'${secret:setting}'}", api_key: ${canaries.settingWrittenOut} }
-    acme/broken: { greeting: "${'${env:SETTING}'}" }
+    acme/slow: { greeting: "Hello \${env:SETTING}", secret: "\${secret:setting}", api_key: ${canaries.settingWrittenOut} }
+    acme/broken: { greeting: "\${env:SETTING}" }
 `
   const metadata = 'metadata: { greeting: "${env:METADATA}", other: "${secret:metadata}" }'
   const instance = `  slow: { password: ${canaries.passwordWrittenOut}, ${metadata} }`

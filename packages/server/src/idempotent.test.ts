@@ -52,6 +52,7 @@ test('failures, large answers and reads are not remembered', async () => {
   for (const [status, options, method] of [
     [503, {}, 'POST'],
     [429, {}, 'POST'],
+    [499, {}, 'POST'],
     [200, { answerBytes: 1 }, 'POST'],
     [200, { keepMs: 0 }, 'POST'],
     [200, {}, 'GET'],
@@ -86,4 +87,38 @@ test('no more keys are remembered than allowed', async () => {
   const once = idempotent({ entries: 2 })(handler)
   for (const key of ['a', 'b', 'c', 'a', 'c']) await once(post(key), peer)
   assert.equal(calls(), 4)
+})
+
+test('the answers kept together are bounded in bytes, and the oldest go first', async () => {
+  let calls = 0
+  const once = idempotent({ totalBytes: 100 })(() => {
+    calls += 1
+    return new Response('x'.repeat(40))
+  })
+  for (const key of ['a', 'b', 'b', 'c', 'b', 'c']) await once(post(key), peer)
+  assert.equal(calls, 3, 'two of forty bytes are kept')
+  await once(post('a'), peer)
+  assert.equal(calls, 4, 'the third was too much, and the oldest went')
+  await once(post('c'), peer)
+  assert.equal(calls, 4)
+})
+
+test('what is older than it is kept for goes with the next request, whoever asks', async (t) => {
+  let nowMs = 0
+  t.mock.method(performance, 'now', () => nowMs)
+  let calls = 0
+  const once = idempotent({ keepMs: 1_000, totalBytes: 100 })(() => {
+    calls += 1
+    return new Response('x'.repeat(60))
+  })
+  await once(post('a'), peer)
+  nowMs = 999
+  await once(post('a'), peer)
+  assert.equal(calls, 1)
+  nowMs = 1_000
+  await once(post('b'), peer)
+  await once(post('b'), peer)
+  assert.equal(calls, 2, 'the old one took no room any more')
+  await once(post('a'), peer)
+  assert.equal(calls, 3)
 })

@@ -10,6 +10,8 @@ export interface IdempotencyOptions {
   readonly keepMs?: number
   /** Answers larger than this are not kept, bytes. Default 256 KiB. */
   readonly answerBytes?: number
+  /** All answers kept, bytes of their bodies; the oldest are forgotten for a new one. Default 8 MiB. */
+  readonly totalBytes?: number
 }
 
 interface Answer {
@@ -21,30 +23,74 @@ interface Answer {
 interface Entry {
   readonly fingerprint: string
   readonly atMs: number
+  /** 0 until the answer is there. */
+  bodyBytes: number
   /** Undefined when the answer is none to repeat; the entry is forgotten by then. */
   readonly answer: Promise<Answer | undefined>
 }
 
+/** Answers by key, oldest first, within their limits. */
+class KeptAnswers {
+  readonly #limits: Required<IdempotencyOptions>
+  readonly #known = new Map<string, Entry>()
+  #bytes = 0
+
+  constructor(options: IdempotencyOptions) {
+    this.#limits = { entries: 1_000, keepMs: 600_000, answerBytes: 256 * 1_024, totalBytes: 8 * 1_024 * 1_024, ...options }
+  }
+
+  find(key: string): Entry | undefined {
+    this.#tidy()
+    return this.#known.get(key)
+  }
+
+  /** Settles when the answer is kept, or is found to be none to keep. */
+  async remember(key: string, fingerprint: string, response: Promise<Response>): Promise<void> {
+    const answer = toKeep(response, this.#limits.answerBytes).then((kept) => {
+      if (kept === undefined) this.#forget(key, entry)
+      else this.#count(key, entry, kept)
+      return kept
+    })
+    const entry: Entry = { fingerprint, atMs: performance.now(), bodyBytes: 0, answer }
+    this.#known.set(key, entry)
+    this.#tidy()
+    await answer
+  }
+
+  #count(key: string, entry: Entry, { body }: Answer): void {
+    if (this.#known.get(key) !== entry) return
+    entry.bodyBytes = body?.byteLength ?? 0
+    this.#bytes += entry.bodyBytes
+    this.#tidy()
+  }
+
+  #forget(key: string, entry: Entry): void {
+    if (this.#known.get(key) !== entry) return
+    this.#known.delete(key)
+    this.#bytes -= entry.bodyBytes
+  }
+
+  /** A map keeps the order its keys came in, so the oldest come first. */
+  #tidy(): void {
+    const { entries, keepMs, totalBytes } = this.#limits
+    for (const [key, entry] of this.#known) {
+      const expired = performance.now() - entry.atMs >= keepMs
+      if (!expired && this.#known.size <= entries && this.#bytes <= totalBytes) return
+      this.#forget(key, entry)
+    }
+  }
+}
+
 /**
  * Honours `Idempotency-Key` on POST: the same request with the same key is done once, also while the first is still
- * running, and the repeated answer carries `Idempotency-Replayed: true`. Failures of the server (500 and above) and
- * refusals that may pass (429) are not repeated. Place it inside the guard, which bounds the body.
+ * running, and the repeated answer carries `Idempotency-Replayed: true`. Not repeated are failures of the server (500 and
+ * above), refusals that may pass (429), and answers to nobody (499): the client that left must be able to ask again.
+ * What is kept is in memory and bounded in number, time and bytes. Place it inside the guard, which bounds the body.
  * Errors, thrown: `SERVER_IDEMPOTENCY_KEY_INVALID`, `SERVER_IDEMPOTENCY_MISMATCH`.
  * Source: draft-ietf-httpapi-idempotency-key-header-07.
  */
 export function idempotent(options: IdempotencyOptions = {}): (handler: Handler) => Handler {
-  const { entries = 1_000, keepMs = 600_000, answerBytes = 256 * 1_024 } = options
-  const known = new Map<string, Entry>()
-
-  const remember = (key: string, fingerprint: string, response: Promise<Response>): void => {
-    const [oldest] = known.keys()
-    if (known.size >= entries && oldest !== undefined) known.delete(oldest)
-    const answer = toKeep(response, answerBytes).then((kept) => {
-      if (kept === undefined) known.delete(key)
-      return kept
-    })
-    known.set(key, { fingerprint, atMs: performance.now(), answer })
-  }
+  const kept = new KeptAnswers(options)
 
   return (handler) => async (request, peer) => {
     const key = request.headers.get('idempotency-key')
@@ -52,27 +98,26 @@ export function idempotent(options: IdempotencyOptions = {}): (handler: Handler)
     if (!/^[\x21-\x7e]{1,128}$/.test(key)) throw serverErrors.error('SERVER_IDEMPOTENCY_KEY_INVALID')
     const body = await request.arrayBuffer()
     const fingerprint = createHash('sha256').update(`${request.url}\n`).update(new Uint8Array(body)).digest('base64')
-    for (let entry = known.get(key); entry !== undefined; entry = known.get(key)) {
-      if (performance.now() - entry.atMs >= keepMs) known.delete(key)
-      else if (entry.fingerprint !== fingerprint) throw serverErrors.error('SERVER_IDEMPOTENCY_MISMATCH')
-      else {
-        const answer = await entry.answer
-        if (answer !== undefined) return replay(answer)
-      }
+    for (let entry = kept.find(key); entry !== undefined; entry = kept.find(key)) {
+      if (entry.fingerprint !== fingerprint) throw serverErrors.error('SERVER_IDEMPOTENCY_MISMATCH')
+      const answer = await entry.answer
+      if (answer !== undefined) return replay(answer)
     }
     const { url, method, headers, signal } = request
     const again = new Request(url, { method, headers, signal, ...(body.byteLength === 0 ? {} : { body }) })
     const response = Promise.resolve(handler(again, peer))
-    remember(key, fingerprint, response)
-    await known.get(key)?.answer
+    await kept.remember(key, fingerprint, response)
     return response
   }
 }
 
+/** Too many requests, and a client that has gone. */
+const passing = new Set([429, 499])
+
 async function toKeep(pending: Promise<Response>, limitBytes: number): Promise<Answer | undefined> {
   try {
     const response = await pending
-    if (response.status >= 500 || response.status === 429) return undefined
+    if (response.status >= 500 || passing.has(response.status)) return undefined
     const body = response.body === null ? null : await response.clone().arrayBuffer()
     if ((body?.byteLength ?? 0) > limitBytes) return undefined
     return { status: response.status, headers: response.headers, body }

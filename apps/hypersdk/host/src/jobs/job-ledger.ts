@@ -99,7 +99,8 @@ export class JobLedger {
     const live = this.#live.get(id)
     if (live?.job.status !== 'running') return
     const due = live.job.progress?.phase !== progress.phase || Date.now() - live.savedAtMs >= saveProgressMs
-    live.job = { ...live.job, progress, updated_at: new Date().toISOString() }
+    const clean = this.#redactor.value(progress) as JobProgress
+    live.job = { ...live.job, progress: clean, updated_at: new Date().toISOString() }
     if (due) {
       live.savedAtMs = Date.now()
       const { job } = live
