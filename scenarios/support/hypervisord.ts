@@ -82,11 +82,16 @@ export class Hypervisord {
     child.stderr?.on('data', (chunk: Buffer) => (this.#output += chunk.toString()))
   }
 
-  /** Settles when the daemon answers that it is ready. */
-  static async start(places: Places, variables: Readonly<Record<string, string>> = {}): Promise<Hypervisord> {
+  /** Settles when the daemon answers that it is ready. `within` is a command that runs it. */
+  static async start(
+    places: Places,
+    variables: Readonly<Record<string, string>> = {},
+    within: readonly string[] = [],
+  ): Promise<Hypervisord> {
     const flags = ['--disable-sigusr1', '--conditions=@backplane/source', program]
     const env = { PATH: process.env['PATH'], HOME: places.root, ...variables }
-    const child = spawn(process.execPath, [...flags, '--config', places.config], { stdio: ['ignore', 'pipe', 'pipe'], env })
+    const [command = '', ...args] = [...within, process.execPath, ...flags, '--config', places.config]
+    const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env })
     const daemon = new Hypervisord(places, child)
     places.daemons.add(daemon)
     await daemon.until(async () => {
