@@ -90,7 +90,7 @@ export class Hypervisord {
   ): Promise<Hypervisord> {
     const flags = ['--disable-sigusr1', '--conditions=@backplane/source', program]
     const env = { PATH: process.env['PATH'], HOME: places.root, ...variables }
-    const [command = '', ...args] = [...within, process.execPath, ...flags, '--config', places.config]
+    const [command, ...args] = [...within, process.execPath, ...flags, '--config', places.config]
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env })
     const daemon = new Hypervisord(places, child)
     places.daemons.add(daemon)

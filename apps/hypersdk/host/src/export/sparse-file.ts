@@ -6,7 +6,7 @@ import { dataRuns } from './zero-runs.ts'
 
 const zeroPiece = 16 * 1_048_576
 const zeroPiecesAhead = 4
-const syncEvery = 64 * 1_048_576
+const syncEvery = 16 * 1_048_576
 
 /** What a finished file is. */
 export interface WrittenFile {
