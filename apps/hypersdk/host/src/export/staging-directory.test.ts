@@ -7,6 +7,7 @@ import test from 'node:test'
 import type { ExportItem } from '@hypersdk/points'
 import { makeBed, type Bed } from './fixtures/provider-in-memory.ts'
 import { runExport } from './run-export.ts'
+import { StagingDirectory } from './staging-directory.ts'
 
 const secret = 'not for export'
 
@@ -133,4 +134,12 @@ test('swapping a directory for a link while it is removed removes nothing outsid
     renameSync(victim, join(bed.root, 'away'))
     symlinkSync(outside, victim)
   }
+})
+
+test('a staging directory that cannot be made is told with a code and its place', async (t) => {
+  const bed = await makeBed(t)
+  await assert.rejects(
+    StagingDirectory.create(`${bed.root}/gone`, () => assert.fail()),
+    { code: 'EXPORT_WRITE_FAILED', message: /gone/ },
+  )
 })

@@ -3,6 +3,7 @@ import { mkdtemp, open, readdir, readlink, realpath, rm, rmdir, unlink, type Fil
 import { isAbsolute, join } from 'node:path'
 import type { PlatformError } from '@backplane/sdk'
 import { exportErrors } from './errors.ts'
+import { writeError } from './write-error.ts'
 
 const { O_DIRECTORY, O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants
 
@@ -28,9 +29,13 @@ export class StagingDirectory implements AsyncDisposable {
     this.#onLeft = onLeft
   }
 
-  /** `onLeft` is told when it cannot be removed; disposing never throws. */
+  /** `onLeft` is told when it cannot be removed; disposing never throws. Errors: `EXPORT_WRITE_FAILED`, `EXPORT_DISK_FULL`. */
   static async create(parent: string, onLeft: (error: unknown) => void): Promise<StagingDirectory> {
-    return new StagingDirectory(await mkdtemp(join(await realpath(parent), 'export-')), onLeft)
+    try {
+      return new StagingDirectory(await mkdtemp(join(await realpath(parent), 'export-')), onLeft)
+    } catch (error) {
+      throw await writeError(error, parent)
+    }
   }
 
   /**
