@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { once } from 'node:events'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -22,6 +22,12 @@ const spawned = (args: readonly string[]): ReturnType<typeof spawn> =>
   spawn(process.execPath, ['--conditions=@backplane/source', entry, '--socket', daemon.socket, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
   })
+
+/** As `sha256sum --check` does. */
+async function checkSum(out: string): Promise<void> {
+  const [sum, file = ''] = out.trim().split('  ')
+  assert.equal(hash('sha256', await readFile(file)), sum)
+}
 
 test('providers, capabilities and machines are listed, and as JSON with --json', async () => {
   const providers = await run('providers')
@@ -69,14 +75,7 @@ test('filters narrow the list, and a wrong one is named', async () => {
 test('an export is submitted and watched to its end, and its checksum is true', async () => {
   const { code, out, err } = await run('submit --provider samples --vm web-1.raw --format raw --output watched --watch')
   assert.equal(code, 0)
-  const [sum, file] = out.trim().split('  ')
-  assert.ok(file)
-  assert.equal(
-    createHash('sha256')
-      .update(await readFile(file))
-      .digest('hex'),
-    sum,
-  )
+  await checkSum(out)
   assert.match(err, /job \S+ completed \(8\.0 MiB\)\n$/)
 })
 
@@ -193,12 +192,5 @@ test('a job is watched to its true end although the daemon is killed meanwhile',
   const { code, out, err } = await watching
   assert.equal(code, 0, err)
   assert.match(err, /the daemon went away; waiting for it to come back\n[^]*completed/)
-  const [sum, file] = out.trim().split('  ')
-  assert.ok(file)
-  assert.equal(
-    createHash('sha256')
-      .update(await readFile(file))
-      .digest('hex'),
-    sum,
-  )
+  await checkSum(out)
 })

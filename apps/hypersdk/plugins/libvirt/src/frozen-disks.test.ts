@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { all, bench, compare, domain, sources, untilFile, useLibvirt } from './fixtures/libvirt-bench.ts'
+import { all, bench, compare, domain, runningBench, sources, untilFile, useLibvirt } from './fixtures/libvirt-bench.ts'
 
 useLibvirt()
 
@@ -71,80 +71,45 @@ test('an export that is cancelled or left early leaves no snapshot behind', asyn
 })
 
 test('after a crash the snapshot is taken back by the cleanup, again and again without harm', async (t) => {
-  const made = await bench(t)
+  const made = await runningBench(t, 'crash')
   if (made === undefined) return
-  const {
-    libvirt: { makeDisk, virsh, disks },
-    provider,
-    staging,
-    state,
-    open,
-  } = made
-  const disk = makeDisk('crash.qcow2', 'qcow2')
-  const uuid = domain(t, made.libvirt, 'crash', [[disk, 'qcow2']])
-  virsh('start', '--domain', uuid)
-  const filesBefore = readdirSync(disks).sort()
-  await untilFile(provider.exportVm({ export_id: 'crash', id: uuid, format: 'raw', staging_dir: staging }))
-  assert.notEqual(sources(made.libvirt, uuid)[0], disk)
-  const restarted = await open()
-  const another = restarted.exportVm({ export_id: 'other', id: uuid, format: 'raw', staging_dir: staging })
+  const { libvirt, disk, uuid, exportIt } = made
+  const filesBefore = readdirSync(libvirt.disks).sort()
+  await untilFile(exportIt())
+  assert.notEqual(sources(libvirt, uuid)[0], disk)
+  const restarted = await made.open()
+  const another = restarted.exportVm({ export_id: 'other', id: uuid, format: 'raw', staging_dir: made.staging })
   await assert.rejects(all(another), { code: 'LIBVIRT_EXPORT_RUNNING', message: /by crash/, retryable: true })
   for (const id of ['crash', 'crash', 'never heard of'])
     assert.equal(await restarted.unary('cleanupExport', { export_id: id }), null)
-  assert.equal(sources(made.libvirt, uuid)[0], disk)
-  assert.deepEqual([state.size, readdirSync(disks).sort()], [0, filesBefore])
+  made.expectReleased()
+  assert.deepEqual(readdirSync(libvirt.disks).sort(), filesBefore)
 })
 
 test('a retry of the same export first takes back what the earlier attempt left', async (t) => {
-  const made = await bench(t)
+  const made = await runningBench(t, 'retry')
   if (made === undefined) return
-  const {
-    libvirt: { makeDisk, virsh },
-    provider,
-    staging,
-    state,
-    open,
-  } = made
-  const disk = makeDisk('retry.qcow2', 'qcow2')
-  const uuid = domain(t, made.libvirt, 'retry', [[disk, 'qcow2']])
-  virsh('start', '--domain', uuid)
-  await untilFile(provider.exportVm({ export_id: 'retry', id: uuid, format: 'raw', staging_dir: staging }))
-  await all((await open()).exportVm({ export_id: 'retry', id: uuid, format: 'raw', staging_dir: staging }))
-  assert.deepEqual([sources(made.libvirt, uuid)[0], state.size], [disk, 0])
+  await untilFile(made.exportIt())
+  await all(made.exportIt(await made.open()))
+  made.expectReleased()
 })
 
 test('a merge that was cut off is finished by the cleanup', async (t) => {
-  const made = await bench(t)
+  const made = await runningBench(t, 'cut')
   if (made === undefined) return
-  const {
-    libvirt: { makeDisk, virsh },
-    provider,
-    staging,
-    state,
-    open,
-  } = made
-  const disk = makeDisk('cut.qcow2', 'qcow2')
-  const uuid = domain(t, made.libvirt, 'cut', [[disk, 'qcow2']])
-  virsh('start', '--domain', uuid)
-  await untilFile(provider.exportVm({ export_id: 'cut', id: uuid, format: 'raw', staging_dir: staging }))
-  virsh('blockcommit', '--domain', uuid, '--path', 'vda', '--active', '--shallow', '--wait', '--keep-overlay')
-  await (await open()).unary('cleanupExport', { export_id: 'cut' })
-  assert.deepEqual([sources(made.libvirt, uuid)[0], state.size], [disk, 0])
+  await untilFile(made.exportIt())
+  const merge = ['--path', 'vda', '--active', '--shallow', '--wait', '--keep-overlay']
+  made.libvirt.virsh('blockcommit', '--domain', made.uuid, ...merge)
+  await (await made.open()).unary('cleanupExport', { export_id: 'cut' })
+  made.expectReleased()
 })
 
 test('what cannot be merged back yet stays on record, and the error says what to do', async (t) => {
-  const made = await bench(t)
+  const made = await runningBench(t, 'down')
   if (made === undefined) return
-  const {
-    libvirt: { makeDisk, virsh },
-    provider,
-    staging,
-    state,
-  } = made
-  const disk = makeDisk('down.qcow2', 'qcow2')
-  const uuid = domain(t, made.libvirt, 'down', [[disk, 'qcow2']])
-  virsh('start', '--domain', uuid)
-  const items = provider.exportVm({ export_id: 'down', id: uuid, format: 'raw', staging_dir: staging })
+  const { provider, uuid, state } = made
+  const { virsh } = made.libvirt
+  const items = made.exportIt()
   await untilFile(items)
   virsh('destroy', '--domain', uuid)
   await assert.rejects(all(items), { code: 'LIBVIRT_RELEASE_BLOCKED', message: /it is shut off/, hint: /Start the machine/ })
@@ -157,7 +122,7 @@ test('what cannot be merged back yet stays on record, and the error says what to
   })
   virsh('blockcommit', '--domain', uuid, '--path', 'vda', '--active', '--shallow', '--pivot', '--wait')
   await provider.unary('cleanupExport', { export_id: 'down' })
-  assert.deepEqual([sources(made.libvirt, uuid)[0], state.size], [disk, 0])
+  made.expectReleased()
 })
 
 test('a domain that is gone needs no merging', async (t) => {
@@ -180,41 +145,23 @@ test('a domain that is gone needs no merging', async (t) => {
 })
 
 test('overlays may be put into a directory of their own', async (t) => {
-  const made = await bench(t)
+  const made = await runningBench(t, 'elsewhere')
   if (made === undefined) return
-  const {
-    libvirt: { makeDisk, virsh, disks },
-    open,
-    staging,
-  } = made
-  const disk = makeDisk('elsewhere.qcow2', 'qcow2')
-  const uuid = domain(t, made.libvirt, 'elsewhere', [[disk, 'qcow2']])
-  virsh('start', '--domain', uuid)
-  const directory = join(disks, 'a,b')
+  const directory = join(made.libvirt.disks, 'a,b')
   execFileSync('install', ['-d', ...(process.getuid?.() === 0 ? ['-o', 'nobody'] : []), directory])
-  const provider = await open({ overlay_directory: directory })
-  const items = provider.exportVm({ export_id: 'elsewhere', id: uuid, format: 'raw', staging_dir: staging })
+  const items = made.exportIt(await made.open({ overlay_directory: directory }))
   await untilFile(items)
   assert.equal(readdirSync(directory).length, 1)
   await all(items)
-  assert.deepEqual([sources(made.libvirt, uuid)[0], readdirSync(directory)], [disk, []])
+  made.expectReleased()
+  assert.deepEqual(readdirSync(directory), [])
   rmSync(directory, { recursive: true })
 })
 
 test('a snapshot that libvirt refuses leaves nothing frozen', async (t) => {
-  const made = await bench(t)
+  const made = await runningBench(t, 'refused')
   if (made === undefined) return
-  const {
-    libvirt: { makeDisk, virsh },
-    open,
-    staging,
-    state,
-  } = made
-  const disk = makeDisk('refused.qcow2', 'qcow2')
-  const uuid = domain(t, made.libvirt, 'refused', [[disk, 'qcow2']])
-  virsh('start', '--domain', uuid)
-  const provider = await open({ quiesce: true })
-  const items = provider.exportVm({ export_id: 'refused', id: uuid, format: 'raw', staging_dir: staging })
+  const items = made.exportIt(await made.open({ quiesce: true }))
   await assert.rejects(all(items), { code: 'LIBVIRT_FAILED', message: /agent/ })
-  assert.deepEqual([sources(made.libvirt, uuid)[0], state.size], [disk, 0])
+  made.expectReleased()
 })

@@ -28,47 +28,28 @@ test('a program that writes more than is kept is ended', async () => {
   assert.deepEqual(result, { kind: 'failed', reason: 'it wrote more than 10000 bytes' })
 })
 
-test('cancelling ends the program before the call comes back', async () => {
+/** Runs a script that writes a process id, and cancels it then; answers that id once the run came back. */
+async function cancelled(script: string): Promise<number> {
   const cancel = new AbortController()
   let pid = 0
-  const run = runProgram('sh', {
-    args: ['-c', 'echo $$; exec sleep 600'],
-    signal: cancel.signal,
-    onOutput: (text) => {
-      pid = Number(text)
-      cancel.abort()
-    },
-  })
-  await assert.rejects(run, { name: 'AbortError' })
+  const onOutput = (text: string): void => {
+    pid = Number(text)
+    cancel.abort()
+  }
+  await assert.rejects(runProgram('sh', { args: ['-c', script], signal: cancel.signal, onOutput }), { name: 'AbortError' })
+  return pid
+}
+
+test('cancelling ends the program before the call comes back', async () => {
+  const pid = await cancelled('echo $$; exec sleep 600')
   assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
 })
 
 test('a program that ignores the request to end is killed', { timeout: 20_000 }, async () => {
-  const cancel = new AbortController()
-  let pid = 0
-  const run = runProgram('sh', {
-    args: ['-c', 'echo $$; exec env --ignore-signal=TERM sleep 600'],
-    signal: cancel.signal,
-    onOutput: (text) => {
-      pid = Number(text)
-      cancel.abort()
-    },
-  })
-  await assert.rejects(run, { name: 'AbortError' })
+  const pid = await cancelled('echo $$; exec env --ignore-signal=TERM sleep 600')
   assert.throws(() => process.kill(pid, 0), { code: 'ESRCH' })
 })
 
 test('a program whose own child keeps its output open does not hold a cancel up', { timeout: 20_000 }, async () => {
-  const cancel = new AbortController()
-  let orphan = 0
-  const run = runProgram('sh', {
-    args: ['-c', 'sleep 600 & echo $!; wait'],
-    signal: cancel.signal,
-    onOutput: (text) => {
-      orphan = Number(text)
-      cancel.abort()
-    },
-  })
-  await assert.rejects(run, { name: 'AbortError' })
-  process.kill(orphan)
+  process.kill(await cancelled('sleep 600 & echo $!; wait'))
 })
