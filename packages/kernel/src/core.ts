@@ -10,6 +10,7 @@ import { defaultTimes, effectiveLimits } from './plugins/limits.ts'
 import { memoryStore } from './memory-store.ts'
 import type { Candidate, Plugin } from './plugins/plugin.ts'
 import { PluginDirectories } from './plugins/plugin-directories.ts'
+import { StagedBytes } from './plugins/staged-bytes.ts'
 import { Points } from './points/points.ts'
 import type { Clock, Limits, Log, Store } from './ports.ts'
 import { Redactor } from './redactor.ts'
@@ -35,6 +36,7 @@ export interface Core {
   readonly inFlight: InFlight
   readonly dispatcher: Dispatcher
   readonly directories: PluginDirectories
+  readonly stagedBytes: StagedBytes
   readonly redactor: Redactor
   readonly starts: Semaphore
   /** Aborted when the kernel is disposed. */
@@ -85,6 +87,7 @@ export function createCore(options: KernelOptions, stopping: AbortSignal, relist
       refused: (plugin, route, error) => refusals.record(core, plugin, route, error),
     }),
     directories: new PluginDirectories(options.dataDirectory),
+    stagedBytes: new StagedBytes(),
     redactor: new Redactor(),
     starts: new Semaphore(startsAtOnce),
     stopping,

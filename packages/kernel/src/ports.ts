@@ -81,6 +81,11 @@ export interface StagedPackage {
   /** `sha256:` and 64 hexadecimal digits over the sorted tree; for a module in memory, of its manifest. */
   readonly digest: string
   readonly code: PackageCode
+  /**
+   * Called once nobody will load from `code` any more; the place may be gone when it settles. Until then it stays, also for
+   * other processes. Idempotent, never rejects.
+   */
+  readonly release?: () => Promise<void>
 }
 
 /** Where the code is. A `module` is already in memory and runs only in the `trusted` tier. */

@@ -18,6 +18,8 @@ export interface BundledOptions {
   /** Directory of the store that packages are staged into, as in `directory()`; needed when an item is a folder. */
   readonly store?: string
   readonly limits?: Partial<PackageLimits>
+  /** As in `directory()`. */
+  readonly keepVersions?: number
   /** Globs, relative to the folder, of what is no part of the package. */
   readonly ignore?: readonly string[]
 }
@@ -28,10 +30,10 @@ export interface BundledOptions {
  * Errors: `SOURCE_STORE_MISSING`.
  */
 export function bundled(items: readonly BundledItem[], options: BundledOptions = {}): Source {
-  const { store, ignore = [] } = options
+  const { store, ignore = [], keepVersions } = options
   const stagerFor = (directory: string): Stager => {
     if (store === undefined) throw sourceErrors.error('SOURCE_STORE_MISSING', { path: directory })
-    return { limits, ignore, store: (packages ??= new PackageStore(resolve(store))), gate }
+    return { limits, ignore, store: (packages ??= new PackageStore(resolve(store), keepVersions)), gate }
   }
   const limits = { ...defaultPackageLimits, ...options.limits }
   const gate = new Gate(4)

@@ -23,6 +23,8 @@ export interface DirectoryOptions {
   /** Asked, in this order, for packages without a `plugin.json`. */
   readonly dialects?: readonly Dialect[]
   readonly limits?: Partial<PackageLimits>
+  /** Staged packages of each plugin that are kept though nobody uses them, newest first. Default 2. */
+  readonly keepVersions?: number
   /**
    * Globs of what is no package and no part of one; matched against the path below the plugin directory, and below the
    * package. Names that begin with a dot never count.
@@ -55,7 +57,7 @@ export function directory(paths: string | readonly string[], options: DirectoryO
   const { dialects = [], ignore = [], depth = 8, settleMs = 150, lookMs = 1_000, clock = systemClock } = options
   const roots = (typeof paths === 'string' ? [paths] : paths).map((path) => resolve(path))
   const limits = { ...defaultPackageLimits, ...options.limits }
-  const stager = { limits, ignore, store: new PackageStore(resolve(options.store)), gate: new Gate(4) }
+  const stager = { limits, ignore, store: new PackageStore(resolve(options.store), options.keepVersions), gate: new Gate(4) }
   const cache = options.index === undefined ? undefined : new ManifestCache(resolve(options.index))
   const shelf = new Shelf({ roots, stager, claims: new DialectClaims(dialects), depth, settleMs, clock, cache })
   let listed = 0

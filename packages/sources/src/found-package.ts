@@ -93,8 +93,9 @@ export class FilePackage implements FoundPackage {
     }
     const tree = await readTree(look, signal)
     this.#lookAsListed()
-    const directory = await this.#stager.store.put(tree, signal)
-    return { digest: tree.digest, code: { kind: 'files', directory, main, ...(adapter === undefined ? {} : { adapter }) } }
+    const { directory, release } = await this.#stager.store.put(idOf(this.manifest) ?? path, tree, signal)
+    const code = { kind: 'files', directory, main, ...(adapter === undefined ? {} : { adapter }) } as const
+    return { digest: tree.digest, code, release }
   }
 
   #lookAsListed(): TreeLook {
@@ -106,6 +107,14 @@ export class FilePackage implements FoundPackage {
 }
 
 function mainOf(manifest: unknown): string {
-  const main: unknown = typeof manifest === 'object' && manifest !== null ? Reflect.get(manifest, 'main') : undefined
-  return typeof main === 'string' ? main : 'index.js'
+  return textOf(manifest, 'main') ?? 'index.js'
+}
+
+function idOf(manifest: unknown): string | undefined {
+  return textOf(manifest, 'id')
+}
+
+function textOf(manifest: unknown, key: string): string | undefined {
+  const value: unknown = typeof manifest === 'object' && manifest !== null ? Reflect.get(manifest, key) : undefined
+  return typeof value === 'string' ? value : undefined
 }

@@ -6,33 +6,57 @@ import { sourceErrors } from './errors.ts'
 import { defaultPackageLimits } from './limits.ts'
 import { readTree, type PackageTree } from './read-tree.ts'
 import { isLeftover, stagingName } from './staging-name.ts'
+import { collectAll, collectPlugin, type StoreParts } from './store-collection.ts'
+import { StoreLeases } from './store-leases.ts'
+import { StoreOwners } from './store-owners.ts'
 import { lookAtPackage } from './tree-look.ts'
 import { removeTree, syncFolder, writeTree } from './write-tree.ts'
+
+/** An entry of the store. */
+export interface StoredPackage {
+  /** Absolute. */
+  readonly directory: string
+  /** Nobody loads from it any more. Idempotent, never rejects; settles once what became unused is removed. */
+  readonly release: () => Promise<void>
+}
+
+/** Entries of each plugin that are kept though nobody uses them: the newest, and the one to go back to. */
+export const defaultKeep = 2
 
 /**
  * Packages by what is in them: `<directory>/sha256-<digest>/`, read-only, never written again. An entry comes into
  * being by one rename after its bytes are on the disk: whenever the host is killed, an entry is whole or not there.
- * Whoever may write to the directory decides what plugins run, so it belongs to the host alone (0700).
+ * Entries that no living process uses are removed when they are released and when the store is opened, but for the
+ * newest `keep` of each plugin. Whoever may write to the directory decides what plugins run, so it belongs to the host
+ * alone (0700).
  */
 export class PackageStore {
   readonly directory: string
+  readonly #parts: StoreParts
   #opened: Promise<void> | undefined
+  #collecting: Promise<void> = Promise.resolve()
 
-  constructor(directory: string) {
+  constructor(directory: string, keep: number = defaultKeep) {
     this.directory = directory
+    this.#parts = { directory, keep, leases: new StoreLeases(directory), owners: new StoreOwners(directory) }
   }
 
   /**
-   * The folder that holds exactly `tree`. An entry already there is hashed again before it is used; one that no longer
+   * The folder that holds exactly `tree`, which is `plugin`'s newest now. An entry already there is hashed again before it is used; one that no longer
    * is what its name says is replaced. Errors: `SOURCE_STORE_UNSAFE`, `SOURCE_STORE_FAILED`.
    */
-  async put(tree: PackageTree, signal: AbortSignal): Promise<string> {
-    const entry = join(this.directory, tree.digest.replace(':', '-'))
+  async put(plugin: string, tree: PackageTree, signal: AbortSignal): Promise<StoredPackage> {
+    const name = tree.digest.replace(':', '-')
+    const entry = join(this.directory, name)
     try {
       this.#opened ??= this.#open()
       await this.#opened
+      using taken = new DisposableStack()
+      taken.use(this.#parts.leases.take(name))
       if (!(await holds(entry, tree, signal))) await this.#write(entry, tree, signal)
-      return entry
+      await this.#parts.owners.claim(plugin, name)
+      const lease = taken.move()
+      return { directory: entry, release: () => this.#release(plugin, lease) }
     } catch (error) {
       this.#opened = undefined
       if (error instanceof PlatformError || signal.aborted) throw error
@@ -50,6 +74,20 @@ export class PackageStore {
     if ((stats.mode & 0o022) !== 0) throw refuse('may be written to by other users')
     const names = await readdir(this.directory)
     await Promise.all(names.filter(isLeftover).map((name) => removeTree(join(this.directory, name))))
+    this.#parts.leases.sweep()
+    await this.#collect(() => collectAll(this.#parts))
+  }
+
+  async #release(plugin: string, lease: DisposableStack): Promise<void> {
+    if (lease.disposed) return
+    lease.dispose()
+    await this.#collect(() => collectPlugin(this.#parts, plugin))
+  }
+
+  /** One collection at a time. What cannot be removed now only takes room; the next one tries again. */
+  #collect(collect: () => Promise<void>): Promise<void> {
+    this.#collecting = this.#collecting.then(collect).catch(() => {})
+    return this.#collecting
   }
 
   async #write(entry: string, tree: PackageTree, signal: AbortSignal): Promise<void> {

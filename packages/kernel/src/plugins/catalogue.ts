@@ -152,6 +152,7 @@ export class Catalogue {
     for (const { plugin, work } of changes) this.#core.inBackground(plugin, work)
     await Promise.allSettled([this.#startEager(), ...changes.map(({ work }) => work)])
     if (changes.length > 0) await this.#startEager()
+    this.#core.stagedBytes.review(this.#core)
   }
 
   /** Starts what does not wait for its first use; a failure is in the plugin's record. */

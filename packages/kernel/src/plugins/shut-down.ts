@@ -28,6 +28,7 @@ export async function shutDown(
   await Promise.allSettled([...core.plugins.values()].filter(isRunning).map(stopPlugin))
   const limitMs = core.times.stopMs + runtimeSlackMs
   await Promise.allSettled(core.options.runtimes.map((runtime) => within(core, limitMs, runtime[Symbol.asyncDispose]())))
+  await core.stagedBytes.releaseAll(core)
   core.inFlight[Symbol.dispose]()
   if (core.options.store === undefined) await core.store[Symbol.asyncDispose]()
   await core.directories[Symbol.asyncDispose]().catch(() => undefined)

@@ -4,7 +4,7 @@ import { kernelErrors } from '../errors.ts'
 import { Generation } from '../plugins/generation.ts'
 import { linkHost } from '../calls/host-link.ts'
 import type { Candidate, Plugin } from '../plugins/plugin.ts'
-import type { Enforcement, Grants, HostLink, Instance, Limits } from '../ports.ts'
+import type { Enforcement, Grants, HostLink, Instance, Limits, StagedPackage } from '../ports.ts'
 import type { Failure } from '../record.ts'
 import { messageOf } from '../calls/thrown.ts'
 import { checkContract } from './contract.ts'
@@ -25,14 +25,17 @@ export interface Started {
  * whether it registered what it declares. On failure nothing is left running.
  */
 export async function start(core: Core, plugin: Plugin, candidate: Candidate, number: number): Promise<StageResult<Started>> {
+  let staged: StagedPackage | undefined
   try {
-    const staged = candidate.staged ?? (await boundedWait(candidate.found.stage(core.stopping), { signal: core.stopping }))
+    staged = candidate.staged ?? (await boundedWait(candidate.found.stage(core.stopping), { signal: core.stopping }))
     const plan = await planStart(core, candidate, staged, number)
     const generation = await startGeneration(core, plugin, candidate, plan)
     candidate.staged = staged
+    core.stagedBytes.hold(core, generation)
     const { grants, limits, enforcement } = plan
     return { ok: true, value: { generation, digest: staged.digest, grants, limits, enforcement } }
   } catch (error) {
+    if (candidate.staged === undefined) await staged?.release?.()
     const failure = failureOf('start', coded(plugin.id, error))
     return { ok: false, failure: core.redactor.value(failure) as Failure }
   }
