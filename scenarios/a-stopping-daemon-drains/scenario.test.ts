@@ -1,15 +1,25 @@
 import assert from 'node:assert/strict'
 import { join } from 'node:path'
-import { test } from 'node:test'
-import { Hypervisord, isAlive, makePlaces } from '../support/hypervisord.ts'
+import { test, type TestContext } from 'node:test'
+import { Hypervisord, isAlive, makePlaces, type Places } from '../support/hypervisord.ts'
 import { checksumOf, letGo, writeSlowProvider } from '../support/slow-provider.ts'
 
-test('a stopping daemon lets a running export end, takes no new job, and exits 0', async (t) => {
+async function startSlow(t: TestContext, methods = ''): Promise<{ places: Places; daemon: Hypervisord }> {
   const places = await makePlaces(t, 'plugins: { directories: [./plugins] }\n')
-  await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0' })
-  const daemon = await Hypervisord.start(places)
+  await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0', methods })
+  return { places, daemon: await Hypervisord.start(places) }
+}
+
+/** Submits an export and waits until its first bytes have come. */
+async function submitAndBegin(daemon: Hypervisord): Promise<string> {
   const id = await daemon.submit({ provider: 'slow', vm_id: 'vm/1', output_dir: 'x' })
   await daemon.until(async () => (await daemon.job(id)).progress?.bytes_downloaded > 0)
+  return id
+}
+
+test('a stopping daemon lets a running export end, takes no new job, and exits 0', async (t) => {
+  const { places, daemon } = await startSlow(t)
+  const id = await submitAndBegin(daemon)
   const stopped = daemon.stop()
   await daemon.until(async () => (await daemon.get('/readyz')).status === 503)
   const refused = await daemon.post('/jobs/submit', { provider: 'slow', vm_id: 'vm/1' })
@@ -27,11 +37,8 @@ test('a stopping daemon lets a running export end, takes no new job, and exits 0
 })
 
 test('the same signal twice at once, as npm passes it on, is one request to stop', async (t) => {
-  const places = await makePlaces(t, 'plugins: { directories: [./plugins] }\n')
-  await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0' })
-  const daemon = await Hypervisord.start(places)
-  const id = await daemon.submit({ provider: 'slow', vm_id: 'vm/1', output_dir: 'x' })
-  await daemon.until(async () => (await daemon.job(id)).progress?.bytes_downloaded > 0)
+  const { places, daemon } = await startSlow(t)
+  const id = await submitAndBegin(daemon)
   daemon.child.kill('SIGINT')
   const stopped = daemon.stop('SIGINT')
   await daemon.until(async () => (await daemon.get('/readyz')).status === 503)
@@ -43,11 +50,8 @@ test('the same signal twice at once, as npm passes it on, is one request to stop
 })
 
 test('an export that is not done at the drain deadline goes on with the next daemon', async (t) => {
-  const places = await makePlaces(t, 'plugins: { directories: [./plugins] }\n')
-  await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0' })
-  const daemon = await Hypervisord.start(places)
-  const id = await daemon.submit({ provider: 'slow', vm_id: 'vm/1', output_dir: 'x' })
-  await daemon.until(async () => (await daemon.job(id)).progress?.bytes_downloaded > 0)
+  const { places, daemon } = await startSlow(t)
+  const id = await submitAndBegin(daemon)
   const stopped = daemon.stop()
   await daemon.until(async () => (await daemon.get('/readyz')).status === 503)
   // The second signal asks to hurry: it is the deadline, now.
@@ -63,10 +67,7 @@ test('an export that is not done at the drain deadline goes on with the next dae
 })
 
 test('a plugin whose close never ends cannot keep the daemon from stopping', async (t) => {
-  const places = await makePlaces(t, 'plugins: { directories: [./plugins] }\n')
-  const methods = 'close: () => new Promise(() => undefined),'
-  await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0', methods })
-  const daemon = await Hypervisord.start(places)
+  const { daemon } = await startSlow(t, 'close: () => new Promise(() => undefined),')
   assert.equal((await daemon.get('/api/providers/slow/vms')).status, 200)
   const { pid } = await daemon.plugin('slow')
   assert.equal(await daemon.stop(), 0)
@@ -74,15 +75,12 @@ test('a plugin whose close never ends cannot keep the daemon from stopping', asy
 })
 
 test('the second signal ends the daemon whatever its plugins do, and the job goes on with the next one', async (t) => {
-  const places = await makePlaces(t, 'plugins: { directories: [./plugins] }\n')
   const forever = 'new Promise(() => undefined)'
   const deaf = `exportVm: async function* (request) {
     for await (const item of exportVm(request, { signal: new AbortController().signal, progress: () => {} }, config.metadata.directory)) yield item
   }, cleanupExport: () => ${forever}, close: () => ${forever},`
-  await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0', methods: deaf })
-  const daemon = await Hypervisord.start(places)
-  const id = await daemon.submit({ provider: 'slow', vm_id: 'vm/1', output_dir: 'x' })
-  await daemon.until(async () => (await daemon.job(id)).progress?.bytes_downloaded > 0)
+  const { places, daemon } = await startSlow(t, deaf)
+  const id = await submitAndBegin(daemon)
   const { pid } = await daemon.plugin('slow')
   const stopped = daemon.stop()
   await daemon.until(async () => (await daemon.get('/readyz')).status === 503)
