@@ -92,7 +92,8 @@ export class SocketChannel implements Channel {
       this.#batch.flush()
       this.#state = 'closed'
       this.#stopReading()
-      this.#socket?.destroySoon()
+      // Not destroyed at once: a write of the peer's would then fail before it has read our last words.
+      this.#socket?.end()
       const timer = setTimeout(() => this.#socket?.destroy(), closeMs)
       void this.#gone.promise.then(() => clearTimeout(timer))
       if (this.#socket === undefined) this.#gone.resolve()
