@@ -11,6 +11,7 @@ test('flags have one dash or two', () => {
   assert.equal(flags.dataDirectory, 'd')
   assert.equal(flags.action, 'run')
   assert.equal(parseFlags(['-version']).action, 'version')
+  assert.equal(parseFlags(['-disable-web', '--foreground']).action, 'run', 'what older unit files say')
   assert.equal(parseFlags(['-h']).action, 'help')
 })
 

@@ -16,6 +16,7 @@ const options = {
   'data-directory': { type: 'string' },
   'log-level': { type: 'string' },
   foreground: { type: 'boolean' },
+  'disable-web': { type: 'boolean' },
   validate: { type: 'boolean' },
   version: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
@@ -32,6 +33,7 @@ Usage: hypervisord [flags]        (each flag with one dash or two)
   --data-directory DIR    jobs, plugin state, token, staged packages
   --log-level LEVEL       debug, info, warn or error             (default info)
   --foreground            stay in the foreground; it always does, service managers like that
+  --disable-web           taken from older unit files; there are no web pages to leave out
   --validate              check the configuration, print every problem, and end (0 or 78)
   --version               print the versions of product, plugin API and Node
   --help                  print this
