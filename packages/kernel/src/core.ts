@@ -1,8 +1,11 @@
 import type { Criticality } from '@backplane/sdk'
+import { Choices } from './plugins/choices.ts'
 import { type CallEnds, Dispatcher } from './calls/dispatcher.ts'
 import { createEventLog, type EventRecorder } from './event-log.ts'
 import { endFailed } from './calls/failed-call.ts'
+import { fallBack } from './plugins/fall-back.ts'
 import type { Generation } from './plugins/generation.ts'
+import { History } from './plugins/history.ts'
 import { InFlight } from './calls/in-flight.ts'
 import type { KernelOptions, PluginSettings, Policy, Times } from './kernel.ts'
 import { activateForCall } from './plugins/lifecycle.ts'
@@ -13,9 +16,11 @@ import { PluginDirectories } from './plugins/plugin-directories.ts'
 import { StagedBytes } from './plugins/staged-bytes.ts'
 import { Points } from './points/points.ts'
 import type { Clock, Limits, Log, Store } from './ports.ts'
+import type { Failure } from './record.ts'
 import { Redactor } from './redactor.ts'
 import { Refusals } from './calls/refusals.ts'
 import { Semaphore } from './calls/semaphore.ts'
+import type { StageResult } from './stages/stage-result.ts'
 import { Switches } from './plugins/switches.ts'
 import { systemClock } from './system-clock.ts'
 import { messageOf } from './calls/thrown.ts'
@@ -30,6 +35,8 @@ export interface Core {
   readonly log: Log
   readonly store: Store
   readonly switches: Switches
+  readonly choices: Choices
+  readonly history: History
   readonly events: EventRecorder
   readonly plugins: Map<string, Plugin>
   readonly points: Points
@@ -47,6 +54,8 @@ export interface Core {
   readonly criticalityOf: (candidate: Candidate) => Criticality
   /** Starts a plugin for a call; many callers share one start. Errors: `PLUGIN_UNAVAILABLE`. */
   readonly activate: (plugin: Plugin) => Promise<Generation>
+  /** Starts the version that served last in the place of one that cannot be started; undefined when there is none. */
+  readonly fallBack: (plugin: Plugin, failure: Failure) => Promise<StageResult<Generation> | undefined>
   /** Lists the sources again and begins what follows from it, without waiting for that to be done. */
   readonly relist: () => Promise<unknown>
   /** Lets work go on by itself; what it throws is a mistake of the kernel, and logged. */
@@ -76,6 +85,8 @@ export function createCore(options: KernelOptions, stopping: AbortSignal, relist
     log,
     store,
     switches: new Switches(store),
+    choices: new Choices(store),
+    history: new History(store, clock, log),
     events: createEventLog(clock, log),
     plugins: new Map(),
     points: new Points(options.points, log),
@@ -95,6 +106,7 @@ export function createCore(options: KernelOptions, stopping: AbortSignal, relist
     limitsOf,
     criticalityOf: (candidate) => criticalityOf(options, candidate),
     activate: (plugin) => activateForCall(core, plugin),
+    fallBack: (plugin, failure) => fallBack(core, plugin, failure),
     relist,
     inBackground: (plugin, work) => {
       work.catch((error: unknown) => log.write({ level: 'error', message: messageOf(error), plugin: plugin.id }))

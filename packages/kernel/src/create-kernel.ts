@@ -27,6 +27,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
   const dispose = (): Promise<void> => (disposing ??= shutDown(core, { stopping, refresher }))
   try {
     await core.switches.load()
+    await core.choices.load()
     await refresher.refresh()
   } catch (error) {
     await dispose()

@@ -274,6 +274,27 @@ const specs = {
     retryable: false,
     hint: 'Correct version {from} and install it again, or reload {plugin} to try it as it is.',
   },
+  VERSION_GONE: {
+    message: 'nothing is left of version {version} of {plugin}',
+    status: 409,
+    exit: 69,
+    retryable: false,
+    hint: 'Put version {version} into a source of the host, or choose another one.',
+  },
+  VERSION_UNKNOWN: {
+    message: '{plugin} has no {wanted} to go back to',
+    status: 404,
+    exit: 66,
+    retryable: false,
+    hint: 'Look at the history of {plugin} and name a version that served.',
+  },
+  VERSION_PINNED: {
+    message: '{plugin} is pinned to {version}',
+    status: 409,
+    exit: 69,
+    retryable: false,
+    hint: 'Pin {plugin} to the version you want, or take the pin off.',
+  },
   GENERATION_ENDED: {
     message: 'generation {generation} of {plugin} has ended: {reason}',
     status: 503,

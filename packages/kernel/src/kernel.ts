@@ -11,7 +11,7 @@ import type {
 import type { EventLog } from './events.ts'
 import type { DeclaredManifest } from './manifest-summary.ts'
 import type { Clock, Grants, Isolation, Limits, Log, Runtime, SecretBroker, Source, Store } from './ports.ts'
-import type { PluginRecord } from './record.ts'
+import type { HistoryEntry, PluginRecord } from './record.ts'
 
 /**
  * The object a host embeds. It moves plugins through five stages (discover, check, resolve, start, stop) and keeps the
@@ -79,6 +79,19 @@ export interface PluginDirectory {
   readonly remove: (id: string, options?: { readonly keepState?: boolean }) => Promise<void>
   /** Starts an idle plugin now. */
   readonly start: (id: string) => Promise<PluginRecord>
+  /**
+   * Puts an earlier version in the place of the one that serves, beside which it starts: by default the one that served
+   * before. It stays, also after a restart, until the sources have something new. When it cannot start, what serves goes on
+   * and the record says why. Errors: `VERSION_UNKNOWN`, `VERSION_GONE`, `VERSION_PINNED`.
+   */
+  readonly rollback: (id: string, options?: { /** A version of its history. */ readonly to?: string }) => Promise<PluginRecord>
+  /** Versions that served or were to serve, newest first; survives restarts. The newest 20 are kept. */
+  readonly history: (id: string) => Promise<readonly HistoryEntry[]>
+  /**
+   * Lets only this version serve, whatever the sources have, also after a restart; undefined takes the pin off. Errors:
+   * `VERSION_GONE` when neither the sources nor what is kept of earlier versions have it.
+   */
+  readonly pin: (id: string, version: string | undefined) => Promise<PluginRecord>
 }
 
 /** What a refresh did, by plugin id. */

@@ -33,10 +33,21 @@ export interface Source {
    */
   readonly watch?: (changed: () => void) => AsyncDisposable
   /**
+   * A package that was staged before, by its digest; undefined when it is kept no more. In use like one just staged.
+   * Without this a plugin can go back only to a version that the source still has, or that this host still runs.
+   */
+  readonly recall?: (digest: string, signal: AbortSignal) => Promise<RecalledPackage | undefined>
+  /**
    * Keeps what the kernel read of packages that were listed, so that the next start need not read them: then `summary` is
    * set on packages that are as they were. Only saves time; never rejects.
    */
   readonly remember?: (summaries: ReadonlyMap<FoundPackage, ManifestSummary>) => Promise<void>
+}
+
+/** A package of which only the staged bytes are left, and the manifest it was listed with. */
+export interface RecalledPackage {
+  readonly manifest: unknown
+  readonly staged: StagedPackage
 }
 
 /** What a source holds at one moment. */

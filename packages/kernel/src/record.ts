@@ -60,6 +60,10 @@ export interface PluginRecord {
   readonly draining: readonly DrainingGeneration[]
   /** The last update, when it did not succeed: what was tried and why the old version went on. */
   readonly update: FailedUpdate | undefined
+  /** The version it is pinned to by hand; others that the sources have are ignored. */
+  readonly pinned: string | undefined
+  /** Why a version that the sources have is not taken. */
+  readonly held: Hold | undefined
   /** While a new version is watched and the one before it kept ready to take over again. */
   readonly probation: ProbationRecord | undefined
   /** Other packages with this id that lost by precedence. */
@@ -87,6 +91,36 @@ export interface ProbationRecord {
   readonly version: string
   /** Milliseconds since the epoch. */
   readonly untilMs: number
+}
+
+/**
+ * A version that serves instead of the one that the sources have: that one was moved back, could not be started, or was
+ * rolled back by hand. Over once the sources have something else.
+ */
+export interface Hold {
+  readonly why: 'moved back' | 'failed' | 'rolled back'
+  /** What serves. */
+  readonly to: { readonly version: string; readonly digest: string }
+  /** What the sources have. */
+  readonly against: { readonly version: string; readonly digest?: string }
+  readonly sinceMs: number
+  /** What was wrong with it; undefined when somebody decided so. */
+  readonly update?: FailedUpdate
+}
+
+/** One version of a plugin: when it served, and what became of it. */
+export interface HistoryEntry {
+  readonly version: string
+  /** Undefined for bytes that were never read as a whole. */
+  readonly digest?: string
+  readonly stateVersion: number
+  /** From its first call to its last but for those it still ended; milliseconds since the epoch. */
+  readonly fromMs: number
+  /** Undefined while it serves. */
+  readonly toMs?: number
+  /** `failed` never served; `moved back` was found worse than the one before it, `rolled back` was taken back by hand. */
+  readonly outcome: 'serving' | 'replaced' | 'moved back' | 'rolled back' | 'failed'
+  readonly reason?: string
 }
 
 /** Why an update left the old version serving. */

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { FoundPackage, Source, SourceProblem } from '@backplane/kernel'
+import type { FoundPackage, RecalledPackage, Source, SourceProblem } from '@backplane/kernel'
 import { definePlugin, type Manifest, type PluginModule, type Scope } from '@backplane/sdk'
 
 /** A plugin written into a test: its manifest, where what is left out is filled in, and what it does. */
@@ -19,6 +19,8 @@ export interface InlineSource extends Source {
   /** Adds a plugin, or puts another in its place. */
   readonly put: (...plugins: readonly InlinePlugin[]) => void
   readonly take: (id: string) => void
+  /** Keeps nothing of what was staged with this digest. */
+  readonly lose: (digest: string) => void
   /** Something that cannot be read as a package. */
   readonly putProblem: (problem: SourceProblem) => void
   /** Says that something changed; the kernel lists again by itself. */
@@ -38,6 +40,7 @@ export function inlineSource(
   { name = 'inline', origin = 'bundled' }: InlineSourceOptions = {},
 ): InlineSource {
   const packages = new Map<string, FoundPackage>()
+  const staged = new Map<string, RecalledPackage>()
   const problems = new Map<string, SourceProblem>()
   const listeners = new Set<() => void>()
   let revision = 0
@@ -46,7 +49,7 @@ export function inlineSource(
       revision += 1
       const path = `/${name}/${plugin.manifest.id}`
       problems.delete(path)
-      packages.set(plugin.manifest.id, found(plugin, path, plugin.fingerprint ?? `revision ${revision}`))
+      packages.set(plugin.manifest.id, found(plugin, path, { fingerprint: plugin.fingerprint ?? `revision ${revision}`, staged }))
     }
   }
   put(...plugins)
@@ -60,6 +63,8 @@ export function inlineSource(
     },
     put,
     take: (id) => void packages.delete(id),
+    lose: (digest) => void staged.delete(digest),
+    recall: async (digest) => staged.get(digest),
     putProblem: (problem) => {
       for (const [id, { path }] of packages) if (path === problem.path) packages.delete(id)
       problems.set(problem.path, problem)
@@ -70,16 +75,26 @@ export function inlineSource(
   }
 }
 
-function found(plugin: InlinePlugin, path: string, fingerprint: string): FoundPackage {
+interface Staging {
+  readonly fingerprint: string
+  /** By digest; what was staged once can be recalled. */
+  readonly staged: Map<string, RecalledPackage>
+}
+
+function found(plugin: InlinePlugin, path: string, { fingerprint, staged }: Staging): FoundPackage {
   const { setup = () => undefined, module = definePlugin(setup), stageError } = plugin
+  const manifest = { schemaVersion: 1, version: '1.0.0', requires: { api: '*' }, ...plugin.manifest }
   return {
-    manifest: { schemaVersion: 1, version: '1.0.0', requires: { api: '*' }, ...plugin.manifest },
+    manifest,
     manifestPath: `${path}/plugin.json`,
     path,
     fingerprint,
     stage: async () => {
       if (stageError !== undefined) throw stageError
-      return { digest: `sha256:${hash('sha256', fingerprint)}`, code: { kind: 'module', module } }
+      const digest = `sha256:${hash('sha256', fingerprint)}`
+      const recalled: RecalledPackage = { manifest, staged: { digest, code: { kind: 'module', module } } }
+      staged.set(digest, recalled)
+      return recalled.staged
     },
   }
 }

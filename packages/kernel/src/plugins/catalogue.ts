@@ -5,14 +5,16 @@ import type { Candidate, Plugin } from './plugin.ts'
 import { rememberSummaries, wasRead } from './remember-summaries.ts'
 import type { Source, SourceListing } from '../ports.ts'
 import { candidateOf, isSame } from '../stages/candidate.ts'
-import { discover, type Discovered } from '../stages/discover.ts'
+import { contentsOf, discover, type Discovered } from '../stages/discover.ts'
 import { isUnfit, Resolver } from '../stages/resolve.ts'
+import { type Offered, select } from './selection.ts'
 import { introduce, reconsider, replace } from './succession.ts'
 
 /** What was found for one id; what lost by precedence is named by its path. */
 interface Wanted {
   readonly first: Discovered
   readonly shadowed: string[]
+  readonly others: Discovered[]
 }
 
 /** One pass over the sources, begun. */
@@ -41,7 +43,8 @@ export class Catalogue {
   }
 
   forget(plugin: Plugin): void {
-    this.#forgotten.set(plugin.id, plugin.candidate.found.fingerprint)
+    const held = this.#core.choices.held(plugin.id)
+    this.#forgotten.set(plugin.id, held?.fingerprint ?? plugin.candidate.found.fingerprint)
   }
 
   /**
@@ -51,13 +54,14 @@ export class Catalogue {
   async refresh(signal: AbortSignal): Promise<Refresh> {
     const core = this.#core
     const wanted = this.#wanted(await discover(core.options.sources, this.#listings, core.log, signal))
+    const selected = await this.#select(wanted, signal)
     signal.throwIfAborted()
     const candidates = new Map<string, Candidate>()
     const read: Candidate[] = []
     for (const [id, { first, shadowed }] of wanted) {
       const plugin = core.plugins.get(id)
       if (plugin !== undefined) plugin.shadowed = shadowed
-      const known = sameCandidate(plugin, first)
+      const known = selected.get(id) ?? sameCandidate(plugin, first)
       const candidate = known ?? candidateOf(id, first, core)
       candidates.set(id, candidate)
       if (known === undefined && wasRead(candidate)) read.push(candidate)
@@ -95,11 +99,35 @@ export class Catalogue {
       seen.add(id)
       if (discovered.found !== undefined && this.#forgotten.get(id) === discovered.found.fingerprint) continue
       const first = wanted.get(id)
-      if (first === undefined) wanted.set(id, { first: discovered, shadowed: [] })
-      else first.shadowed.push(discovered.path)
+      if (first === undefined) {
+        wanted.set(id, { first: discovered, shadowed: [], others: [] })
+        continue
+      }
+      first.shadowed.push(discovered.path)
+      first.others.push(discovered)
     }
     for (const id of this.#forgotten.keys()) if (!seen.has(id)) this.#forgotten.delete(id)
     return wanted
+  }
+
+  /** What serves by somebody's decision, or because something newer was found wanting. */
+  async #select(wanted: ReadonlyMap<string, Wanted>, signal: AbortSignal): Promise<ReadonlyMap<string, Candidate>> {
+    const selected = new Map<string, Candidate>()
+    for (const id of this.#core.choices.ids()) {
+      const found = wanted.get(id)
+      if (found === undefined) continue
+      const candidate = await select(this.#core, id, [found.first, ...found.others], signal)
+      if (candidate !== undefined) selected.set(id, candidate)
+    }
+    return selected
+  }
+
+  /** What the sources have of a plugin now, in order of precedence; undefined when none has it any more. */
+  offered(plugin: string): Offered | undefined {
+    const { sources } = this.#core.options
+    const found = sources.flatMap((source) => contentsOf(source, this.#listings.get(source) ?? nothing))
+    const [first, ...others] = found.filter(({ id }) => id === plugin)
+    return first === undefined ? undefined : [first, ...others]
   }
 
   /** Which plugin was found at this place before. */
@@ -165,6 +193,8 @@ export class Catalogue {
     await Promise.allSettled(wanted.map((plugin) => core.activate(plugin)))
   }
 }
+
+const nothing: SourceListing = Object.freeze({ packages: [], problems: [] })
 
 /** The candidate that was made of this very package before. */
 function sameCandidate(plugin: Plugin | undefined, first: Discovered): Candidate | undefined {

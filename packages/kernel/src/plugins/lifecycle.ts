@@ -2,7 +2,9 @@ import { exitText, pluginExited } from '../calls/call-error.ts'
 import type { Core } from '../core.ts'
 import { kernelErrors } from '../errors.ts'
 import type { Generation } from './generation.ts'
+import type { Ending } from './history.ts'
 import type { Candidate, Plugin } from './plugin.ts'
+import { noteServing } from './rejection.ts'
 import { unavailable } from '../points/points.ts'
 import type { ExitCause } from '../ports.ts'
 import { type Failure, isLegalTransition, type PluginState, type StateName } from '../record.ts'
@@ -88,7 +90,7 @@ export async function startNow(core: Core, plugin: Plugin): Promise<StageResult<
   if (!result.ok) {
     noteTrouble(core, plugin)
     setState(core, plugin, { name: 'failed', failure: result.failure })
-    return result
+    return (await core.fallBack(plugin, result.failure)) ?? result
   }
   serve(core, plugin, result.value)
   return { ok: true, value: result.value.generation }
@@ -118,11 +120,12 @@ async function startDependency(core: Core, candidate: Candidate, id: string): Pr
 }
 
 /** Puts a started generation in charge: from here on calls by name reach it. Answers the one it took over from. */
-export function serve(core: Core, plugin: Plugin, started: Started): Generation | undefined {
+export function serve(core: Core, plugin: Plugin, started: Started, ending?: Ending): Generation | undefined {
   const { generation } = started
   const before = plugin.serving
   plugin.serving = generation
   plugin.standing = started
+  noteServing(core, plugin, started, ending)
   plugin.digest = started.digest
   plugin.grants = started.grants
   plugin.limits = started.limits

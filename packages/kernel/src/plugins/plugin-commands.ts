@@ -7,8 +7,10 @@ import { kernelErrors } from '../errors.ts'
 import type { PluginDirectory, RefreshReport } from '../kernel.ts'
 import type { Plugin } from './plugin.ts'
 import { stateNamespace } from './plugin-state.ts'
-import type { PluginRecord } from '../record.ts'
+import type { HistoryEntry, PluginRecord } from '../record.ts'
 import type { Refresher } from './refresher.ts'
+import { rollBack } from './roll-back.ts'
+import { findVersion } from './selection.ts'
 import { renew } from './succession.ts'
 
 /** What an operator may do with the plugins. */
@@ -40,6 +42,7 @@ export class PluginCommands implements PluginDirectory {
     const plugin = this.#find(id)
     const { generation } = plugin
     plugin.rejected = undefined
+    if (this.#core.choices.held(plugin.id)?.why !== 'rolled back') await this.#core.choices.release(plugin.id)
     await this.#refresher.refresh()
     if (plugin.generation === generation && this.#core.plugins.get(plugin.id) === plugin) await renew(this.#core, plugin)
     return plugin.record()
@@ -73,6 +76,9 @@ export class PluginCommands implements PluginDirectory {
     await this.#catalogue.review()
     if (options.keepState === true) return
     await this.#core.switches.on(plugin.id)
+    await this.#core.choices.pin(plugin.id, undefined)
+    await this.#core.choices.release(plugin.id)
+    await this.#core.history.forget(plugin.id)
     await this.#core.store.clear(stateNamespace(plugin.id))
     await this.#core.directories.forget(plugin.id)
   }
@@ -81,6 +87,28 @@ export class PluginCommands implements PluginDirectory {
     const plugin = this.#find(id)
     plugin.retryAtMs = 0
     if (plugin.serving === undefined) await Promise.allSettled([this.#core.activate(plugin)])
+    return plugin.record()
+  }
+
+  readonly rollback = async (id: string, { to }: { readonly to?: string } = {}): Promise<PluginRecord> => {
+    const plugin = this.#find(id)
+    await rollBack(this.#core, plugin, to, this.#catalogue.offered(plugin.id))
+    await this.#refresher.refresh()
+    return plugin.record()
+  }
+
+  readonly history = async (id: string): Promise<readonly HistoryEntry[]> => this.#core.history.list(this.#find(id).id)
+
+  readonly pin = async (id: string, version: string | undefined): Promise<PluginRecord> => {
+    const plugin = this.#find(id)
+    const offered = this.#catalogue.offered(plugin.id)
+    if (version !== undefined && offered !== undefined) {
+      const found = await findVersion(this.#core, plugin.id, { offered, version }, this.#core.stopping)
+      if (found === undefined) throw kernelErrors.error('VERSION_GONE', { plugin: plugin.id, version }, { plugin: plugin.id })
+    }
+    plugin.rejected = undefined
+    await this.#core.choices.pin(plugin.id, version)
+    await this.#refresher.refresh()
     return plugin.record()
   }
 

@@ -1,11 +1,12 @@
 import type { CallCounters } from '../calls/counters.ts'
 import { noCounters } from '../calls/counters.ts'
+import type { Choices, KeptHold } from './choices.ts'
 import type { Generation } from './generation.ts'
 import { noGrants } from './permissions.ts'
 import type { DeclaredManifest } from '../manifest-summary.ts'
 import type { AcceptedManifest, Enforcement, FoundPackage, Grants, Limits, Source, StagedPackage } from '../ports.ts'
 import type { Probation } from './probation.ts'
-import type { Failure, FailedUpdate, PluginRecord, PluginState } from '../record.ts'
+import type { Failure, FailedUpdate, Hold, PluginRecord, PluginState } from '../record.ts'
 import type { Started } from '../stages/start.ts'
 
 /** One package as a source has it now, and what checking it came to. */
@@ -71,9 +72,12 @@ export class Plugin {
   /** What changes the plugin runs one after the other. */
   #turn: Promise<unknown> | undefined
 
-  constructor(candidate: Candidate) {
+  readonly #choices: Choices
+
+  constructor(candidate: Candidate, choices: Choices) {
     this.id = candidate.id
     this.candidate = candidate
+    this.#choices = choices
   }
 
   /** Runs `work` after all earlier work on this plugin, whatever came of that. */
@@ -105,6 +109,7 @@ export class Plugin {
 
   record(): PluginRecord {
     const { candidate } = this
+    const held = this.#choices.held(this.id)
     return {
       id: this.id,
       version: candidate.version,
@@ -119,7 +124,9 @@ export class Plugin {
       generation: this.generation,
       digest: this.digest,
       draining: this.draining.map((old) => old.drainingRecord()),
-      update: this.update,
+      update: this.update ?? held?.update,
+      pinned: this.#choices.pinned(this.id),
+      held: held === undefined ? undefined : shownHold(held),
       probation: this.probation?.record(),
       shadowed: this.shadowed,
       notes: candidate.notes,
@@ -128,6 +135,10 @@ export class Plugin {
       counters: this.counters?.snapshot() ?? noCounters,
     }
   }
+}
+
+function shownHold({ why, to, against, sinceMs, update }: KeptHold): Hold {
+  return { why, to, against, sinceMs, ...(update === undefined ? {} : { update }) }
 }
 
 /** Why the plugin takes no calls in this state; undefined when it does (perhaps after starting). */

@@ -15,13 +15,18 @@ async function serving(parts: EchoParts = {}, calls = 0, options = {}): Promise<
   return t
 }
 
-/** Puts another version in its place and lets time pass until it has taken over or failed to. */
+/** Puts another version in its place. */
 async function update(t: TestKernel, plugin: InlinePlugin): Promise<void> {
-  const over = new AbortController()
   t.source.put(plugin)
-  const refreshed = t.kernel.plugins.refresh().finally(() => over.abort())
+  await t.kernel.plugins.refresh()
+}
+
+/** The same with one that hangs: time passes until the update has failed. */
+async function updateHanging(t: TestKernel, plugin: InlinePlugin): Promise<void> {
+  const over = new AbortController()
+  const updated = update(t, plugin).finally(() => over.abort())
   while (!over.signal.aborted) await t.clock.advance(100)
-  await refreshed
+  await updated
 }
 
 /** An echo plugin that also does something else with its scope. */
@@ -154,7 +159,7 @@ test('a new version that never proves itself never takes over, and the old one s
   ] as const
   for (const [plugin, code] of hanging) {
     await using t = await serving()
-    await update(t, plugin)
+    await updateHanging(t, plugin)
     assert.equal(await say(t), '1.0.0 x')
     assert.equal(t.kernel.plugins.get('echo')?.update?.failure.code, code)
     assert.deepEqual(generations(t), [1])
@@ -373,7 +378,7 @@ test('a snapshot that is too large, no JSON, or does not come, and a restore tha
     const first = lively({}, (scope) => scope.snapshot(take))
     await using t = await testKernel({ points, plugins: [first], limits: { messageBytes: 1_000 } })
     await say(t)
-    await update(
+    await updateHanging(
       t,
       lively({ version: '2.0.0' }, (scope) => scope.restore(put)),
     )

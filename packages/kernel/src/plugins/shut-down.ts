@@ -29,6 +29,7 @@ export async function shutDown(
   const limitMs = core.times.stopMs + runtimeSlackMs
   await Promise.allSettled(core.options.runtimes.map((runtime) => within(core, limitMs, runtime[Symbol.asyncDispose]())))
   await core.stagedBytes.releaseAll(core)
+  await core.history.settled()
   core.inFlight[Symbol.dispose]()
   if (core.options.store === undefined) await core.store[Symbol.asyncDispose]()
   await core.directories[Symbol.asyncDispose]().catch(() => undefined)

@@ -5,7 +5,7 @@ import { type Candidate, Plugin } from './plugin.ts'
 import type { Failure, PluginState } from '../record.ts'
 import { isUnfit } from '../stages/resolve.ts'
 import { failureOf } from '../stages/stage-result.ts'
-import { succeed } from './take-over.ts'
+import { succeed, type TakeOver } from './take-over.ts'
 
 const discovered: PluginState = Object.freeze({ name: 'discovered' })
 const checked: PluginState = Object.freeze({ name: 'checked' })
@@ -14,7 +14,7 @@ const idle: PluginState = Object.freeze({ name: 'idle' })
 
 /** Takes a package in that was not there before. Nothing of it runs. */
 export function introduce(core: Core, candidate: Candidate, shadowed: readonly string[]): void {
-  const plugin = new Plugin(candidate)
+  const plugin = new Plugin(candidate, core.choices)
   plugin.shadowed = shadowed
   plugin.off = core.switches.reason(plugin.id)
   core.plugins.set(plugin.id, plugin)
@@ -91,8 +91,15 @@ async function replaceNow(core: Core, plugin: Plugin, candidate: Candidate): Pro
     plugin.troublesAtMs = []
     settle(core, plugin)
   } else {
-    await succeed(core, plugin, candidate, { onProbation: true })
+    await succeed(core, plugin, candidate, waysOf(core, plugin))
   }
+}
+
+/** Bytes that serve again because somebody decided so are not watched. */
+function waysOf(core: Core, plugin: Plugin): TakeOver {
+  const isDecided = core.choices.held(plugin.id)?.why === 'rolled back'
+  if (isDecided) return { onProbation: false, ending: { outcome: 'rolled back', reason: 'by hand' } }
+  return { onProbation: core.choices.pinned(plugin.id) === undefined, ending: { outcome: 'replaced' } }
 }
 
 /** Starts a fresh generation of the bytes there are now, even if nothing changed. */
@@ -100,7 +107,7 @@ export function renew(core: Core, plugin: Plugin): Promise<void> {
   return plugin.inTurn(async () => {
     const candidate = { ...plugin.candidate, manifest: plugin.candidate.manifest, staged: undefined }
     if (plugin.serving !== undefined) {
-      await succeed(core, plugin, candidate, { onProbation: true })
+      await succeed(core, plugin, candidate, { onProbation: true, ending: { outcome: 'replaced' } })
       return
     }
     if (!plugin.usable) return

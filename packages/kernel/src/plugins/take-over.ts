@@ -1,11 +1,13 @@
 import type { Core } from '../core.ts'
 import { kernelErrors } from '../errors.ts'
 import { activate, serve, setState, startWithDependencies } from './lifecycle.ts'
+import type { Ending } from './history.ts'
 import { messageOf } from '../calls/thrown.ts'
 import type { Candidate, Plugin } from './plugin.ts'
 import { Probation } from './probation.ts'
 import { handOver, prove } from './prove.ts'
 import type { Finding } from './regression.ts'
+import { noteRejected } from './rejection.ts'
 import type { Failure } from '../record.ts'
 import { failureOf } from '../stages/stage-result.ts'
 import { stop } from '../stages/stop.ts'
@@ -16,6 +18,8 @@ import { retire, takeBack } from '../upgrade.ts'
 export interface TakeOver {
   /** Whether the new one is watched, and may be taken back, for a while. */
   readonly onProbation: boolean
+  /** How what serves now ends by that. */
+  readonly ending: Ending
 }
 
 /**
@@ -41,7 +45,7 @@ export async function succeed(core: Core, plugin: Plugin, candidate: Candidate, 
 }
 
 /** In one step, so that every call by name reaches either the old generation or the new one. Throws with nothing changed. */
-function switchTo(core: Core, plugin: Plugin, started: Started, { onProbation }: TakeOver): void {
+function switchTo(core: Core, plugin: Plugin, started: Started, { onProbation, ending }: TakeOver): void {
   const { candidate, number } = started.generation
   const { candidate: old, standing } = plugin
   const before = plugin.serving
@@ -51,7 +55,7 @@ function switchTo(core: Core, plugin: Plugin, started: Started, { onProbation }:
   plugin.rejected = undefined
   plugin.update = undefined
   if (before === undefined) setState(core, plugin, { name: 'starting', generation: number })
-  serve(core, plugin, started)
+  serve(core, plugin, started, ending)
   const versions = { from: old.version, to: candidate.version }
   core.events.record({ type: 'plugin.updated', plugin: plugin.id, ...versions, generation: number })
   if (before === undefined) return
@@ -109,7 +113,7 @@ function moveBack(core: Core, plugin: Plugin, retreat: Retreat): void {
     core.log.write({ level: 'error', message: `it cannot be moved back: ${messageOf(error)}`, plugin: plugin.id })
     return
   }
-  if (takeBack(older.generation)) serve(core, plugin, older)
+  if (takeBack(older.generation)) serve(core, plugin, older, endingOf(finding))
   noteMovedBack(core, plugin, retreat)
   core.inBackground(plugin, retire(core, newer.generation, `the version before serves again: ${finding.evidence}`))
   if (!isWarm) core.inBackground(plugin, startWhenDown(core, plugin))
@@ -121,7 +125,8 @@ async function moveBackAfresh(core: Core, plugin: Plugin, retreat: Retreat): Pro
   plugin.incoming = candidate
   await plugin.inTurn(async () => {
     if (plugin.incoming !== candidate || plugin.serving !== retreat.newer.generation) return
-    if (await succeed(core, plugin, candidate, { onProbation: false })) noteMovedBack(core, plugin, retreat)
+    if (await succeed(core, plugin, candidate, { onProbation: false, ending: endingOf(retreat.finding) }))
+      noteMovedBack(core, plugin, retreat)
   })
   if (plugin.incoming === candidate) plugin.incoming = undefined
 }
@@ -137,20 +142,29 @@ function noteMovedBack(core: Core, plugin: Plugin, { newer, older, finding }: Re
   const { reason, evidence } = finding
   const versions = { plugin: plugin.id, from: candidate.version, to: older.generation.candidate.version }
   const error = kernelErrors.error('UPDATE_MOVED_BACK', { ...versions, evidence }, { plugin: plugin.id })
-  noteRejected(core, plugin, candidate, failureOf('probation', error))
+  const failure = failureOf('probation', error)
+  const to = { version: versions.to, digest: older.digest }
+  core.inBackground(plugin, noteRejected(core, plugin, { candidate, failure, why: 'moved back', digest: newer.digest, to }))
   core.events.record({ type: 'plugin.moved-back', ...versions, reason, evidence })
   core.log.write({ level: 'error', message: error.message, plugin: plugin.id })
 }
 
+function endingOf({ evidence }: Finding): Ending {
+  return { outcome: 'moved back', reason: evidence }
+}
+
 function reject(core: Core, plugin: Plugin, candidate: Candidate, failure: Failure): false {
-  noteRejected(core, plugin, candidate, failure)
+  const { standing } = plugin
+  const { version } = plugin.candidate
+  plugin.rejected = candidate
+  if (standing !== undefined) {
+    const to = { version, digest: standing.digest }
+    core.inBackground(
+      plugin,
+      noteRejected(core, plugin, { candidate, failure, why: 'failed', digest: candidate.staged?.digest, to }),
+    )
+  }
   core.events.record({ type: 'plugin.update-failed', plugin: plugin.id, version: candidate.version, failure })
   core.log.write({ level: 'error', message: `${candidate.version} could not take over: ${failure.message}`, plugin: plugin.id })
   return false
-}
-
-/** Remembers what is not tried again until the source changes, and why. */
-function noteRejected(core: Core, plugin: Plugin, candidate: Candidate, failure: Failure): void {
-  plugin.rejected = candidate
-  plugin.update = { version: candidate.version, atMs: core.clock.now(), failure }
 }

@@ -34,10 +34,11 @@ export async function discover(
       }
     }),
   )
-  return sources.flatMap((source, index) => discovered(source, listings[index] ?? { packages: [], problems: [] }))
+  return sources.flatMap((source, index) => contentsOf(source, listings[index] ?? { packages: [], problems: [] }))
 }
 
-function discovered(source: Source, listing: SourceListing): readonly Discovered[] {
+/** What a listing says, one by one. */
+export function contentsOf(source: Source, listing: SourceListing): readonly Discovered[] {
   return [
     ...listing.packages.map((found) => ({
       source,

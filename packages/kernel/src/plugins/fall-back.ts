@@ -1,0 +1,71 @@
+import type { Core } from '../core.ts'
+import type { Generation } from './generation.ts'
+import { setState, startNow } from './lifecycle.ts'
+import type { Candidate, Plugin } from './plugin.ts'
+import { noteRejected } from './rejection.ts'
+import { isRecalled, recalled } from './selection.ts'
+import { settle } from './succession.ts'
+import type { Failure, HistoryEntry } from '../record.ts'
+import type { StageResult } from '../stages/stage-result.ts'
+
+/**
+ * A version that never served could not be started, and nothing serves beside it: the host may have ended in the middle of
+ * an update. The version that served last is started in its place, from what is kept of it. Undefined when there is none.
+ * Only within the plugin's turn.
+ */
+export async function fallBack(core: Core, plugin: Plugin, failure: Failure): Promise<StageResult<Generation> | undefined> {
+  const { candidate } = plugin
+  if (isRecalled(candidate) || core.choices.pinned(plugin.id) !== undefined || core.stopping.aborted) return undefined
+  const last = (await core.history.list(plugin.id)).find(({ outcome }) => outcome === 'serving' || outcome === 'replaced')
+  if (last?.digest === undefined) return undefined
+  const digest = await digestOf(core, candidate)
+  if (digest === undefined || digest === last.digest) return undefined
+  const like = { source: candidate.source, path: candidate.found.path }
+  const to = await recalled(core, plugin.id, { digest: last.digest, like }, core.stopping)
+  if (to === undefined || to.failure !== undefined) return undefined
+  return startInstead(core, plugin, { to, last: { version: last.version, digest: last.digest }, failure, digest })
+}
+
+interface FallBack {
+  readonly to: Candidate
+  readonly last: Pick<HistoryEntry, 'version'> & { readonly digest: string }
+  readonly failure: Failure
+  readonly digest: string
+}
+
+async function startInstead(
+  core: Core,
+  plugin: Plugin,
+  { to, last, failure, digest }: FallBack,
+): Promise<StageResult<Generation> | undefined> {
+  const { candidate } = plugin
+  const putInPlace = (other: Candidate): void => {
+    core.points.unbind(plugin)
+    plugin.candidate = other
+    plugin.limits = undefined
+    settle(core, plugin)
+  }
+  to.needs = (to.declared?.dependencies ?? []).map(({ id }) => id).filter((id) => core.plugins.has(id))
+  putInPlace(to)
+  if (plugin.usable) {
+    const result = await startNow(core, plugin)
+    if (result.ok) {
+      core.events.record({ type: 'plugin.update-failed', plugin: plugin.id, version: candidate.version, failure })
+      await noteRejected(core, plugin, { candidate, failure, why: 'failed', digest, to: last })
+      return result
+    }
+  }
+  putInPlace(candidate)
+  if (plugin.state.name === 'idle') setState(core, plugin, { name: 'failed', failure })
+  return undefined
+}
+
+async function digestOf(core: Core, candidate: Candidate): Promise<string | undefined> {
+  try {
+    const staged = await candidate.found.stage(core.stopping)
+    await staged.release?.()
+    return staged.digest
+  } catch {
+    return undefined
+  }
+}
