@@ -182,13 +182,16 @@ async function emptied(path: string): Promise<string> {
   return path
 }
 
+/** Longer than the pauses of a copy over a network, and a package is still listed well within two seconds. */
+const settleMs = 500
+
 function pluginSources(config: HostConfig): Source[] {
   const store = join(config.dataDirectory, 'packages')
   const own = bundled(bundledPluginFolders(), { store, ignore: bundledIgnore })
   if (!config.plugins.external) return [own]
   const { directories, hotReload } = config.plugins
   const index = join(config.dataDirectory, 'plugin-index.json')
-  return [own, directory(directories, { store, watch: hotReload, index, dialects: [seedDialect()] })]
+  return [own, directory(directories, { store, watch: hotReload, settleMs, index, dialects: [seedDialect()] })]
 }
 
 function refuseFailedStart(kernel: Kernel): void {
