@@ -39,7 +39,7 @@ test('npm start goes on when its output is closed and its log file cannot be wri
     child.stdout.on('data', (chunk: Buffer) => {
       text += chunk.toString()
       const found = /serves (http:\S+) /.exec(text)?.[1]
-      if (found !== undefined) resolve(found)
+      if (found !== undefined && text.includes('Ctrl-C stops.')) resolve(found)
     })
   })
   child.stdout.destroy()

@@ -3,18 +3,19 @@ const shortestSecret = 6
 
 /** Knows the secrets that were given out and blanks them in anything that is written or answered. */
 export class Redactor {
-  readonly #secrets = new Set<string>()
+  /** Longest first: a secret within another must not leave the rest of it behind. */
+  #secrets: readonly string[] = []
 
   get isEmpty(): boolean {
-    return this.#secrets.size === 0
+    return this.#secrets.length === 0
   }
 
   /** Remembers a value and its forms in URLs, in base64 and in JSON. */
   learn(secret: string): void {
     const json = JSON.stringify(secret).slice(1, -1)
-    for (const form of [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64'), json]) {
-      if (form.length >= shortestSecret) this.#secrets.add(form)
-    }
+    const forms = [secret, encodeURIComponent(secret), Buffer.from(secret).toString('base64'), json]
+    const known = new Set([...this.#secrets, ...forms.filter((form) => form.length >= shortestSecret)])
+    if (known.size > this.#secrets.length) this.#secrets = [...known].toSorted((one, other) => other.length - one.length)
   }
 
   text(text: string): string {
@@ -25,7 +26,7 @@ export class Redactor {
 
   /** The same value with every text in it cleaned; texts are looked at eight members deep, below that dropped. */
   value(value: unknown, depth = 0): unknown {
-    if (this.#secrets.size === 0) return value
+    if (this.#secrets.length === 0) return value
     if (typeof value === 'string') return this.text(value)
     if (typeof value !== 'object' || value === null) return value
     if (depth >= 8) return '[deep]'

@@ -58,3 +58,15 @@ test('a secret that was given out is blanked in texts, also encoded', async () =
   const base64 = Buffer.from('top secret').toString('base64')
   assert.deepEqual(redactor.value({ a: [`Basic ${base64}`], n: 1 }), { a: ['Basic [redacted]'], n: 1 })
 })
+
+test('a secret within another leaves nothing of it, and one in JSON is found by its escaped form', () => {
+  const redactor = new Redactor()
+  assert.ok(redactor.isEmpty)
+  redactor.learn('hunter')
+  redactor.learn('hunter-and-more')
+  redactor.learn('with "quotes"')
+  assert.equal(redactor.text('hunter-and-more, hunter'), '[redacted], [redacted]')
+  assert.equal(redactor.text(JSON.stringify({ a: 'with "quotes"' })), '{"a":"[redacted]"}')
+  redactor.learn('short')
+  assert.equal(redactor.text('short'), 'short', 'below six characters a value is an ordinary word')
+})
