@@ -71,6 +71,13 @@ const specs = {
     retryable: false,
     hint: 'Rename the directory, or grant one above it.',
   },
+  RUNTIME_SANDBOX_UNAVAILABLE: {
+    message: '{plugin} must run in a sandbox of the operating system, and this machine builds none: {missing}',
+    status: 422,
+    exit: 78,
+    retryable: false,
+    hint: 'Install what is missing, or let policy waive "sandbox" for {plugin}.',
+  },
   RUNTIME_DISPOSED: {
     message: 'tier {tier} is disposed and starts nothing',
     status: 503,

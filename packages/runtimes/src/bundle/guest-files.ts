@@ -1,4 +1,4 @@
-import { mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
@@ -28,7 +28,7 @@ export async function layOutGuest(program: GuestProgram, parent: string = tmpdir
   const main = join(directory, `${program}.cjs`)
   const sdk = join(directory, 'sdk.mjs')
   try {
-    await Promise.all([writeFile(main, await text(program)), writeFile(sdk, await text('sdk'))])
+    await Promise.all([writePublic(main, await text(program)), writePublic(sdk, await text('sdk'))])
   } catch (error) {
     await rm(directory, { recursive: true, force: true })
     throw error
@@ -40,6 +40,12 @@ export async function layOutGuest(program: GuestProgram, parent: string = tmpdir
     sdkUrl: pathToFileURL(sdk).href,
     [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),
   }
+}
+
+/** A guest may run as another user, whatever this process lets others read. */
+async function writePublic(path: string, content: string): Promise<void> {
+  await writeFile(path, content)
+  await chmod(path, 0o444)
 }
 
 function text(part: GuestProgram | 'sdk'): Promise<string> {

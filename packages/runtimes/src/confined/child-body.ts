@@ -3,7 +3,9 @@ import { once } from 'node:events'
 import type { ExitCause } from '@backplane/kernel'
 import type { SocketPair } from '@backplane/rpc'
 import { PluginOutput, type OutputLimits } from '../output/plugin-output.ts'
-import type { GuestBody } from '../session-link/guest-body.ts'
+import { descendantsOf, useOf } from '../sandbox/process-tree.ts'
+import type { Sandbox } from '../sandbox/sandbox.ts'
+import type { GuestBody, KillReason } from '../session-link/guest-body.ts'
 import { settledWithin } from '../session-link/settled-within.ts'
 import { closeUnused } from './pairs-ahead.ts'
 import type { ProcessBoot } from './process-main.ts'
@@ -13,8 +15,12 @@ export type ChildBoot = Omit<ProcessBoot, 'hostPid'>
 
 /** How a child is started. */
 export interface ChildOptions {
-  /** `setpriv`, when there is one. */
+  /** What ties the child to this process's life, when there is something. */
   readonly launcher: string | undefined
+  /** The sandbox it runs in, if any. Owned by the child from now on. */
+  readonly sandbox?: Sandbox | undefined
+  /** Further descriptors the guest keeps, from 4 up; the caller closes its own. */
+  readonly descriptors?: readonly number[]
   readonly flags: readonly string[]
   /** The guest's program. */
   readonly main: string
@@ -30,33 +36,53 @@ const lastOutputMs = 100
 
 /**
  * Starts a process for a guest: empty environment, no standard input, frames on an inherited descriptor. The process is
- * killed by the kernel when this one ends, where the launcher is there to ask for that; else it ends when it reads the
- * end of its channel.
+ * killed by the kernel when this one ends, where the launcher or the sandbox is there to ask for that; else it ends when
+ * it reads the end of its channel.
  */
-export function childBody({ launcher, flags, main, boot, cwd, pair, output: limits }: ChildOptions): GuestBody {
-  const told: ProcessBoot = { ...boot, hostPid: process.pid }
-  const names = boot.slot === undefined ? [] : ['--preserve-symlinks']
-  const node = [process.execPath, ...flags, ...names, main, JSON.stringify(told)] as const
-  const [program, ...args] = launcher === undefined ? node : ([launcher, '--pdeathsig', 'KILL', '--', ...node] as const)
-  const child = spawn(program, args, { cwd, env: {}, stdio: ['ignore', 'pipe', 'pipe', pair.far], detached: false })
+export function childBody(options: ChildOptions): GuestBody {
+  const { sandbox, pair, output: limits } = options
+  const child = spawnChild(options)
+  sandbox?.[Symbol.dispose]()
   pair.far.destroy()
   const output = new PluginOutput(limits)
   if (child.stdout !== null) output.read(child.stdout, 'info')
   if (child.stderr !== null) output.read(child.stderr, 'warn')
   let opened = false
+  let why: KillReason | undefined
   const ended = childEnd(child, output)
+    .then((cause) => sandbox?.finish(cause) ?? cause)
+    .then((cause) => (why === undefined || !('lastLines' in cause) ? cause : { ...why, lastLines: cause.lastLines }))
+  const pid = child.pid ?? 0
   void ended.then(() => (opened ? undefined : closeUnused(pair)))
   return {
-    pid: child.pid ?? 0,
+    pid,
     output,
     ended,
+    measure: async () => {
+      const [use, counts] = await Promise.all([(sandbox?.members(pid) ?? descendantsOf(pid)).then(useOf), sandbox?.counts()])
+      return { ...use, cpuMs: counts?.cpuMs ?? use.cpuMs, counts }
+    },
     openChannel: () => {
       opened = true
       return pair.channel
     },
     ask: () => void child.kill('SIGTERM'),
-    kill: () => void child.kill('SIGKILL'),
+    kill: (reason) => {
+      why ??= reason
+      child.kill('SIGKILL')
+    },
   }
+}
+
+function spawnChild({ launcher, sandbox, flags, main, boot, cwd, pair, descriptors = [] }: ChildOptions): ChildProcess {
+  // In a sandbox the processes outside are not to be seen, and its first one stands for the host.
+  const told: ProcessBoot = { ...boot, hostPid: sandbox === undefined ? process.pid : 1 }
+  const names = boot.slot === undefined ? [] : ['--preserve-symlinks']
+  const tied = launcher === undefined ? [] : [launcher, '--pdeathsig', 'KILL', '--']
+  const before = sandbox?.before ?? tied
+  const [program, ...args] = [...before, process.execPath, ...flags, ...names, main, JSON.stringify(told)]
+  const given = [...descriptors, ...(sandbox === undefined ? [] : [sandbox.descriptor])]
+  return spawn(program, args, { cwd, env: {}, stdio: ['ignore', 'pipe', 'pipe', pair.far, ...given] })
 }
 
 async function childEnd(child: ChildProcess, output: PluginOutput): Promise<ExitCause> {

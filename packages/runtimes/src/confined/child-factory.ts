@@ -5,6 +5,7 @@ import type { Directories } from '@backplane/sdk'
 import { layOutGuest, type GuestFiles } from '../bundle/guest-files.ts'
 import type { HostModules } from '../guest/module-map.ts'
 import { SpareBodies } from '../pool/spare-bodies.ts'
+import { countsMemory, prepareSandbox, type Sandbox, type SandboxRequest } from '../sandbox/sandbox.ts'
 import type { GuestBody } from '../session-link/guest-body.ts'
 import { childBody, type ChildBoot } from './child-body.ts'
 import { childFlags } from './child-flags.ts'
@@ -41,7 +42,18 @@ interface OwnPlace {
   readonly cwd: string
   readonly preload: boolean
   readonly slot?: string
+  readonly sandbox?: Sandbox
 }
+
+/** What a sandbox is told beside its plugin's paths. */
+export type SandboxPlan = Pick<SandboxRequest, 'programs' | 'exec' | 'trust' | 'limits' | 'uids'>
+
+/** After the three standard ones and the guest's channel. */
+const firstFreeDescriptor = 4
+
+/** Of what a plugin may hold, what is not its heap; and the heap below which Node does not run. */
+const besideHeapMiB = 64
+const leastHeapMiB = 32
 
 /** Makes children for the confined tier, or takes them from its pool. Dispose it to end the pool and remove its files. */
 export class ChildFactory implements AsyncDisposable {
@@ -81,6 +93,31 @@ export class ChildFactory implements AsyncDisposable {
     const body = await this.#spawn(shape, { reads: [code, data, exchange], writes: [data, exchange], cwd, preload: false })
     void body.ended.then(() => rm(cwd, { recursive: true, force: true })).catch(() => undefined)
     return body
+  }
+
+  /** A new process in a sandbox of its own. Errors: those of building it. */
+  async makeSandboxed(shape: ChildShape, directories: Directories, plan: SandboxPlan): Promise<GuestBody> {
+    const { files, reads } = await this.#prepare()
+    const { code, data, exchange } = directories
+    const own: OwnPlace = { reads: [code, data, exchange], writes: [data, exchange], cwd: '/', preload: false }
+    const sandbox = await prepareSandbox({
+      ...plan,
+      reads: [...reads, ...own.reads, ...shape.reads],
+      writes: [...own.writes, ...shape.writes],
+      network: shape.net,
+      directories,
+      filters: files.directory,
+      descriptorNumber: firstFreeDescriptor,
+    })
+    // The heap is a part of what the plugin may hold.
+    const heapMiB = Math.max(leastHeapMiB, shape.memoryMiB - besideHeapMiB)
+    try {
+      return await this.#spawn({ ...shape, memoryMiB: heapMiB }, { ...own, sandbox })
+    } catch (error) {
+      sandbox[Symbol.dispose]()
+      await sandbox.finish({ kind: 'stopped' })
+      throw error
+    }
   }
 
   /** A process from the pool that fits, told its plugin's directories; undefined when there is none. */
@@ -125,16 +162,25 @@ export class ChildFactory implements AsyncDisposable {
   async #spawn(shape: ChildShape, own: OwnPlace): Promise<GuestBody> {
     const [{ files, reads }, pair] = await Promise.all([this.#prepare(), this.#pairs.take()])
     const granted = [...reads, ...own.reads, ...shape.reads]
-    const otherNames = await linkDirectories(shadowedDirectories(granted), own.cwd)
+    // A sandbox shows only what is granted, so a link beside it would lead nowhere.
+    const otherNames = own.sandbox === undefined ? await linkDirectories(shadowedDirectories(granted), own.cwd) : {}
     const flags = childFlags({
       ...shape,
       reads: [...granted, ...Object.values(otherNames)],
       writes: [...own.writes, ...shape.writes],
+      narrowAddresses: own.sandbox !== undefined && !countsMemory(),
     })
     const { launcher, output = {} } = this.#options
     const modules: HostModules = { ...this.#options.modules, '@backplane/sdk': files.sdkUrl }
-    const boot: ChildBoot = { modules, preload: own.preload, otherNames, ...(own.slot === undefined ? {} : { slot: own.slot }) }
-    return childBody({ launcher, flags, main: files.main, boot, cwd: own.cwd, pair, output })
+    const { slot, sandbox, preload, cwd } = own
+    const boot: ChildBoot = {
+      modules,
+      preload,
+      otherNames,
+      ...(slot === undefined ? {} : { slot }),
+      ...(sandbox === undefined ? {} : { sandboxed: true }),
+    }
+    return childBody({ launcher, sandbox, flags, main: files.main, boot, cwd, pair, output })
   }
 
   /** What everything in a guest imports from where its host says. */

@@ -7,11 +7,21 @@ export interface ChildPermissions {
   readonly writes: readonly string[]
   readonly exec: boolean
   readonly net: boolean
+  /** Of the JavaScript heap. */
   readonly memoryMiB: number
+  /** Whether its address space is limited: WebAssembly then must not reserve gigabytes for its guard pages. */
+  readonly narrowAddresses?: boolean
 }
 
 /** Node's options for a confined child. Anything that is not allowed here is denied by `--permission`. */
-export function childFlags({ reads, writes, exec, net, memoryMiB }: ChildPermissions): readonly string[] {
+export function childFlags({
+  reads,
+  writes,
+  exec,
+  net,
+  memoryMiB,
+  narrowAddresses = false,
+}: ChildPermissions): readonly string[] {
   return [
     '--permission',
     ...outerFirst(reads).map((path) => `--allow-fs-read=${path}`),
@@ -21,6 +31,7 @@ export function childFlags({ reads, writes, exec, net, memoryMiB }: ChildPermiss
     ...(net && canDenyNet ? ['--allow-net'] : []),
     // SQLite reads and writes files past the permission model.
     ...known('--no-experimental-sqlite', '--no-experimental-ffi', '--no-addons', '--disable-sigusr1'),
+    ...(narrowAddresses ? ['--disable-wasm-trap-handler'] : []),
     '--disable-warning=SecurityWarning',
     '--disable-warning=ExperimentalWarning',
     `--max-old-space-size=${memoryMiB}`,

@@ -1,5 +1,6 @@
 import type { HostModules } from '../guest/module-map.ts'
 import type { OutputLimits } from '../output/plugin-output.ts'
+import type { UidRange } from '../sandbox/service-uid.ts'
 
 /** How the confined tier is made. */
 export interface ConfinedOptions {
@@ -20,6 +21,13 @@ export interface ConfinedOptions {
    * ended. Default 10,000.
    */
   readonly hangMs?: number
+  /**
+   * Path of `bwrap` (bubblewrap), which builds the sandbox of plugins whose isolation is `os`; false to do without.
+   * Default: where it is found. `enforces` says what can be built, as `sandbox`.
+   */
+  readonly bwrap?: string | false
+  /** Users that sandboxed plugins run as when the host is root. Default: 478 from 60,706 on. */
+  readonly uids?: UidRange
   /** How much of what a plugin prints is taken. */
   readonly output?: Partial<OutputLimits>
   /** Parent of the tier's own temporary directory. Default: the system's. */

@@ -1,7 +1,12 @@
 import { realpath } from 'node:fs/promises'
-import type { StartRequest } from '@backplane/kernel'
+import type { HostLink, StartRequest } from '@backplane/kernel'
 import type { Directories } from '@backplane/sdk'
+import { runtimeErrors } from '../errors.ts'
 import type { PooledRuntime } from '../pool/pooled-runtime.ts'
+import { sandboxTrial, trySandbox, type SandboxPrograms, type SandboxTrial } from '../sandbox/machine.ts'
+import { Meter } from '../sandbox/meter.ts'
+import { countsMemory } from '../sandbox/sandbox.ts'
+import { defaultUids } from '../sandbox/service-uid.ts'
 import { filesOf, startOverSession, type Placement } from '../session-link/start-over-session.ts'
 import { trackedRuntime } from '../tracked-runtime.ts'
 import { ChildFactory } from './child-factory.ts'
@@ -13,29 +18,64 @@ import type { ConfinedStart } from './process-main.ts'
 
 /**
  * The tier for code the host does not trust: a process of its own with an empty environment, in Node's permission model,
- * with exactly the granted paths; killed together with the host. It is a seat belt, not a wall: what the model does not
- * cover (signals to processes of the same user, memory outside the heap, links inside granted directories) stays open,
- * and a plugin that may start programs may do whatever these can.
+ * with exactly the granted paths; killed together with the host. How much more stands around it is the plugin's isolation:
+ *
+ * - `process`: nothing more. It is a seat belt, not a wall: what the model does not cover (signals to processes of the same
+ *   user, memory outside the heap, links inside granted directories) stays open, and a plugin that may start programs may
+ *   do whatever these can.
+ * - `os`: a sandbox of the operating system. There is nothing to reach: no other files, processes or network, few system
+ *   calls, a user of its own when the host is root, and groups that memory, processor and processes are held to.
  */
 export function confined(options: ConfinedOptions = {}): PooledRuntime {
   const launcher = options.setpriv === false ? undefined : (options.setpriv ?? findLauncher())
   const factory = new ChildFactory({ ...options, launcher })
+  const meter = new Meter()
   if ((options.pool?.size ?? 0) > 0) void factory.warm()
+  const trial = trialOf(options)
   const runtime = trackedRuntime({
     tier: 'confined',
-    enforces: (grants) => confinedEnforcement(grants, launcher),
-    launch: async (request, host, signal) =>
-      startOverSession('confined', await place(factory, request, launcher), request, { host, signal, hangMs: options.hangMs }),
-    [Symbol.asyncDispose]: () => factory[Symbol.asyncDispose](),
+    enforces: (grants, limits, isolation) =>
+      confinedEnforcement({ grants, limits, launcher, sandbox: isolation.floor === 'os' ? trial() : undefined }),
+    launch: async (request, host, signal) => {
+      const placement = await place({ factory, options, launcher, trial }, request)
+      meter.watch(metered(placement, request, host))
+      return startOverSession('confined', placement, request, { host, signal, hangMs: options.hangMs })
+    },
+    [Symbol.asyncDispose]: async () => {
+      meter[Symbol.dispose]()
+      await factory[Symbol.asyncDispose]()
+    },
   })
   return { ...runtime, warm: () => factory.warm() }
 }
 
-async function place(factory: ChildFactory, request: StartRequest, launcher: string | undefined): Promise<Placement> {
+/** Tried when it is first asked for, because a host without sandboxed plugins need not know. */
+function trialOf({ bwrap, uids }: ConfinedOptions): () => SandboxTrial {
+  if (bwrap === undefined && uids === undefined) return sandboxTrial
+  let trial: SandboxTrial | undefined
+  return () => (trial ??= trySandbox({ ...(bwrap === undefined ? {} : { bwrap }), ...(uids === undefined ? {} : { uids }) }))
+}
+
+interface Means {
+  readonly factory: ChildFactory
+  readonly options: ConfinedOptions
+  readonly launcher: string | undefined
+  readonly trial: () => SandboxTrial
+}
+
+async function place({ factory, options, launcher, trial }: Means, request: StartRequest): Promise<Placement> {
   const code = filesOf(request, 'confined')
   const real = await realDirectories({ ...request.directories, code: code.directory })
   const shape = await shapeOf({ ...request, directories: real }, await factory.readsOf(code.adapter))
-  const extra = programsOf(request, launcher)
+  const { limits, isolation, plugin } = request
+  if (isolation.floor === 'os') {
+    const programs = sandboxPrograms(trial(), plugin.id)
+    const paths = programPaths(request)
+    const plan = { programs, exec: Object.values(paths), trust: isolation.trust, limits, uids: options.uids ?? defaultUids }
+    const body = await factory.makeSandboxed(shape, real, plan)
+    return { body, code: { ...code, directory: real.code }, directories: real, extra: startWith(paths, undefined) }
+  }
+  const extra = startWith(programPaths(request), launcher)
   const spare = await factory.takeSpare(shape, real)
   if (spare === undefined) {
     const body = await factory.make(shape, real)
@@ -45,6 +85,24 @@ async function place(factory: ChildFactory, request: StartRequest, launcher: str
   return { body, code: { ...code, directory: directories.code }, directories, extra: { ...extra, dropped } }
 }
 
+function sandboxPrograms(trial: SandboxTrial, plugin: string): SandboxPrograms {
+  if (trial.works) return trial.programs
+  throw runtimeErrors.error('RUNTIME_SANDBOX_UNAVAILABLE', { plugin, missing: trial.missing }, { plugin })
+}
+
+/** What Node itself holds beside the heap, where only the heap is limited by the engine, MiB. */
+const besideHeapMiB = 96
+
+function metered(
+  { body }: Placement,
+  { limits, directories, isolation }: StartRequest,
+  host: HostLink,
+): Parameters<Meter['watch']>[0] {
+  const counted = isolation.floor === 'os' && countsMemory()
+  const memoryBytes = counted ? undefined : (limits.memoryMiB + besideHeapMiB) * 1024 ** 2
+  return { body, host, limits, data: directories.data, memoryBytes }
+}
+
 /** The permission model matches paths as they are written, so only real ones are given. */
 async function realDirectories({ code, data, exchange }: Directories): Promise<Directories> {
   const [realCode, realData, realExchange] = await Promise.all([realpath(code), realpath(data), realpath(exchange)])
@@ -52,9 +110,11 @@ async function realDirectories({ code, data, exchange }: Directories): Promise<D
 }
 
 /** Where the programs are that a plugin was granted; missing ones are left to the plugin to miss. */
-function programsOf({ grants }: StartRequest, launcher: string | undefined): ConfinedStart {
-  if (grants.exec.length === 0) return {}
+function programPaths({ grants }: StartRequest): Readonly<Record<string, string>> {
   const found = grants.exec.map((name) => [name, findProgram(name)] as const)
-  const paths = Object.fromEntries(found.flatMap(([name, path]) => (path === undefined ? [] : [[name, path] as const])))
-  return { programs: { paths, launcher } }
+  return Object.fromEntries(found.flatMap(([name, path]) => (path === undefined ? [] : [[name, path] as const])))
+}
+
+function startWith(paths: Readonly<Record<string, string>>, launcher: string | undefined): ConfinedStart {
+  return Object.keys(paths).length === 0 ? {} : { programs: { paths, launcher } }
 }

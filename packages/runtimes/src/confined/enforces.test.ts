@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Grants } from '@backplane/kernel'
+import { testLimits } from '@backplane/testing'
+import type { SandboxTrial } from '../sandbox/machine.ts'
 import { confinedEnforcement } from './enforces.ts'
 
 const none: Grants = { fsRead: [], fsWrite: [], exec: [], net: [] }
 
-function levels(grants: Partial<Grants>, launcher = '/usr/bin/setpriv'): Record<string, string> {
-  const enforcement = confinedEnforcement({ ...none, ...grants }, launcher)
+function levels(grants: Partial<Grants>, sandbox?: SandboxTrial, launcher = '/usr/bin/setpriv'): Record<string, string> {
+  const enforcement = confinedEnforcement({ grants: { ...none, ...grants }, limits: testLimits, launcher, sandbox })
   return Object.fromEntries(enforcement.map(({ what, level }) => [what, level]))
 }
 
@@ -16,6 +18,12 @@ const strictest = {
   exec: 'exact',
   'net:connect': 'exact',
   'limit:memory': 'coarse',
+  'limit:cpu': 'coarse',
+  'limit:processes': 'coarse',
+  'limit:open-files': 'coarse',
+  'limit:file-size': 'coarse',
+  'limit:tmp': 'exact',
+  'limit:data': 'coarse',
   'limit:lifetime': 'exact',
 }
 
@@ -34,7 +42,32 @@ test('a program can do what its plugin may not, so with one nothing is exact', (
 })
 
 test('without setpriv a busy plugin may outlive its host, and it is said so', () => {
-  const entry = confinedEnforcement(none, undefined).find(({ what }) => what === 'limit:lifetime')
+  const entry = confinedEnforcement({ grants: none, limits: testLimits, launcher: undefined, sandbox: undefined }).find(
+    ({ what }) => what === 'limit:lifetime',
+  )
   assert.equal(entry?.level, 'coarse')
   assert.match(entry?.mechanism ?? '', /setpriv/)
+})
+
+const built: SandboxTrial = {
+  works: true,
+  version: 'bubblewrap 1.0',
+  programs: { bwrap: '/bwrap', shell: '/sh', setpriv: '/setpriv', prlimit: '/prlimit', unshare: '/unshare', mount: '/mount' },
+}
+
+test('in a sandbox files and programs are enforced exactly even for a plugin that may start programs', () => {
+  const found = levels({ exec: ['qemu-img'], fsRead: ['/a'] }, built)
+  const asked = ['sandbox', 'fs:read', 'fs:write', 'exec', 'net:connect', 'limit:open-files', 'limit:file-size', 'limit:tmp']
+  assert.deepEqual(
+    asked.map((what) => found[what]),
+    asked.map(() => 'exact'),
+  )
+})
+
+test('a sandbox that is wanted and cannot be built is named with what is missing and how to get it', () => {
+  const missing: SandboxTrial = { works: false, missing: 'bubblewrap is missing', install: 'apt-get install bubblewrap' }
+  const question = { grants: none, limits: testLimits, launcher: '/setpriv', sandbox: missing }
+  const [first, ...others] = confinedEnforcement(question)
+  assert.deepEqual(first, { what: 'sandbox', level: 'none', mechanism: 'bubblewrap is missing: apt-get install bubblewrap' })
+  assert.deepEqual(others, confinedEnforcement({ ...question, sandbox: undefined }))
 })

@@ -1,19 +1,57 @@
-import type { Enforcement, Grants } from '@backplane/kernel'
+import type { Enforcement, Grants, Limits } from '@backplane/kernel'
+import type { SandboxTrial } from '../sandbox/machine.ts'
 import { canDenyNet } from './child-flags.ts'
+import { limitEnforcement } from './limit-enforcement.ts'
 
-/** What the confined tier enforces of these grants; `launcher` is what ties a child to its host's life. */
-export function confinedEnforcement({ exec, net }: Grants, launcher: string | undefined): readonly Enforcement[] {
-  const mayExec = exec.length > 0
+/** What {@link confinedEnforcement} looks at. */
+export interface EnforcementQuestion {
+  readonly grants: Grants
+  readonly limits: Limits
+  /** What ties a child to its host's life. */
+  readonly launcher: string | undefined
+  /** Whether the sandbox can be built; undefined when none is wanted. */
+  readonly sandbox: SandboxTrial | undefined
+}
+
+/** What the confined tier enforces of these grants and limits. A sandbox that is wanted and cannot be built is `none`. */
+export function confinedEnforcement({ grants, limits, launcher, sandbox }: EnforcementQuestion): readonly Enforcement[] {
+  const built = sandbox?.works === true
+  const permissions = built ? sandboxPermissions(grants) : processPermissions(grants)
+  const own = sandbox === undefined ? [] : [sandboxEntry(sandbox)]
+  return [...own, ...permissions, ...limitEnforcement(limits, built, launcher)]
+}
+
+function sandboxEntry(trial: SandboxTrial): Enforcement {
+  const what = 'sandbox'
+  if (trial.works) {
+    const user = process.getuid?.() === 0 ? ', a user of its own' : ''
+    return { what, level: 'exact', mechanism: `${trial.version}, system-call filter${user}` }
+  }
+  const { missing, install } = trial
+  return { what, level: 'none', mechanism: install === undefined ? missing : `${missing}: ${install}` }
+}
+
+function sandboxPermissions({ exec, net }: Grants): readonly Enforcement[] {
+  const files = 'bubblewrap: only what was granted is there; node --permission'
+  const started = 'bubblewrap: of the machine only these are there; what the plugin brings runs in the same sandbox'
   return [
-    fileEnforcement('fs:read', mayExec),
-    fileEnforcement('fs:write', mayExec),
-    programs(mayExec),
-    network(net, mayExec),
-    ...limits(launcher),
+    { what: 'fs:read', level: 'exact', mechanism: files },
+    { what: 'fs:write', level: 'exact', mechanism: files },
+    exec.length > 0
+      ? { what: 'exec', level: 'exact', mechanism: started }
+      : { what: 'exec', level: 'exact', mechanism: 'bubblewrap: no program but node is there; node --permission' },
+    net.length > 0
+      ? { what: 'net:connect', level: 'coarse', mechanism: "the machine's network: all hosts or none" }
+      : { what: 'net:connect', level: 'exact', mechanism: 'a network namespace without a network; node --permission' },
   ]
 }
 
 const programsEscape = 'node --permission; programs it starts are not held to it'
+
+function processPermissions({ exec, net }: Grants): readonly Enforcement[] {
+  const mayExec = exec.length > 0
+  return [fileEnforcement('fs:read', mayExec), fileEnforcement('fs:write', mayExec), programs(mayExec), network(net, mayExec)]
+}
 
 function fileEnforcement(what: string, mayExec: boolean): Enforcement {
   if (mayExec) return { what, level: 'coarse', mechanism: programsEscape }
@@ -32,17 +70,4 @@ function network(net: readonly string[], mayExec: boolean): Enforcement {
   if (net.length > 0) return { what, level: 'coarse', mechanism: 'node --permission: all hosts or none' }
   if (mayExec) return { what, level: 'coarse', mechanism: programsEscape }
   return { what, level: 'exact', mechanism: 'node --permission' }
-}
-
-function limits(launcher: string | undefined): readonly Enforcement[] {
-  return [
-    { what: 'limit:memory', level: 'coarse', mechanism: '--max-old-space-size: the JavaScript heap only' },
-    launcher === undefined
-      ? {
-          what: 'limit:lifetime',
-          level: 'coarse',
-          mechanism: 'ends with its channel; a busy loop outlives a killed host (setpriv of util-linux is missing)',
-        }
-      : { what: 'limit:lifetime', level: 'exact', mechanism: 'setpriv --pdeathsig KILL' },
-  ]
 }

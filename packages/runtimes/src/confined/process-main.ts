@@ -10,6 +10,8 @@ import type { DroppedPermission } from './child-shape.ts'
 /** What a child is told on its command line. */
 export interface ProcessBoot extends GuestModules {
   readonly hostPid: number
+  /** Whether it is in a sandbox, whose builder leaves a name in the environment. */
+  readonly sandboxed?: true
   /** Where a process started ahead will find its plugin's code. */
   readonly slot?: string
   /** Directories that may be read only by another name: the link of each. */
@@ -39,6 +41,7 @@ function drop(permission: DroppedPermission): void {
 }
 
 exitIfOrphaned()
+if (boot.sandboxed === true) for (const name of Object.keys(process.env)) delete process.env[name]
 // A terminal's Ctrl-C and a service manager's stop reach every process at once; when a plugin ends is its host's decision.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
 useOtherNames(boot.otherNames ?? {})

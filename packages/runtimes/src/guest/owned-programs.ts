@@ -23,7 +23,8 @@ export function ownPrograms({ paths, launcher }: OwnedPrograms): void {
   const { spawn } = prototype
   prototype.spawn = function (this: unknown, options: SpawnOptions): unknown {
     const path = Object.hasOwn(paths, options.file) ? paths[options.file] : undefined
-    if (path === undefined || launcher === undefined) return spawn.call(this, options)
+    if (path === undefined) return spawn.call(this, options)
+    if (launcher === undefined) return spawn.call(this, { ...options, file: path })
     const args = [options.file, '--pdeathsig', 'KILL', '--', path, ...(options.args ?? []).slice(1)]
     return spawn.call(this, { ...options, file: launcher, args, detached: true })
   }

@@ -1,6 +1,19 @@
 import type { ExitCause } from '@backplane/kernel'
 import type { Channel } from '@backplane/rpc'
+import type { ProcessUse } from '../sandbox/process-tree.ts'
+import type { GroupCounts } from '../sandbox/resource-group.ts'
 import type { PluginOutput } from '../output/plugin-output.ts'
+
+/** Why a body was ended by its host for going over a limit. */
+export interface KillReason {
+  readonly kind: 'memory' | 'limit'
+  readonly detail: string
+}
+
+/** What a body uses, and what the kernel counted of it where it counts. */
+export interface BodyUse extends ProcessUse {
+  readonly counts: GroupCounts | undefined
+}
 
 /** What a plugin's side runs in: a worker or a process, from the moment it is made until nothing of it runs. */
 export interface GuestBody {
@@ -10,8 +23,10 @@ export interface GuestBody {
   readonly ended: Promise<ExitCause>
   /** The way to the guest; asked for once, when the body gets its plugin. */
   readonly openChannel: () => Channel
+  /** What it uses, seen from outside; absent where the host's own use cannot be told from it. */
+  readonly measure?: () => Promise<BodyUse>
   /** Asks it to end, which it may ignore. */
   readonly ask: () => void
-  /** Ends it, which it cannot ignore. */
-  readonly kill: () => void
+  /** Ends it, which it cannot ignore; `why` is then the cause of its end. */
+  readonly kill: (why?: KillReason) => void
 }

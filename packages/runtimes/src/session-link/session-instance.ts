@@ -81,7 +81,15 @@ export class SessionInstance implements Instance {
   }
 
   async usage(deadlineMs: number): Promise<Usage> {
-    return usageFrom(await this.#ask('usage', undefined, deadlineMs))
+    const told = this.#ask('usage', undefined, deadlineMs)
+    if (this.#body.measure === undefined) return usageFrom(await told)
+    // What is seen from outside is there even when the guest does not answer.
+    const [{ cpuMs, memoryBytes, processes, openFiles }, answer] = await Promise.all([
+      this.#body.measure(),
+      told.catch(() => undefined),
+    ])
+    if (processes === 0) return usageFrom(await told)
+    return { ...usageFrom(answer), cpuMs, memoryBytes, processes, openFiles }
   }
 
   snapshot(deadlineMs: number): Promise<unknown> {

@@ -1,0 +1,52 @@
+import type { Enforcement, Limits } from '@backplane/kernel'
+import { resourceGroups } from '../sandbox/machine.ts'
+
+const everySecond = 'the host looks every second'
+
+/** How the confined tier holds a plugin to its limits, with a sandbox around it or without. */
+export function limitEnforcement(limits: Limits, sandboxed: boolean, launcher: string | undefined): readonly Enforcement[] {
+  const groups = sandboxed ? resourceGroups()?.mechanisms : undefined
+  const { memory, cpu, pids } = groups ?? {}
+  return [
+    memory === undefined
+      ? coarse('memory', `--max-old-space-size, and ${everySecond} at all of its processes and ends it`)
+      : exact('memory', memory),
+    cpu === undefined ? coarse('cpu', `${everySecond} and tells`) : exact('cpu', cpu),
+    pids === undefined ? coarse('processes', `${everySecond} and tells`) : exact('processes', pids),
+    ...(sandboxed ? sandboxLimits(limits) : processLimits()),
+    coarse('data', 'the host counts its data directory every five seconds and tells'),
+    lifetime(sandboxed, launcher),
+  ]
+}
+
+function sandboxLimits({ openFiles }: Limits): readonly Enforcement[] {
+  const least = openFiles < 64 ? ', never less than 64' : ''
+  return [
+    exact('open-files', `prlimit --nofile${least}`),
+    exact('file-size', 'prlimit --fsize'),
+    exact('tmp', 'a sized tmpfs for /tmp and for /dev/shm'),
+  ]
+}
+
+function processLimits(): readonly Enforcement[] {
+  const none = 'node --permission: it may write to its own directories only'
+  return [
+    coarse('open-files', `${everySecond} and tells`),
+    coarse('file-size', 'within what its data directory may hold'),
+    exact('tmp', none),
+  ]
+}
+
+function lifetime(sandboxed: boolean, launcher: string | undefined): Enforcement {
+  if (sandboxed) return exact('lifetime', 'bubblewrap --die-with-parent')
+  if (launcher !== undefined) return exact('lifetime', 'setpriv --pdeathsig KILL')
+  return coarse('lifetime', 'ends with its channel; a busy loop outlives a killed host (setpriv of util-linux is missing)')
+}
+
+function exact(limit: string, mechanism: string): Enforcement {
+  return { what: `limit:${limit}`, level: 'exact', mechanism }
+}
+
+function coarse(limit: string, mechanism: string): Enforcement {
+  return { what: `limit:${limit}`, level: 'coarse', mechanism }
+}

@@ -1,0 +1,134 @@
+import type { HostLink, Limits, Violation } from '@backplane/kernel'
+import type { BodyUse, GuestBody } from '../session-link/guest-body.ts'
+import { directoryUse } from './directory-use.ts'
+import { violationsBetween } from './resource-group.ts'
+
+/** What is looked after in one plugin's processes. */
+export interface Metered {
+  readonly body: GuestBody
+  readonly host: Pick<HostLink, 'violated'>
+  readonly limits: Limits
+  /** Its data directory, by the host's name for it. */
+  readonly data: string
+  /** What all its processes may hold, bytes, where the kernel does not count that; undefined where it does. */
+  readonly memoryBytes: number | undefined
+}
+
+/** How often processes are looked at, and how many looks pass between two at the data directory, ms. */
+const lookMs = 1_000
+const looksPerDataLook = 5
+
+/**
+ * Looks at what plugins use and tells their hosts when it is more than they may: the enforcement of limits where the
+ * kernel of the machine has none, and the witness where it has. One that holds more memory than it may is ended.
+ */
+export class Meter implements Disposable {
+  readonly #watched = new Set<Watch>()
+  #timer: NodeJS.Timeout | undefined
+  #looks = 0
+
+  /** Until its body ends. */
+  watch(metered: Metered): void {
+    if (metered.body.measure === undefined) return
+    const watch = new Watch(metered)
+    this.#watched.add(watch)
+    void metered.body.ended.then(() => this.#forget(watch))
+    this.#timer ??= setInterval(() => this.#look(), lookMs).unref()
+  }
+
+  [Symbol.dispose](): void {
+    this.#watched.clear()
+    clearInterval(this.#timer)
+  }
+
+  #look(): void {
+    this.#looks += 1
+    for (const watch of this.#watched) void watch.look(this.#looks % looksPerDataLook === 0).catch(() => undefined)
+  }
+
+  #forget(watch: Watch): void {
+    this.#watched.delete(watch)
+    if (this.#watched.size > 0) return
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+}
+
+class Watch {
+  readonly #metered: Metered
+  #before: { readonly use: BodyUse; readonly atMs: number } | undefined
+  #looking = false
+
+  constructor(metered: Metered) {
+    this.#metered = metered
+  }
+
+  async look(dataToo: boolean): Promise<void> {
+    if (this.#looking) return
+    this.#looking = true
+    try {
+      await this.#lookAtProcesses()
+      if (dataToo) await this.#lookAtData()
+    } finally {
+      this.#looking = false
+    }
+  }
+
+  async #lookAtProcesses(): Promise<void> {
+    const { body, limits, memoryBytes } = this.#metered
+    const use = await body.measure?.()
+    if (use === undefined) return
+    const now = { use, atMs: performance.now() }
+    const before = this.#before
+    this.#before = now
+    if (memoryBytes !== undefined && use.memoryBytes > memoryBytes) {
+      const detail = `held ${mebibytes(use.memoryBytes)} of ${mebibytes(memoryBytes)}`
+      this.#tell({ kind: 'limit', limit: 'memory', detail })
+      body.kill({ kind: 'memory', detail })
+      return
+    }
+    if (use.counts === undefined) this.#lookAtOpenFiles(use)
+    if (before === undefined) return
+    if (use.counts !== undefined && before.use.counts !== undefined) {
+      for (const violation of violationsBetween(before.use.counts, use.counts, limits)) this.#tell(violation)
+      return
+    }
+    const percent = (100 * (use.cpuMs - before.use.cpuMs)) / (now.atMs - before.atMs)
+    // Less could be the measure's own error.
+    if (percent > limits.cpuPercent * 1.1 + 5) {
+      const detail = `used ${Math.round(percent)} % of a processor of ${limits.cpuPercent} %`
+      this.#tell({ kind: 'limit', limit: 'cpu', detail })
+    }
+    if (use.processes > limits.processes) {
+      const detail = `has ${use.processes} processes and threads of ${limits.processes}`
+      this.#tell({ kind: 'limit', limit: 'processes', detail })
+    }
+  }
+
+  #lookAtOpenFiles({ openFiles }: BodyUse): void {
+    const { limits } = this.#metered
+    if (openFiles === undefined || openFiles <= limits.openFiles) return
+    this.#tell({ kind: 'limit', limit: 'open-files', detail: `holds ${openFiles} of ${limits.openFiles} files open` })
+  }
+
+  async #lookAtData(): Promise<void> {
+    const { data, limits } = this.#metered
+    const most = { bytes: limits.dataBytes, files: limits.dataFiles }
+    const { bytes, files } = await directoryUse(data, most)
+    if (bytes > most.bytes) {
+      const detail = `holds more than ${mebibytes(most.bytes)} in its data directory`
+      this.#tell({ kind: 'limit', limit: 'data', detail })
+    } else if (files > most.files) {
+      const detail = `holds more than ${most.files} files and folders in its data directory`
+      this.#tell({ kind: 'limit', limit: 'data', detail })
+    }
+  }
+
+  #tell(violation: Violation): void {
+    this.#metered.host.violated(violation)
+  }
+}
+
+function mebibytes(bytes: number): string {
+  return `${Math.round(bytes / 1024 ** 2)} MiB`
+}

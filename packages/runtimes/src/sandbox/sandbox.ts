@@ -1,0 +1,155 @@
+import { closeSync, openSync } from 'node:fs'
+import { chmod, writeFile } from 'node:fs/promises'
+import { constants } from 'node:os'
+import { join } from 'node:path'
+import type { ExitCause, Isolation, Limits } from '@backplane/kernel'
+import type { Directories } from '@backplane/sdk'
+import { hiddenPaths } from './hidden-paths.ts'
+import { bubblewrap } from './bubblewrap.ts'
+import { launchChain } from './launch-chain.ts'
+import { resourceGroups, type SandboxPrograms } from './machine.ts'
+import { descendantsOf } from './process-tree.ts'
+import { nodeFiles, programFiles } from './program-files.ts'
+import { groupLimits, type GroupCounts, type ResourceGroup } from './resource-group.ts'
+import { sandboxView } from './sandbox-view.ts'
+import { seccompFilter } from './seccomp-filter.ts'
+import { takeServiceUid, type ServiceUid, type UidRange } from './service-uid.ts'
+
+/** What one plugin's sandbox is built for. */
+export interface SandboxRequest {
+  readonly programs: SandboxPrograms
+  /** Paths as the permission model is told them. */
+  readonly reads: readonly string[]
+  readonly writes: readonly string[]
+  /** Paths of programs the plugin may start. */
+  readonly exec: readonly string[]
+  /** The machine's network instead of none. */
+  readonly network: boolean
+  readonly trust: Isolation['trust']
+  readonly limits: Limits
+  readonly directories: Directories
+  /** Users to run as when this process is root. */
+  readonly uids: UidRange
+  /** Where filters are kept; a directory of the host's own. */
+  readonly filters: string
+  /** Number the {@link Sandbox.descriptor} will have in the process. */
+  readonly descriptorNumber: number
+}
+
+/** A sandbox that a process can be started in, once. Dispose it when that process is started, or will not be. */
+export interface Sandbox extends Disposable {
+  /** Comes before the plugin's own command. */
+  readonly before: readonly string[]
+  /** To be given to the process as the number that was asked for; closed on dispose. */
+  readonly descriptor: number
+  /** User it runs as; undefined for the host's. */
+  readonly uid: number | undefined
+  /** Processes in it; `pid` is the one that was started. */
+  readonly members: (pid: number) => Promise<readonly number[]>
+  /** What the kernel counted; undefined where no control group is. */
+  readonly counts: () => Promise<GroupCounts | undefined>
+  /** Ends what is left in it and gives back what it held. Answers why the process ended, as the sandbox knows it. */
+  readonly finish: (cause: ExitCause) => Promise<ExitCause>
+}
+
+/** With less Node does not start, or its sandbox is not built. */
+const leastOpenFiles = 64
+/** Of address space, before anything of a plugin's; Node reserves much that it never uses. */
+const nodeAddressBytes = 4 * 1024 ** 3
+/** Where names of machines are looked up, for plugins that share the machine's network. */
+const resolverFiles = ['/etc/resolv.conf', '/etc/hosts', '/etc/nsswitch.conf', '/etc/gai.conf']
+
+/** Prepares all of a sandbox but its process. On error nothing is held. */
+export async function prepareSandbox(request: SandboxRequest): Promise<Sandbox> {
+  const { programs, limits, directories, network, descriptorNumber } = request
+  await using held = new AsyncDisposableStack()
+  const user = process.getuid?.() === 0 ? held.use(await takeServiceUid(request.uids, directories)) : undefined
+  const groups = resourceGroups()
+  const group = await groups?.make(groupLimits(limits))
+  if (group !== undefined) held.defer(group.end)
+  const reads = network ? [...request.reads, ...resolverFiles] : request.reads
+  const [view, filter, ...granted] = await Promise.all([
+    sandboxView(reads, request.writes),
+    filterFile(request),
+    ...request.exec.map(programFiles),
+  ])
+  const files = [...new Set([...nodeFiles(), ...granted.flat()])]
+  const hidden = held.use(await hiddenPaths([...view.mounts.map(({ path }) => path), ...files], user?.uid))
+  const made = bubblewrap({
+    program: programs.bwrap,
+    view,
+    programFiles: files,
+    sourceOf: hidden.sourceOf,
+    tmpBytes: limits.tmpBytes,
+    network,
+    filter: descriptorNumber,
+  })
+  const chain = launchChain({
+    ...programs,
+    table: hidden.table,
+    joins: group?.joins ?? [],
+    uid: user?.uid,
+    openFiles: Math.max(limits.openFiles, leastOpenFiles),
+    fileBytes: limits.fileBytes,
+    addressBytes: countsMemory() ? undefined : nodeAddressBytes + limits.memoryMiB * 1024 ** 2,
+  })
+  const descriptor = openSync(filter, 'r')
+  const release = held.move()
+  let isOpen = true
+  return {
+    before: [...chain, ...made],
+    descriptor,
+    uid: user?.uid,
+    members: async (pid) => (group === undefined ? descendantsOf(pid) : group.members()),
+    counts: async () => group?.counts(),
+    finish: async (cause) => finish(cause, { group, limits, release, user }),
+    [Symbol.dispose]: () => {
+      if (isOpen) closeSync(descriptor)
+      isOpen = false
+    },
+  }
+}
+
+/** Whether a control group counts what all of a plugin's processes hold. */
+export function countsMemory(): boolean {
+  return resourceGroups()?.mechanisms.memory !== undefined
+}
+
+interface Held {
+  readonly group: ResourceGroup | undefined
+  readonly limits: Limits
+  readonly release: AsyncDisposableStack
+  readonly user: ServiceUid | undefined
+}
+
+async function finish(cause: ExitCause, { group, limits, release }: Held): Promise<ExitCause> {
+  const counts = await group?.counts().catch(() => undefined)
+  await release.disposeAsync().catch(() => undefined)
+  const told = signalled(cause)
+  if (counts === undefined || counts.outOfMemory === 0 || !('lastLines' in told) || told.kind !== 'signal') return told
+  return { kind: 'memory', detail: `its processes wanted more than ${limits.memoryMiB} MiB`, lastLines: told.lastLines }
+}
+
+/** The sandbox ends with 128 and the number of the signal that ended what ran in it, as a shell does. */
+function signalled(cause: ExitCause): ExitCause {
+  if (cause.kind !== 'exit' || cause.code <= 128) return cause
+  const name = Object.entries(constants.signals).find(([, number]) => number === cause.code - 128)?.[0]
+  return name === undefined ? cause : { kind: 'signal', signal: name, lastLines: cause.lastLines }
+}
+
+const filters = new Map<string, Promise<string>>()
+
+/** The filter as a file, written once. */
+function filterFile({ filters: directory, network, exec, trust }: SandboxRequest): Promise<string> {
+  const width = exec.length > 0 || trust !== 'community' ? 'wide' : 'narrow'
+  const path = join(directory, `filter-${width}${network ? '-network' : ''}`)
+  const known = filters.get(path) ?? writeFilter(path, width, network)
+  filters.set(path, known)
+  return known
+}
+
+async function writeFilter(path: string, width: 'narrow' | 'wide', network: boolean): Promise<string> {
+  await writeFile(path, seccompFilter({ arch: process.arch, width, network }))
+  await chmod(path, 0o444)
+  return path
+}
