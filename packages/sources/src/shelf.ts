@@ -194,6 +194,7 @@ export class Shelf {
     const { cache } = this.#options
     for (const [found, summary] of summaries) if (found instanceof FilePackage) found.summary = summary
     if (cache === undefined || this.#stale * 50 <= this.#shelved.size) return
+    const stale = this.#stale
     this.#stale = 0
     try {
       await cache.write(
@@ -202,6 +203,7 @@ export class Shelf {
       )
       this.#indexProblem = undefined
     } catch (cause) {
+      this.#stale += stale
       const reason = cause instanceof Error ? cause.message : String(cause)
       const error = sourceErrors.error('SOURCE_STORE_FAILED', { path: cache.path, reason }, { cause })
       this.#indexProblem = { path: cache.path, error: error.toJSON() }
