@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import type { FoundPackage, Source, SourceListing } from '@backplane/kernel'
 import type { PluginModule } from '@backplane/sdk'
 import { sourceErrors } from './errors.ts'
-import type { Stager } from './found-package.ts'
+import { recallPackage, type Stager } from './found-package.ts'
 import { Gate } from './gate.ts'
 import { defaultPackageLimits, type PackageLimits } from './limits.ts'
 import { PackageStore } from './package-store.ts'
@@ -48,7 +48,9 @@ export function bundled(items: readonly BundledItem[], options: BundledOptions =
     signal.throwIfAborted()
     return listingOf(readers.map((read) => read()))
   }
-  return { name: 'bundled', origin: 'bundled', list }
+  const recall: Source['recall'] = async (digest, signal) =>
+    packages === undefined ? undefined : recallPackage(packages, digest, signal)
+  return { name: 'bundled', origin: 'bundled', list, recall }
 }
 
 type Reading = PackageReading | { readonly kind: 'package'; readonly found: FoundPackage }

@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import type { Clock, Source } from '@backplane/kernel'
 import { DialectClaims } from './dialect-claims.ts'
 import type { Dialect } from './dialect.ts'
+import { recallPackage } from './found-package.ts'
 import { Gate } from './gate.ts'
 import { keepLooking } from './keep-looking.ts'
 import { defaultPackageLimits, type PackageLimits } from './limits.ts'
@@ -78,6 +79,7 @@ export function directory(paths: string | readonly string[], options: DirectoryO
     origin: 'external',
     list,
     remember,
+    recall: (digest, signal) => recallPackage(stager.store, digest, signal),
     ...(options.watch === false ? {} : { watch }),
   }
 }

@@ -1,5 +1,5 @@
 import { posix } from 'node:path'
-import type { FoundPackage, ManifestSummary, StagedPackage } from '@backplane/kernel'
+import type { FoundPackage, ManifestSummary, RecalledPackage, StagedPackage } from '@backplane/kernel'
 import { sourceErrors } from './errors.ts'
 import type { Gate } from './gate.ts'
 import type { ManifestText } from './manifest-index.ts'
@@ -93,9 +93,10 @@ export class FilePackage implements FoundPackage {
     }
     const tree = await readTree(look, signal)
     this.#lookAsListed()
-    const { directory, release } = await this.#stager.store.put(idOf(this.manifest) ?? path, tree, signal)
-    const code = { kind: 'files', directory, main, ...(adapter === undefined ? {} : { adapter }) } as const
-    return { digest: tree.digest, code, release }
+    const place = { main, ...(adapter === undefined ? {} : { adapter }) }
+    const owner = { plugin: idOf(this.manifest) ?? path, facts: { manifest: this.manifest, ...place } }
+    const { directory, release } = await this.#stager.store.put(owner, tree, signal)
+    return { digest: tree.digest, code: { kind: 'files', directory, ...place }, release }
   }
 
   #lookAsListed(): TreeLook {
@@ -104,6 +105,25 @@ export class FilePackage implements FoundPackage {
     if (look?.fingerprint !== fingerprint) throw sourceErrors.error('SOURCE_CHANGED', { path })
     return look
   }
+}
+
+/** A package that was staged before, from what the store keeps of it; undefined when that is gone. */
+export async function recallPackage(
+  store: PackageStore,
+  digest: string,
+  signal: AbortSignal,
+): Promise<RecalledPackage | undefined> {
+  const entry = await store.recall(digest, signal)
+  if (entry === undefined) return undefined
+  const { directory, facts, release } = entry
+  const [main, adapter] = [textOf(facts, 'main'), textOf(facts, 'adapter')]
+  const manifest: unknown = typeof facts === 'object' && facts !== null ? Reflect.get(facts, 'manifest') : undefined
+  if (main === undefined) {
+    await release()
+    return undefined
+  }
+  const code = { kind: 'files', directory, main, ...(adapter === undefined ? {} : { adapter }) } as const
+  return { manifest, staged: { digest, code, release } }
 }
 
 function mainOf(manifest: unknown): string {

@@ -112,7 +112,7 @@ test('a store that cannot be written says so, with the cause', async (t) => {
 })
 
 async function put(store: PackageStore, tree: PackageTree, given: AbortSignal): Promise<string> {
-  return (await store.put('acme/a', tree, given)).directory
+  return (await store.put({ plugin: 'acme/a', facts: null }, tree, given)).directory
 }
 
 /** What is in a store but for who uses it. */

@@ -20,6 +20,20 @@ export interface StoredPackage {
   readonly release: () => Promise<void>
 }
 
+/** Whose a package is, and what is to be known of it beside its bytes. */
+export interface StoreOwner {
+  /** Id of the plugin, or where it was found. */
+  readonly plugin: string
+  /** JSON. */
+  readonly facts: unknown
+}
+
+/** An entry that was asked for by its digest. */
+export interface RecalledEntry extends StoredPackage {
+  /** What was known of the package when it was put. */
+  readonly facts: unknown
+}
+
 /** Entries of each plugin that are kept though nobody uses them: the newest, and the one to go back to. */
 export const defaultKeep = 2
 
@@ -42,10 +56,10 @@ export class PackageStore {
   }
 
   /**
-   * The folder that holds exactly `tree`, which is `plugin`'s newest now. An entry already there is hashed again before it is used; one that no longer
-   * is what its name says is replaced. Errors: `SOURCE_STORE_UNSAFE`, `SOURCE_STORE_FAILED`.
+   * The folder that holds exactly `tree`, which is the owner's newest now. An entry already there is hashed again before it
+   * is used; one that no longer is what its name says is replaced. Errors: `SOURCE_STORE_UNSAFE`, `SOURCE_STORE_FAILED`.
    */
-  async put(plugin: string, tree: PackageTree, signal: AbortSignal): Promise<StoredPackage> {
+  async put({ plugin, facts }: StoreOwner, tree: PackageTree, signal: AbortSignal): Promise<StoredPackage> {
     const name = tree.digest.replace(':', '-')
     const entry = join(this.directory, name)
     try {
@@ -53,8 +67,8 @@ export class PackageStore {
       await this.#opened
       using taken = new DisposableStack()
       taken.use(this.#parts.leases.take(name))
-      if (!(await holds(entry, tree, signal))) await this.#write(entry, tree, signal)
-      await this.#parts.owners.claim(plugin, name)
+      if (!(await holds(entry, sizeOf(tree), signal))) await this.#write(entry, tree, signal)
+      await this.#parts.owners.claim(plugin, name, facts)
       const lease = taken.move()
       return { directory: entry, release: () => this.#release(plugin, lease) }
     } catch (error) {
@@ -63,6 +77,29 @@ export class PackageStore {
       const reason = error instanceof Error ? error.message : String(error)
       throw sourceErrors.error('SOURCE_STORE_FAILED', { path: this.directory, reason }, { cause: error })
     }
+  }
+
+  /**
+   * An entry by its digest, hashed again; it is its plugin's newest now. Undefined when there is none, or it is no longer what
+   * its name says. Errors: `SOURCE_STORE_UNSAFE`.
+   */
+  async recall(digest: string, signal: AbortSignal): Promise<RecalledEntry | undefined> {
+    if (!/^sha256:[0-9a-f]{64}$/.test(digest)) return undefined
+    const name = digest.replace(':', '-')
+    const directory = join(this.directory, name)
+    const { leases, owners } = this.#parts
+    this.#opened ??= this.#open()
+    await this.#opened.catch((error: unknown) => {
+      this.#opened = undefined
+      throw error
+    })
+    using taken = new DisposableStack()
+    taken.use(leases.take(name))
+    const owner = await owners.find(name)
+    if (owner === undefined || !(await holds(directory, { digest, totalBytes: Infinity }, signal))) return undefined
+    await owners.claim(owner.plugin, name, owner.facts)
+    const lease = taken.move()
+    return { directory, facts: owner.facts, release: () => this.#release(owner.plugin, lease) }
   }
 
   /** Makes the directory, refuses one that others may write to, and removes what a killed host left behind. */
@@ -96,7 +133,7 @@ export class PackageStore {
     try {
       await writeTree(staging, tree, signal)
       if (await isMoved(staging, entry)) await syncFolder(this.directory)
-      else if (!(await holds(entry, tree, signal))) await this.#replace(entry, staging)
+      else if (!(await holds(entry, sizeOf(tree), signal))) await this.#replace(entry, staging)
     } finally {
       await removeTree(staging)
     }
@@ -113,14 +150,22 @@ export class PackageStore {
   }
 }
 
-/** Whether the entry is there and its bytes are those of `tree`: every file, hidden ones too, is hashed again. */
-async function holds(entry: string, tree: PackageTree, signal: AbortSignal): Promise<boolean> {
-  const totalBytes = tree.files.reduce((sum, file) => sum + file.bytes.length, 0)
+interface TreeSize {
+  readonly digest: string
+  readonly totalBytes: number
+}
+
+function sizeOf({ digest, files }: PackageTree): TreeSize {
+  return { digest, totalBytes: files.reduce((sum, file) => sum + file.bytes.length, 0) }
+}
+
+/** Whether the entry is there and its bytes are those of the digest: every file, hidden ones too, is hashed again. */
+async function holds(entry: string, { digest, totalBytes }: TreeSize, signal: AbortSignal): Promise<boolean> {
   const limits = { ...defaultPackageLimits, totalBytes, files: Infinity, depth: Infinity }
   const look = lookAtPackage(entry, 'folder', { limits, ignore: [], names: everyName })
   if (look === undefined) return false
   try {
-    return (await readTree(look, signal)).digest === tree.digest
+    return (await readTree(look, signal)).digest === digest
   } catch (error) {
     if (error instanceof PlatformError) return false
     throw error

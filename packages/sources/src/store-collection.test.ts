@@ -193,7 +193,7 @@ function codeOf(version: number): string {
 
 async function putText(store: PackageStore, text: string, plugin = 'acme/a'): Promise<StoredPackage> {
   const files = [{ path: 'index.js', executable: false, bytes: Buffer.from(text) }]
-  return store.put(plugin, { files, digest: treeDigest(files) }, signal)
+  return store.put({ plugin, facts: null }, { files, digest: treeDigest(files) }, signal)
 }
 
 async function treesIn(store: string): Promise<readonly string[]> {

@@ -1,7 +1,11 @@
-import { lstat, mkdir, readdir, rm, utimes, writeFile } from 'node:fs/promises'
+import { lstat, mkdir, readdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { stagingName } from './staging-name.ts'
 
-/** Folder of a store: `.owners/<plugin id>/<entry>`, empty files whose times say when a plugin's entry was last used. */
+/**
+ * Folder of a store: `.owners/<plugin id>/<entry>`. The time of a file says when the plugin's entry was last used, its text
+ * what was known of the package beside its bytes.
+ */
 const folderName = '.owners'
 
 /** Which entries of a store are which plugin's, so that the newest of each can be kept. */
@@ -12,14 +16,30 @@ export class StoreOwners {
     this.#directory = join(directory, folderName)
   }
 
-  /** The entry is the plugin's newest now. */
-  async claim(plugin: string, entry: string): Promise<void> {
+  /** The entry is the plugin's newest now; `facts` are kept with it, as JSON. A kill leaves the old facts or the new. */
+  async claim(plugin: string, entry: string, facts: unknown): Promise<void> {
     const folder = join(this.#directory, encodeURIComponent(plugin))
     const file = join(folder, entry)
+    const text = JSON.stringify(facts)
     await mkdir(folder, { recursive: true, mode: 0o700 })
-    await writeFile(file, '', { mode: 0o600 })
+    if ((await readFile(file, 'utf8').catch(() => undefined)) !== text) {
+      using unique = stagingName()
+      const staging = join(folder, unique.name)
+      await writeFile(staging, text, { mode: 0o600 })
+      await rename(staging, file)
+    }
     const now = new Date()
     await utimes(file, now, now)
+  }
+
+  /** Whose an entry is, and the facts kept with it; undefined when it is nobody's. */
+  async find(entry: string): Promise<{ readonly plugin: string; readonly facts: unknown } | undefined> {
+    for (const plugin of await this.plugins()) {
+      const file = join(this.#directory, encodeURIComponent(plugin), entry)
+      const text = await readFile(file, 'utf8').catch(() => '')
+      if (text !== '') return { plugin, facts: JSON.parse(text) as unknown }
+    }
+    return undefined
   }
 
   /** Forgets a plugin's claim on an entry. */
@@ -35,7 +55,7 @@ export class StoreOwners {
   async entries(plugin: string): Promise<readonly string[]> {
     const folder = join(this.#directory, encodeURIComponent(plugin))
     const files = await Promise.all(
-      (await namesIn(folder)).map(async (name) => ({ name, usedMs: (await lstat(join(folder, name))).mtimeMs })),
+      (await namesIn(folder)).filter(isEntry).map(async (name) => ({ name, usedMs: (await lstat(join(folder, name))).mtimeMs })),
     )
     return files.sort((one, other) => other.usedMs - one.usedMs).map(({ name }) => name)
   }
@@ -43,4 +63,9 @@ export class StoreOwners {
 
 async function namesIn(folder: string): Promise<readonly string[]> {
   return readdir(folder).catch(() => [])
+}
+
+/** Not what a kill left of a claim being written. */
+function isEntry(name: string): boolean {
+  return name.startsWith('sha256-')
 }

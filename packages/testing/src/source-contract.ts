@@ -78,6 +78,35 @@ export function sourceContract(name: string, make: (request: SourceRequest) => S
       assert.deepEqual(bytesOf(await (await subject.found('two')).stage(signal)), bytesOf(first))
     })
 
+    rule(
+      'what was staged can be recalled by its digest, with its manifest, when the source has something else',
+      async (subject) => {
+        const found = await subject.found('one')
+        const staged = await found.stage(signal)
+        await subject.put('one', { 'index.js': codeOf('other') })
+        const other = await (await subject.found('one')).stage(signal)
+        await staged.release?.()
+        const recalled = await subject.source.recall?.(staged.digest, signal)
+        assert.deepEqual(recalled?.manifest, manifestOf('one'))
+        assert.deepEqual([recalled.staged.digest, recalled.staged.code], [staged.digest, staged.code])
+        await recalled.staged.release?.()
+        await other.release?.()
+      },
+    )
+
+    rule('what was never staged, or is no longer what it was, is not recalled', async (subject) => {
+      const staged = await (await subject.found('one')).stage(signal)
+      await staged.release?.()
+      for (const digest of [`sha256:${'0'.repeat(64)}`, 'sha256:../../etc', '']) {
+        assert.equal(await subject.source.recall?.(digest, signal), undefined)
+      }
+      assert.equal(staged.code.kind, 'files')
+      const file = join(staged.code.directory, 'index.js')
+      await chmod(file, 0o600)
+      await writeFile(file, 'tampered')
+      assert.equal(await subject.source.recall?.(staged.digest, signal), undefined)
+    })
+
     rule('a package that is no longer what was listed is not staged', async (subject) => {
       const found = await subject.found('one')
       await writeFile(join(subject.root, 'one', 'index.js'), codeOf('eno'))
