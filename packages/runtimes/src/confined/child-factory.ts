@@ -13,7 +13,7 @@ import { childShape, permissionsToDrop, spareShape, type ChildShape, type Droppe
 import type { ConfinedOptions } from './confined-options.ts'
 import { moduleReads, packageReads } from './package-reads.ts'
 import { PairsAhead } from './pairs-ahead.ts'
-import { linkDirectories, shadowedDirectories } from './shadowed-directories.ts'
+import { linkDirectories, linksTo, shadowedDirectories } from './shadowed-directories.ts'
 import { makeSlot, type Slot } from './slot.ts'
 
 /** A child from the pool, with its plugin's directories linked into its slot. */
@@ -43,6 +43,8 @@ interface OwnPlace {
   readonly preload: boolean
   readonly slot?: string
   readonly sandbox?: Sandbox
+  /** Links to directories, where somebody else makes them. */
+  readonly otherNames?: Readonly<Record<string, string>>
 }
 
 /** What a sandbox is told beside its plugin's paths. */
@@ -50,6 +52,9 @@ export type SandboxPlan = Pick<SandboxRequest, 'programs' | 'exec' | 'trust' | '
 
 /** After the three standard ones and the guest's channel. */
 const firstFreeDescriptor = 4
+
+/** Nothing else is there. */
+const linksInSandbox = '/names'
 
 /** Of what a plugin may hold, what is not its heap; and the heap below which Node does not run. */
 const besideHeapMiB = 64
@@ -100,9 +105,12 @@ export class ChildFactory implements AsyncDisposable {
     const { files, reads } = await this.#prepare()
     const { code, data, exchange } = directories
     const own: OwnPlace = { reads: [code, data, exchange], writes: [data, exchange], cwd: '/', preload: false }
+    const granted = [...reads, ...own.reads, ...shape.reads]
+    const otherNames = linksTo(shadowedDirectories(granted), linksInSandbox)
     const sandbox = await prepareSandbox({
       ...plan,
-      reads: [...reads, ...own.reads, ...shape.reads],
+      links: Object.entries(otherNames).map(([target, name]) => ({ name, target })),
+      reads: granted,
       writes: [...own.writes, ...shape.writes],
       network: shape.net,
       directories,
@@ -112,7 +120,7 @@ export class ChildFactory implements AsyncDisposable {
     // The heap is a part of what the plugin may hold.
     const heapMiB = Math.max(leastHeapMiB, shape.memoryMiB - besideHeapMiB)
     try {
-      return await this.#spawn({ ...shape, memoryMiB: heapMiB }, { ...own, sandbox })
+      return await this.#spawn({ ...shape, memoryMiB: heapMiB }, { ...own, sandbox, otherNames })
     } catch (error) {
       sandbox[Symbol.dispose]()
       await sandbox.finish({ kind: 'stopped' })
@@ -162,8 +170,7 @@ export class ChildFactory implements AsyncDisposable {
   async #spawn(shape: ChildShape, own: OwnPlace): Promise<GuestBody> {
     const [{ files, reads }, pair] = await Promise.all([this.#prepare(), this.#pairs.take()])
     const granted = [...reads, ...own.reads, ...shape.reads]
-    // A sandbox shows only what is granted, so a link beside it would lead nowhere.
-    const otherNames = own.sandbox === undefined ? await linkDirectories(shadowedDirectories(granted), own.cwd) : {}
+    const otherNames = own.otherNames ?? (await linkDirectories(shadowedDirectories(granted), own.cwd))
     const flags = childFlags({
       ...shape,
       reads: [...granted, ...Object.values(otherNames)],

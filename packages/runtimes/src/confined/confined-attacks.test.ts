@@ -1,26 +1,28 @@
 import assert from 'node:assert/strict'
 import { createSocket } from 'node:dgram'
 import { once } from 'node:events'
-import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { describe, test, type TestContext } from 'node:test'
 import type { Grants, Instance } from '@backplane/kernel'
 import { hostModules } from '../fixtures/host-modules.ts'
+import { inSandbox } from '../fixtures/in-sandbox.ts'
 import { HostileSubject, type Outcome } from '../fixtures/hostile-subject.ts'
 import type { PooledRuntime } from '../pool/pooled-runtime.ts'
 import { confined } from './confined.ts'
 import type { ConfinedOptions } from './confined-options.ts'
 
 // A child from the pool must end up with exactly what a child of its own would have.
-for (const [name, pool] of [
-  ['a child of its own', 0],
-  ['a child from the pool', 1],
+for (const [name, pool, floor] of [
+  ['a child of its own', 0, 'process'],
+  ['a child from the pool', 1, 'process'],
+  ['a sandbox', 0, 'os'],
 ] as const) {
   describe(`a confined plugin in ${name}`, () => {
     const subjectOf = async (t: TestContext): Promise<HostileSubject> => {
       const runtime = confinedFor({ pool: { size: pool } })
       await runtime.warm()
-      return HostileSubject.make(t, runtime)
+      return HostileSubject.make(t, floor === 'os' ? inSandbox(runtime) : runtime)
     }
 
     /** A child with grants is from the pool the second time. */
@@ -188,6 +190,7 @@ for (const [name, pool] of [
       for (const directory of ['images', 'images-private', 'drop']) await mkdir(subject.path(directory))
       for (const file of ['images/a', 'images-private/a', 'one-file', 'one-file-more'])
         await writeFile(subject.path(file), 'content')
+      await chmod(subject.path('drop'), 0o777)
       await symlink(subject.path('images'), subject.path('link-to-images'))
       const grants = {
         fsRead: [subject.path('images'), subject.path('one-file'), subject.path('link-to-images'), subject.path('later')],
@@ -196,7 +199,9 @@ for (const [name, pool] of [
       const instance = await startWith(subject, grants)
       await mkdir(subject.path('later'))
       await writeFile(subject.path('later/a'), 'content')
-      for (const file of ['images/a', 'one-file', 'link-to-images/a', 'later/a']) {
+      // What was not there at the start is not in a sandbox.
+      const later = floor === 'os' ? [] : ['later/a']
+      for (const file of ['images/a', 'one-file', 'link-to-images/a', ...later]) {
         assert.deepEqual(await subject.attack(instance, 'read', { path: subject.path(file) }), { value: 'content' }, file)
         await denied(subject, instance, 'write', { path: subject.path(file) })
       }
@@ -259,9 +264,13 @@ async function plant(subject: HostileSubject): Promise<string> {
   return subject.path('other/data/secret')
 }
 
-/** Checks that an attack is stopped by the permission model. */
+/** Checks that an attack is stopped by the permission model, or finds nothing where a module would be. */
 async function denied(subject: HostileSubject, instance: Instance, name: string, given: object = {}): Promise<void> {
-  await stopped(/ERR_ACCESS_DENIED/, `${name} ${JSON.stringify(given)}`, subject.attack(instance, name, given))
+  await stopped(
+    /ERR_ACCESS_DENIED|ERR_MODULE_NOT_FOUND/,
+    `${name} ${JSON.stringify(given)}`,
+    subject.attack(instance, name, given),
+  )
 }
 
 async function stopped(code: RegExp, what: string, attack: Promise<Outcome>): Promise<void> {

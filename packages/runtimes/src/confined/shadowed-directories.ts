@@ -21,7 +21,12 @@ export function shadowedDirectories(paths: readonly string[]): readonly string[]
  * moved would lead out of its directory. Answers the link of each directory.
  */
 export async function linkDirectories(directories: readonly string[], parent: string): Promise<Readonly<Record<string, string>>> {
-  const links = directories.map((path) => [path, join(parent, randomBytes(16).toString('hex'))] as const)
-  await Promise.all(links.map(([path, link]) => symlink(path, link)))
-  return Object.fromEntries(links)
+  const links = linksTo(directories, parent)
+  await Promise.all(Object.entries(links).map(([path, link]) => symlink(path, link)))
+  return links
+}
+
+/** The links that {@link linkDirectories} would make, for where somebody else makes them. */
+export function linksTo(directories: readonly string[], parent: string): Readonly<Record<string, string>> {
+  return Object.fromEntries(directories.map((path) => [path, join(parent, randomBytes(16).toString('hex'))]))
 }

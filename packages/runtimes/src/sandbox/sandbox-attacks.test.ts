@@ -162,14 +162,9 @@ describe('in a sandbox, without the permission model of Node, a plugin', { concu
 })
 
 /** Checks what an attack was stopped with. */
-async function stopped(
-  sandbox: BareSandbox,
-  code: RegExp,
-  name: string,
-  given: object = {},
-  options: BareOptions = {},
-): Promise<void> {
-  const { outcome, said } = await sandbox.run(name, given, options)
-  assert.equal('value' in outcome, false, `${name} ${JSON.stringify(given)}: ${JSON.stringify(outcome)}`)
-  assert.match(outcome.code ?? said, code, `${name} ${JSON.stringify(given)}`)
+async function stopped(sandbox: BareSandbox, code: RegExp, ...attack: Parameters<BareSandbox['run']>): Promise<void> {
+  const { outcome, said } = await sandbox.run(...attack)
+  const what = JSON.stringify(attack)
+  assert.equal('value' in outcome, false, `${what}: ${JSON.stringify(outcome)}`)
+  assert.match(outcome.code ?? said, code, what)
 }

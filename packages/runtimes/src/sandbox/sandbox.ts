@@ -11,7 +11,7 @@ import { resourceGroups, type SandboxPrograms } from './machine.ts'
 import { descendantsOf } from './process-tree.ts'
 import { nodeFiles, programFiles } from './program-files.ts'
 import { groupLimits, type GroupCounts, type ResourceGroup } from './resource-group.ts'
-import { sandboxView } from './sandbox-view.ts'
+import { sandboxView, type Link } from './sandbox-view.ts'
 import { seccompFilter } from './seccomp-filter.ts'
 import { takeServiceUid, type ServiceUid, type UidRange } from './service-uid.ts'
 
@@ -21,6 +21,8 @@ export interface SandboxRequest {
   /** Paths as the permission model is told them. */
   readonly reads: readonly string[]
   readonly writes: readonly string[]
+  /** Further names of what is there. */
+  readonly links?: readonly Link[]
   /** Paths of programs the plugin may start. */
   readonly exec: readonly string[]
   /** The machine's network instead of none. */
@@ -68,11 +70,12 @@ export async function prepareSandbox(request: SandboxRequest): Promise<Sandbox> 
   const group = await groups?.make(groupLimits(limits))
   if (group !== undefined) held.defer(group.end)
   const reads = network ? [...request.reads, ...resolverFiles] : request.reads
-  const [view, filter, ...granted] = await Promise.all([
+  const [found, filter, ...granted] = await Promise.all([
     sandboxView(reads, request.writes),
     filterFile(request),
     ...request.exec.map(programFiles),
   ])
+  const view = { ...found, links: [...found.links, ...(request.links ?? [])] }
   const files = [...new Set([...nodeFiles(), ...granted.flat()])]
   const hidden = held.use(await hiddenPaths([...view.mounts.map(({ path }) => path), ...files], user?.uid))
   const made = bubblewrap({
