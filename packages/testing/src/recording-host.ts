@@ -1,4 +1,4 @@
-import type { CallContext, HostLink, OpenedInstance, PluginLogLine, Target, Violation } from '@backplane/kernel'
+import type { CallContext, HostLink, LimitName, OpenedInstance, PluginLogLine, Target, Violation } from '@backplane/kernel'
 import { PlatformError } from '@backplane/sdk'
 
 /** A call a plugin made to its host. */
@@ -17,6 +17,7 @@ export class RecordingHost implements HostLink {
   readonly violations: Violation[] = []
   readonly #values = new Map<string, unknown>()
   readonly #waiting = new Set<(line: PluginLogLine) => void>()
+  readonly #waitingForViolation = new Set<(violation: Violation) => void>()
 
   readonly state: HostLink['state'] = {
     get: async (key) => this.#values.get(key),
@@ -37,6 +38,19 @@ export class RecordingHost implements HostLink {
 
   readonly violated = (violation: Violation): void => {
     this.violations.push(violation)
+    for (const wake of this.#waitingForViolation) wake(violation)
+  }
+
+  /** Settles with the first violation of a limit, told by now or later. */
+  violation(limit: LimitName): Promise<Violation> {
+    const matches = (violation: Violation): boolean => violation.kind === 'limit' && violation.limit === limit
+    const known = this.violations.find(matches)
+    if (known !== undefined) return Promise.resolve(known)
+    return new Promise((resolve) => {
+      this.#waitingForViolation.add((violation) => {
+        if (matches(violation)) resolve(violation)
+      })
+    })
   }
 
   readonly secret = async (name: string): Promise<string> => {

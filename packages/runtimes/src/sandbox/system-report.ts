@@ -1,0 +1,144 @@
+import { canDenyNet } from '../confined/child-flags.ts'
+import { findLauncher, findProgram } from '../confined/launcher.ts'
+import { readKnob, resourceGroups, sandboxTrial } from './machine.ts'
+import type { Controller } from './resource-group.ts'
+import { hasFilterFor } from './seccomp-filter.ts'
+import { defaultUids } from './service-uid.ts'
+
+/** One thing that can stand between a plugin and the machine. */
+export interface SystemLayer {
+  /** Stable: `node-permissions`, `sandbox`, `user-namespaces`, `control-group-memory` … */
+  readonly layer: string
+  readonly available: boolean
+  /** What does it, or would. */
+  readonly mechanism: string
+  /** One sentence: what it stops, as it is here. */
+  readonly detail: string
+  /** Why it is not available. */
+  readonly missing?: string
+  /** The command that makes it available, where there is one. */
+  readonly install?: string
+}
+
+/** What this machine has to hold plugins with. */
+export interface SystemReport {
+  /** `true` when the whole sandbox of isolation `os` was built and ran. */
+  readonly sandbox: boolean
+  readonly layers: readonly SystemLayer[]
+}
+
+let report: SystemReport | undefined
+
+/**
+ * Looks at this machine once and answers what is really there: the sandbox was built, not guessed. Takes some 50 ms the
+ * first time, during which nothing else runs; leaves nothing behind.
+ */
+export function probeSystem(): SystemReport {
+  report ??= look()
+  return report
+}
+
+function look(): SystemReport {
+  const trial = sandboxTrial()
+  return {
+    sandbox: trial.works,
+    layers: [
+      ...nodeLayers(),
+      sandboxLayer(),
+      userNamespaces(),
+      {
+        layer: 'system-call-filter',
+        available: hasFilterFor(process.arch) && trial.works,
+        mechanism: 'seccomp',
+        detail: 'Refuses the system calls a plugin does not need; those of other namespaces, tracing and devices to all.',
+        ...(hasFilterFor(process.arch) ? {} : { missing: `there is no table of system calls for ${process.arch}` }),
+      },
+      ...(['memory', 'cpu', 'pids'] as const).map(controlGroup),
+      program('prlimit', 'process-limits', 'Limits open files and file size of each process.'),
+      lifetime(),
+      serviceUser(),
+    ],
+  }
+}
+
+function nodeLayers(): readonly SystemLayer[] {
+  const net = 'Denies the network to a plugin that was granted none.'
+  return [
+    {
+      layer: 'node-permissions',
+      available: process.allowedNodeEnvironmentFlags.has('--permission'),
+      mechanism: `node ${process.version} --permission`,
+      detail: 'Denies files, programs, threads and native code that were not granted; a seat belt, not a wall.',
+    },
+    canDenyNet
+      ? { layer: 'node-network', available: true, mechanism: 'node --permission', detail: net }
+      : { layer: 'node-network', available: false, mechanism: 'node --permission', detail: net, missing: 'this needs Node 26' },
+  ]
+}
+
+function sandboxLayer(): SystemLayer {
+  const trial = sandboxTrial()
+  const layer = { layer: 'sandbox', detail: 'Shows a plugin nothing of the machine but what it was granted.' }
+  if (trial.works) return { ...layer, available: true, mechanism: trial.version }
+  const { missing, install } = trial
+  return { ...layer, available: false, mechanism: 'bubblewrap', missing, ...(install === undefined ? {} : { install }) }
+}
+
+function userNamespaces(): SystemLayer {
+  const layer = { layer: 'user-namespaces', mechanism: 'user_namespaces(7)', detail: 'Lets an ordinary user build a sandbox.' }
+  for (const [knob, forbids, allows] of [
+    ['user.max_user_namespaces', '0', '15000'],
+    ['kernel.unprivileged_userns_clone', '0', '1'],
+    ['kernel.apparmor_restrict_unprivileged_userns', '1', '0'],
+  ] as const) {
+    if (readKnob(knob) !== forbids) continue
+    return { ...layer, available: false, missing: `${knob} is ${forbids}`, install: `sysctl -w ${knob}=${allows}` }
+  }
+  if (readKnob('user.max_user_namespaces') !== undefined) return { ...layer, available: true }
+  return { ...layer, available: false, missing: 'the kernel was built without them' }
+}
+
+const controllerDetails: Readonly<Record<Controller, string>> = {
+  memory:
+    "Ends a plugin whose processes together hold more memory than its limit; otherwise Node's heap is limited and the host looks every second.",
+  cpu: 'Holds a plugin to its share of a processor; otherwise the host looks every second and tells.',
+  pids: "Refuses processes and threads beyond a plugin's limit; otherwise the host looks every second and tells.",
+}
+
+function controlGroup(controller: Controller): SystemLayer {
+  const mechanism = resourceGroups()?.mechanisms[controller]
+  const layer = { layer: `control-group-${controller}`, detail: controllerDetails[controller] }
+  if (mechanism !== undefined) return { ...layer, available: true, mechanism }
+  return {
+    ...layer,
+    available: false,
+    mechanism: 'cgroup v2 or v1',
+    missing: 'this process may make no control groups',
+    install: 'add Delegate=yes to the [Service] section of its systemd unit',
+  }
+}
+
+function program(name: string, layer: string, detail: string): SystemLayer {
+  const path = findProgram(name)
+  const install = 'apt-get install util-linux'
+  if (path !== undefined) return { layer, available: true, mechanism: path, detail }
+  return { layer, available: false, mechanism: name, detail, missing: `${name} is missing`, install }
+}
+
+function lifetime(): SystemLayer {
+  const detail = 'The kernel ends plugins together with their host, however that ends.'
+  const path = findLauncher()
+  if (path !== undefined) return { layer: 'lifetime', available: true, mechanism: `${path} --pdeathsig`, detail }
+  const missing = 'setpriv is missing or cannot tie a process to its parent'
+  return { layer: 'lifetime', available: false, mechanism: 'setpriv', detail, missing, install: 'apt-get install util-linux' }
+}
+
+function serviceUser(): SystemLayer {
+  const detail = 'A plugin runs as a user of its own, who is nobody else on the machine.'
+  const { first, count } = defaultUids
+  if (process.getuid?.() === 0) {
+    return { layer: 'service-user', available: true, mechanism: `user ids ${first} to ${first + count - 1}`, detail }
+  }
+  const missing = 'only root can give plugins users of their own; they run as the user of this process'
+  return { layer: 'service-user', available: false, mechanism: 'setpriv --reuid', detail, missing }
+}
