@@ -2,6 +2,8 @@ import type { Criticality } from '@backplane/sdk'
 import { Choices } from './plugins/choices.ts'
 import { type CallEnds, Dispatcher } from './calls/dispatcher.ts'
 import { createEventLog, type EventRecorder } from './event-log.ts'
+import { noteFailed } from './calls/breakers.ts'
+import { noteExpired, noteRefused } from './calls/call-limits.ts'
 import { endFailed } from './calls/failed-call.ts'
 import { fallBack } from './plugins/fall-back.ts'
 import type { Generation } from './plugins/generation.ts'
@@ -20,6 +22,9 @@ import type { Failure } from './record.ts'
 import { Redactor } from './redactor.ts'
 import { Refusals } from './calls/refusals.ts'
 import { Semaphore } from './calls/semaphore.ts'
+import { isolationOf } from './stages/start-plan.ts'
+import { Supervisor } from './supervise.ts'
+import { withinNamespace } from './supervision.ts'
 import type { StageResult } from './stages/stage-result.ts'
 import { Switches } from './plugins/switches.ts'
 import { systemClock } from './system-clock.ts'
@@ -46,6 +51,11 @@ export interface Core {
   readonly stagedBytes: StagedBytes
   readonly redactor: Redactor
   readonly starts: Semaphore
+  readonly supervisor: Supervisor
+  /** Whether the host was started without it. */
+  readonly isHeldBack: (candidate: Candidate) => boolean
+  /** Why a plugin is switched off; undefined when it is not. */
+  readonly offReason: (candidate: Candidate) => string | undefined
   /** Aborted when the kernel is disposed. */
   readonly stopping: AbortSignal
   /** Throws what the host's own function throws. */
@@ -72,19 +82,28 @@ export function createCore(options: KernelOptions, stopping: AbortSignal, relist
   const inFlight = new InFlight(clock, log)
   const refusals = new Refusals()
   const store = options.store ?? memoryStore()
+  const policy = options.policy ?? {}
+  const switches = new Switches(store)
+  const isHeldBack = ({ source }: Candidate): boolean => options.safeMode === true && source.origin === 'external'
   const limitsOf = (candidate: Candidate): Limits =>
-    effectiveLimits(candidate.manifest?.limits, options.limits ?? {}, settingsOf(options, candidate).limits)
+    withinNamespace(
+      effectiveLimits(candidate.manifest?.limits, options.limits ?? {}, {
+        trust: isolationOf({ policy }, candidate).trust,
+        settings: settingsOf(options, candidate).limits,
+      }),
+      supervisor.namespaces.limitsOf(candidate.id),
+    )
   const times: Times = { ...defaultTimes, ...options.times }
   const ends: CallEnds = { inFlight, failed: (call, thrown) => endFailed(core, call, thrown) }
   const core: Core = {
     host: options.host,
     options,
-    policy: options.policy ?? {},
+    policy,
     times,
     clock,
     log,
     store,
-    switches: new Switches(store),
+    switches,
     choices: new Choices(store),
     history: new History(store, clock, log),
     events: createEventLog(clock, log),
@@ -95,8 +114,18 @@ export function createCore(options: KernelOptions, stopping: AbortSignal, relist
       ...ends,
       stopMs: times.stopMs,
       limitsOf: (plugin) => (plugin.limits ??= limitsOf(plugin.candidate)),
-      refused: (plugin, route, error) => refusals.record(core, plugin, route, error),
+      refused: (plugin, route, error) => {
+        refusals.record(core, plugin, route, error)
+        noteRefused(core, plugin, error)
+      },
     }),
+    get supervisor() {
+      return supervisor
+    },
+    isHeldBack,
+    offReason: (candidate) =>
+      switches.reason(candidate.id) ??
+      (isHeldBack(candidate) ? 'the host runs in safe mode, without external plugins' : undefined),
     directories: new PluginDirectories(options.dataDirectory),
     stagedBytes: new StagedBytes(),
     redactor: new Redactor(),
@@ -111,6 +140,11 @@ export function createCore(options: KernelOptions, stopping: AbortSignal, relist
     inBackground: (plugin, work) => {
       work.catch((error: unknown) => log.write({ level: 'error', message: messageOf(error), plugin: plugin.id }))
     },
+  }
+  const supervisor = new Supervisor(core)
+  inFlight.watcher = {
+    failed: (call, error) => noteFailed(core, call, error),
+    expired: (call) => noteExpired(core, call),
   }
   return core
 }

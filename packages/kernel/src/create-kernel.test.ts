@@ -154,7 +154,8 @@ test('a kernel that is stopping refuses new calls and lets running ones finish',
 })
 
 test('calls that do not finish within the drain time are aborted when the kernel stops', async () => {
-  const t = await testKernel({ points, plugins: [echoPlugin({ say: () => new Promise(() => undefined) })] })
+  const plugins = [echoPlugin({ say: () => new Promise(() => undefined) })]
+  const t = await testKernel({ points, plugins, limits: { timeoutMs: 60_000 } })
   const running = t.kernel.provider(echo, 'echo').say('x', { deadlineMs: 1e9 })
   await t.event('plugin.changed', ({ to }) => to === 'active')
   const stopped = t.kernel[Symbol.asyncDispose]()

@@ -27,6 +27,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
   const dispose = (): Promise<void> => (disposing ??= shutDown(core, { stopping, refresher }))
   try {
     await core.switches.load()
+    await core.supervisor.load()
     await core.choices.load()
     await refresher.refresh()
   } catch (error) {
@@ -41,9 +42,15 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     report,
     plugins: new PluginCommands(core, { catalogue, refresher }),
     events: core.events,
+    namespaces: { get: core.supervisor.namespaces.get, list: core.supervisor.namespaces.list },
     provider: <P extends ProviderPoint>(point: P, name: string) => {
       const table = core.points.table(point.id, 'provider')
-      return handleOf<P>(core, { table, name, lane: hostLane(core, table, name) })
+      return handleOf<P>(core, {
+        table,
+        name,
+        lane: hostLane(core, table, name),
+        laneOf: (other) => hostLane(core, table, other),
+      })
     },
     contributions: (point) => core.points.contributions(core.points.table(point.id, point.kind)),
     data: (point) => core.points.data(core.points.table(point.id, 'data')),

@@ -1,4 +1,4 @@
-import type { Failure, StateName } from './record.ts'
+import type { BreakerState, Failure, StateName } from './record.ts'
 import type { ExitCause, LimitAction, LimitName } from './ports.ts'
 
 /** What happened, in order, for people and programs: `/api/events`, audit, tests. The union is closed. */
@@ -47,6 +47,9 @@ export type KernelEvent =
       readonly generation: number
       readonly limit: LimitName
       readonly detail: string
+      /** How many equal ones this stands for: at most one a second is told. */
+      readonly count: number
+      /** What was really done. */
       readonly action: LimitAction
     }
   | {
@@ -55,6 +58,32 @@ export type KernelEvent =
       readonly generation: number
       readonly permission: string
       readonly detail: string
+      /** How many equal ones this stands for: at most one a second is told. */
+      readonly count: number
+    }
+  /** The host had ended while it was starting in the host's process; it is left out until it is released or the next start. */
+  | { readonly type: 'plugin.suspected'; readonly plugin: string; readonly version: string }
+  | {
+      readonly type: 'breaker.changed'
+      readonly plugin: string
+      readonly point: string
+      readonly name: string
+      readonly to: BreakerState
+      /** In a row. */
+      readonly failures: number
+      /** When one call may try it, ms since the epoch; only when it opened. */
+      readonly retryAtMs?: number
+    }
+  /** A call was not taken by the provider it was for, and went to the next one the host named. */
+  | {
+      readonly type: 'call.fell-back'
+      readonly point: string
+      readonly method: string
+      readonly from: string
+      readonly to: string
+      /** Why the first was not asked. */
+      readonly code: string
+      readonly traceId?: string
     }
   | {
       readonly type: 'call.refused'

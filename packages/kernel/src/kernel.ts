@@ -10,7 +10,20 @@ import type {
 } from '@backplane/sdk'
 import type { EventLog } from './events.ts'
 import type { DeclaredManifest } from './manifest-summary.ts'
-import type { Clock, Grants, Isolation, Limits, Log, Runtime, SecretBroker, Source, Store } from './ports.ts'
+import type {
+  Clock,
+  Grants,
+  Isolation,
+  LimitAction,
+  LimitName,
+  Limits,
+  Log,
+  Runtime,
+  SecretBroker,
+  Source,
+  Store,
+} from './ports.ts'
+import type { NamespaceDirectory, NamespaceSettings, ReportedViolation, Supervision } from './supervision.ts'
 import type { HistoryEntry, PluginRecord } from './record.ts'
 
 /**
@@ -25,6 +38,8 @@ export interface Kernel extends AsyncDisposable {
   readonly report: StartReport
   readonly plugins: PluginDirectory
   readonly events: EventLog
+  /** Groups of plugins with shared limits; a plugin that no group names is in `default`. */
+  readonly namespaces: NamespaceDirectory
   /**
    * A provider by name, through the dispatcher: schema of input and output, permission, deadline, concurrency,
    * metrics, attribution. The handle stays valid over updates: each call goes to the generation that serves then; an
@@ -79,6 +94,8 @@ export interface PluginDirectory {
   readonly remove: (id: string, options?: { readonly keepState?: boolean }) => Promise<void>
   /** Starts an idle plugin now. */
   readonly start: (id: string) => Promise<PluginRecord>
+  /** Lets a plugin out of quarantine and forgets its troubles. Errors: `PLUGIN_NOT_QUARANTINED`. */
+  readonly release: (id: string) => Promise<PluginRecord>
   /**
    * Puts an earlier version in the place of the one that serves, beside which it starts: by default the one that served
    * before. It stays, also after a restart, until the sources have something new. When it cannot start, what serves goes on
@@ -177,6 +194,23 @@ export interface KernelOptions {
   readonly log?: Log
   /** Ceilings for plugins that ask for none or for more. */
   readonly limits?: Partial<Limits>
+  /** What follows when a plugin goes over a limit; each has a default, see {@link LimitAction}. */
+  readonly onLimit?: Partial<Record<LimitName, LimitAction>>
+  /** Told of violations, each kind at most once a second and plugin. Must not throw. Source: seed 002, "Alerts". */
+  readonly onViolation?: (violation: ReportedViolation) => void
+  /** Groups of plugins with shared limits, by name. For `default`, everything that is in no other, `plugins` does not count. */
+  readonly namespaces?: Readonly<Record<string, NamespaceSettings>>
+  /**
+   * Who is asked instead of a provider that takes no calls: point id → name → other names, in order. A call goes on only
+   * while nobody was asked: nothing is done twice.
+   */
+  readonly fallbacks?: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>
+  /** When a plugin that does not do well is ended, started again, or left alone. */
+  readonly supervision?: Partial<Supervision>
+  /** Starts no external plugin: for when the host does not come up with them. They are listed as disabled. */
+  readonly safeMode?: boolean
+  /** Between 0 and 1, for the waits before starting again. Default `Math.random`. */
+  readonly random?: () => number
   readonly times?: Partial<Times>
   /** When a new version counts as worse than the one before it and is taken back. */
   readonly probation?: Partial<Probation>
@@ -190,6 +224,8 @@ export interface PluginSettings {
   /** File and path the settings came from, such as `config.yaml: plugins.config.hypersdk/libvirt`. */
   readonly from?: string
   readonly limits?: Partial<Limits>
+  /** What follows when it goes over a limit; wins over the host's. */
+  readonly onLimit?: Partial<Record<LimitName, LimitAction>>
   /** Overrides the tier policy chooses. */
   readonly tier?: Runtime['tier']
   readonly criticality?: 'required' | 'optional' | 'fail-closed'

@@ -253,6 +253,8 @@ export interface Instance extends Invoker {
   readonly snapshot: (deadlineMs: number) => Promise<unknown>
   /** Gives it what its predecessor handed over (`scope.restore`), before the first call reaches it. */
   readonly restore: (value: unknown, deadlineMs: number) => Promise<void>
+  /** Calls given up on this side that the other side still owes an end; undefined where the host can see that itself. */
+  readonly abandoned?: () => number
   /** Runs the plugin's cleanups and ends it; after `graceMs` it is killed. Idempotent, never rejects. */
   readonly stop: (graceMs: number) => Promise<void>
   /** Settles once, when nothing of the plugin runs any more. Never rejects. */
@@ -267,6 +269,7 @@ export type ExitCause =
   | { readonly kind: 'memory'; readonly detail: string; readonly lastLines: readonly string[] }
   | { readonly kind: 'protocol'; readonly detail: string; readonly lastLines: readonly string[] }
   | { readonly kind: 'hang'; readonly detail: string; readonly lastLines: readonly string[] }
+  | { readonly kind: 'unhealthy'; readonly detail: string; readonly lastLines: readonly string[] }
   | { readonly kind: 'limit'; readonly detail: string; readonly lastLines: readonly string[] }
 
 /**

@@ -6,15 +6,15 @@ const legal: Readonly<Record<StateName, readonly StateName[]>> = {
   discovered: ['checked', 'disabled', 'failed'],
   checked: ['blocked', 'disabled', 'failed', 'resolved'],
   blocked: ['disabled', 'discovered', 'failed', 'resolved', 'stopped'],
-  resolved: ['failed', 'idle'],
+  resolved: ['failed', 'idle', 'quarantined'],
   idle: ['disabled', 'discovered', 'failed', 'starting', 'stopped'],
-  starting: ['active', 'failed'],
-  active: ['active', 'draining', 'quarantined', 'stopped'],
+  starting: ['active', 'failed', 'quarantined'],
+  active: ['active', 'draining', 'failed', 'quarantined', 'stopped'],
   draining: ['disabled', 'discovered', 'failed', 'stopped'],
   stopped: ['disabled', 'discovered', 'failed', 'starting', 'stopped'],
   disabled: ['disabled', 'discovered', 'stopped'],
   failed: ['disabled', 'discovered', 'failed', 'starting', 'stopped'],
-  quarantined: ['disabled', 'discovered', 'failed', 'starting', 'stopped'],
+  quarantined: ['disabled', 'discovered', 'failed', 'stopped'],
 }
 const states = Object.keys(legal) as StateName[]
 

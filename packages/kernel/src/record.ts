@@ -1,5 +1,6 @@
 import type { Tier } from '@backplane/sdk'
-import type { AcceptedManifest, Enforcement, Grants } from './ports.ts'
+import type { AcceptedManifest, Enforcement, ExitCause, Grants, LimitName, Limits } from './ports.ts'
+import type { UsageSample } from './supervision.ts'
 
 /** Which of the five stages a plugin was in; `probation` is the time after an update in which it can be taken back. */
 export type Stage = 'discover' | 'check' | 'resolve' | 'start' | 'stop' | 'probation'
@@ -30,8 +31,10 @@ export type PluginState =
   | { readonly name: 'draining'; readonly generation: number; readonly reason: string; readonly calls: number }
   | { readonly name: 'stopped'; readonly reason: string }
   | { readonly name: 'disabled'; readonly reason: string }
-  | { readonly name: 'failed'; readonly failure: Failure }
-  | { readonly name: 'quarantined'; readonly failure: Failure; readonly untilMs?: number }
+  /** With `retryAtMs`, ms since the epoch, calls are taken again from then on; one that is to run starts by itself. */
+  | { readonly name: 'failed'; readonly failure: Failure; readonly retryAtMs?: number }
+  /** Takes no calls until it is released by hand or another package is in its place. */
+  | { readonly name: 'quarantined'; readonly failure: Failure }
 
 /** The name of a state. */
 export type StateName = PluginState['name']
@@ -74,6 +77,52 @@ export interface PluginRecord {
   /** How each permission and limit is enforced by the tier; also the waivers. Empty before the first start. */
   readonly enforcement: readonly Enforcement[]
   readonly counters: Counters
+  /** What it may use; undefined before the first start. */
+  readonly limits: Limits | undefined
+  /** The group whose limits it shares. */
+  readonly namespace: string
+  /** Its last unexpected end, with the last lines it wrote. */
+  readonly lastExit: LastExit | undefined
+  /** How often it went over a limit, by limit, since the host started; what it never went over is left out. */
+  readonly violations: Readonly<Partial<Record<LimitName, number>>>
+  /** How often it tried something it was not granted. */
+  readonly denials: number
+  /** When it was last asked; undefined while it does not run, and for `trusted`. */
+  readonly usage: UsageSample | undefined
+  /** What the last look at it came to; undefined before. */
+  readonly health: HealthRecord | undefined
+  /** Its providers and handlers that failed not long ago; those that are not asked for now are `open`. */
+  readonly breakers: readonly BreakerRecord[]
+}
+
+/** How a generation ended that was not asked to. */
+export interface LastExit {
+  readonly generation: number
+  readonly atMs: number
+  readonly cause: ExitCause
+}
+
+/** The last look at a running plugin. */
+export interface HealthRecord {
+  readonly atMs: number
+  /** Looks in a row without a good answer; 0 is healthy. */
+  readonly failures: number
+  /** Why the last one was not good. */
+  readonly problem?: string
+}
+
+/** Whether a provider or handler is asked. */
+export type BreakerState = 'closed' | 'open' | 'half-open'
+
+/** A provider or handler that failed not long ago. */
+export interface BreakerRecord {
+  readonly point: string
+  readonly name: string
+  readonly state: BreakerState
+  /** Failures in a row. */
+  readonly failures: number
+  /** When one call may try it, ms since the epoch; only while it is open. */
+  readonly retryAtMs?: number
 }
 
 /** A generation that takes no new calls. */
@@ -158,15 +207,15 @@ const next: Readonly<Record<StateName, readonly StateName[]>> = {
   discovered: ['checked', 'disabled', 'failed'],
   checked: ['blocked', 'resolved', 'disabled', 'failed'],
   blocked: ['discovered', 'resolved', ...persistent],
-  resolved: ['idle', 'failed'],
+  resolved: ['idle', 'failed', 'quarantined'],
   idle: ['discovered', 'starting', ...persistent],
-  starting: ['active', 'failed'],
-  active: ['active', 'draining', 'stopped', 'quarantined'],
+  starting: ['active', 'failed', 'quarantined'],
+  active: ['active', 'draining', 'stopped', 'failed', 'quarantined'],
   draining: ['discovered', ...persistent],
   stopped: ['discovered', 'starting', ...persistent],
   disabled: ['discovered', 'disabled', 'stopped'],
   failed: ['discovered', 'starting', ...persistent],
-  quarantined: ['discovered', 'starting', ...persistent],
+  quarantined: ['discovered', ...persistent],
 }
 
 /** Whether a plugin may go from one state to another; `undefined` is a plugin that was not there before. */

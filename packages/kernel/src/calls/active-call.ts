@@ -46,13 +46,17 @@ export abstract class ActiveCall implements CallContext, Cancellation {
   readonly startedMs: number = performance.now()
   generation: Generation | undefined
   settled = false
+  /** Whether the plugin is at work on it, which it may be after the call has ended. */
+  isAtPlugin = false
   /** Neighbours in the list of calls in flight; the list's own. */
   previous: ActiveCall | undefined
   next: ActiveCall | undefined
   readonly #inFlight: InFlight
   readonly #request: CallRequest
-  readonly #isCallersLimit: boolean
-  readonly #limitMs: number
+  /** Whether the deadline is the caller's, not the plugin's. */
+  readonly isCallersLimit: boolean
+  /** What the deadline is, counted from the beginning. */
+  readonly limitMs: number
   #traceId: string | undefined
   #controller: AbortController | undefined
   #abortedBy: Error | undefined
@@ -74,9 +78,9 @@ export abstract class ActiveCall implements CallContext, Cancellation {
     const nowMs = inFlight.clock.now()
     const limitMs = route.timeoutMs ?? subject.timeoutMs
     const callerMs = Math.min(request.deadlineMs ?? Infinity, (request.deadlineAtMs ?? Infinity) - nowMs)
-    this.#isCallersLimit = callerMs < limitMs
-    this.#limitMs = this.#isCallersLimit ? callerMs : limitMs
-    this.deadlineAtMs = nowMs + this.#limitMs
+    this.isCallersLimit = callerMs < limitMs
+    this.limitMs = this.isCallersLimit ? callerMs : limitMs
+    this.deadlineAtMs = nowMs + this.limitMs
     inFlight.add(this)
     if (request.signal !== undefined) this.#listenTo(request.signal)
   }
@@ -122,8 +126,17 @@ export abstract class ActiveCall implements CallContext, Cancellation {
    */
   abort(error: Error, signalReason: Error = error, isFault = true): void {
     if (!this.settle(isFault)) return
+    if (isFault) this.#inFlight.watcher?.failed(this, error)
+    else this.plugin.breakers?.undecided(this)
     this.cancelSignal(signalReason)
     this.refuse(error)
+  }
+
+  /** Ends the call with its answer. Answers false when it had ended before. */
+  protected succeed(): boolean {
+    if (!this.settle(false)) return false
+    this.plugin.breakers?.succeeded(this)
+    return true
   }
 
   /** Tells the plugin that nobody waits any more. */
@@ -137,11 +150,12 @@ export abstract class ActiveCall implements CallContext, Cancellation {
   expire(): void {
     const { plugin, route } = this
     const own = route.timeoutMs === undefined ? `limits.timeoutMs of ${plugin.id}` : `the timeout of ${route.label}`
-    const limit = this.#isCallersLimit ? "the caller's deadline" : own
-    const details = { limit, deadlineMs: this.#limitMs }
+    const limit = this.isCallersLimit ? "the caller's deadline" : own
+    const details = { limit, deadlineMs: this.limitMs }
     const parameters = { plugin: plugin.id, point: route.point, method: route.method, ...details }
     const error = kernelErrors.error('CALL_DEADLINE', parameters, { plugin: plugin.id, point: route.point, details })
     this.abort(error, new DOMException(error.message, 'TimeoutError'))
+    this.#inFlight.watcher?.expired(this, error)
   }
 
   /** The answer as the output schema leaves it; one that does not fit ends the call and is undefined. */

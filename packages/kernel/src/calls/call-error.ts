@@ -53,6 +53,8 @@ export function exitText(cause: ExitCause): string {
       return `it broke the protocol (${cause.detail})`
     case 'hang':
       return `it did not respond (${cause.detail})`
+    case 'unhealthy':
+      return `it was not healthy (${cause.detail})`
     case 'limit':
       return `it went over a limit (${cause.detail})`
   }

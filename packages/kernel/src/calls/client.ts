@@ -1,8 +1,9 @@
 import type { CallOptions, ProviderHandle, ProviderPoint } from '@backplane/sdk'
 import type { CallRequest } from './active-call.ts'
 import type { Core } from '../core.ts'
-import type { Lane } from './dispatcher.ts'
+import type { CallSubjectRequest, Lane } from './dispatcher.ts'
 import { kernelErrors } from '../errors.ts'
+import { fallbacksOf, streamWithFallbacks, type Ways, withFallbacks } from './fallback.ts'
 import type { Generation } from '../plugins/generation.ts'
 import type { PointTable, Route } from '../points/point-table.ts'
 import type { CallContext, OpenedInstance, Target } from '../ports.ts'
@@ -16,6 +17,8 @@ export interface ClientSubject {
   readonly table: PointTable
   readonly name: string
   readonly lane: Lane
+  /** Leads to another name of the point, where the host's fallbacks count. */
+  readonly laneOf?: (name: string) => Lane
 }
 
 /** The handle of one provider: its methods, or for one that is opened the way to open it. */
@@ -29,8 +32,12 @@ export function handleOf<P extends ProviderPoint>(core: Core, subject: ClientSub
     }
     return closed({ ...methodsOf(core, subject, undefined), has }) as ProviderHandle<P>
   }
+  const ways = waysOf(core, subject, 'open')
   const open = async (options: unknown, request: CallRequest = nothingSaid): Promise<unknown> =>
-    openedClient(core, subject, await openInstance(core, subject, options, request))
+    withFallbacks(core, ways, request, async (to) => {
+      const other = { ...subject, name: to, lane: laneTo(subject, to) }
+      return openedClient(core, other, await openInstance(core, other, options, request))
+    })
   return closed({ open }) as ProviderHandle<P>
 }
 
@@ -133,7 +140,7 @@ async function closeInstance(core: Core, on: Generation, target: Target): Promis
 function openedClient(core: Core, subject: ClientSubject, opened: OpenedOn): unknown {
   const lane = pinnedLane(opened.generation)
   const supplied = new Set(opened.methods)
-  const methods = methodsOf(core, { ...subject, lane }, opened.instance, supplied)
+  const methods = methodsOf(core, { table: subject.table, name: subject.name, lane }, opened.instance, supplied)
   const has = (method: string): boolean => subject.table.routes.has(method) && supplied.has(method)
   return closed({ ...methods, has, [Symbol.asyncDispose]: opened.close })
 }
@@ -142,7 +149,7 @@ type MethodOfClient = (value: unknown, options?: CallOptions) => unknown
 
 function methodsOf(
   core: Core,
-  { table, name, lane }: ClientSubject,
+  { table, name, lane, laneOf }: ClientSubject,
   instance: number | undefined,
   supplied?: ReadonlySet<string>,
 ): Record<string, MethodOfClient> {
@@ -151,13 +158,36 @@ function methodsOf(
     const { point, method } = route
     const target: Target = Object.freeze(instance === undefined ? { point, name, method } : { point, name, method, instance })
     if (supplied !== undefined && !supplied.has(method)) methods[method] = missingMethod(lane, route, name)
-    else if (route.kind === 'stream') {
+    else if (instance === undefined && laneOf !== undefined && fallbacksOf(core, point, name).length > 0) {
+      methods[method] = methodWithFallbacks(core, { table, name, lane, laneOf }, route)
+    } else if (route.kind === 'stream') {
       methods[method] = (value, options = nothingSaid) => core.dispatcher.stream(lane, { route, target, value }, options)
     } else {
       methods[method] = (value, options = nothingSaid) => core.dispatcher.call(lane, { route, target, value }, options)
     }
   }
   return methods
+}
+
+function methodWithFallbacks(core: Core, subject: ClientSubject, route: Route): MethodOfClient {
+  const { point, method } = route
+  const ways = waysOf(core, subject, method)
+  const ask = (to: string, value: unknown): CallSubjectRequest => ({ route, target: { point, name: to, method }, value })
+  if (route.kind === 'stream') {
+    return (value, options = nothingSaid) =>
+      streamWithFallbacks(core, ways, options, (to) => core.dispatcher.stream(laneTo(subject, to), ask(to, value), options))
+  }
+  return (value, options = nothingSaid) =>
+    withFallbacks(core, ways, options, (to) => core.dispatcher.call(laneTo(subject, to), ask(to, value), options))
+}
+
+function waysOf(core: Core, { table, name, laneOf }: ClientSubject, method: string): Ways {
+  const point = table.point.id
+  return { point, method, names: [name, ...(laneOf === undefined ? [] : fallbacksOf(core, point, name))] }
+}
+
+function laneTo({ name, lane, laneOf }: ClientSubject, to: string): Lane {
+  return to === name || laneOf === undefined ? lane : laneOf(to)
 }
 
 function missingMethod(lane: Lane, route: Route, name: string): MethodOfClient {

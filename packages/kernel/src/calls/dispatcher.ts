@@ -88,6 +88,8 @@ export class Dispatcher {
   }
 
   #begin(call: ActiveCall, lane: Lane): void {
+    const refusal = call.plugin.breakers?.refusal(call)
+    if (refusal !== undefined) return this.#refuse(call, refusal)
     try {
       const generation = lane.generation(call.plugin)
       if (generation instanceof Promise) {
@@ -112,10 +114,9 @@ export class Dispatcher {
     } else if (route.optional && target.instance === undefined && !generation.supplies(route.point, target.name, route.method)) {
       const parameters = { plugin: plugin.id, point: route.point, method: route.method, name: target.name }
       this.#refuse(call, kernelErrors.error('CALL_METHOD_MISSING', parameters, { plugin: plugin.id, point: route.point }))
-    } else if (!generation.take(call)) {
-      const { concurrency, queue } = generation.limits
-      const parameters = { plugin: plugin.id, concurrency, queue }
-      this.#refuse(call, kernelErrors.error('CALL_QUEUE_FULL', parameters, { plugin: plugin.id, point: route.point }))
+    } else {
+      const taken = generation.take(call)
+      if (taken !== 'taken') this.#refuse(call, tooMany(generation, route, taken))
     }
   }
 
@@ -124,6 +125,16 @@ export class Dispatcher {
     this.#parts.refused(call.plugin, call.route, error)
     call.abort(error)
   }
+}
+
+function tooMany({ plugin, limits, group }: Generation, route: Route, taken: 'full' | 'group-full'): Error {
+  const fields = { plugin: plugin.id, point: route.point }
+  if (taken === 'group-full' && group !== undefined) {
+    const parameters = { name: group.name, resource: 'concurrency', used: group.calls, most: group.most, amount: 1 }
+    return kernelErrors.error('NAMESPACE_LIMIT', parameters, { ...fields, details: { namespace: group.name } })
+  }
+  const { concurrency, queue } = limits
+  return kernelErrors.error('CALL_QUEUE_FULL', { plugin: plugin.id, concurrency, queue }, fields)
 }
 
 /** Which route, which function, with what. */

@@ -1,5 +1,6 @@
 import type { ActiveCall } from './active-call.ts'
 import { callFailed } from './call-error.ts'
+import { noteTooLarge } from './call-limits.ts'
 import type { Core } from '../core.ts'
 import { asPlatformError } from './thrown.ts'
 
@@ -14,6 +15,7 @@ const clockSlackMs = 50
  * or the other side noticed the deadline first, which is the deadline's error all the same.
  */
 export function endFailed(core: Core, call: ActiveCall, thrown: unknown): void {
+  call.isAtPlugin = false
   if (call.settled) return
   if (thrown instanceof Error && thrown.name === 'TimeoutError' && call.deadlineAtMs - core.clock.now() <= clockSlackMs) {
     call.expire()
@@ -21,6 +23,7 @@ export function endFailed(core: Core, call: ActiveCall, thrown: unknown): void {
   }
   const error = callFailed(call, thrown, core.redactor)
   const { code } = asPlatformError(thrown)
+  if (code === 'RPC_MESSAGE_TOO_LARGE') noteTooLarge(core, call, error.message)
   if (code === 'RPC_CLOSED' || code === 'RUNTIME_EXITED') core.clock.after(causeWaitMs, () => call.abort(error))
   else call.abort(error)
 }

@@ -2,37 +2,58 @@ import type { LogLevel } from '@backplane/sdk'
 import type { CallRequest } from './active-call.ts'
 import type { Core } from '../core.ts'
 import { kernelErrors } from '../errors.ts'
+import { streamWithFallbacks, withFallbacks } from './fallback.ts'
 import { emit } from '../points/hooks.ts'
 import { OpenedByPlugin } from './opened-by-plugin.ts'
 import type { Candidate } from '../plugins/plugin.ts'
 import { pluginSecrets } from '../plugins/plugin-secrets.ts'
 import { pluginState } from '../plugins/plugin-state.ts'
 import type { CallContext, HostLink, PluginLogLine, Target } from '../ports.ts'
-import { messageOf } from './thrown.ts'
+import { asPlatformError, messageOf } from './thrown.ts'
 
 /** A plugin's way back, and how the host frees what the plugin holds through it. */
 export interface LinkedHost {
   readonly link: HostLink
   /** Closes the instances the plugin opened at others. */
   readonly release: () => void
+  /** The newest lines it wrote. */
+  readonly lastLines: () => readonly string[]
 }
+
+/** Lines kept of each generation, for when it ends unexpectedly. */
+const mostLines = 20
+const longestLine = 500
 
 /** Makes what one generation of a plugin may ask of its host. Every call takes the same way as the host's own. */
 export function linkHost(core: Core, candidate: Candidate, generation: number, stateBytes: number): LinkedHost {
   const plugin = candidate.id
   const opened = new OpenedByPlugin(core, plugin)
+  const lines: string[] = []
+  const state = pluginState(core.store, plugin, stateBytes)
+  const overQuota = (error: unknown): never => {
+    const { code, message } = asPlatformError(error)
+    if (code === 'STATE_QUOTA_EXCEEDED') link.violated({ kind: 'limit', limit: 'state', detail: message })
+    throw error
+  }
   const link: HostLink = {
-    call: async (target, value, context) => {
-      const { lane, route, known } = opened.find(target)
-      return core.dispatcher.call(lane, { route, target: known, value }, asRequest(plugin, context))
+    call: (target, value, context) => {
+      const request = asRequest(plugin, context)
+      return withFallbacks(core, opened.ways(target), request, async (name) => {
+        const { lane, route, known } = opened.find(named(target, name))
+        return core.dispatcher.call(lane, { route, target: known, value }, request)
+      })
     },
-    stream: (target, value, context) => ({
-      [Symbol.asyncIterator]: () => {
-        const { lane, route, known } = opened.find(target)
-        return core.dispatcher.stream(lane, { route, target: known, value }, asRequest(plugin, context))[Symbol.asyncIterator]()
-      },
-    }),
-    open: (target: Target, options, context) => opened.open(target, options, asRequest(plugin, context)),
+    stream: (target, value, context) => {
+      const request = asRequest(plugin, context)
+      return streamWithFallbacks(core, opened.ways(target), request, (name) => {
+        const { lane, route, known } = opened.find(named(target, name))
+        return core.dispatcher.stream(lane, { route, target: known, value }, request)
+      })
+    },
+    open: (target: Target, options, context) => {
+      const request = asRequest(plugin, context)
+      return withFallbacks(core, opened.ways(target), request, (name) => opened.open(named(target, name), options, request))
+    },
     close: (target) => opened.close(target),
     emit: async (point, value, context) => {
       const table = core.points.table(point, 'hook')
@@ -41,18 +62,19 @@ export function linkHost(core: Core, candidate: Candidate, generation: number, s
       throw kernelErrors.error('HOOK_NOT_EMITTABLE', { plugin, point }, { plugin, point })
     },
     secret: pluginSecrets(core, plugin, core.settingsOf(candidate)),
-    state: pluginState(core.store, plugin, stateBytes),
-    log: (line) => core.log.write({ ...cleanLine(core, line), plugin, generation }),
-    violated: (violation) => {
-      const about = { plugin, generation, detail: core.redactor.text(violation.detail) }
-      if (violation.kind === 'limit') {
-        core.events.record({ type: 'limit.exceeded', ...about, limit: violation.limit, action: 'warn' })
-      } else {
-        core.events.record({ type: 'grant.denied', ...about, permission: violation.permission })
-      }
+    state: { ...state, set: (key, value) => state.set(key, value).catch(overQuota) },
+    log: (line) => {
+      const cleaned = cleanLine(core, line)
+      if (lines.push(cleaned.message.slice(0, longestLine)) > mostLines) lines.shift()
+      core.log.write({ ...cleaned, plugin, generation })
     },
+    violated: (violation) => core.supervisor.violations.report(plugin, generation, violation),
   }
-  return { link, release: () => opened.releaseAll() }
+  return { link, release: () => opened.releaseAll(), lastLines: () => lines }
+}
+
+function named(target: Target, name: string): Target {
+  return target.name === name ? target : { ...target, name }
 }
 
 function asRequest(plugin: string, context: CallContext): CallRequest {

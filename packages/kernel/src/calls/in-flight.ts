@@ -2,11 +2,21 @@ import type { ActiveCall } from './active-call.ts'
 import type { Generation } from '../plugins/generation.ts'
 import type { Clock, Log } from '../ports.ts'
 
+/** Who is told of calls that end badly. */
+export interface CallWatcher {
+  /** By an error that is not the caller's doing. */
+  readonly failed: (call: ActiveCall, error: Error) => void
+  /** By its deadline; the plugin may still be at work on it. */
+  readonly expired: (call: ActiveCall, error: Error) => void
+}
+
 /**
  * All calls in flight of one kernel, as a linked list through the calls themselves, so that a call costs neither a timer
  * nor a set entry. One timer stands at the earliest deadline; the list is walked only when it fires or a generation ends.
  */
 export class InFlight implements Disposable {
+  /** Told of calls that end badly. */
+  watcher: CallWatcher | undefined
   readonly clock: Clock
   readonly log: Log
   #newest: ActiveCall | undefined

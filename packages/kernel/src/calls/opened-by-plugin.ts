@@ -4,6 +4,7 @@ import type { Core } from '../core.ts'
 import type { Lane } from './dispatcher.ts'
 import { kernelErrors } from '../errors.ts'
 import { namedLane } from './named-lane.ts'
+import { fallbacksOf, type Ways } from './fallback.ts'
 import type { Route } from '../points/point-table.ts'
 import type { OpenedInstance, Target } from '../ports.ts'
 
@@ -38,6 +39,11 @@ export class OpenedByPlugin {
       return { lane: namedLane(this.#core, table, name), route, known: target }
     const opened = this.#opened(target)
     return { lane: pinnedLane(opened.generation), route, known: { ...target, instance: opened.instance } }
+  }
+
+  /** The names a call of the plugin may go to; an opened instance stays where it was opened. */
+  ways({ point, name, method, instance }: Target): Ways {
+    return { point, method, names: instance === undefined ? [name, ...fallbacksOf(this.#core, point, name)] : [name] }
   }
 
   async open(target: Target, options: unknown, request: CallRequest): Promise<OpenedInstance> {

@@ -21,6 +21,7 @@ export class StreamCall extends ActiveCall {
   }
 
   override run(generation: Generation): void {
+    this.isAtPlugin = true
     try {
       this.#iterator = generation.instance.stream(this.target, this.input, this)[Symbol.asyncIterator]()
       this.#started.resolve()
@@ -80,7 +81,7 @@ export class StreamCall extends ActiveCall {
   }
 
   #end(): void {
-    if (this.settle(false)) this.#answer(over)
+    if (this.succeed()) this.#answer(over)
   }
 
   #answer(step: Step): void {
@@ -106,6 +107,7 @@ export class StreamCall extends ActiveCall {
 
   #close(): void {
     this.#started.resolve()
-    Promise.resolve(this.#iterator?.return?.()).catch(() => undefined)
+    const left = (): void => void (this.isAtPlugin = false)
+    Promise.resolve(this.#iterator?.return?.()).then(left, left)
   }
 }

@@ -34,6 +34,7 @@ export class UnaryCall extends ActiveCall {
   }
 
   override run(generation: Generation): void {
+    this.isAtPlugin = true
     try {
       this.#perform.run(generation, this.target, this.input, this).then(
         (answer) => this.#answered(generation, answer),
@@ -45,12 +46,13 @@ export class UnaryCall extends ActiveCall {
   }
 
   #answered(generation: Generation, answer: unknown): void {
+    this.isAtPlugin = false
     if (this.settled) {
       this.#perform.late?.(generation, this.target, answer)
       return
     }
     const accepted = this.accept(answer)
-    if (accepted !== undefined && this.settle(false)) this.#settlers.resolve(accepted.value)
+    if (accepted !== undefined && this.succeed()) this.#settlers.resolve(accepted.value)
   }
 
   protected override refuse(error: Error): void {

@@ -1,5 +1,6 @@
 import type { Core } from '../core.ts'
 import { withdraw } from './departure.ts'
+import { isEager } from './is-eager.ts'
 import type { RefreshReport } from '../kernel.ts'
 import type { Candidate, Plugin } from './plugin.ts'
 import { rememberSummaries, wasRead } from './remember-summaries.ts'
@@ -140,8 +141,8 @@ export class Catalogue {
 
   /** What did not fit a moment ago may fit now, so everything is looked at again; what serves goes on as it is. */
   #resolve(candidates: ReadonlyMap<string, Candidate>): void {
-    const { points, plugins, switches } = this.#core
-    const offReason = (candidate: Candidate): string | undefined => candidate.denied ?? switches.reason(candidate.id)
+    const { points, plugins } = this.#core
+    const offReason = (candidate: Candidate): string | undefined => candidate.denied ?? this.#core.offReason(candidate)
     const serves = ({ id }: Candidate): boolean => plugins.get(id)?.serving !== undefined
     const resolver = new Resolver({ candidates, points, offReason, serves })
     for (const candidate of candidates.values()) {
@@ -204,12 +205,4 @@ function sameCandidate(plugin: Plugin | undefined, first: Discovered): Candidate
 
 function isNotAsWanted({ state, update }: Plugin): boolean {
   return state.name === 'failed' || state.name === 'quarantined' || update !== undefined
-}
-
-function isEager(core: Core, { candidate }: Plugin): boolean {
-  const { declared } = candidate
-  if (declared === undefined) return false
-  if (declared.activation === 'eager' || core.criticalityOf(candidate) === 'required') return true
-  for (const point in declared.contributes) if (core.points.find(point)?.point.activation === 'eager') return true
-  return false
 }

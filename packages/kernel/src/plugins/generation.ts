@@ -1,9 +1,11 @@
 import type { Directories } from '@backplane/sdk'
 import type { ActiveCall } from '../calls/active-call.ts'
 import { Conduct } from '../calls/conduct.ts'
+import type { CallGroup } from './namespaces.ts'
 import type { Candidate, Plugin } from './plugin.ts'
 import type { Contribution, Instance, Limits } from '../ports.ts'
 import type { DrainingGeneration } from '../record.ts'
+import type { UsageSample } from '../supervision.ts'
 
 /** What a {@link Generation} is made of. */
 export interface GenerationParts {
@@ -17,7 +19,12 @@ export interface GenerationParts {
   readonly data: readonly Contribution[]
   /** Frees what the host holds for the plugin: instances it opened at others. */
   readonly release: () => void
+  /** The newest lines it wrote. */
+  readonly lastLines: () => readonly string[]
 }
+
+/** What taking a call in comes to: it runs or waits, or there are too many of the plugin's or of its group's. */
+export type Taken = 'taken' | 'full' | 'group-full'
 
 /**
  * One start of one plugin. Calls, opened instances and leases belong to a generation and end on it; a retired one takes
@@ -33,6 +40,13 @@ export class Generation {
   readonly data: readonly Contribution[]
   readonly release: () => void
   readonly conduct: Conduct = new Conduct()
+  readonly lastLines: () => readonly string[]
+  /** What it used when it was last asked. */
+  usage: UsageSample | undefined
+  /** Counts the calls of its group, where those are limited. */
+  group: CallGroup | undefined
+  /** Calls the plugin may still be at work on although their deadlines are over. */
+  overdue: readonly ActiveCall[] = []
   /** Calls not yet ended: running and waiting. */
   calls = 0
   running = 0
@@ -62,6 +76,7 @@ export class Generation {
     this.directories = parts.directories
     this.data = parts.data
     this.release = parts.release
+    this.lastLines = parts.lastLines
     for (const { point, name, methods } of parts.instance.contributions) this.#methods.set(`${point} ${name}`, new Set(methods))
   }
 
@@ -76,24 +91,30 @@ export class Generation {
     return this.#methods.get(`${point} ${name}`)?.has(method) ?? false
   }
 
-  /** Takes a call in: runs it now, or lets it wait for a slot. Answers false when too many wait already. */
-  take(call: ActiveCall): boolean {
+  /** Takes a call in: runs it now, or lets it wait for a slot. */
+  take(call: ActiveCall): Taken {
+    const { group } = this
     const free = this.running < this.limits.concurrency
-    if (!free && this.#waiting.size >= this.limits.queue) return false
+    if (!free && this.#waiting.size >= this.limits.queue) return 'full'
+    if (group !== undefined) {
+      if (group.calls >= group.most) return 'group-full'
+      group.calls += 1
+    }
     call.generation = this
     this.calls += 1
     if (free) {
       this.#run(call)
-      return true
+      return 'taken'
     }
     this.#waiting.add(call)
     call.counters.queued += 1
-    return true
+    return 'taken'
   }
 
   /** Gives back what {@link take} took; the next waiting call gets the slot. */
   drop(call: ActiveCall): void {
     this.calls -= 1
+    if (this.group !== undefined) this.group.calls -= 1
     if (this.#waiting.delete(call)) {
       call.counters.queued -= 1
     } else {

@@ -61,34 +61,6 @@ test('opened instances and leases of a process that ended are told so', async ()
   await opened[Symbol.asyncDispose]()
 })
 
-test('a plugin that keeps ending is left alone for a while that doubles, then tried again', async () => {
-  await using t = await testKernel({ points, plugins: [echoPlugin()] })
-  const client = t.kernel.provider(echo, 'echo')
-  const crashes = async (times: number): Promise<void> => {
-    for (let time = 0; time < times; time += 1) {
-      await client.say('x')
-      t.runtime.crash('demo/echo')
-      await t.clock.advance(1)
-    }
-  }
-  await crashes(3)
-  const record = t.kernel.plugins.get('echo')
-  assert.equal(record?.state.name, 'quarantined')
-  await assert.rejects(client.say('x'), {
-    code: 'PLUGIN_UNAVAILABLE',
-    retryable: true,
-    message: /killed by SIGKILL, and not for the first time; calls are taken again from \d{4}/,
-  })
-  const listed = (): boolean[] => t.kernel.contributions(echo).map((user) => user.recovers ?? user.available)
-  assert.deepEqual([t.kernel.contributions(echo)[0]?.available, listed()], [false, [true]])
-  await t.clock.advance(1_000)
-  await crashes(1)
-  await t.clock.advance(1_000)
-  await assert.rejects(client.say('x'), { code: 'PLUGIN_UNAVAILABLE' })
-  await t.clock.advance(1_000)
-  assert.equal(await client.say('x'), '1.0.0 x')
-})
-
 test('a generation that nobody calls stays started', async () => {
   await using t = await testKernel({ points, plugins: [echoPlugin()] })
   await t.kernel.provider(echo, 'echo').say('x')

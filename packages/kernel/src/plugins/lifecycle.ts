@@ -7,17 +7,11 @@ import type { Candidate, Plugin } from './plugin.ts'
 import { noteServing } from './rejection.ts'
 import { unavailable } from '../points/points.ts'
 import type { ExitCause } from '../ports.ts'
-import { type Failure, isLegalTransition, type PluginState, type StateName } from '../record.ts'
+import { isLegalTransition, type PluginState, type StateName } from '../record.ts'
 import { failureOf, type StageResult } from '../stages/stage-result.ts'
 import { start, type Started } from '../stages/start.ts'
 import { messageOf } from '../calls/thrown.ts'
-
-/** Unexpected ends and failed starts within this time count against a plugin, ms. */
-const troubleWindowMs = 60_000
-/** So many are answered with a fresh start at the next call; more with a wait that doubles. */
-const freeTroubles = 2
-const firstWaitMs = 1_000
-const longestWaitMs = 60_000
+import type { TroubleVerdict } from './troubles.ts'
 
 /** States a plugin only passes through; who watches its points waits for the one it comes to. */
 const passing: ReadonlySet<StateName> = new Set(['discovered', 'checked', 'resolved'])
@@ -63,8 +57,8 @@ export function activate(core: Core, plugin: Plugin): Promise<Generation> {
   if (plugin.starting !== undefined) return plugin.starting
   if (core.stopping.aborted) return Promise.reject(kernelErrors.error('KERNEL_STOPPING'))
   const { name } = plugin.state
-  const waits = (name === 'failed' || name === 'quarantined') && core.clock.now() >= plugin.retryAtMs && plugin.usable
-  if (!waits && (!plugin.usable || !(name === 'idle' || name === 'stopped' || name === 'starting')))
+  const isDue = name === 'failed' && core.clock.now() >= (plugin.troubles?.retryAtMs ?? 0)
+  if (!plugin.usable || !(isDue || name === 'idle' || name === 'stopped' || name === 'starting'))
     return Promise.reject(unavailable(plugin))
   const starting = plugin
     .inTurn(async () => {
@@ -88,8 +82,7 @@ export async function startNow(core: Core, plugin: Plugin): Promise<StageResult<
   const { candidate } = plugin
   const result = await startWithDependencies(core, plugin, candidate)
   if (!result.ok) {
-    noteTrouble(core, plugin)
-    setState(core, plugin, { name: 'failed', failure: result.failure })
+    core.supervisor.startFailed(plugin, result.failure)
     return (await core.fallBack(plugin, result.failure)) ?? result
   }
   serve(core, plugin, result.value)
@@ -133,16 +126,21 @@ export function serve(core: Core, plugin: Plugin, started: Started, ending?: End
   if (before !== undefined || generation.data.length > 0) plugin.epoch += 1
   const { tier, pid } = generation.instance
   setState(core, plugin, { name: 'active', generation: generation.number, tier, pid, startedAtMs: core.clock.now() })
+  core.supervisor.serves(generation)
   void generation.instance.exited.then((cause) => exited(core, generation, cause))
   return before
 }
 
-/** A generation ended by itself: its calls fail at once, the next call by name starts a fresh one. */
-function exited(core: Core, generation: Generation, given: ExitCause): void {
+/**
+ * A generation ended, by itself or because it had to: its calls fail at once with the cause. What becomes of its plugin is
+ * decided by how often that happened, unless `verdict` says.
+ */
+export function exited(core: Core, generation: Generation, given: ExitCause, verdict?: TroubleVerdict): void {
   const { plugin, number } = generation
   if (generation.ended !== undefined) return
   const cause = core.redactor.value(given) as ExitCause
   generation.end(pluginExited(plugin, undefined, cause))
+  plugin.lastExit = { generation: number, atMs: core.clock.now(), cause }
   core.events.record({ type: 'plugin.exited', plugin: plugin.id, generation: number, cause })
   core.log.write({ level: 'error', message: `${plugin.id} ended: ${exitText(cause)}`, plugin: plugin.id, generation: number })
   core.inFlight.abort(generation, (call) => pluginExited(plugin, call.route, cause))
@@ -153,25 +151,5 @@ function exited(core: Core, generation: Generation, given: ExitCause): void {
   if (plugin.serving !== generation) return
   plugin.serving = undefined
   plugin.epoch += 1
-  if (noteTrouble(core, plugin)) {
-    const untilMs = plugin.retryAtMs
-    setState(core, plugin, { name: 'quarantined', failure: endedTooOften(plugin, cause, untilMs), untilMs })
-  } else {
-    setState(core, plugin, { name: 'stopped', reason: `${exitText(cause)}; the next call starts it again` })
-  }
-}
-
-function endedTooOften(plugin: Plugin, cause: ExitCause, untilMs: number): Failure {
-  const message = `${exitText(cause)}, and not for the first time; calls are taken again from ${new Date(untilMs).toISOString()}`
-  return { ...failureOf('start', pluginExited(plugin, undefined, cause)), message, hint: `Look at the log of ${plugin.id}.` }
-}
-
-/** Counts a trouble and says when to try again; answers whether there were too many to try at once. */
-function noteTrouble(core: Core, plugin: Plugin): boolean {
-  const nowMs = core.clock.now()
-  plugin.troublesAtMs = [...plugin.troublesAtMs.filter((atMs) => atMs > nowMs - troubleWindowMs), nowMs].slice(-10)
-  const tooMany = plugin.troublesAtMs.length - freeTroubles
-  const waitMs = Math.min(longestWaitMs, firstWaitMs * 2 ** Math.max(0, tooMany - 1))
-  plugin.retryAtMs = nowMs + waitMs
-  return tooMany > 0
+  core.supervisor.ended(plugin, cause, verdict)
 }

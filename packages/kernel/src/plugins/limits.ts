@@ -1,6 +1,6 @@
 import type { ManifestLimits } from '@backplane/sdk'
 import type { Times } from '../kernel.ts'
-import type { Limits } from '../ports.ts'
+import type { Limits, TrustLevel } from '../ports.ts'
 import { durationMs, sizeBytes } from '../quantity.ts'
 
 /** Ceilings of a plugin when the host states none. */
@@ -21,6 +21,37 @@ export const defaultLimits: Limits = Object.freeze({
   stateBytes: 16 * 1024 ** 2,
 })
 
+const mebibyte = 1024 ** 2
+
+/**
+ * Ceilings of a plugin when neither host nor operator state any, by how far it is trusted; the less, the narrower. What is
+ * built in is held to the widest. Source: the defaults per trust level of the threat model.
+ */
+export function limitsFor(trust: TrustLevel): Limits {
+  switch (trust) {
+    case 'built-in':
+      return defaultLimits
+    case 'first-party':
+      return { ...defaultLimits, openFiles: 512, tmpBytes: 64 * mebibyte, timeoutMs: 30_000 }
+    case 'verified':
+      return { ...defaultLimits, ...narrow, processes: 32, concurrency: 128, timeoutMs: 30_000, messageBytes: 4 * mebibyte }
+    case 'community':
+      return {
+        ...defaultLimits,
+        ...narrow,
+        memoryMiB: 192,
+        cpuPercent: 50,
+        processes: 32,
+        dataFiles: 1_000,
+        concurrency: 32,
+        timeoutMs: 10_000,
+        messageBytes: mebibyte,
+      }
+  }
+}
+
+const narrow: Partial<Limits> = { fileBytes: 64 * mebibyte, dataBytes: 64 * mebibyte }
+
 /** Waits of a kernel when the host states none; what each is for is said at {@link Times}. */
 export const defaultTimes: Times = Object.freeze({
   readyMs: 10_000,
@@ -39,9 +70,9 @@ export const defaultTimes: Times = Object.freeze({
 export function effectiveLimits(
   asked: ManifestLimits | undefined,
   ceilings: Partial<Limits>,
-  settings: Partial<Limits> = {},
+  { trust, settings = {} }: { readonly trust: TrustLevel; readonly settings?: Partial<Limits> | undefined },
 ): Limits {
-  const host = { ...defaultLimits, ...ceilings }
+  const host = { ...limitsFor(trust), ...ceilings }
   const memoryBytes = asked?.memory === undefined ? undefined : sizeBytes(asked.memory)
   const limits = {
     ...host,

@@ -42,6 +42,7 @@ export class PluginCommands implements PluginDirectory {
     const plugin = this.#find(id)
     const { generation } = plugin
     plugin.rejected = undefined
+    await this.#core.supervisor.release(plugin)
     if (this.#core.choices.held(plugin.id)?.why !== 'rolled back') await this.#core.choices.release(plugin.id)
     await this.#refresher.refresh()
     if (plugin.generation === generation && this.#core.plugins.get(plugin.id) === plugin) await renew(this.#core, plugin)
@@ -54,7 +55,7 @@ export class PluginCommands implements PluginDirectory {
     if (denied !== undefined)
       throw kernelErrors.error('POLICY_DENIED', { plugin: plugin.id, reason: denied }, { plugin: plugin.id })
     if (await this.#core.switches.on(plugin.id)) {
-      comeBack(plugin, undefined)
+      comeBack(plugin, this.#core.offReason(plugin.candidate))
       await plugin.quiet()
       await this.#catalogue.review()
     }
@@ -76,6 +77,7 @@ export class PluginCommands implements PluginDirectory {
     await this.#catalogue.review()
     if (options.keepState === true) return
     await this.#core.switches.on(plugin.id)
+    await this.#core.supervisor.quarantines.release(plugin.id)
     await this.#core.choices.pin(plugin.id, undefined)
     await this.#core.choices.release(plugin.id)
     await this.#core.history.forget(plugin.id)
@@ -85,8 +87,19 @@ export class PluginCommands implements PluginDirectory {
 
   readonly start = async (id: string): Promise<PluginRecord> => {
     const plugin = this.#find(id)
-    plugin.retryAtMs = 0
+    if (plugin.troubles !== undefined) plugin.troubles.retryAtMs = 0
     if (plugin.serving === undefined) await Promise.allSettled([this.#core.activate(plugin)])
+    return plugin.record()
+  }
+
+  readonly release = async (id: string): Promise<PluginRecord> => {
+    const plugin = this.#find(id)
+    if (!(await this.#core.supervisor.release(plugin))) {
+      const state = plugin.state.name
+      throw kernelErrors.error('PLUGIN_NOT_QUARANTINED', { plugin: plugin.id, state }, { plugin: plugin.id })
+    }
+    await plugin.quiet()
+    await this.#catalogue.review()
     return plugin.record()
   }
 

@@ -4,10 +4,13 @@ import type { Choices, KeptHold } from './choices.ts'
 import type { Generation } from './generation.ts'
 import { noGrants } from './permissions.ts'
 import type { DeclaredManifest } from '../manifest-summary.ts'
-import type { AcceptedManifest, Enforcement, FoundPackage, Grants, Limits, Source, StagedPackage } from '../ports.ts'
+import type { Breakers } from '../calls/breakers.ts'
+import type { AcceptedManifest, Enforcement, FoundPackage, Grants, LimitName, Limits, Source, StagedPackage } from '../ports.ts'
 import type { Probation } from './probation.ts'
-import type { Failure, FailedUpdate, Hold, PluginRecord, PluginState } from '../record.ts'
+import type { Failure, FailedUpdate, HealthRecord, Hold, LastExit, PluginRecord, PluginState } from '../record.ts'
 import type { Started } from '../stages/start.ts'
+import type { UsageSample } from '../supervision.ts'
+import type { Troubles } from './troubles.ts'
 
 /** One package as a source has it now, and what checking it came to. */
 export interface Candidate {
@@ -65,10 +68,21 @@ export class Plugin {
   isRemoved = false
   /** Grows whenever another generation takes over, so that watchers of a point see the change. */
   epoch = 0
-  /** When unexpected ends and failed starts happened, newest last; empty again after a quiet minute. */
-  troublesAtMs: readonly number[] = nothing
-  /** Before this a call does not try to start it again. */
-  retryAtMs = 0
+  /** Unexpected ends and failed starts; undefined before the first. */
+  troubles: Troubles | undefined
+  lastExit: LastExit | undefined
+  /** How often it went over each limit, and past a grant, since the host started. */
+  violations: Map<LimitName, number> | undefined
+  denials = 0
+  /** What its serving generation used when it was last asked. */
+  usage: UsageSample | undefined
+  health: HealthRecord | undefined
+  /** Its providers and handlers that failed not long ago. */
+  breakers: Breakers | undefined
+  /** The group whose limits it shares. */
+  namespace = 'default'
+  /** Whether the host was started without it, so that what it guards stays guarded. */
+  isHeldBack = false
   /** What changes the plugin runs one after the other. */
   #turn: Promise<unknown> | undefined
 
@@ -133,6 +147,14 @@ export class Plugin {
       grants: this.grants,
       enforcement: this.enforcement,
       counters: this.counters?.snapshot() ?? noCounters,
+      limits: this.limits,
+      namespace: this.namespace,
+      lastExit: this.lastExit,
+      violations: Object.fromEntries(this.violations ?? []),
+      denials: this.denials,
+      usage: this.usage,
+      health: this.health,
+      breakers: this.breakers?.record() ?? nothing,
     }
   }
 }

@@ -9,7 +9,13 @@ const windowMs = 60_000
 
 /** A kernel whose echo plugin serves as 1.0.0, after `calls` calls. */
 async function serving(parts: EchoParts = {}, calls = 0, options = {}): Promise<TestKernel> {
-  const t = await testKernel({ points, plugins: [echoPlugin(parts)], times: { probationMs: windowMs }, ...options })
+  const t = await testKernel({
+    points,
+    plugins: [echoPlugin(parts)],
+    limits: { timeoutMs: 60_000 },
+    times: { probationMs: windowMs },
+    ...options,
+  })
   await say(t)
   await Promise.all(Array.from({ length: calls }, () => say(t)))
   return t
@@ -103,7 +109,7 @@ test('when the warm generation has ended too, a fresh one of the old bytes serve
 })
 
 test('when only the warm generation has ended, the worse one serves until a fresh one of the old bytes can', async () => {
-  await using t = await serving({}, 20)
+  await using t = await serving({}, 20, { supervision: { breakerFailures: 6 } })
   await update(t, echoPlugin({ version: '2.0.0', say: (value) => (value === 'x' ? 42 : value) }))
   t.runtime.crash('demo/echo', undefined, 1)
   await t.event('plugin.exited')
@@ -268,7 +274,7 @@ test('figures that the host gives count instead of the usual ones', async () => 
 })
 
 test('with a probation of no time nothing is kept warm and nothing is moved back', async () => {
-  await using t = await serving({}, 50, { times: { probationMs: 0 } })
+  await using t = await serving({}, 50, { times: { probationMs: 0 }, supervision: { breakerFailures: 1_000, breakerRatio: 2 } })
   await update(t, echoPlugin({ version: '2.0.0', say: () => 42 }))
   await t.event('plugin.drained')
   await t.clock.advance(1)

@@ -31,6 +31,7 @@ export async function shutDown(
   await core.stagedBytes.releaseAll(core)
   await core.history.settled()
   core.inFlight[Symbol.dispose]()
+  core.supervisor[Symbol.dispose]()
   if (core.options.store === undefined) await core.store[Symbol.asyncDispose]()
   await core.directories[Symbol.asyncDispose]().catch(() => undefined)
 }

@@ -16,7 +16,9 @@ const idle: PluginState = Object.freeze({ name: 'idle' })
 export function introduce(core: Core, candidate: Candidate, shadowed: readonly string[]): void {
   const plugin = new Plugin(candidate, core.choices)
   plugin.shadowed = shadowed
-  plugin.off = core.switches.reason(plugin.id)
+  plugin.namespace = core.supervisor.namespaces.nameOf(plugin.id)
+  plugin.isHeldBack = core.isHeldBack(candidate)
+  plugin.off = core.offReason(candidate)
   core.plugins.set(plugin.id, plugin)
   settle(core, plugin, true)
 }
@@ -34,7 +36,8 @@ export function settle(core: Core, plugin: Plugin, isNew = false): void {
   setState(core, plugin, resolved)
   try {
     core.points.bind(plugin)
-    setState(core, plugin, idle)
+    const quarantine = core.supervisor.quarantines.of(candidate)
+    setState(core, plugin, quarantine === undefined ? idle : { name: 'quarantined', failure: quarantine.failure })
   } catch (error) {
     candidate.failure = failureOf('resolve', error)
     setState(core, plugin, { name: 'failed', failure: candidate.failure })
@@ -82,13 +85,13 @@ async function replaceNow(core: Core, plugin: Plugin, candidate: Candidate): Pro
   if (core.plugins.get(plugin.id) !== plugin) {
     introduce(core, candidate, plugin.shadowed)
   } else if (plugin.serving === undefined) {
-    if (plugin.isRemoved) comeBack(plugin, core.switches.reason(plugin.id))
+    if (plugin.isRemoved) comeBack(plugin, core.offReason(candidate))
     core.points.unbind(plugin)
     plugin.candidate = candidate
     plugin.rejected = undefined
     plugin.update = undefined
     plugin.limits = undefined
-    plugin.troublesAtMs = []
+    core.supervisor.forgive(plugin)
     settle(core, plugin)
   } else {
     await succeed(core, plugin, candidate, waysOf(core, plugin))
@@ -113,7 +116,7 @@ export function renew(core: Core, plugin: Plugin): Promise<void> {
     if (!plugin.usable) return
     core.points.unbind(plugin)
     plugin.candidate = candidate
-    plugin.troublesAtMs = []
+    core.supervisor.forgive(plugin)
     settle(core, plugin)
     if (plugin.usable) await startNow(core, plugin)
   })

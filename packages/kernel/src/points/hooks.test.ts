@@ -96,7 +96,11 @@ test('a plugin that cannot start is passed over and told — unless it is fail-c
     ['PLUGIN_UNAVAILABLE'],
   )
   await using closed = await testKernel({ points, plugins: [broken('fail-closed')] })
-  await assert.rejects(closed.kernel.emit(veto, 'x'), { code: 'PLUGIN_UNAVAILABLE' })
+  await assert.rejects(closed.kernel.emit(veto, 'x'), {
+    code: 'PLUGIN_FAIL_CLOSED',
+    plugin: 'h/a',
+    message: /guards it with "it"/,
+  })
 })
 
 test('fail-closed holds against a hook that skips errors, and for a plugin that never got past its check', async () => {
@@ -106,7 +110,7 @@ test('fail-closed holds against a hook that skips errors, and for a plugin that 
   await assert.rejects(throwing.kernel.emit(skipping, 'x'), { code: 'CALL_FAILED' })
   const old = handler('h/a', skipping, () => undefined, { criticality: 'fail-closed', requires: { api: '^9.0.0' } })
   await using incompatible = await testKernel({ points: [skipping], plugins: [old] })
-  await assert.rejects(incompatible.kernel.emit(skipping, 'x'), { code: 'PLUGIN_UNAVAILABLE', message: /needs API/ })
+  await assert.rejects(incompatible.kernel.emit(skipping, 'x'), { code: 'PLUGIN_FAIL_CLOSED', message: /needs API/ })
   await incompatible.kernel.plugins.disable('h/a')
   await incompatible.kernel.emit(skipping, 'x')
 })

@@ -82,11 +82,27 @@ async function runHook(core: Core, { handler, route, table, request }: Handling,
     const error = thrown as PlatformError
     if (request.signal?.aborted === true) throw error
     const neverRan = error.code === 'PLUGIN_UNAVAILABLE'
+    if (core.criticalityOf(plugin.candidate) === 'fail-closed')
+      throw notTaken.has(error.code) ? failClosed(table.point.id, handler, error) : error
     const mayFail = (table.point.kind === 'hook' && table.point.onError === 'skip') || neverRan
-    if (!mayFail || core.criticalityOf(plugin.candidate) === 'fail-closed') throw error
+    if (!mayFail) throw error
     outcome.failures.push({ plugin: plugin.id, name, code: error.code, message: error.message })
     return undefined
   }
+}
+
+/** Refusals of a handler that was not even asked. */
+const notTaken: ReadonlySet<string> = new Set(['PLUGIN_UNAVAILABLE', 'CALL_BREAKER_OPEN', 'CALL_QUEUE_FULL', 'NAMESPACE_LIMIT'])
+
+/** While a guard is down, what it guards is refused. */
+function failClosed(point: string, { plugin, name }: Binding, cause: PlatformError): PlatformError {
+  const parameters = { plugin: plugin.id, point, name, reason: cause.message }
+  return kernelErrors.error('PLUGIN_FAIL_CLOSED', parameters, {
+    plugin: plugin.id,
+    point,
+    cause,
+    details: { name, code: cause.code },
+  })
 }
 
 function laneOf(core: Core, { plugin }: Binding): Lane {

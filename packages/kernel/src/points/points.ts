@@ -122,7 +122,8 @@ export class Points {
   handlers(table: PointTable, mustNotBePassedOver: (plugin: Plugin) => boolean): readonly Binding[] {
     const bindings = [...table.bindings.values()].filter(({ plugin }) => plugin.usable)
     for (const plugin of this.#unusable) {
-      if (plugin.candidate.failure === undefined || plugin.off !== undefined || !mustNotBePassedOver(plugin)) continue
+      const isBroken = plugin.isHeldBack || (plugin.candidate.failure !== undefined && plugin.off === undefined)
+      if (!isBroken || !mustNotBePassedOver(plugin)) continue
       const names = plugin.candidate.declared?.contributes[table.point.id] ?? {}
       for (const [name, metadata] of Object.entries(names)) bindings.push({ plugin, name, metadata })
     }
@@ -177,7 +178,7 @@ function refuseTaken(plugin: Plugin, declared: readonly Declared[]): void {
 function listed({ plugin, name, metadata }: Binding): ListedUser {
   const reason = unavailableReason(plugin.state) ?? plugin.off ?? plugin.candidate.failure?.message ?? plugin.candidate.denied
   const base = { plugin: plugin.id, version: plugin.candidate.version, name, metadata, available: reason === undefined }
-  const recovers = plugin.usable && (plugin.state.name === 'failed' || plugin.state.name === 'quarantined')
+  const recovers = plugin.usable && plugin.state.name === 'failed'
   return {
     user: reason === undefined ? base : { ...base, reason, ...(recovers ? { recovers } : {}) },
     epoch: plugin.epoch,
@@ -194,8 +195,13 @@ export function unavailable(plugin: Plugin): Error {
   const { state, candidate, id } = plugin
   const failure = state.name === 'failed' || state.name === 'quarantined' ? state.failure : candidate.failure
   const reason = unavailableReason(state) ?? plugin.off ?? failure?.message ?? candidate.denied ?? 'it was stopped'
-  const details = { state: state.name, ...(failure === undefined ? {} : { code: failure.code, stage: failure.stage }) }
-  const retryable = plugin.usable && state.name === 'quarantined'
+  const retryAtMs = state.name === 'failed' && plugin.usable ? state.retryAtMs : undefined
+  const details = {
+    state: state.name,
+    ...(failure === undefined ? {} : { code: failure.code, stage: failure.stage }),
+    ...(retryAtMs === undefined ? {} : { retryAtMs }),
+  }
+  const retryable = retryAtMs !== undefined
   return kernelErrors.error('PLUGIN_UNAVAILABLE', { plugin: id, reason }, { plugin: id, details, hint: failure?.hint, retryable })
 }
 

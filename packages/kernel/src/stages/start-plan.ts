@@ -53,7 +53,8 @@ export async function planStart(core: Core, candidate: Candidate, staged: Staged
   return { manifest, staged, limits, grants, runtime, enforcement, directories, request }
 }
 
-function isolationOf({ policy }: Core, { id, source: { origin } }: Candidate): Isolation {
+/** How much the host trusts a package, and how much has to stand around it. */
+export function isolationOf({ policy }: Pick<Core, 'policy'>, { id, source: { origin } }: Candidate): Isolation {
   const usual: Isolation = { floor: 'process', trust: origin === 'bundled' ? 'first-party' : 'community' }
   return { ...usual, ...policy.isolation?.({ id, origin }) }
 }

@@ -1,3 +1,4 @@
+import type { Tier } from '@backplane/sdk'
 import { boundedWait } from '../calls/bounded-wait.ts'
 import type { Core } from '../core.ts'
 import { kernelErrors } from '../errors.ts'
@@ -10,6 +11,9 @@ import { messageOf } from '../calls/thrown.ts'
 import { checkContract } from './contract.ts'
 import { failureOf, type StageResult } from './stage-result.ts'
 import { planStart, type StartPlan } from './start-plan.ts'
+
+/** Tiers in which code cannot end the host. */
+const endAlone: ReadonlySet<Tier> = new Set(['confined', 'foreign', 'wasm'])
 
 /** A started generation, and what was decided on the way for the record. */
 export interface Started {
@@ -54,9 +58,14 @@ async function startGeneration(core: Core, plugin: Plugin, candidate: Candidate,
   let instance: Instance | undefined
   try {
     await core.directories.create(plugin.id, directories)
-    instance = await core.starts.run(() => launch(core, plan, linked.link))
+    const launching = (): Promise<Instance> => core.starts.run(() => launch(core, plan, linked.link))
+    // what runs in the host's own process can end it
+    const endsAlone = endAlone.has(plan.runtime.tier)
+    instance = await (endsAlone ? launching() : core.supervisor.suspecting(candidate, launching))
+    const { release, lastLines } = linked
+    const held = { release, lastLines }
     const data = checkContract(plugin.id, manifest, instance.contributions, core.points)
-    return new Generation({ plugin, number, candidate, instance, limits, directories, data, release: linked.release })
+    return new Generation({ plugin, number, candidate, instance, limits, directories, data, ...held })
   } catch (error) {
     await instance?.stop(core.times.stopMs)
     linked.release()

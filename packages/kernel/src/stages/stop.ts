@@ -7,10 +7,13 @@ import { failureOf, type StageResult } from './stage-result.ts'
 export const runtimeSlackMs = 2_000
 
 /** Ends one generation: its cleanups, its code, what it held at others, the files handed over. */
-export async function stop(core: Core, generation: Generation): Promise<StageResult<undefined>> {
-  const { stopMs } = core.times
+export async function stop(
+  core: Core,
+  generation: Generation,
+  graceMs: number = core.times.stopMs,
+): Promise<StageResult<undefined>> {
   try {
-    await within(core, stopMs + runtimeSlackMs, generation.instance.stop(stopMs))
+    await within(core, graceMs + runtimeSlackMs, generation.instance.stop(graceMs))
     return { ok: true, value: undefined }
   } catch (error) {
     return { ok: false, failure: failureOf('stop', error) }

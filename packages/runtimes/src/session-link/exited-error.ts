@@ -23,6 +23,8 @@ export function exitText(cause: ExitCause): string {
       return `it broke the protocol (${cause.detail})`
     case 'hang':
       return `it hung (${cause.detail})`
+    case 'unhealthy':
+      return `it was not healthy (${cause.detail})`
     case 'limit':
       return `it went over a limit (${cause.detail})`
   }

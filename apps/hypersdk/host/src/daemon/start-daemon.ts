@@ -152,6 +152,9 @@ class RunningDaemon implements Daemon {
 /** A replaced plugin version may go on for as long as the longest export; the point's own limit. */
 const longestExportMs = provider.methods.exportVm.timeoutMs ?? 7 * 24 * 3_600_000
 
+/** What providers need that is more than what code nobody knows gets: they write disks and list whole clouds. */
+const exportLimits = { fileBytes: 16 * 1024 ** 4, messageBytes: 8 * 1024 ** 2, timeoutMs: 60_000 }
+
 async function startKernel(
   config: HostConfig,
   { env, broker }: HandleSources,
@@ -171,6 +174,7 @@ async function startKernel(
     dataDirectory: join(config.dataDirectory, 'plugin-data'),
     log,
     watch: config.plugins.hotReload,
+    limits: exportLimits,
     times: { leaseMs: longestExportMs },
   })
 }

@@ -1,0 +1,95 @@
+import type { Core } from '../core.ts'
+import type { Generation } from './generation.ts'
+import type { LimitName, Usage } from '../ports.ts'
+
+/** A processor's share is measured between two samples, which are never taken on the instant: so much over is not over. */
+const cpuSlack = 1.1
+const mebibyte = 1024 ** 2
+
+/**
+ * Asks from time to time what runs uses, and holds it to its limits, where the tier itself has not. One that does not
+ * answer stands still: that is judged by looks, not by the clock, so that a host that stood still itself blames nobody.
+ */
+export class LimitWatch implements Disposable {
+  readonly #core: Core
+  readonly #running: ReadonlySet<Generation>
+  /** Looks since the question that is still open. */
+  readonly #silent = new WeakMap<Generation, number>()
+  #timer: Disposable | undefined
+
+  constructor(core: Core, running: ReadonlySet<Generation>) {
+    this.#core = core
+    this.#running = running
+  }
+
+  /** Something runs now. */
+  arm(): void {
+    const { usageMs } = this.#core.supervisor.settings
+    if (usageMs <= 0 || this.#timer !== undefined || !this.#watched().next().value) return
+    this.#timer = this.#core.clock.after(usageMs, () => {
+      this.#timer = undefined
+      for (const generation of this.#watched()) this.#look(generation, usageMs)
+      this.arm()
+    })
+  }
+
+  [Symbol.dispose](): void {
+    this.#timer?.[Symbol.dispose]()
+  }
+
+  /** What the `trusted` tier uses cannot be told from what the host uses. */
+  *#watched(): Generator<Generation> {
+    for (const generation of this.#running) {
+      if (generation.instance.tier !== 'trusted' && generation.ended === undefined) yield generation
+    }
+  }
+
+  #look(generation: Generation, usageMs: number): void {
+    const silent = this.#silent.get(generation)
+    if (silent === undefined) {
+      void this.#ask(generation)
+      return
+    }
+    this.#silent.set(generation, silent + 1)
+    const silentMs = (silent + 1) * usageMs
+    if (silentMs > generation.limits.stallMs) {
+      this.#over(generation, 'stall', `did not answer for ${silentMs} of ${generation.limits.stallMs} ms`)
+    }
+  }
+
+  async #ask(generation: Generation): Promise<void> {
+    this.#silent.set(generation, 0)
+    try {
+      const usage = await generation.instance.usage(2 * generation.limits.stallMs + this.#core.supervisor.settings.answerMs)
+      if (generation.ended === undefined) this.#weigh(generation, usage)
+    } catch {
+      // one that cannot tell is held to what its tier holds it to; one that cannot answer is noticed by its silence
+    } finally {
+      this.#silent.delete(generation)
+    }
+  }
+
+  #weigh(generation: Generation, usage: Usage): void {
+    const { limits, plugin } = generation
+    const before = generation.usage
+    const atMs = this.#core.clock.now()
+    const tookMs = atMs - (before?.atMs ?? atMs)
+    const spentMs = (usage.cpuMs ?? 0) - (before?.cpuMs ?? 0)
+    const cpuPercent = usage.cpuMs === undefined || tookMs <= 0 ? undefined : Math.round((100 * spentMs) / tookMs)
+    generation.usage = { ...usage, atMs, cpuPercent }
+    if (plugin.serving === generation) plugin.usage = generation.usage
+    const { stallMs = 0, processes = 0, openFiles = 0 } = usage
+    const heldMiB = Math.ceil((usage.memoryBytes ?? usage.heapBytes ?? 0) / mebibyte)
+    if (heldMiB > limits.memoryMiB) this.#over(generation, 'memory', `held ${heldMiB} MiB of ${limits.memoryMiB} MiB`)
+    if (stallMs > limits.stallMs) this.#over(generation, 'stall', `stood still for ${stallMs} of ${limits.stallMs} ms`)
+    if (processes > limits.processes) this.#over(generation, 'processes', `had ${processes} of ${limits.processes} processes`)
+    if (openFiles > limits.openFiles) this.#over(generation, 'open-files', `had ${openFiles} of ${limits.openFiles} files open`)
+    if (cpuPercent !== undefined && cpuPercent > limits.cpuPercent * cpuSlack)
+      this.#over(generation, 'cpu', `used ${cpuPercent} of ${limits.cpuPercent} % of a processor`)
+    this.#core.supervisor.namespaces.weigh(plugin.namespace)
+  }
+
+  #over({ plugin, number }: Generation, limit: LimitName, detail: string): void {
+    this.#core.supervisor.violations.report(plugin.id, number, { kind: 'limit', limit, detail })
+  }
+}

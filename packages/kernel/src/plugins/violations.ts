@@ -1,0 +1,159 @@
+import type { Core } from '../core.ts'
+import type { Generation } from './generation.ts'
+import type { Plugin } from './plugin.ts'
+import type { ExitCause, LimitAction, LimitName, Violation } from '../ports.ts'
+import { messageOf } from '../calls/thrown.ts'
+
+/** What follows from a violation when neither plugin nor host say. */
+export const defaultActions: Readonly<Record<LimitName, LimitAction>> = Object.freeze({
+  memory: 'restart',
+  cpu: 'warn',
+  processes: 'restart',
+  'open-files': 'warn',
+  'file-size': 'warn',
+  tmp: 'restart',
+  data: 'restart',
+  concurrency: 'refuse',
+  time: 'refuse',
+  stall: 'restart',
+  message: 'refuse',
+  state: 'refuse',
+  output: 'warn',
+})
+
+/** Limits that are kept by refusing or ending the call; whatever else is wanted comes on top of that. */
+const refused: ReadonlySet<LimitName> = new Set(['concurrency', 'time', 'message', 'state'])
+/** Equal violations within this time are told once, with their number, ms. */
+const quietMs = 1_000
+/** Different violations of one plugin that are told apart within that time; a hostile one invents new ones. */
+const mostTold = 16
+const longestDetail = 500
+
+interface Told {
+  readonly timer: Disposable
+  /** Since it was told. */
+  count: number
+  newest: Violation
+}
+
+/** Counts violations, tells about them — not more often than anybody can read — and does what is to follow. */
+export class Violations implements Disposable {
+  readonly #core: Core
+  readonly #told = new Map<Plugin, Map<string, Told>>()
+
+  constructor(core: Core) {
+    this.#core = core
+  }
+
+  /** `action`, when what follows is already known. */
+  report(id: string, number: number, given: Violation, action?: LimitAction): void {
+    const plugin = this.#core.plugins.get(id)
+    if (plugin === undefined) return
+    const violation = this.#clean(given)
+    if (violation.kind === 'grant') {
+      plugin.denials += 1
+      this.#tell(plugin, number, violation, undefined)
+      return
+    }
+    const counts = (plugin.violations ??= new Map())
+    counts.set(violation.limit, (counts.get(violation.limit) ?? 0) + 1)
+    const running = this.#running(plugin, number)
+    const taken = this.#possible(violation.limit, action ?? this.#wanted(plugin, violation.limit), running)
+    this.#tell(plugin, number, violation, taken)
+    if (running !== undefined && (taken === 'restart' || taken === 'quarantine')) {
+      const verdict = taken === 'quarantine' ? 'quarantine' : undefined
+      this.#core.supervisor.end(running, causeOf(violation.limit, violation.detail, running), verdict)
+    }
+  }
+
+  [Symbol.dispose](): void {
+    for (const told of this.#told.values()) for (const { timer } of told.values()) timer[Symbol.dispose]()
+    this.#told.clear()
+  }
+
+  #clean(given: Violation): Violation {
+    const detail = this.#core.redactor.text(given.detail).slice(0, longestDetail)
+    if (given.kind === 'limit') return { kind: 'limit', limit: given.limit, detail }
+    return { kind: 'grant', permission: this.#core.redactor.text(given.permission).slice(0, longestDetail), detail }
+  }
+
+  #wanted({ candidate }: Plugin, limit: LimitName): LimitAction {
+    let own: LimitAction | undefined
+    try {
+      own = this.#core.settingsOf(candidate).onLimit?.[limit]
+    } catch {
+      // settings that cannot be read keep it from starting; until then the host's word counts
+    }
+    return own ?? this.#core.options.onLimit?.[limit] ?? defaultActions[limit] ?? 'warn'
+  }
+
+  #running(plugin: Plugin, number: number): Generation | undefined {
+    const { running } = this.#core.supervisor
+    for (const one of running) if (one.plugin === plugin && one.number === number && one.ended === undefined) return one
+    return undefined
+  }
+
+  /** What really follows: a call that goes over a limit is refused in any case, and nothing is ended that does not run. */
+  #possible(limit: LimitName, wanted: LimitAction, running: Generation | undefined): LimitAction {
+    const least = refused.has(limit) ? 'refuse' : 'warn'
+    if (wanted === 'warn' || wanted === 'refuse') return least
+    return running === undefined ? least : wanted
+  }
+
+  #tell(plugin: Plugin, number: number, violation: Violation, action: LimitAction | undefined): void {
+    const told = this.#told.get(plugin) ?? new Map<string, Told>()
+    this.#told.set(plugin, told)
+    const key = violation.kind === 'limit' ? violation.limit : `grant ${violation.permission}`
+    const known = told.get(key)
+    if (known !== undefined && action !== 'restart' && action !== 'quarantine') {
+      known.count += 1
+      known.newest = violation
+      return
+    }
+    if (known === undefined && told.size >= mostTold) return
+    known?.timer[Symbol.dispose]()
+    this.#write(plugin, number, { violation, action, count: (known?.count ?? 0) + 1 })
+    const timer = this.#core.clock.after(quietMs, () => {
+      const { count, newest } = told.get(key) ?? { count: 0, newest: violation }
+      told.delete(key)
+      if (told.size === 0) this.#told.delete(plugin)
+      if (count > 0) this.#write(plugin, number, { violation: newest, action, count })
+    })
+    told.set(key, { timer, count: 0, newest: violation })
+  }
+
+  #write(
+    plugin: Plugin,
+    generation: number,
+    told: { violation: Violation; action: LimitAction | undefined; count: number },
+  ): void {
+    const { violation, action, count } = told
+    const { detail } = violation
+    const about = { plugin: plugin.id, generation, detail, count }
+    const times = count === 1 ? '' : `, ${count} times`
+    if (violation.kind === 'limit') {
+      const { limit } = violation
+      this.#core.events.record({ type: 'limit.exceeded', ...about, limit, action: action ?? 'warn' })
+      this.#log(plugin, generation, `it went over its limit of ${limit}: ${detail}${times} (${action})`)
+    } else {
+      const { permission } = violation
+      this.#core.events.record({ type: 'grant.denied', ...about, permission })
+      this.#log(plugin, generation, `it was not granted ${permission}: ${detail}${times}`)
+    }
+    try {
+      this.#core.options.onViolation?.({ plugin: plugin.id, generation, violation, count, action })
+    } catch (error) {
+      this.#core.log.write({ level: 'error', message: `onViolation threw: ${messageOf(error)}`, plugin: plugin.id })
+    }
+  }
+
+  #log(plugin: Plugin, generation: number, message: string): void {
+    this.#core.log.write({ level: 'warn', message, plugin: plugin.id, generation })
+  }
+}
+
+function causeOf(limit: LimitName, detail: string, { lastLines }: Generation): ExitCause {
+  if (limit === 'memory') return { kind: 'memory', detail, lastLines: lastLines() }
+  if (limit === 'stall') return { kind: 'hang', detail, lastLines: lastLines() }
+  return { kind: 'limit', detail: `${limit}: ${detail}`, lastLines: lastLines() }
+}

@@ -1,0 +1,202 @@
+import { exitText, pluginExited } from './calls/call-error.ts'
+import type { Core } from './core.ts'
+import { kernelErrors } from './errors.ts'
+import type { Generation } from './plugins/generation.ts'
+import { HealthWatch } from './plugins/health-watch.ts'
+import { isEager } from './plugins/is-eager.ts'
+import { activate, exited, setState } from './plugins/lifecycle.ts'
+import { LimitWatch } from './plugins/limit-watch.ts'
+import { Namespaces } from './plugins/namespaces.ts'
+import type { Candidate, Plugin } from './plugins/plugin.ts'
+import { Quarantines } from './plugins/quarantines.ts'
+import { Troubles, type TroubleVerdict } from './plugins/troubles.ts'
+import { Violations } from './plugins/violations.ts'
+import type { ExitCause } from './ports.ts'
+import type { Failure } from './record.ts'
+import { failureOf } from './stages/stage-result.ts'
+import { isolationOf } from './stages/start-plan.ts'
+import { stop } from './stages/stop.ts'
+import { defaultSupervision, type Supervision } from './supervision.ts'
+
+/** Failed starts in which code of the plugin died or hung; any other only says no. */
+const crashes: ReadonlySet<string> = new Set(['RUNTIME_EXITED', 'RUNTIME_NOT_READY', 'PLUGIN_NOT_READY'])
+/** Failed starts that may go better without anybody changing anything. */
+const mayHeal: ReadonlySet<string> = new Set([...crashes, 'RUNTIME_SETUP_FAILED', 'PLUGIN_START_FAILED', 'DEPENDENCY_FAILED'])
+
+/**
+ * Watches over what runs and decides what follows when it does not do well: health, what is used, unexpected ends, starts
+ * again with a growing wait, quarantine.
+ */
+export class Supervisor implements Disposable {
+  readonly settings: Supervision
+  readonly quarantines: Quarantines
+  readonly namespaces: Namespaces
+  readonly violations: Violations
+  /** Generations that serve, drain or are kept ready. */
+  readonly running: Set<Generation> = new Set()
+  readonly #core: Core
+  readonly #watches: readonly [HealthWatch, LimitWatch]
+  readonly #retries = new Map<Plugin, Disposable>()
+  /** The package that served last: another one does not answer for its failures. */
+  readonly #served = new WeakMap<Plugin, Candidate>()
+
+  constructor(core: Core) {
+    this.#core = core
+    this.settings = { ...defaultSupervision, ...core.options.supervision }
+    this.quarantines = new Quarantines(core.store)
+    this.namespaces = new Namespaces(core, this.running)
+    this.violations = new Violations(core)
+    this.#watches = [new HealthWatch(core, this.running), new LimitWatch(core, this.running)]
+  }
+
+  /** Reads what an earlier life of the host left. Whatever was starting in its process when it ended is left out this once. */
+  async load(): Promise<void> {
+    for (const { id, version, fingerprint, atMs } of await this.quarantines.load()) {
+      const error = kernelErrors.error('PLUGIN_SUSPECTED', { plugin: id, version }, { plugin: id })
+      await this.quarantines.add(id, { version, fingerprint, atMs, failure: failureOf('start', error) }, false)
+      this.#core.events.record({ type: 'plugin.suspected', plugin: id, version })
+      this.#core.log.write({ level: 'error', message: error.message, plugin: id })
+    }
+  }
+
+  /** A generation takes calls from now on. */
+  serves(generation: Generation): void {
+    const { plugin } = generation
+    generation.group = this.namespaces.groupOf(plugin)
+    plugin.health = undefined
+    plugin.usage = undefined
+    if (this.#served.get(plugin) !== generation.candidate) plugin.breakers = undefined
+    this.#served.set(plugin, generation.candidate)
+    if (this.running.has(generation)) return
+    this.running.add(generation)
+    void generation.instance.exited.then(() => this.running.delete(generation))
+    for (const watch of this.#watches) watch.arm()
+  }
+
+  /** The generation that served ended unexpectedly. */
+  ended(plugin: Plugin, cause: ExitCause, verdict?: TroubleVerdict): void {
+    plugin.usage = undefined
+    const noted = this.#note(plugin, true)
+    const text = exitText(cause)
+    switch (verdict ?? noted) {
+      case 'again':
+        setState(this.#core, plugin, { name: 'stopped', reason: `${text}; ${this.#startsBy(plugin)}` })
+        if (isEager(this.#core, plugin)) this.#start(plugin)
+        return
+      case 'wait':
+        return this.#wait(plugin, endedTooOften(plugin, cause))
+      case 'quarantine':
+        return this.#quarantine(plugin, verdict === undefined ? `${text}, again and again` : text)
+    }
+  }
+
+  /** A start came to nothing. */
+  startFailed(plugin: Plugin, failure: Failure): void {
+    const verdict = this.#note(plugin, crashes.has(failure.code))
+    if (verdict === 'quarantine') return this.#quarantine(plugin, `${failure.message}, again and again`)
+    this.#wait(plugin, failure)
+  }
+
+  /** Ends a generation because of what it does; what is in it fails with the cause. Idempotent. */
+  end(generation: Generation, cause: ExitCause, verdict?: TroubleVerdict): void {
+    if (generation.ended !== undefined) return
+    const core = this.#core
+    const { plugin, gone } = generation
+    exited(core, generation, cause, verdict)
+    if (gone !== undefined) return
+    const isGentle = cause.kind === 'unhealthy' || generation.instance.tier === 'trusted'
+    generation.retiredAtMs = core.clock.now()
+    plugin.draining = [...plugin.draining, generation]
+    generation.gone = this.#stop(generation, isGentle ? core.times.stopMs : 0)
+    core.inBackground(plugin, generation.gone)
+  }
+
+  /** Lets a plugin out of quarantine, and forgets its troubles. Answers whether it was in quarantine. */
+  async release(plugin: Plugin): Promise<boolean> {
+    const isKept = await this.quarantines.release(plugin.id)
+    if (plugin.state.name !== 'quarantined') return false
+    this.forgive(plugin)
+    await plugin.inTurn(async () => {
+      if (plugin.state.name === 'quarantined') setState(this.#core, plugin, { name: 'stopped', reason: 'it was released' })
+    })
+    return isKept
+  }
+
+  /** Starts counting anew: another package is in its place, or somebody looked after it. */
+  forgive(plugin: Plugin): void {
+    plugin.troubles = undefined
+    plugin.breakers = undefined
+    this.#retries.get(plugin)?.[Symbol.dispose]()
+    this.#retries.delete(plugin)
+  }
+
+  /** Runs a start whose end may be the host's, so that the next host knows. */
+  suspecting<T>(candidate: Candidate, work: () => Promise<T>): Promise<T> {
+    return this.quarantines.suspecting(candidate, this.#core.clock.now(), work)
+  }
+
+  [Symbol.dispose](): void {
+    for (const watch of this.#watches) watch[Symbol.dispose]()
+    for (const retry of this.#retries.values()) retry[Symbol.dispose]()
+    this.violations[Symbol.dispose]()
+  }
+
+  async #stop(generation: Generation, graceMs: number): Promise<void> {
+    const { plugin } = generation
+    const stopped = await stop(this.#core, generation, graceMs)
+    plugin.draining = plugin.draining.filter((other) => other !== generation)
+    if (!stopped.ok) this.#core.log.write({ level: 'error', message: stopped.failure.message, plugin: plugin.id })
+  }
+
+  #note(plugin: Plugin, isCrash: boolean): TroubleVerdict {
+    const { clock, options } = this.#core
+    const isCommunity = isolationOf(this.#core, plugin.candidate).trust === 'community'
+    const most = this.settings.crashes ?? (isCommunity ? 3 : 5)
+    const random = (options.random ?? Math.random)()
+    return (plugin.troubles ??= new Troubles()).note({ nowMs: clock.now(), isCrash, crashes: most, random }, this.settings)
+  }
+
+  #wait(plugin: Plugin, failure: Failure): void {
+    const retryAtMs = plugin.troubles?.retryAtMs ?? 0
+    setState(this.#core, plugin, { name: 'failed', failure, retryAtMs })
+    this.#retries.get(plugin)?.[Symbol.dispose]()
+    if (failure.code !== 'PLUGIN_EXITED' && !(mayHeal.has(failure.code) && isEager(this.#core, plugin))) return
+    const waitMs = retryAtMs - this.#core.clock.now()
+    this.#retries.set(
+      plugin,
+      this.#core.clock.after(waitMs, () => this.#retry(plugin)),
+    )
+  }
+
+  /** One that is to run starts by itself; any other takes calls again. */
+  #retry(plugin: Plugin): void {
+    const core = this.#core
+    this.#retries.delete(plugin)
+    const { state } = plugin
+    if (core.stopping.aborted || core.plugins.get(plugin.id) !== plugin || plugin.isBusy || state.name !== 'failed') return
+    if (isEager(core, plugin)) this.#start(plugin)
+    else setState(core, plugin, { name: 'stopped', reason: `${state.failure.message}; ${this.#startsBy(plugin)}` })
+  }
+
+  #start(plugin: Plugin): void {
+    activate(this.#core, plugin).catch(() => undefined)
+  }
+
+  #startsBy(plugin: Plugin): string {
+    return isEager(this.#core, plugin) ? 'it is started again' : 'the next call starts it again'
+  }
+
+  #quarantine(plugin: Plugin, reason: string): void {
+    const { id, candidate } = plugin
+    const failure = failureOf('start', kernelErrors.error('PLUGIN_QUARANTINED', { plugin: id, reason }, { plugin: id }))
+    setState(this.#core, plugin, { name: 'quarantined', failure })
+    const entry = { version: candidate.version, fingerprint: candidate.found.fingerprint, atMs: this.#core.clock.now(), failure }
+    this.#core.inBackground(plugin, this.quarantines.add(id, entry))
+  }
+}
+
+function endedTooOften(plugin: Plugin, cause: ExitCause): Failure {
+  const again = new Date(plugin.troubles?.retryAtMs ?? 0).toISOString()
+  const message = `${exitText(cause)}, and not for the first time; calls are taken again from ${again}`
+  return { ...failureOf('start', pluginExited(plugin, undefined, cause)), message, hint: `Look at the log of ${plugin.id}.` }
+}
