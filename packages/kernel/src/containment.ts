@@ -89,7 +89,7 @@ export interface Isolation {
   /**
    * `process`: Node's permission model and an empty environment, a seat belt. `os`: also what the operating system keeps:
    * namespaces, a system-call filter, resource groups. A runtime that cannot build `os` says so in `enforces` as
-   * `sandbox`, and refuses to start rather than start with less.
+   * `sandbox`, and refuses to start rather than start with less; the kernel asks for `process` when policy waived it.
    */
   readonly floor: 'process' | 'os'
   /** `community` code gets the narrower filters. */
@@ -117,4 +117,15 @@ export interface Usage {
   readonly openFiles: number | undefined
   /** Longest its event loop stood still since the last time this was asked, ms. */
   readonly stallMs: number | undefined
+}
+
+/** What can be recorded of a running plugin: where its processor time goes, or what its heap holds. */
+export type ProfileKind = 'cpu' | 'heap'
+
+/** How a profile is taken. */
+export interface ProfileOptions {
+  /** How long the processor is watched; a heap is taken at once. */
+  readonly durationMs: number
+  /** Gives up; nothing goes on in the plugin. */
+  readonly signal: AbortSignal
 }

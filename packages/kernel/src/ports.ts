@@ -10,7 +10,7 @@ import type {
   Tier,
 } from '@backplane/sdk'
 import type { ManifestSummary } from './manifest-summary.ts'
-import type { Enforcement, Grants, Isolation, Limits, Usage, Violation } from './containment.ts'
+import type { Enforcement, Grants, Isolation, Limits, ProfileKind, ProfileOptions, Usage, Violation } from './containment.ts'
 
 export type * from './containment.ts'
 
@@ -249,6 +249,13 @@ export interface Instance extends Invoker {
   readonly health: (deadlineMs: number) => Promise<void>
   /** What it uses now. Rejects when that cannot be told in time. */
   readonly usage: (deadlineMs: number) => Promise<Usage>
+  /**
+   * The bytes of a profile, taken while they are read: of a `.cpuprofile` or a `.heapsnapshot`. Absent where the code
+   * cannot be told from the host's own. What runs the plugin may make them, so they are as trustworthy as the plugin.
+   * A heap stands still while it is taken, and takes about its own size of memory once more.
+   * Errors: `RUNTIME_PROFILE_FAILED`, `RUNTIME_EXITED`.
+   */
+  readonly profile?: (kind: ProfileKind, options: ProfileOptions) => AsyncIterable<Uint8Array>
   /** What the plugin hands to its successor (`scope.snapshot`); undefined when it hands over nothing. */
   readonly snapshot: (deadlineMs: number) => Promise<unknown>
   /** Gives it what its predecessor handed over (`scope.restore`), before the first call reaches it. */

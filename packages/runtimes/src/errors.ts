@@ -78,6 +78,13 @@ const specs = {
     retryable: false,
     hint: 'Install what is missing, or let policy waive "sandbox" for {plugin}.',
   },
+  RUNTIME_PROFILE_FAILED: {
+    message: '{plugin} could not be profiled: {reason}',
+    status: 502,
+    exit: 70,
+    retryable: true,
+    hint: 'Try again; where it fails again, look at the log of {plugin}.',
+  },
   RUNTIME_DISPOSED: {
     message: 'tier {tier} is disposed and starts nothing',
     status: 503,

@@ -3,6 +3,7 @@ import type { ExitCause } from '@backplane/kernel'
 import { portChannel } from '@backplane/rpc'
 import type { GuestModules } from '../guest/guest-modules.ts'
 import { PluginOutput, type OutputLimits } from '../output/plugin-output.ts'
+import { workerProfile } from '../profile/worker-profile.ts'
 import type { GuestBody } from '../session-link/guest-body.ts'
 import type { WorkerBoot } from './worker-main.ts'
 
@@ -39,6 +40,7 @@ export function workerBody({ main, execArgv, guest, memoryMiB, output: limits }:
     output,
     ended: workerEnd(worker, output),
     openChannel: () => portChannel(port1),
+    profile: (kind, profiled) => workerProfile(worker, kind, profiled),
     // A thread cannot be asked by a signal.
     ask: kill,
     kill,

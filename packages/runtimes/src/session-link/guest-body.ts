@@ -1,4 +1,4 @@
-import type { ExitCause } from '@backplane/kernel'
+import type { ExitCause, ProfileKind, ProfileOptions } from '@backplane/kernel'
 import type { Channel } from '@backplane/rpc'
 import type { ProcessUse } from '../sandbox/process-tree.ts'
 import type { GroupCounts } from '../sandbox/resource-group.ts'
@@ -25,6 +25,8 @@ export interface GuestBody {
   readonly openChannel: () => Channel
   /** What it uses, seen from outside; absent where the host's own use cannot be told from it. */
   readonly measure?: () => Promise<BodyUse>
+  /** Profiles it from outside; absent where only the guest itself can. */
+  readonly profile?: (kind: ProfileKind, options: ProfileOptions) => AsyncIterable<Uint8Array>
   /** Asks it to end, which it may ignore. */
   readonly ask: () => void
   /** Ends it, which it cannot ignore; `why` is then the cause of its end. */

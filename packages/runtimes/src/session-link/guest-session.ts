@@ -4,6 +4,7 @@ import { runtimeErrors } from '../errors.ts'
 import type { GuestLife } from '../guest/guest-life.ts'
 import type { GuestRequest } from '../guest/plugin-scope.ts'
 import { startGuest, type Guest } from '../guest/start-guest.ts'
+import { guestProfile, type ProfileRequest } from '../profile/guest-profile.ts'
 import { hostLinkOverSession } from './host-link-over-session.ts'
 import { invokerHandler } from './invoker-handler.ts'
 
@@ -57,7 +58,8 @@ export function serveGuest({ channel, beforeLoad }: GuestPlace): Session {
   const session = createSession(channel, {
     limits,
     handler: {
-      stream: (target, value, call) => running.stream(target, value, call),
+      stream: (target, value, call) =>
+        target === 'profile' ? guestProfile(value as ProfileRequest, call.signal) : running.stream(target, value, call),
       call: (target, value, call) => {
         if (target === 'start') return begin(value as GuestRequest, call.signal)
         if (target === 'stop') return end(Number(value))

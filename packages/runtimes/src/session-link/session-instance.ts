@@ -1,6 +1,18 @@
-import type { CallContext, Contribution, ExitCause, Instance, Invoker, OpenedInstance, Target, Usage } from '@backplane/kernel'
+import type {
+  CallContext,
+  Contribution,
+  ExitCause,
+  Instance,
+  Invoker,
+  OpenedInstance,
+  ProfileKind,
+  ProfileOptions,
+  Target,
+  Usage,
+} from '@backplane/kernel'
 import { isSessionClosed, type Session, type SessionEnd } from '@backplane/rpc'
 import type { Directories, Tier } from '@backplane/sdk'
+import { boundedProfile } from '../profile/bounded-profile.ts'
 import { exitedError } from './exited-error.ts'
 import type { GuestBody } from './guest-body.ts'
 import { eventLoopRuns } from './event-loop-runs.ts'
@@ -90,6 +102,16 @@ export class SessionInstance implements Instance {
     ])
     if (processes === 0) return usageFrom(await told)
     return { ...usageFrom(answer), cpuMs, memoryBytes, processes, openFiles }
+  }
+
+  async *profile(kind: ProfileKind, options: ProfileOptions): AsyncGenerator<Uint8Array> {
+    const { durationMs, signal } = options
+    const items = this.#body.profile?.(kind, options) ?? this.#session.stream('profile', { kind, durationMs }, { signal })
+    try {
+      yield* boundedProfile(this.#plugin, items)
+    } catch (error) {
+      await this.#explain(error)
+    }
   }
 
   snapshot(deadlineMs: number): Promise<unknown> {
