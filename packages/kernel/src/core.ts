@@ -15,6 +15,7 @@ import { defaultTimes, effectiveLimits } from './plugins/limits.ts'
 import { memoryStore } from './memory-store.ts'
 import type { Candidate, Plugin } from './plugins/plugin.ts'
 import { PluginDirectories } from './plugins/plugin-directories.ts'
+import { PluginStates } from './plugins/plugin-states.ts'
 import { StagedBytes } from './plugins/staged-bytes.ts'
 import { Points } from './points/points.ts'
 import type { Clock, Limits, Log, Store } from './ports.ts'
@@ -48,6 +49,7 @@ export interface Core {
   readonly inFlight: InFlight
   readonly dispatcher: Dispatcher
   readonly directories: PluginDirectories
+  readonly states: PluginStates
   readonly stagedBytes: StagedBytes
   readonly redactor: Redactor
   readonly starts: Semaphore
@@ -82,6 +84,7 @@ export function createCore(options: KernelOptions, stopping: AbortSignal, relist
   const inFlight = new InFlight(clock, log)
   const refusals = new Refusals()
   const store = options.store ?? memoryStore()
+  const directories = new PluginDirectories(options.dataDirectory)
   const policy = options.policy ?? {}
   const switches = new Switches(store)
   const isHeldBack = ({ source }: Candidate): boolean => options.safeMode === true && source.origin === 'external'
@@ -119,6 +122,8 @@ export function createCore(options: KernelOptions, stopping: AbortSignal, relist
         noteRefused(core, plugin, error)
       },
     }),
+    directories,
+    states: new PluginStates(store, directories, log),
     get supervisor() {
       return supervisor
     },
@@ -126,7 +131,6 @@ export function createCore(options: KernelOptions, stopping: AbortSignal, relist
     offReason: (candidate) =>
       switches.reason(candidate.id) ??
       (isHeldBack(candidate) ? 'the host runs in safe mode, without external plugins' : undefined),
-    directories: new PluginDirectories(options.dataDirectory),
     stagedBytes: new StagedBytes(),
     redactor: new Redactor(),
     starts: new Semaphore(startsAtOnce),

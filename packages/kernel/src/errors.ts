@@ -197,6 +197,27 @@ const specs = {
     retryable: false,
     hint: 'Delete what is no longer needed, or raise limits.state.',
   },
+  STATE_REPLACED: {
+    message: '{plugin} stores nothing in the form of stateVersion {stateVersion} any more: another version took over',
+    status: 409,
+    exit: 75,
+    retryable: true,
+    hint: 'Call again; the version that serves now takes the call.',
+  },
+  STATE_TOO_NEW: {
+    message: '{plugin} stored its state as stateVersion {stored}; this version reads {wanted}, and nothing that old is kept',
+    status: 409,
+    exit: 69,
+    retryable: false,
+    hint: 'Install a version of {plugin} with stateVersion {stored} or newer, or remove {plugin} with its state.',
+  },
+  STATE_COPY_FAILED: {
+    message: '{plugin}: what it stored could not be copied to bring it from stateVersion {from} to {to}: {reason}',
+    status: 507,
+    exit: 74,
+    retryable: true,
+    hint: 'Make room where the host keeps its data, then reload {plugin}.',
+  },
   STATE_KEY_INVALID: {
     message: '{plugin}: a state key has 1 to 256 characters, this one has {length}',
     status: 422,

@@ -7,7 +7,6 @@ import { emit } from '../points/hooks.ts'
 import { OpenedByPlugin } from './opened-by-plugin.ts'
 import type { Candidate } from '../plugins/plugin.ts'
 import { pluginSecrets } from '../plugins/plugin-secrets.ts'
-import { pluginState } from '../plugins/plugin-state.ts'
 import type { CallContext, HostLink, PluginLogLine, Target } from '../ports.ts'
 import { asPlatformError, messageOf } from './thrown.ts'
 
@@ -25,11 +24,10 @@ const mostLines = 20
 const longestLine = 500
 
 /** Makes what one generation of a plugin may ask of its host. Every call takes the same way as the host's own. */
-export function linkHost(core: Core, candidate: Candidate, generation: number, stateBytes: number): LinkedHost {
+export function linkHost(core: Core, candidate: Candidate, generation: number, state: HostLink['state']): LinkedHost {
   const plugin = candidate.id
   const opened = new OpenedByPlugin(core, plugin)
   const lines: string[] = []
-  const state = pluginState(core.store, plugin, stateBytes)
   const overQuota = (error: unknown): never => {
     const { code, message } = asPlatformError(error)
     if (code === 'STATE_QUOTA_EXCEEDED') link.violated({ kind: 'limit', limit: 'state', detail: message })

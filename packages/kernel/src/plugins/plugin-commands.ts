@@ -6,7 +6,6 @@ import { comeBack, switchOff, withdraw } from './departure.ts'
 import { kernelErrors } from '../errors.ts'
 import type { PluginDirectory, RefreshReport } from '../kernel.ts'
 import type { Plugin } from './plugin.ts'
-import { stateNamespace } from './plugin-state.ts'
 import type { HistoryEntry, PluginRecord } from '../record.ts'
 import type { Refresher } from './refresher.ts'
 import { rollBack } from './roll-back.ts'
@@ -81,7 +80,7 @@ export class PluginCommands implements PluginDirectory {
     await this.#core.choices.pin(plugin.id, undefined)
     await this.#core.choices.release(plugin.id)
     await this.#core.history.forget(plugin.id)
-    await this.#core.store.clear(stateNamespace(plugin.id))
+    await this.#core.states.forget(plugin.id)
     await this.#core.directories.forget(plugin.id)
   }
 

@@ -1,8 +1,11 @@
-import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 
-/** Where plugins may keep and hand over files: `plugins/<publisher>/<name>/{data,exchange/<generation>}`. */
+/**
+ * Where plugins may keep and hand over files: `plugins/<publisher>/<name>/{data,data-<slot>,exchange/<generation>}`; a slot of
+ * its own is what another `stateVersion` has.
+ */
 export class PluginDirectories implements AsyncDisposable {
   readonly #given: string | undefined
   #root: Promise<string> | undefined
@@ -13,9 +16,30 @@ export class PluginDirectories implements AsyncDisposable {
     this.#given = dataDirectory
   }
 
-  async locate(plugin: string, generation: number): Promise<{ readonly data: string; readonly exchange: string }> {
+  async locate(
+    plugin: string,
+    { generation, slot }: { readonly generation: number; readonly slot: string },
+  ): Promise<{ readonly data: string; readonly exchange: string }> {
     const own = join(await this.#path(), 'plugins', plugin)
-    return { data: join(own, 'data'), exchange: join(own, 'exchange', String(generation)) }
+    return { data: await this.data(plugin, slot), exchange: join(own, 'exchange', String(generation)) }
+  }
+
+  /** The data directory of one slot of a plugin's state. */
+  async data(plugin: string, slot: string): Promise<string> {
+    return join(await this.#path(), 'plugins', plugin, slot === '' ? 'data' : `data-${slot}`)
+  }
+
+  /** Whether a plugin has kept any files in its first data directory. */
+  async hasData(plugin: string): Promise<boolean> {
+    if (this.#root === undefined && this.#given === undefined) return false
+    const names = await readdir(await this.data(plugin, '')).catch(() => [])
+    return names.length > 0
+  }
+
+  /** Removes the data directory of one slot. */
+  async removeData(plugin: string, slot: string): Promise<void> {
+    if (this.#root === undefined && this.#given === undefined) return
+    await rm(await this.data(plugin, slot), { recursive: true, force: true })
   }
 
   /** Makes the directories of one generation; what an earlier process left for hand-over is removed first. */

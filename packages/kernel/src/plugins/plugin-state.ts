@@ -1,26 +1,28 @@
 import { kernelErrors } from '../errors.ts'
 import type { HostLink, Store } from '../ports.ts'
 import { messageOf } from '../calls/thrown.ts'
+import type { StateSlot } from './state-slot.ts'
 
 const longestKey = 256
 
-/** The durable state of one plugin: JSON under keys of its own, within its quota. */
-export function pluginState(store: Store, plugin: string, stateBytes: number): HostLink['state'] {
-  const namespace = stateNamespace(plugin)
+/** The durable state of one plugin: JSON under keys of its own, within its quota. Errors: those of {@link StateSlot.write}. */
+export function pluginState(store: Store, slot: StateSlot, stateBytes: number): HostLink['state'] {
+  const { plugin, namespace } = slot
   return {
     get: async (key) => {
       const text = await store.get(namespace, checkKey(plugin, key))
       return text === undefined ? undefined : (JSON.parse(text) as unknown)
     },
-    set: async (key, value) => store.set(namespace, checkKey(plugin, key), jsonOf(plugin, key, value), stateBytes),
-    delete: async (key) => store.delete(namespace, checkKey(plugin, key)),
+    set: async (key, value) => {
+      const [checked, text] = [checkKey(plugin, key), jsonOf(plugin, key, value)]
+      await slot.write(() => store.set(namespace, checked, text, stateBytes))
+    },
+    delete: async (key) => {
+      const checked = checkKey(plugin, key)
+      await slot.write(() => store.delete(namespace, checked))
+    },
     keys: async (prefix) => store.keys(namespace, prefix),
   }
-}
-
-/** Where the store keeps the state of a plugin. */
-export function stateNamespace(plugin: string): string {
-  return `plugin/${plugin}`
 }
 
 function checkKey(plugin: string, key: unknown): string {

@@ -36,10 +36,12 @@ export async function succeed(core: Core, plugin: Plugin, candidate: Candidate, 
   try {
     await prove(core, generation)
     await handOver(core, plugin.serving, generation)
+    await result.value.place.commit()
     switchTo(core, plugin, result.value, how)
     return true
   } catch (error) {
     await stop(core, generation)
+    await result.value.place.discard()
     return reject(core, plugin, candidate, failureOf('start', error))
   }
 }
@@ -113,7 +115,10 @@ function moveBack(core: Core, plugin: Plugin, retreat: Retreat): void {
     core.log.write({ level: 'error', message: `it cannot be moved back: ${messageOf(error)}`, plugin: plugin.id })
     return
   }
-  if (takeBack(older.generation)) serve(core, plugin, older, endingOf(finding))
+  if (takeBack(older.generation)) {
+    core.states.goBack(older.place.slot)
+    serve(core, plugin, older, endingOf(finding))
+  }
   noteMovedBack(core, plugin, retreat)
   core.inBackground(plugin, retire(core, newer.generation, `the version before serves again: ${finding.evidence}`))
   if (!isWarm) core.inBackground(plugin, startWhenDown(core, plugin))

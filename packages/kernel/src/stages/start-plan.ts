@@ -5,6 +5,7 @@ import { kernelErrors } from '../errors.ts'
 import type { PluginSettings } from '../kernel.ts'
 import { grantsOf } from '../plugins/permissions.ts'
 import type { Candidate } from '../plugins/plugin.ts'
+import type { StatePlace } from '../plugins/plugin-states.ts'
 import { chooseTier, weighEnforcement } from '../policy.ts'
 import type { AcceptedManifest, Enforcement, Grants, Isolation, Limits, Runtime, StagedPackage, StartRequest } from '../ports.ts'
 import { resolveSettings } from '../settings.ts'
@@ -21,14 +22,25 @@ export interface StartPlan {
   readonly request: StartRequest
 }
 
+/** Which generation it is, and where it keeps its state. */
+export interface StartWay {
+  readonly number: number
+  readonly place: StatePlace
+}
+
 /** Decides how one generation would be started: settings, limits, grants, tier, and what the tier can enforce. */
-export async function planStart(core: Core, candidate: Candidate, staged: StagedPackage, number: number): Promise<StartPlan> {
+export async function planStart(
+  core: Core,
+  candidate: Candidate,
+  staged: StagedPackage,
+  { number, place }: StartWay,
+): Promise<StartPlan> {
   const { id, version, manifest } = candidate
   if (manifest === undefined) throw new TypeError(`${id} has no accepted manifest`)
   const settings = core.settingsOf(candidate)
   const config = await configOf(core, candidate, settings)
   const limits = core.limitsOf(candidate)
-  const own = await core.directories.locate(id, number)
+  const own = await core.directories.locate(id, { generation: number, slot: place.slot.name })
   const grants = grantsOf({
     plugin: id,
     permissions: manifest.permissions,
@@ -48,6 +60,7 @@ export async function planStart(core: Core, candidate: Candidate, staged: Staged
     directories,
     declared: Object.fromEntries(Object.entries(manifest.contributes).map(([point, names]) => [point, Object.keys(names)])),
     readyMs: core.times.readyMs,
+    ...(place.migrate === undefined ? {} : { migrate: place.migrate }),
   }
   const { runtime, enforcement } = chooseRuntime(core, candidate, settings, request)
   return { manifest, staged, limits, grants, runtime, enforcement, directories, request }

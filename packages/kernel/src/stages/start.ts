@@ -5,8 +5,11 @@ import { kernelErrors } from '../errors.ts'
 import { Generation } from '../plugins/generation.ts'
 import { linkHost } from '../calls/host-link.ts'
 import type { Candidate, Plugin } from '../plugins/plugin.ts'
+import { pluginState } from '../plugins/plugin-state.ts'
+import type { StatePlace } from '../plugins/plugin-states.ts'
 import type { Enforcement, Grants, HostLink, Instance, Limits, StagedPackage } from '../ports.ts'
 import type { Failure } from '../record.ts'
+import { stateVersionOf } from '../plugins/rejection.ts'
 import { messageOf } from '../calls/thrown.ts'
 import { checkContract } from './contract.ts'
 import { failureOf, type StageResult } from './stage-result.ts'
@@ -18,6 +21,8 @@ const endAlone: ReadonlySet<Tier> = new Set(['confined', 'foreign', 'wasm'])
 /** A started generation, and what was decided on the way for the record. */
 export interface Started {
   readonly generation: Generation
+  /** Where it keeps its state. */
+  readonly place: StatePlace
   readonly digest: string
   readonly grants: Grants
   readonly limits: Limits
@@ -30,15 +35,18 @@ export interface Started {
  */
 export async function start(core: Core, plugin: Plugin, candidate: Candidate, number: number): Promise<StageResult<Started>> {
   let staged: StagedPackage | undefined
+  let place: StatePlace | undefined
   try {
     staged = candidate.staged ?? (await boundedWait(candidate.found.stage(core.stopping), { signal: core.stopping }))
-    const plan = await planStart(core, candidate, staged, number)
-    const generation = await startGeneration(core, plugin, candidate, plan)
+    place = await core.states.prepare(plugin.id, stateVersionOf(candidate))
+    const plan = await planStart(core, candidate, staged, { number, place })
+    const generation = await startGeneration(core, plugin, { candidate, plan, place })
     candidate.staged = staged
     core.stagedBytes.hold(core, generation)
     const { grants, limits, enforcement } = plan
-    return { ok: true, value: { generation, digest: staged.digest, grants, limits, enforcement } }
+    return { ok: true, value: { generation, place, digest: staged.digest, grants, limits, enforcement } }
   } catch (error) {
+    await place?.discard()
     if (candidate.staged === undefined) await staged?.release?.()
     const failure = failureOf('start', coded(plugin.id, error))
     return { ok: false, failure: core.redactor.value(failure) as Failure }
@@ -51,10 +59,22 @@ function coded(plugin: string, error: unknown): unknown {
   return kernelErrors.error('PLUGIN_START_FAILED', { plugin, reason: messageOf(error) }, { plugin, cause: error })
 }
 
-async function startGeneration(core: Core, plugin: Plugin, candidate: Candidate, plan: StartPlan): Promise<Generation> {
+interface Starting {
+  readonly candidate: Candidate
+  readonly plan: StartPlan
+  readonly place: StatePlace
+}
+
+/** Where nothing serves beside it, what it stores is the plugin's from here on. */
+async function startGeneration(core: Core, plugin: Plugin, { candidate, plan, place }: Starting): Promise<Generation> {
   const { manifest, limits, directories, request } = plan
   const number = request.plugin.generation
-  const linked = linkHost(core, candidate, number, limits.stateBytes)
+  const linked = linkHost(core, candidate, number, pluginState(core.store, place.slot, limits.stateBytes))
+  place.slot.users += 1
+  const release = once(() => {
+    linked.release()
+    place.slot.release()
+  })
   let instance: Instance | undefined
   try {
     await core.directories.create(plugin.id, directories)
@@ -62,15 +82,33 @@ async function startGeneration(core: Core, plugin: Plugin, candidate: Candidate,
     // what runs in the host's own process can end it
     const endsAlone = endAlone.has(plan.runtime.tier)
     instance = await (endsAlone ? launching() : core.supervisor.suspecting(candidate, launching))
-    const { release, lastLines } = linked
-    const held = { release, lastLines }
     const data = checkContract(plugin.id, manifest, instance.contributions, core.points)
-    return new Generation({ plugin, number, candidate, instance, limits, directories, data, ...held })
+    if (plugin.serving === undefined) await place.commit()
+    return new Generation({
+      plugin,
+      number,
+      candidate,
+      instance,
+      limits,
+      directories,
+      data,
+      release,
+      lastLines: linked.lastLines,
+    })
   } catch (error) {
     await instance?.stop(core.times.stopMs)
-    linked.release()
+    release()
     await core.directories.removeExchange(directories.exchange)
     throw error
+  }
+}
+
+function once(run: () => void): () => void {
+  let isDone = false
+  return () => {
+    if (isDone) return
+    isDone = true
+    run()
   }
 }
 
