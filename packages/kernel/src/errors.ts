@@ -309,6 +309,27 @@ const specs = {
     retryable: false,
     hint: 'Release only what is quarantined; look at the record of {plugin}.',
   },
+  PROFILE_NOT_RUNNING: {
+    message: '{plugin} does not run (it is {state}), so there is nothing to profile',
+    status: 409,
+    exit: 69,
+    retryable: true,
+    hint: 'Profile {plugin} while it is at work; its next call starts it.',
+  },
+  PROFILE_SHARED: {
+    message: '{plugin} runs in tier {tier}, in the process of its host, and cannot be told from it',
+    status: 409,
+    exit: 69,
+    retryable: false,
+    hint: 'Run {plugin} in tier contained or confined, or profile the process of the host.',
+  },
+  PROFILE_BUSY: {
+    message: '{plugin} is being profiled already',
+    status: 409,
+    exit: 75,
+    retryable: true,
+    hint: 'Wait until that profile is there, or give it up.',
+  },
   PLUGIN_SUSPECTED: {
     message: 'the host ended while {plugin} {version} was starting in its process, so it is left out this once',
     status: 503,

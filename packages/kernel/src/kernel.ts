@@ -18,6 +18,8 @@ import type {
   LimitName,
   Limits,
   Log,
+  ProfileKind,
+  ProfileOptions,
   Runtime,
   SecretBroker,
   Source,
@@ -109,6 +111,12 @@ export interface PluginDirectory {
    * `VERSION_GONE` when neither the sources nor what is kept of earlier versions have it.
    */
   readonly pin: (id: string, version: string | undefined) => Promise<PluginRecord>
+  /**
+   * The bytes of a profile of the generation that serves: of a `.cpuprofile` or a `.heapsnapshot`, as its tier makes them
+   * while they are read. Ended by its signal. Errors: `PLUGIN_UNKNOWN`, thrown; `PROFILE_NOT_RUNNING`, `PROFILE_SHARED` (the
+   * tier shares the process of the host), `PROFILE_BUSY`, and those of the tier, by the first piece.
+   */
+  readonly profile: (id: string, kind: ProfileKind, options: ProfileOptions) => AsyncIterable<Uint8Array>
 }
 
 /** What a refresh did, by plugin id. */

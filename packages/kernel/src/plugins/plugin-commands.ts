@@ -6,11 +6,13 @@ import { comeBack, switchOff, withdraw } from './departure.ts'
 import { kernelErrors } from '../errors.ts'
 import type { PluginDirectory, RefreshReport } from '../kernel.ts'
 import type { Plugin } from './plugin.ts'
+import type { ProfileKind, ProfileOptions } from '../ports.ts'
 import type { HistoryEntry, PluginRecord } from '../record.ts'
 import type { Refresher } from './refresher.ts'
 import { rollBack } from './roll-back.ts'
 import { findVersion } from './selection.ts'
 import { renew } from './succession.ts'
+import { takeProfile } from './take-profile.ts'
 
 /** What an operator may do with the plugins. */
 export class PluginCommands implements PluginDirectory {
@@ -123,6 +125,9 @@ export class PluginCommands implements PluginDirectory {
     await this.#refresher.refresh()
     return plugin.record()
   }
+
+  readonly profile = (id: string, kind: ProfileKind, options: ProfileOptions): AsyncIterable<Uint8Array> =>
+    takeProfile(this.#find(id), kind, options)
 
   #find(id: string): Plugin {
     const plugin = this.#lookUp(id)

@@ -1,0 +1,23 @@
+import { kernelErrors } from '../errors.ts'
+import type { ProfileKind, ProfileOptions } from '../ports.ts'
+import type { Generation } from './generation.ts'
+import type { Plugin } from './plugin.ts'
+
+const profiled = new WeakSet<Generation>()
+
+/** Profiles the generation that serves, one profile at a time. Errors: `PROFILE_NOT_RUNNING`, `PROFILE_SHARED`, `PROFILE_BUSY`. */
+export async function* takeProfile(plugin: Plugin, kind: ProfileKind, options: ProfileOptions): AsyncGenerator<Uint8Array> {
+  const { id, serving } = plugin
+  if (serving === undefined)
+    throw kernelErrors.error('PROFILE_NOT_RUNNING', { plugin: id, state: plugin.state.name }, { plugin: id })
+  const { instance } = serving
+  if (instance.profile === undefined)
+    throw kernelErrors.error('PROFILE_SHARED', { plugin: id, tier: instance.tier }, { plugin: id })
+  if (profiled.has(serving)) throw kernelErrors.error('PROFILE_BUSY', { plugin: id }, { plugin: id })
+  profiled.add(serving)
+  try {
+    yield* instance.profile(kind, options)
+  } finally {
+    profiled.delete(serving)
+  }
+}
