@@ -1,4 +1,6 @@
 import { defineErrors, type ErrorCatalogue } from '@backplane/sdk'
+import { callErrors } from './calls/call-errors.ts'
+import { supervisionErrors } from './supervision-errors.ts'
 
 const specs = {
   MANIFEST_INVALID: {
@@ -295,20 +297,6 @@ const specs = {
     retryable: false,
     hint: 'Correct version {from} and install it again, or reload {plugin} to try it as it is.',
   },
-  PLUGIN_QUARANTINED: {
-    message: '{plugin} is in quarantine: {reason}',
-    status: 503,
-    exit: 69,
-    retryable: false,
-    hint: 'Look at the log of {plugin}, then release it or install another version.',
-  },
-  PLUGIN_NOT_QUARANTINED: {
-    message: '{plugin} is not in quarantine: it is {state}',
-    status: 409,
-    exit: 65,
-    retryable: false,
-    hint: 'Release only what is quarantined; look at the record of {plugin}.',
-  },
   PROFILE_NOT_RUNNING: {
     message: '{plugin} does not run (it is {state}), so there is nothing to profile',
     status: 409,
@@ -329,41 +317,6 @@ const specs = {
     exit: 75,
     retryable: true,
     hint: 'Wait until that profile is there, or give it up.',
-  },
-  PLUGIN_SUSPECTED: {
-    message: 'the host ended while {plugin} {version} was starting in its process, so it is left out this once',
-    status: 503,
-    exit: 69,
-    retryable: false,
-    hint: 'Release {plugin} to try it again, or let it run in a process of its own.',
-  },
-  PLUGIN_FAIL_CLOSED: {
-    message: '{point} is refused: {plugin} guards it with "{name}" and cannot run: {reason}',
-    status: 503,
-    exit: 69,
-    retryable: true,
-    hint: 'Repair {plugin}; while it is down, what it guards is refused.',
-  },
-  CALL_BREAKER_OPEN: {
-    message: '{plugin} failed {failures} times in a row in {point} "{name}" and is not asked until {again}',
-    status: 503,
-    exit: 75,
-    retryable: true,
-    hint: 'Call again then; look at the log of {plugin} for the cause.',
-  },
-  NAMESPACE_LIMIT: {
-    message: 'namespace {name} uses {used} of {most} {resource}; {amount} more are too many',
-    status: 429,
-    exit: 75,
-    retryable: true,
-    hint: 'Try again later, or raise {resource} of namespace {name}.',
-  },
-  NAMESPACE_UNKNOWN: {
-    message: 'there is no namespace {name}{suggestion}',
-    status: 404,
-    exit: 66,
-    retryable: false,
-    hint: 'Use one of the namespaces given to createKernel, or default.',
   },
   VERSION_GONE: {
     message: 'nothing is left of version {version} of {plugin}',
@@ -393,62 +346,6 @@ const specs = {
     retryable: true,
     hint: 'Open the provider or take the lease again.',
   },
-  CALL_INPUT_INVALID: {
-    message: '{point}.{method} was called with a value it does not take: {path} {problem}',
-    status: 422,
-    exit: 65,
-    retryable: false,
-    hint: 'Correct {path} of the value.',
-  },
-  CALL_OUTPUT_INVALID: {
-    message: '{plugin} answered {point}.{method} with a value that is not as promised: {path} {problem}',
-    status: 502,
-    exit: 70,
-    retryable: false,
-    hint: 'Report this to the author of {plugin}.',
-  },
-  CALL_DEADLINE: {
-    message: '{plugin} did not finish {point}.{method} within {deadlineMs} ms ({limit})',
-    status: 504,
-    exit: 75,
-    retryable: true,
-    hint: 'Call again, or raise {limit}.',
-  },
-  CALL_QUEUE_FULL: {
-    message: '{plugin} has {concurrency} calls running and {queue} waiting',
-    status: 429,
-    exit: 75,
-    retryable: true,
-    hint: 'Call again later, or raise the limits of {plugin}.',
-  },
-  CALL_FAILED: {
-    message: '{plugin} failed in {point}.{method}: {reason}',
-    status: 502,
-    exit: 70,
-    retryable: false,
-    hint: 'Look at the log of {plugin}.',
-  },
-  CALL_DRAINED: {
-    message: '{plugin} was stopped ({reason}) and {point}.{method} did not finish within {waitedMs} ms',
-    status: 503,
-    exit: 75,
-    retryable: true,
-    hint: 'Call again, or hold a lease for work that takes long.',
-  },
-  CALL_METHOD_MISSING: {
-    message: '{plugin} does not supply the optional method {method} of {point} "{name}"',
-    status: 501,
-    exit: 69,
-    retryable: false,
-    hint: 'Ask has("{method}") first.',
-  },
-  CALL_INSTANCE_UNKNOWN: {
-    message: '{plugin} used {point} "{name}" instance {instance}, which it has not opened or has closed',
-    status: 410,
-    exit: 70,
-    retryable: false,
-    hint: 'Open the provider and use the client that open answers.',
-  },
   KERNEL_STOPPING: {
     message: 'the host is stopping',
     status: 503,
@@ -459,7 +356,11 @@ const specs = {
 } as const
 
 /** Codes of {@link kernelErrors}. */
-export type KernelErrorCode = keyof typeof specs
+export type KernelErrorCode = keyof typeof specs | keyof typeof callErrors | keyof typeof supervisionErrors
 
 /** The errors the kernel raises. Codes are stable; each is provoked by a test. */
-export const kernelErrors: ErrorCatalogue<KernelErrorCode> = defineErrors('KERNEL', specs)
+export const kernelErrors: ErrorCatalogue<KernelErrorCode> = defineErrors('KERNEL', {
+  ...specs,
+  ...callErrors,
+  ...supervisionErrors,
+})

@@ -61,7 +61,8 @@ test('five ends within a minute are a crash loop; three are, of code the host do
     await crash(t, most - 1)
     assert.notEqual(stateOf(t), 'quarantined')
     await crash(t)
-    assert.equal(stateOf(t), 'quarantined')
+    const { state } = t.kernel.plugins.get('echo') ?? {}
+    assert.equal(state?.name === 'quarantined' && state.failure.code, 'PLUGIN_QUARANTINED')
     await t.clock.advance(86_400_000)
     await assert.rejects(say(t), { code: 'PLUGIN_UNAVAILABLE', retryable: false, message: /in quarantine: .* again and again/ })
     assert.equal(t.kernel.contributions(echo)[0]?.recovers, undefined)
