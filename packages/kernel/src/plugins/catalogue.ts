@@ -114,7 +114,8 @@ export class Catalogue {
   /** What serves by somebody's decision, or because something newer was found wanting. */
   async #select(wanted: ReadonlyMap<string, Wanted>, signal: AbortSignal): Promise<ReadonlyMap<string, Candidate>> {
     const selected = new Map<string, Candidate>()
-    for (const id of this.#core.choices.ids()) {
+    const { choices, supervisor } = this.#core
+    for (const id of new Set([...choices.ids(), ...supervisor.quarantines.ids()])) {
       const found = wanted.get(id)
       if (found === undefined) continue
       const candidate = await select(this.#core, id, [found.first, ...found.others], signal)

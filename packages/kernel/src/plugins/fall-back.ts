@@ -3,9 +3,9 @@ import type { Generation } from './generation.ts'
 import { setState, startNow } from './lifecycle.ts'
 import type { Candidate, Plugin } from './plugin.ts'
 import { noteRejected } from './rejection.ts'
-import { isRecalled, recalled } from './selection.ts'
+import { digestOf, isRecalled, lastServed, recalled } from './selection.ts'
 import { settle } from './succession.ts'
-import type { Failure, HistoryEntry } from '../record.ts'
+import type { Failure, Hold } from '../record.ts'
 import type { StageResult } from '../stages/stage-result.ts'
 
 /**
@@ -16,19 +16,19 @@ import type { StageResult } from '../stages/stage-result.ts'
 export async function fallBack(core: Core, plugin: Plugin, failure: Failure): Promise<StageResult<Generation> | undefined> {
   const { candidate } = plugin
   if (isRecalled(candidate) || core.choices.pinned(plugin.id) !== undefined || core.stopping.aborted) return undefined
-  const last = (await core.history.list(plugin.id)).find(({ outcome }) => outcome === 'serving' || outcome === 'replaced')
-  if (last?.digest === undefined) return undefined
+  const last = await lastServed(core, plugin.id)
+  if (last === undefined) return undefined
   const digest = await digestOf(core, candidate)
   if (digest === undefined || digest === last.digest) return undefined
   const like = { source: candidate.source, path: candidate.found.path }
   const to = await recalled(core, plugin.id, { digest: last.digest, like }, core.stopping)
   if (to === undefined || to.failure !== undefined) return undefined
-  return startInstead(core, plugin, { to, last: { version: last.version, digest: last.digest }, failure, digest })
+  return startInstead(core, plugin, { to, last, failure, digest })
 }
 
 interface FallBack {
   readonly to: Candidate
-  readonly last: Pick<HistoryEntry, 'version'> & { readonly digest: string }
+  readonly last: Hold['to']
   readonly failure: Failure
   readonly digest: string
 }
@@ -58,14 +58,4 @@ async function startInstead(
   putInPlace(candidate)
   if (plugin.state.name === 'idle') setState(core, plugin, { name: 'failed', failure })
   return undefined
-}
-
-async function digestOf(core: Core, candidate: Candidate): Promise<string | undefined> {
-  try {
-    const staged = await candidate.found.stage(core.stopping)
-    await staged.release?.()
-    return staged.digest
-  } catch {
-    return undefined
-  }
 }

@@ -222,6 +222,21 @@ test('a host that ended in the middle of an update to a broken version starts th
   assert.equal(third.kernel.plugins.get('echo')?.generation, 1, 'the broken one was not tried')
 })
 
+test('a host that ended while it tried a new version in its own process starts the one that served', async () => {
+  const store = memoryStore()
+  await using t = await kernelWith({ store })
+  await say(t)
+  const [, found] = [t.source.put(echoPlugin({ version: '2.0.0' })), (await t.source.list(new AbortController().signal)).packages]
+  const mark = { id: 'demo/echo', version: '2.0.0', fingerprint: found[0]?.fingerprint, atMs: 0 }
+  await store.set('kernel', 'starting/demo/echo', JSON.stringify(mark))
+  await using again = await restart(t, store)
+  assert.equal(await say(again), '1.0.0 x')
+  const record = again.kernel.plugins.get('echo')
+  assert.deepEqual([record?.version, record?.update?.version, record?.held?.why], ['1.0.0', '2.0.0', 'failed'])
+  await using third = await restart(again, store)
+  assert.equal(await say(third), '2.0.0 x', 'a suspicion lasts as long as one host')
+})
+
 test('when neither version starts the record tells of the newer one', async () => {
   const store = memoryStore()
   let works = true

@@ -22,8 +22,10 @@ interface Slots {
 export interface StatePlace {
   readonly slot: StateSlot
   readonly migrate: { readonly from: number; readonly to: number } | undefined
-  /** Lets this slot be the plugin's from now on; writes of generations on another one are refused. Idempotent. */
+  /** Writes down that this slot is the plugin's. Writes of generations on another one still wait. */
   readonly commit: () => Promise<void>
+  /** Calls reach this slot's generation now: writes of generations on another one are refused. */
+  readonly taken: () => void
   /** Gives up: what was the plugin's before is so again. */
   readonly discard: () => Promise<void>
 }
@@ -65,7 +67,13 @@ export class PluginStates {
     const { plugin } = to
     const slots = this.#slots.get(plugin)
     if (slots === undefined || slots.current.name === to.name) return
-    this.#inBackground(plugin, this.#become(to))
+    const replaced = this.#slot(plugin, slots.current)
+    to.open()
+    replaced.open(true)
+    this.#inBackground(
+      plugin,
+      this.#become(to).then(() => this.#drop(plugin)),
+    )
   }
 
   /** Removes what the store has of a plugin; the directories are removed as a whole. */
@@ -97,6 +105,12 @@ export class PluginStates {
       migrate,
       commit: async () => {
         if (isOther) await this.#become(slot)
+      },
+      taken: () => {
+        if (!isOther) return
+        slot.open()
+        this.#slot(plugin, before).open(true)
+        this.#inBackground(plugin, this.#drop(plugin))
       },
       discard: async () => {
         if (!isOther) return
@@ -135,19 +149,12 @@ export class PluginStates {
     const isForward = stateVersion > current.stateVersion
     const left = [...slots.leftovers, isForward ? kept?.name : current.name].filter((other) => other !== undefined)
     const next = { current: { name, stateVersion }, leftovers: left.filter((other) => other !== name), next: slots.next }
-    this.#slots.set(plugin, next)
-    slot.open()
-    const old = this.#slot(plugin, current)
-    const saving = this.#save(plugin, isForward ? { ...next, kept: current } : next)
-    if (!isForward) old.open(true)
     try {
-      await saving
+      await this.#save(plugin, isForward ? { ...next, kept: current } : next)
     } catch (error) {
       this.#slots.set(plugin, slots)
       throw error
     }
-    old.open(true)
-    await this.#drop(plugin)
   }
 
   /** Removes what is left over, as soon as nothing that runs uses it. */

@@ -42,6 +42,11 @@ export class Quarantines {
     return suspects.map(([, suspect]) => suspect)
   }
 
+  /** Plugins of which a package is in quarantine. */
+  ids(): Iterable<string> {
+    return this.#entries.keys()
+  }
+
   /** Why this package is in quarantine; undefined when it is not, be it that another one was. */
   of({ id, version, found }: Candidate): Quarantine | undefined {
     const entry = this.#entries.get(id)

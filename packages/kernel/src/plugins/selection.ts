@@ -19,13 +19,62 @@ export async function select(core: Core, id: string, offered: Offered, signal: A
   const pinned = core.choices.pinned(id)
   if (pinned !== undefined) return pinnedCandidate(core, id, { offered, version: pinned }, signal)
   const hold = core.choices.held(id)
-  if (hold === undefined) return undefined
+  if (hold === undefined) return core.plugins.has(id) ? undefined : insteadOfQuarantined(core, id, offered[0], signal)
   if (!(await isAgainst(core, hold, offered[0], signal))) {
     await core.choices.release(id)
     return undefined
   }
   const held = await recalled(core, id, { digest: hold.to.digest, like: offered[0] }, signal)
   return held ?? unavailable(core, id, offered[0], hold.to.version)
+}
+
+/**
+ * At the start of the host: a newer version is in quarantine, perhaps because the host ended while it was tried. The one that
+ * served last serves on, as long as this host runs.
+ */
+async function insteadOfQuarantined(
+  core: Core,
+  id: string,
+  first: Discovered,
+  signal: AbortSignal,
+): Promise<Candidate | undefined> {
+  const candidate = candidateOf(id, first, core)
+  const quarantine = core.supervisor.quarantines.of(candidate)
+  const last = quarantine === undefined ? undefined : await lastServed(core, id)
+  if (quarantine === undefined || last === undefined) return undefined
+  const digest = await digestOf(core, candidate)
+  if (digest === undefined || digest === last.digest) return undefined
+  const served = await recalled(core, id, { digest: last.digest, like: first }, signal)
+  if (served === undefined) return undefined
+  const { version, failure, fingerprint, atMs } = quarantine
+  const update = { version, atMs, failure }
+  await core.choices.hold(
+    id,
+    { why: 'failed', to: last, against: { version, digest }, sinceMs: atMs, update, fingerprint },
+    false,
+  )
+  return served
+}
+
+/** The version that serves or served until it was replaced, where its bytes are known. */
+export async function lastServed(
+  core: Core,
+  id: string,
+): Promise<{ readonly version: string; readonly digest: string } | undefined> {
+  const entries = await core.history.list(id)
+  const { version, digest } = entries.find(({ outcome }) => outcome === 'serving' || outcome === 'replaced') ?? {}
+  return version === undefined || digest === undefined ? undefined : { version, digest }
+}
+
+/** Of the bytes the source has now; undefined when they cannot be read. */
+export async function digestOf(core: Core, { found }: Candidate): Promise<string | undefined> {
+  try {
+    const staged = await found.stage(core.stopping)
+    await staged.release?.()
+    return staged.digest
+  } catch {
+    return undefined
+  }
 }
 
 /** Of a version: what the sources have, what the kernel has, what is kept of what served before, or that there is none. */

@@ -38,6 +38,7 @@ export async function succeed(core: Core, plugin: Plugin, candidate: Candidate, 
     await handOver(core, plugin.serving, generation)
     await result.value.place.commit()
     switchTo(core, plugin, result.value, how)
+    result.value.place.taken()
     return true
   } catch (error) {
     await stop(core, generation)

@@ -83,7 +83,10 @@ async function startGeneration(core: Core, plugin: Plugin, { candidate, plan, pl
     const endsAlone = endAlone.has(plan.runtime.tier)
     instance = await (endsAlone ? launching() : core.supervisor.suspecting(candidate, launching))
     const data = checkContract(plugin.id, manifest, instance.contributions, core.points)
-    if (plugin.serving === undefined) await place.commit()
+    if (plugin.serving === undefined) {
+      await place.commit()
+      place.taken()
+    }
     return new Generation({
       plugin,
       number,
