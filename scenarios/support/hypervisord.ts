@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { request, type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { TestContext } from 'node:test'
 import { EventSourceParserStream } from 'eventsource-parser/stream'
-import { temporaryDirectory } from '@backplane/testing'
+import { isInstalled, temporaryDirectory } from '@backplane/testing'
 
 const program = fileURLToPath(new URL('../../apps/hypersdk/host/src/hypervisord.ts', import.meta.url))
 
@@ -43,7 +43,10 @@ export interface Places {
   readonly daemons: Set<Hypervisord>
 }
 
-/** Makes the directories and a configuration; `extra` is YAML put behind it. */
+/**
+ * Makes the directories and a configuration; `extra` is YAML put behind it. Where there is no bubblewrap, plugins run
+ * without a sandbox; what a sandbox is needed for is tested elsewhere, and skipped there by name.
+ */
 export async function makePlaces(t: TestContext, extra = ''): Promise<Places> {
   const daemons = new Set<Hypervisord>()
   t.after(() => Promise.all([...daemons].map((daemon) => daemon.kill())))
@@ -59,13 +62,18 @@ export async function makePlaces(t: TestContext, extra = ''): Promise<Places> {
     daemons,
   }
   await Promise.all([places.plugins, places.control, places.exports].map((path) => mkdir(path)))
+  // A sandboxed plugin is a user of its own where the daemon is root.
+  await chmod(places.control, 0o777)
   const text = `data_directory: ${at('data')}
 server: { unix_socket: ${places.socket}, listen: false }
 exports: { directory: ${places.exports}, drain_timeout: 20s, retry_delay: 50ms }
 providers:
   slow: { metadata: { directory: ${places.control} } }
 `
-  await writeFile(places.config, `${text}${extra}`)
+  await writeFile(
+    places.config,
+    `${text}${isInstalled('bwrap') ? extra : extra.replace('plugins: {', 'plugins: { isolation: process,')}`,
+  )
   return places
 }
 

@@ -252,7 +252,11 @@ export interface Policy {
   /** When given, only these. Wins over `deny`. */
   readonly allow?: readonly string[]
   readonly deny?: readonly string[]
-  /** How much stands around a plugin in the `confined` tier. Default: `process`, `first-party` for bundled ones. */
+  /**
+   * How much stands around a plugin in the `confined` tier. Default: bundled ones `process` as `first-party`, all others
+   * `os` as `community`. Where `os` cannot be built the plugin is refused, unless `sandbox` is waived: then it starts as
+   * `process`, and its record keeps saying so.
+   */
   readonly isolation?: (record: {
     readonly id: string
     readonly origin: 'bundled' | 'external'

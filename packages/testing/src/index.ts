@@ -1,7 +1,7 @@
 export { fakeClock, type FakeClock } from './fake-clock.ts'
 export { inlineRuntime, type InlineRuntime, type InlineRuntimeOptions } from './inline-runtime.ts'
 export { inlineSource, type InlinePlugin, type InlineSource, type InlineSourceOptions } from './inline-source.ts'
-export { requireProgram } from './require-program.ts'
+export { isInstalled, requireProgram } from './require-program.ts'
 export { RecordingHost, type RecordedCall } from './recording-host.ts'
 export { runtimeContract } from './runtime-contract.ts'
 export { context, filesAt, rejection, RuntimeSubject, type MakeRuntime, type StartOptions } from './runtime-subject.ts'

@@ -20,6 +20,11 @@ export function requireProgram(t: TestContext, program: string, debianPackage: s
   return false
 }
 
+/** Whether a program is in one of the usual places. */
+export function isInstalled(program: string): boolean {
+  return directories.some((directory) => isExecutable(join(directory, program)))
+}
+
 function isExecutable(path: string): boolean {
   try {
     accessSync(path, constants.X_OK)

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { inlineRuntime, inlineSource, testKernel, type InlinePlugin, type TestKernelOptions } from '@backplane/testing'
 import { points } from '../fixtures/demo-points.ts'
 import { startingWith } from '../fixtures/starting-with.ts'
-import type { FoundPackage, Grants, Limits, PackageCode, Source, StartRequest } from '../index.ts'
+import type { Enforcement, FoundPackage, Grants, Isolation, Limits, PackageCode, Source, StartRequest } from '../index.ts'
 
 async function started(plugin: InlinePlugin, options: TestKernelOptions = {}): Promise<string> {
   await using t = await testKernel({ points, plugins: [plugin], ...options })
@@ -62,6 +62,40 @@ test('what a tier cannot enforce exactly is refused by name, unless policy waive
   assert.equal(state.name, 'active')
   const [, , net] = enforcement
   assert.deepEqual(net, { what: 'net:connect', level: 'coarse', mechanism: 'all or nothing; waived by policy' })
+})
+
+test('what was dropped in must stand in a sandbox, what is bundled need not', async () => {
+  const asked: unknown[] = []
+  const enforces = (grants: Grants, limits: Limits, isolation: Isolation): readonly Enforcement[] => (asked.push(isolation), [])
+  const runtime = startingWith(inlineRuntime({ tier: 'confined', enforces }), (request, start) => start(unpacked(request)))
+  const start = (origin: 'bundled' | 'external'): Promise<string> =>
+    started(it({}), {
+      sources: [packed(inlineSource([it({})], { origin }))],
+      runtimes: [runtime],
+      plugins: [],
+      policy: { tier: () => 'confined' },
+    })
+  assert.deepEqual([await start('bundled'), await start('external')], ['active', 'active'])
+  assert.deepEqual(asked, [
+    { floor: 'process', trust: 'first-party' },
+    { floor: 'os', trust: 'community' },
+  ])
+})
+
+test('where no sandbox can be built the plugin is refused; once that is waived it starts without, and its record says so', async () => {
+  const missing = { what: 'sandbox', level: 'none', mechanism: 'bubblewrap is missing: apt-get install bubblewrap' } as const
+  let floor: string | undefined
+  const runtime = startingWith(inlineRuntime({ tier: 'confined', enforces: () => [missing] }), (request, start) => {
+    floor = request.isolation.floor
+    return start(unpacked(request))
+  })
+  const options = { sources: [packed(inlineSource([it({})], { origin: 'external' }))], runtimes: [runtime], plugins: [] }
+  assert.match(await started(it({}), options), /POLICY_UNENFORCEABLE: .*sandbox.*apt-get install bubblewrap/)
+  assert.equal(floor, undefined)
+  await using t = await testKernel({ ...options, policy: { waive: () => ['sandbox'] } })
+  const { enforcement, state } = await t.kernel.plugins.start('it')
+  assert.deepEqual([state.name, floor], ['active', 'process'])
+  assert.deepEqual(enforcement, [{ ...missing, mechanism: `${missing.mechanism}; waived by policy` }])
 })
 
 /** Lets modules in memory pass for files, so that a tier other than `trusted` may be asked for. */

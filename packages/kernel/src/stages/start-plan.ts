@@ -62,13 +62,13 @@ export async function planStart(
     readyMs: core.times.readyMs,
     ...(place.migrate === undefined ? {} : { migrate: place.migrate }),
   }
-  const { runtime, enforcement } = chooseRuntime(core, candidate, settings, request)
-  return { manifest, staged, limits, grants, runtime, enforcement, directories, request }
+  const { runtime, enforcement, isolation } = chooseRuntime(core, candidate, settings, request)
+  return { manifest, staged, limits, grants, runtime, enforcement, directories, request: { ...request, isolation } }
 }
 
 /** How much the host trusts a package, and how much has to stand around it. */
 export function isolationOf({ policy }: Pick<Core, 'policy'>, { id, source: { origin } }: Candidate): Isolation {
-  const usual: Isolation = { floor: 'process', trust: origin === 'bundled' ? 'first-party' : 'community' }
+  const usual: Isolation = origin === 'bundled' ? { floor: 'process', trust: 'first-party' } : { floor: 'os', trust: 'community' }
   return { ...usual, ...policy.isolation?.({ id, origin }) }
 }
 
@@ -83,7 +83,7 @@ function chooseRuntime(
   { id, source, manifest }: Candidate,
   settings: PluginSettings,
   { code, grants, limits, isolation }: StartRequest,
-): { readonly runtime: Runtime; readonly enforcement: readonly Enforcement[] } {
+): { readonly runtime: Runtime; readonly enforcement: readonly Enforcement[]; readonly isolation: Isolation } {
   const { origin } = source
   const { runtimes } = core.options
   const available = runtimes.map((runtime) => runtime.tier)
@@ -96,11 +96,14 @@ function chooseRuntime(
   const runtime = runtimes.find((known) => known.tier === tier)
   if (runtime === undefined) throw refused('this host has no runtime for it')
   const waived = core.policy.waive?.({ id, origin, tier }) ?? []
-  const { enforcement, missing } = weighEnforcement(runtime.enforces(grants, limits, isolation), tier, waived)
+  const asked = runtime.enforces(grants, limits, isolation)
+  const { enforcement, missing } = weighEnforcement(asked, tier, waived)
   const [first] = missing
   if (first !== undefined) {
     const parameters = { plugin: id, tier, what: first.what, mechanism: first.mechanism }
     throw kernelErrors.error('POLICY_UNENFORCEABLE', parameters, { plugin: id, details: { missing } })
   }
-  return { runtime, enforcement }
+  // A sandbox that was waived and cannot be built is left out; its entry stays, to be seen.
+  const fallen = isolation.floor === 'os' && asked.some(({ what, level }) => what === 'sandbox' && level === 'none')
+  return { runtime, enforcement, isolation: fallen ? { ...isolation, floor: 'process' } : isolation }
 }

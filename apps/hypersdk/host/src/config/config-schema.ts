@@ -31,6 +31,8 @@ const Plugins = z.strictObject({
   directories: z.array(Path).optional(),
   hot_reload: z.boolean().default(true),
   providers: z.record(z.string(), ProviderLimits).default({}),
+  /** What stands around plugins that were dropped in: a sandbox of the operating system, or only a process of their own. */
+  isolation: z.enum(['os', 'process']).default('os'),
   /** Permissions a plugin may use although this machine cannot enforce them exactly, such as `net:connect`. */
   waive: z.record(z.string(), Names).default({}),
   /** Settings of plugins by id or by the part after the slash, checked against the plugin's own schema. */

@@ -32,6 +32,8 @@ export interface PluginsConfig {
   readonly directories: readonly string[]
   readonly hotReload: boolean
   readonly providers: ReadonlyMap<string, ProviderLimits>
+  /** What stands around plugins that are not bundled. */
+  readonly isolation: 'os' | 'process'
   /** Permissions that may go without exact enforcement, by plugin. */
   readonly waive: ReadonlyMap<string, readonly string[]>
   readonly config: ReadonlyMap<string, unknown>

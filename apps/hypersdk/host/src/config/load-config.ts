@@ -167,6 +167,7 @@ function pluginsOf(raw: ConfigFile, around: Around): PluginsConfig {
         },
       ]),
     ),
+    isolation: plugins.isolation,
     waive: new Map(Object.entries(plugins.waive)),
     config: new Map(Object.entries(plugins.config)),
   }

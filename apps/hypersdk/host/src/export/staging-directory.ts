@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { mkdtemp, open, readdir, readlink, realpath, rm, rmdir, unlink, type FileHandle } from 'node:fs/promises'
+import { chown, mkdtemp, open, readdir, readlink, realpath, rm, rmdir, stat, unlink, type FileHandle } from 'node:fs/promises'
 import { isAbsolute, join } from 'node:path'
 import type { PlatformError } from '@backplane/sdk'
 import { exportErrors } from './errors.ts'
@@ -29,10 +29,15 @@ export class StagingDirectory implements AsyncDisposable {
     this.#onLeft = onLeft
   }
 
-  /** `onLeft` is told when it cannot be removed; disposing never throws. Errors: `EXPORT_WRITE_FAILED`, `EXPORT_DISK_FULL`. */
+  /**
+   * Belongs to whom `parent` belongs to. `onLeft` is told when it cannot be removed; disposing never throws.
+   * Errors: `EXPORT_WRITE_FAILED`, `EXPORT_DISK_FULL`.
+   */
   static async create(parent: string, onLeft: (error: unknown) => void): Promise<StagingDirectory> {
     try {
-      return new StagingDirectory(await mkdtemp(join(await realpath(parent), 'export-')), onLeft)
+      const path = await mkdtemp(join(await realpath(parent), 'export-'))
+      await giveToOwnerOf(parent, path)
+      return new StagingDirectory(path, onLeft)
     } catch (error) {
       throw await writeError(error, parent)
     }
@@ -103,4 +108,10 @@ async function empty(directory: FileHandle): Promise<void> {
     }
     await rmdir(path)
   }
+}
+
+/** A plugin may run as a user of its own, whom its exchange directory belongs to. */
+async function giveToOwnerOf(parent: string, path: string): Promise<void> {
+  const { uid, gid } = await stat(parent)
+  if (uid !== process.getuid?.()) await chown(path, uid, gid)
 }

@@ -28,11 +28,12 @@ export function pluginSettings(config: HostConfig, env: Environment): (id: strin
 
 /** Which plugins may run, and how strictly: everything is confined unless the configuration says otherwise. */
 export function pluginPolicy(config: HostConfig): Policy {
-  const { allow, deny, waive } = config.plugins
+  const { allow, deny, waive, isolation } = config.plugins
   return {
     ...(allow === undefined ? {} : { allow }),
     deny,
     tier: () => 'confined',
+    isolation: ({ origin }) => (origin === 'bundled' ? undefined : { floor: isolation }),
     waive: ({ id, origin }) => [
       // A plugin that may start programs may reach through them what its own process is denied: files and network too.
       ...(origin === 'bundled' ? ['exec', 'net:connect', 'fs'] : []),
