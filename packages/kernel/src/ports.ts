@@ -260,8 +260,11 @@ export interface Instance extends Invoker {
   readonly snapshot: (deadlineMs: number) => Promise<unknown>
   /** Gives it what its predecessor handed over (`scope.restore`), before the first call reaches it. */
   readonly restore: (value: unknown, deadlineMs: number) => Promise<void>
-  /** Calls given up on this side that the other side still owes an end; undefined where the host can see that itself. */
-  readonly abandoned?: () => number
+  /**
+   * Calls given up on this side, by signal or deadline, for longer than `forMs`, that the plugin has not ended yet; undefined
+   * in tiers where a call's promise tells.
+   */
+  readonly abandoned?: (forMs: number) => number
   /** Runs the plugin's cleanups and ends it; after `graceMs` it is killed. Idempotent, never rejects. */
   readonly stop: (graceMs: number) => Promise<void>
   /** Settles once, when nothing of the plugin runs any more. Never rejects. */

@@ -52,6 +52,20 @@ for (const kind of kinds) {
     assert.equal(await Promise.race([late, Promise.resolve('waiting')]), 'waiting')
   })
 
+  test(`over a ${kind}, a call that was given up counts until the peer has ended it`, async () => {
+    const released = Promise.withResolvers<void>()
+    await using ends = await link(kind, { far: { call: () => released.promise } })
+    const controller = new AbortController()
+    const answers = [1, 2].map((value) => ends.near.call('stay', value, { signal: controller.signal }))
+    await ends.near.ping(10_000)
+    assert.equal(ends.near.abandoned(0), 0)
+    controller.abort()
+    await Promise.allSettled(answers)
+    assert.deepEqual([ends.near.abandoned(0), ends.near.abandoned(60_000)], [2, 0])
+    released.resolve()
+    await until(() => ends.near.abandoned(0) === 0)
+  })
+
   test(`over a ${kind}, a late answer to a cancelled call is dropped`, async () => {
     const { promise: release, resolve } = Promise.withResolvers<string>()
     await using ends = await link(kind, { far: { call: (target) => (target === 'slow' ? release : 'answered') } })

@@ -80,6 +80,10 @@ class ChannelSession implements Session {
     return this.#outgoing.hung()
   }
 
+  abandoned(forMs: number): number {
+    return this.#outgoing.abandoned(forMs)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#end({ kind: 'closed' }, undefined)
     await this.#channel.close()

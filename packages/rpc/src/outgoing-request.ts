@@ -49,6 +49,7 @@ export abstract class OutgoingRequest implements Write {
   /** The peer has read the request. */
   acknowledged = false
   sentAtMs = 0
+  abandonedAtMs = 0
   id = 0
   /** What the peer holds for it. */
   bytes = 0
@@ -110,6 +111,7 @@ export abstract class OutgoingRequest implements Write {
     if (this.state === 'sent') {
       this.table.send(`["cancel",${String(this.id)},${errorText(error, this.table.peer)}]`, noParts)
       this.release('abandoned')
+      this.abandonedAtMs = performance.now()
       this.failed(error)
     } else {
       this.fail(error)

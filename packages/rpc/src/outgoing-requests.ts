@@ -114,6 +114,13 @@ export class OutgoingRequests implements OutgoingTable {
     return hung.map((one) => one.target)
   }
 
+  abandoned(forMs: number): number {
+    const before = performance.now() - forMs
+    let count = 0
+    for (const { state, abandonedAtMs } of this.#sent.values()) if (state === 'abandoned' && abandonedAtMs <= before) count += 1
+    return count
+  }
+
   /** The session has ended: nobody will answer any more. */
   close(cause: Error | undefined): void {
     this.#closed = { cause }

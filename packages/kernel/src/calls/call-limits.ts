@@ -32,7 +32,7 @@ export function noteExpired(core: Core, call: ActiveCall): void {
   core.clock.after(settings.ignoredMs, () => {
     if (generation.ended !== undefined) return
     generation.overdue = [...generation.overdue, call].filter(({ isAtPlugin }) => isAtPlugin)
-    const ignored = generation.instance.abandoned?.() ?? generation.overdue.length
+    const ignored = generation.instance.abandoned?.(settings.ignoredMs / 2) ?? generation.overdue.length
     if (ignored < settings.ignoredCalls) return
     const detail = `${ignored} calls went on for more than ${settings.ignoredMs} ms after their deadlines`
     violations.report(plugin.id, generation.number, { kind: 'limit', limit: 'time', detail }, 'restart')

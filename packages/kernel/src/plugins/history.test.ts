@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import type { Scope } from '@backplane/sdk'
 import { test } from 'node:test'
 import { memoryStore } from '../index.ts'
 import { testKernel, type TestKernel, type TestKernelOptions } from '@backplane/testing'
@@ -140,7 +141,7 @@ test('of several versions the one that is named is gone back to', async () => {
 test('a roll-back that cannot start leaves what serves, and nothing is held', async () => {
   let works = true
   const first = echoPlugin({ version: '1.0.0' })
-  const plugins = [{ ...first, setup: (scope: never) => (works ? first.setup?.(scope) : assert.fail('not any more')) }]
+  const plugins = [{ ...first, setup: (scope: Scope) => (works ? first.setup?.(scope) : assert.fail('not any more')) }]
   await using t = await kernelWith({ plugins, times: { probationMs: 0 } })
   await say(t)
   await update(t, echoPlugin({ version: '2.0.0' }))
@@ -243,7 +244,7 @@ test('when neither version starts the record tells of the newer one', async () =
   const first = echoPlugin({ version: '1.0.0' })
   await using t = await kernelWith({
     store,
-    plugins: [{ ...first, setup: (scope: never) => (works ? first.setup?.(scope) : assert.fail('nothing works')) }],
+    plugins: [{ ...first, setup: (scope: Scope) => (works ? first.setup?.(scope) : assert.fail('nothing works')) }],
   })
   await say(t)
   works = false

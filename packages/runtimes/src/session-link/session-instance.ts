@@ -122,6 +122,10 @@ export class SessionInstance implements Instance {
     await this.#ask('restore', value, deadlineMs)
   }
 
+  abandoned(forMs: number): number {
+    return this.#session.abandoned(forMs)
+  }
+
   stop(graceMs: number): Promise<void> {
     this.#stopping ??= this.#stop(graceMs)
     return this.#stopping
