@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { PlatformError } from '@backplane/sdk'
+import { pluginPolicy } from '../providers/plugin-settings.ts'
 import { loadConfig, type ConfigFlags, type ConfigSurroundings } from './load-config.ts'
 import type { HostConfig } from './host-config.ts'
 
@@ -214,4 +215,15 @@ test('the example configuration that ships has no problems and no notices', asyn
   assert.equal(config.providers.get('cloud-east')?.options['timeout_ms'], 20_000)
   assert.deepEqual(config.plugins.waive.get('linode'), ['net:connect'])
   assert.equal(config.server.unixSocket, '/run/hypersdk/hypervisord.sock')
+})
+
+test('plugins that were dropped in are sandboxed unless the file says otherwise; bundled ones keep the host’s default', async (t) => {
+  const isolationOf = async (text: string, origin: 'bundled' | 'external'): Promise<unknown> => {
+    const { config } = await load(t, text)
+    return pluginPolicy(config).isolation?.({ id: 'acme/tool', origin })
+  }
+  assert.deepEqual(await isolationOf('{}', 'external'), { floor: 'os' })
+  assert.deepEqual(await isolationOf('plugins: {isolation: process}', 'external'), { floor: 'process' })
+  assert.equal(await isolationOf('plugins: {isolation: process}', 'bundled'), undefined)
+  assert.match((await problemsOf(t, 'plugins: {isolation: none}'))[0] ?? '', /plugins\.isolation/)
 })

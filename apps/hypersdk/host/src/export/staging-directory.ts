@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { chown, mkdtemp, open, readdir, readlink, realpath, rm, rmdir, stat, unlink, type FileHandle } from 'node:fs/promises'
+import { chown, lstat, mkdtemp, open, readdir, readlink, realpath, rm, rmdir, unlink, type FileHandle } from 'node:fs/promises'
 import { isAbsolute, join } from 'node:path'
 import type { PlatformError } from '@backplane/sdk'
 import { exportErrors } from './errors.ts'
@@ -35,8 +35,9 @@ export class StagingDirectory implements AsyncDisposable {
    */
   static async create(parent: string, onLeft: (error: unknown) => void): Promise<StagingDirectory> {
     try {
-      const path = await mkdtemp(join(await realpath(parent), 'export-'))
-      await giveToOwnerOf(parent, path)
+      const around = await realpath(parent)
+      const path = await mkdtemp(join(around, 'export-'))
+      await giveToOwnerOf(around, path)
       return new StagingDirectory(path, onLeft)
     } catch (error) {
       throw await writeError(error, parent)
@@ -111,7 +112,7 @@ async function empty(directory: FileHandle): Promise<void> {
 }
 
 /** A plugin may run as a user of its own, whom its exchange directory belongs to. */
-async function giveToOwnerOf(parent: string, path: string): Promise<void> {
-  const { uid, gid } = await stat(parent)
+async function giveToOwnerOf(directory: string, path: string): Promise<void> {
+  const { uid, gid } = await lstat(directory)
   if (uid !== process.getuid?.()) await chown(path, uid, gid)
 }
