@@ -1,3 +1,4 @@
+import type { Duplex } from 'node:stream'
 import type { ExitCause, ProfileKind, ProfileOptions } from '@backplane/kernel'
 import type { Channel } from '@backplane/rpc'
 import type { ProcessUse } from '../sandbox/process-tree.ts'
@@ -23,6 +24,8 @@ export interface GuestBody {
   readonly ended: Promise<ExitCause>
   /** The way to the guest; asked for once, when the body gets its plugin. */
   readonly openChannel: () => Channel
+  /** The host's end of its way to the network, where it has one. */
+  readonly egress?: Duplex | undefined
   /** What it uses, seen from outside; absent where the host's own use cannot be told from it. */
   readonly measure?: () => Promise<BodyUse>
   /** Profiles it from outside; absent where only the guest itself can. */

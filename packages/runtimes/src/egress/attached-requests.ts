@@ -1,0 +1,122 @@
+import { Agent, createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { ServerHttp2Stream } from 'node:http2'
+import { pipeline, type Duplex } from 'node:stream'
+import { connect, type TLSSocket } from 'node:tls'
+import type { Authority } from './authority.ts'
+import type { EgressGate, EgressGateOptions } from './egress-gate.ts'
+import type { EgressHeaders } from './egress-options.ts'
+import { addressHeader } from './egress-words.ts'
+import { forwardedHeaders, originOf } from './forwarded-headers.ts'
+import { runtimeErrors } from '../errors.ts'
+
+/** One connection of a plugin's, and the one it stands for. */
+interface Attached {
+  readonly authority: Authority
+  readonly upstream: TLSSocket
+  readonly agent: Agent
+}
+
+/**
+ * Connections on which the plugin speaks plain HTTP/1.1 to the broker, and the broker HTTPS to where the plugin believes to
+ * be: one for one, so that an error, an end and a limit of the one is that of the other. The broker adds credentials.
+ */
+export class AttachedRequests implements Disposable {
+  readonly #gate: EgressGate
+  readonly #options: EgressGateOptions
+  readonly #connections = new WeakMap<Duplex, Attached>()
+  readonly #server = createServer({ requestTimeout: 0, keepAliveTimeout: 0, noDelay: false })
+
+  constructor(gate: EgressGate, options: EgressGateOptions) {
+    this.#gate = gate
+    this.#options = options
+    this.#server.on('request', (request, response) => void this.#answer(request, response).catch(() => response.destroy()))
+  }
+
+  /** Connects a plugin's stream. Errors: as {@link EgressGate.connect}, those of TLS, `EGRESS_DENIED` without credentials. */
+  async take(stream: ServerHttp2Stream, authority: Authority): Promise<void> {
+    if ((await this.#credentials(authority)) === undefined) throw this.#withoutCredentials(authority)
+    const gone = new AbortController()
+    const leave = (): void => gone.abort(new DOMException('the plugin gave up', 'AbortError'))
+    stream.once('close', leave)
+    const upstream = await this.#secure(authority, gone.signal)
+    stream.off('close', leave)
+    if (stream.destroyed) return void upstream.destroy()
+    stream.on('close', () => upstream.destroy())
+    upstream.on('error', () => undefined)
+    upstream.on('close', () => stream.end())
+    this.#connections.set(stream, { authority, upstream, agent: new OneConnection(upstream) })
+    stream.respond({ ':status': 200, [addressHeader]: upstream.remoteAddress ?? '' })
+    this.#server.emit('connection', stream)
+  }
+
+  [Symbol.dispose](): void {
+    this.#server.removeAllListeners('request')
+    this.#server.close()
+  }
+
+  async #secure(authority: Authority, signal: AbortSignal): Promise<TLSSocket> {
+    const socket = await this.#gate.connect(authority, signal)
+    const { ca } = this.#options.options
+    const { host, kind } = authority
+    const name = kind === 'name' ? { servername: host } : {}
+    const upstream = connect({ socket, host, ...name, ...(ca === undefined ? {} : { ca }), ALPNProtocols: ['http/1.1'] })
+    const { promise, resolve, reject } = Promise.withResolvers<TLSSocket>()
+    upstream.once('secureConnect', () => resolve(upstream))
+    upstream.once('error', reject)
+    upstream.once('close', () => reject(Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' })))
+    return promise.finally(() => upstream.off('error', reject))
+  }
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const attached = this.#connections.get(request.socket)
+    if (attached === undefined) return void response.destroy()
+    const { authority, agent, upstream } = attached
+    const { method = 'GET', url = '/' } = request
+    // What a server is asked to send back would bring the credentials with it.
+    if (method === 'TRACE' || !(url.startsWith('/') || url === '*')) return void response.writeHead(405).end()
+    const credentials = await this.#credentials(authority)
+    if (credentials === undefined) throw this.#withoutCredentials(authority)
+    const headers = forwardedHeaders(request.rawHeaders, { host: originOf(authority), ...credentials })
+    const onward = httpRequest({ agent, method, path: url, headers, setHost: false })
+    const failed = (): void => void response.destroy()
+    upstream.once('close', failed)
+    response.once('finish', () => upstream.off('close', failed))
+    response.once('close', () => (response.writableFinished ? undefined : onward.destroy()))
+    onward.once('error', failed)
+    onward.once('response', (answer) => {
+      upstream.off('close', failed)
+      response.shouldKeepAlive &&= !/\bclose\b/i.test(answer.headers.connection ?? '')
+      response.sendDate = false
+      response.writeHead(answer.statusCode ?? 502, answer.statusMessage, forwardedHeaders(answer.rawHeaders, {}))
+      pipeline(answer, response, (error) => (error === undefined || error === null ? undefined : response.destroy()))
+    })
+    pipeline(request, onward, () => undefined)
+  }
+
+  #credentials(authority: Authority): Promise<EgressHeaders | undefined> | EgressHeaders | undefined {
+    const { plugin, options } = this.#options
+    return options.credentials?.({ plugin, authority: authority.text })
+  }
+
+  #withoutCredentials({ text }: Authority): Error {
+    const { plugin } = this.#options
+    return runtimeErrors.error('EGRESS_DENIED', { plugin, authority: text, reason: 'has no credentials to add' }, { plugin })
+  }
+}
+
+/** Keeps to one connection that is there already; when it is gone, there is no other. */
+class OneConnection extends Agent {
+  #upstream: Duplex | undefined
+
+  constructor(upstream: Duplex) {
+    super({ keepAlive: true, maxSockets: 1 })
+    this.#upstream = upstream
+  }
+
+  override createConnection(): Duplex {
+    const upstream = this.#upstream
+    if (upstream === undefined) throw new Error('the connection is gone')
+    this.#upstream = undefined
+    return upstream
+  }
+}

@@ -1,0 +1,150 @@
+import type { HostLink } from '@backplane/kernel'
+import type { PlatformError } from '@backplane/sdk'
+import type { Socket } from 'node:net'
+import { runtimeErrors } from '../errors.ts'
+import { RateGate } from '../output/rate-gate.ts'
+import { parseAuthority, type Authority } from './authority.ts'
+import { dial } from './dial.ts'
+import { defaultEgressLimits, type EgressLimits, type EgressOptions } from './egress-options.ts'
+import { systemResolve, vettedAddresses } from './vetted-addresses.ts'
+
+/** What went through one plugin's gate so far. */
+export interface EgressCounts {
+  readonly connections: number
+  readonly open: number
+  readonly refused: number
+  /** From the network to the plugin, and the other way. */
+  readonly receivedBytes: number
+  readonly sentBytes: number
+}
+
+/** Whose gate it is. */
+export interface EgressGateOptions {
+  readonly plugin: string
+  /** Where it may go, as {@link Authority.text}. */
+  readonly granted: ReadonlySet<string>
+  readonly options: EgressOptions
+  readonly violated: HostLink['violated']
+}
+
+/** Refusals told per second, and at once: a plugin must not fill its host's records. */
+const toldPerSecond = 10
+const toldAtOnce = 100
+/** Of what a plugin asked for, characters that are repeated to others. */
+const longestShown = 200
+
+/** Opens connections of one plugin to where it was granted. Dispose it to end them all. */
+export class EgressGate implements Disposable {
+  readonly limits: EgressLimits
+  readonly #options: EgressGateOptions
+  readonly #told = new RateGate(toldPerSecond, toldAtOnce)
+  readonly #open = new Set<Socket>()
+  readonly #ended = new AbortController()
+  /** Being dialled. */
+  #dialling = 0
+  #connections = 0
+  #refused = 0
+  #receivedBytes = 0
+  #sentBytes = 0
+
+  constructor(options: EgressGateOptions) {
+    this.#options = options
+    this.limits = { ...defaultEgressLimits, ...options.options.limits }
+  }
+
+  counts(): EgressCounts {
+    const open = [...this.#open]
+    return {
+      connections: this.#connections,
+      open: open.length,
+      refused: this.#refused,
+      receivedBytes: open.reduce((sum, { bytesRead }) => sum + bytesRead, this.#receivedBytes),
+      sentBytes: open.reduce((sum, { bytesWritten }) => sum + bytesWritten, this.#sentBytes),
+    }
+  }
+
+  /** The granted place of that name. Errors: `EGRESS_DENIED`. */
+  granted(given: string): Authority {
+    const authority = parseAuthority(given)
+    if (authority === undefined) throw this.#refuse(given, 'is not host:port in its one exact spelling')
+    if (!this.#options.granted.has(authority.text)) throw this.#refuse(authority.text, 'is not granted')
+    return authority
+  }
+
+  /**
+   * Connects to a granted place; the gate ends the socket when the plugin ends, and when it is idle too long.
+   * Errors: `EGRESS_DENIED`, `EGRESS_BUSY`, the system's; aborting is `signal`'s.
+   */
+  async connect(authority: Authority, signal: AbortSignal): Promise<Socket> {
+    const { connections, connectMs } = this.limits
+    if (this.#open.size + this.#dialling >= connections) {
+      const { plugin } = this.#options
+      throw runtimeErrors.error('EGRESS_BUSY', { plugin, connections }, { plugin })
+    }
+    this.#dialling += 1
+    try {
+      const socket = await this.#dial(authority, AbortSignal.any([signal, this.#ended.signal]), connectMs)
+      this.#keep(socket)
+      return socket
+    } finally {
+      this.#dialling -= 1
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#ended.abort(new DOMException('the plugin has ended', 'AbortError'))
+    for (const socket of this.#open) socket.destroy()
+  }
+
+  async #dial(authority: Authority, signal: AbortSignal, connectMs: number): Promise<Socket> {
+    const { plugin, options } = this.#options
+    const late = new AbortController()
+    const timer = setTimeout(() => late.abort(timedOut(authority, connectMs)), connectMs)
+    const until = AbortSignal.any([signal, late.signal])
+    const given = Promise.withResolvers<never>()
+    until.addEventListener('abort', () => given.reject(until.reason), { once: true })
+    try {
+      const allowPrivate = options.allowPrivate?.({ plugin, authority: authority.text }) === true
+      const vetting = vettedAddresses(authority, { resolve: options.resolve ?? systemResolve, allowPrivate })
+      const vetted = await Promise.race([vetting, given.promise])
+      if (!vetted.allowed) throw this.#refuse(authority.text, `leads nowhere: ${vetted.reason}`)
+      return await dial(authority, vetted.addresses, until)
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  #keep(socket: Socket): void {
+    this.#connections += 1
+    this.#open.add(socket)
+    socket.setTimeout(this.limits.idleMs, () => socket.destroy(coded('ETIMEDOUT', 'the connection was idle too long')))
+    socket.once('close', () => {
+      this.#open.delete(socket)
+      this.#receivedBytes += socket.bytesRead
+      this.#sentBytes += socket.bytesWritten
+    })
+  }
+
+  #refuse(given: string, reason: string): PlatformError {
+    const { plugin, violated } = this.#options
+    this.#refused += 1
+    const permission = `net:connect ${shown(given)}`
+    if (this.#told.take(1)) violated({ kind: 'grant', permission, detail: `${shown(given)} ${reason}` })
+    return runtimeErrors.error('EGRESS_DENIED', { plugin, authority: shown(given), reason }, { plugin, details: { permission } })
+  }
+}
+
+function timedOut({ text }: Authority, connectMs: number): Error {
+  return coded('ETIMEDOUT', `connect ETIMEDOUT ${text} within ${connectMs} ms`)
+}
+
+/** As the system's own errors look. */
+function coded(code: string, message: string): Error {
+  return Object.assign(new Error(message), { code })
+}
+
+/** Printable, and not longer than it is of use. */
+function shown(given: string): string {
+  const printable = given.replaceAll(/[^\x21-\x7e]/g, (character) => encodeURIComponent(character.toWellFormed()))
+  return printable.length > longestShown ? `${printable.slice(0, longestShown)}…` : printable
+}
