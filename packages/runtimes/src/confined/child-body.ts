@@ -1,7 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import type { Duplex } from 'node:stream'
 import type { ExitCause } from '@backplane/kernel'
 import type { SocketPair } from '@backplane/rpc'
+import { egressDescriptor } from '../egress/egress-words.ts'
 import { PluginOutput, type OutputLimits } from '../output/plugin-output.ts'
 import { descendantsOf, useOf } from '../sandbox/process-tree.ts'
 import type { Sandbox } from '../sandbox/sandbox.ts'
@@ -19,8 +21,8 @@ export interface ChildOptions {
   readonly launcher: string | undefined
   /** The sandbox it runs in, if any. Owned by the child from now on. */
   readonly sandbox?: Sandbox | undefined
-  /** Further descriptors the guest keeps, from 4 up; the caller closes its own. */
-  readonly descriptors?: readonly number[]
+  /** Whether it gets a way to the network, through the host. */
+  readonly egress: boolean
   readonly flags: readonly string[]
   /** The guest's program. */
   readonly main: string
@@ -42,6 +44,7 @@ const lastOutputMs = 100
 export function childBody(options: ChildOptions): GuestBody {
   const { sandbox, pair, output: limits } = options
   const child = spawnChild(options)
+  const egress = options.egress ? egressEnd(child) : undefined
   sandbox?.[Symbol.dispose]()
   pair.far.destroy()
   const output = new PluginOutput(limits)
@@ -57,6 +60,7 @@ export function childBody(options: ChildOptions): GuestBody {
   return {
     pid,
     output,
+    egress,
     ended,
     measure: async () => {
       const [use, counts] = await Promise.all([(sandbox?.members(pid) ?? descendantsOf(pid)).then(useOf), sandbox?.counts()])
@@ -74,15 +78,23 @@ export function childBody(options: ChildOptions): GuestBody {
   }
 }
 
-function spawnChild({ launcher, sandbox, flags, main, boot, cwd, pair, descriptors = [] }: ChildOptions): ChildProcess {
+function spawnChild({ launcher, sandbox, flags, main, boot, cwd, pair, egress }: ChildOptions): ChildProcess {
   // In a sandbox the processes outside are not to be seen, and its first one stands for the host.
   const told: ProcessBoot = { ...boot, hostPid: sandbox === undefined ? process.pid : 1 }
   const names = boot.slot === undefined ? [] : ['--preserve-symlinks']
   const tied = launcher === undefined ? [] : [launcher, '--pdeathsig', 'KILL', '--']
   const before = sandbox?.before ?? tied
   const [program, ...args] = [...before, process.execPath, ...flags, ...names, main, JSON.stringify(told)]
-  const given = [...descriptors, ...(sandbox === undefined ? [] : [sandbox.descriptor])]
+  const given = [...(egress ? ['pipe' as const] : []), ...(sandbox === undefined ? [] : [sandbox.descriptor])]
   return spawn(program, args, { cwd, env: {}, stdio: ['ignore', 'pipe', 'pipe', pair.far, ...given] })
+}
+
+/** The host's end. What is left of it must not outlive the child. */
+function egressEnd(child: ChildProcess): Duplex | undefined {
+  const end = child.stdio[egressDescriptor] as Duplex | undefined
+  end?.on('error', () => undefined)
+  child.once('exit', () => end?.destroy())
+  return end
 }
 
 async function childEnd(child: ChildProcess, output: PluginOutput): Promise<ExitCause> {

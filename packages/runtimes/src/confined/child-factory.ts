@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Directories } from '@backplane/sdk'
 import { layOutGuest, type GuestFiles } from '../bundle/guest-files.ts'
+import { egressDescriptor } from '../egress/egress-words.ts'
 import type { HostModules } from '../guest/module-map.ts'
 import { SpareBodies } from '../pool/spare-bodies.ts'
 import { countsMemory, prepareSandbox, type Sandbox, type SandboxRequest } from '../sandbox/sandbox.ts'
@@ -49,9 +50,6 @@ interface OwnPlace {
 
 /** What a sandbox is told beside its plugin's paths. */
 export type SandboxPlan = Pick<SandboxRequest, 'programs' | 'exec' | 'trust' | 'limits' | 'uids'>
-
-/** After the three standard ones and the guest's channel. */
-const firstFreeDescriptor = 4
 
 /** Nothing else is there. */
 const linksInSandbox = '/names'
@@ -112,10 +110,10 @@ export class ChildFactory implements AsyncDisposable {
       links: Object.entries(otherNames).map(([target, name]) => ({ name, target })),
       reads: granted,
       writes: [...own.writes, ...shape.writes],
-      network: shape.net,
+      network: false,
       directories,
       filters: files.directory,
-      descriptorNumber: firstFreeDescriptor,
+      descriptorNumber: egressDescriptor + (shape.net ? 1 : 0),
     })
     // The heap is a part of what the plugin may hold.
     const heapMiB = Math.max(leastHeapMiB, shape.memoryMiB - besideHeapMiB)
@@ -187,7 +185,7 @@ export class ChildFactory implements AsyncDisposable {
       ...(slot === undefined ? {} : { slot }),
       ...(sandbox === undefined ? {} : { sandboxed: true }),
     }
-    return childBody({ launcher, sandbox, flags, main: files.main, boot, cwd, pair, output })
+    return childBody({ launcher, sandbox, flags, main: files.main, boot, cwd, pair, egress: shape.net, output })
   }
 
   /** What everything in a guest imports from where its host says. */

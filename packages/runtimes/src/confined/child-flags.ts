@@ -6,29 +6,19 @@ export interface ChildPermissions {
   readonly reads: readonly string[]
   readonly writes: readonly string[]
   readonly exec: boolean
-  readonly net: boolean
   /** Of the JavaScript heap. */
   readonly memoryMiB: number
   /** Whether its address space is limited: WebAssembly then must not reserve gigabytes for its guard pages. */
   readonly narrowAddresses?: boolean
 }
 
-/** Node's options for a confined child. Anything that is not allowed here is denied by `--permission`. */
-export function childFlags({
-  reads,
-  writes,
-  exec,
-  net,
-  memoryMiB,
-  narrowAddresses = false,
-}: ChildPermissions): readonly string[] {
+/** Node's options for a confined child. Anything that is not allowed here is denied by `--permission`: the network to everyone. */
+export function childFlags({ reads, writes, exec, memoryMiB, narrowAddresses = false }: ChildPermissions): readonly string[] {
   return [
     '--permission',
     ...outerFirst(reads).map((path) => `--allow-fs-read=${path}`),
     ...outerFirst(writes).map((path) => `--allow-fs-write=${path}`),
     ...(exec ? ['--allow-child-process'] : []),
-    // Before Node 26 there is no such option and the network is open to everyone; `enforces` says so.
-    ...(net && canDenyNet ? ['--allow-net'] : []),
     // SQLite reads and writes files past the permission model.
     ...known('--no-experimental-sqlite', '--no-experimental-ffi', '--no-addons', '--disable-sigusr1'),
     ...(narrowAddresses ? ['--disable-wasm-trap-handler'] : []),
@@ -44,7 +34,7 @@ function outerFirst(paths: readonly string[]): readonly string[] {
   return paths.toSorted((one, other) => one.length - other.length)
 }
 
-/** Whether this Node can keep a process off the network. */
+/** Whether this Node can keep a process off the network. Before 26 it is open to everyone; `enforces` says so. */
 export const canDenyNet: boolean = process.allowedNodeEnvironmentFlags.has('--allow-net')
 
 /** An option that this Node does not know would keep it from starting. */

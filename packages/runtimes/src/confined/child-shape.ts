@@ -8,6 +8,7 @@ export interface ChildShape extends Shape {
   readonly reads: readonly string[]
   readonly writes: readonly string[]
   readonly exec: boolean
+  /** Whether it has a way to the network, through its host. */
   readonly net: boolean
   readonly memoryMiB: number
   /** Last part of the data directory's path. */
@@ -35,22 +36,22 @@ export async function shapeOf(request: StartRequest, adapterReads: readonly stri
 }
 
 /** A permission that a process can give up for good while it runs. */
-export type DroppedPermission = 'child' | 'net'
+export type DroppedPermission = 'child'
 
 /** Whether a running process can give up permissions: Node 26.10 and later. */
 export const canDropPermissions: boolean = atLeast(process.versions.node, 26, 10)
 
 /**
- * The shape a spare is made with so that it fits more plugins: programs and network allowed, to be given up before any
- * code of a plugin's is loaded.
+ * The shape a spare is made with so that it fits more plugins: programs allowed, to be given up before any code of a
+ * plugin's is loaded, and a way to the network, which leads nowhere unless the host answers there.
  */
 export function spareShape(shape: ChildShape): ChildShape {
-  return canDropPermissions ? childShape({ ...shape, exec: true, net: true }) : shape
+  return childShape({ ...shape, exec: canDropPermissions || shape.exec, net: true })
 }
 
 /** What a spare made for `spare` has to give up to become one for `wanted`. */
 export function permissionsToDrop(spare: ChildShape, wanted: ChildShape): readonly DroppedPermission[] {
-  return [...(spare.exec && !wanted.exec ? ['child' as const] : []), ...(spare.net && !wanted.net ? ['net' as const] : [])]
+  return spare.exec && !wanted.exec ? ['child'] : []
 }
 
 function atLeast(version: string, major: number, minor: number): boolean {

@@ -1,3 +1,4 @@
+import type { EgressOptions } from '../egress/egress-options.ts'
 import type { HostModules } from '../guest/module-map.ts'
 import type { OutputLimits } from '../output/plugin-output.ts'
 import type { UidRange } from '../sandbox/service-uid.ts'
@@ -28,6 +29,8 @@ export interface ConfinedOptions {
   readonly bwrap?: string | false
   /** Users that sandboxed plugins run as when the host is root. Default: 478 from 60,706 on. */
   readonly uids?: UidRange
+  /** How plugins reach the network that was granted to them. */
+  readonly egress?: EgressOptions
   /** How much of what a plugin prints is taken. */
   readonly output?: Partial<OutputLimits>
   /** Parent of the tier's own temporary directory. Default: the system's. */

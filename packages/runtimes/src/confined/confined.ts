@@ -2,6 +2,8 @@ import { realpath } from 'node:fs/promises'
 import type { HostLink, StartRequest } from '@backplane/kernel'
 import type { Directories } from '@backplane/sdk'
 import { runtimeErrors } from '../errors.ts'
+import type { EgressStart } from '../egress/egress-words.ts'
+import { joinEgress, pluginEgress } from '../egress/plugin-egress.ts'
 import type { PooledRuntime } from '../pool/pooled-runtime.ts'
 import { sandboxTrial, trySandbox, type SandboxPrograms, type SandboxTrial } from '../sandbox/machine.ts'
 import { Meter } from '../sandbox/meter.ts'
@@ -37,7 +39,9 @@ export function confined(options: ConfinedOptions = {}): PooledRuntime {
     enforces: (grants, limits, isolation) =>
       confinedEnforcement({ grants, limits, launcher, sandbox: isolation.floor === 'os' ? trial() : undefined }),
     launch: async (request, host, signal) => {
-      const placement = await place({ factory, options, launcher, trial }, request)
+      const granted = await pluginEgress(request, options.egress ?? {})
+      const placement = await place({ factory, options, launcher, trial }, request, granted?.start)
+      joinEgress(placement.body, granted, { plugin: request.plugin.id, host, options: options.egress ?? {} })
       meter.watch(metered(placement, request, host))
       return startOverSession('confined', placement, request, { host, signal, hangMs: options.hangMs })
     },
@@ -63,7 +67,11 @@ interface Means {
   readonly trial: () => SandboxTrial
 }
 
-async function place({ factory, options, launcher, trial }: Means, request: StartRequest): Promise<Placement> {
+async function place(
+  { factory, options, launcher, trial }: Means,
+  request: StartRequest,
+  egress: EgressStart | undefined,
+): Promise<Placement> {
   const code = filesOf(request, 'confined')
   const real = await realDirectories({ ...request.directories, code: code.directory })
   const shape = await shapeOf({ ...request, directories: real }, await factory.readsOf(code.adapter))
@@ -73,9 +81,9 @@ async function place({ factory, options, launcher, trial }: Means, request: Star
     const paths = programPaths(request)
     const plan = { programs, exec: Object.values(paths), trust: isolation.trust, limits, uids: options.uids ?? defaultUids }
     const body = await factory.makeSandboxed(shape, real, plan)
-    return { body, code: { ...code, directory: real.code }, directories: real, extra: startWith(paths, undefined) }
+    return { body, code: { ...code, directory: real.code }, directories: real, extra: startWith(paths, undefined, egress) }
   }
-  const extra = startWith(programPaths(request), launcher)
+  const extra = startWith(programPaths(request), launcher, egress)
   const spare = await factory.takeSpare(shape, real)
   if (spare === undefined) {
     const body = await factory.make(shape, real)
@@ -115,6 +123,13 @@ function programPaths({ grants }: StartRequest): Readonly<Record<string, string>
   return Object.fromEntries(found.flatMap(([name, path]) => (path === undefined ? [] : [[name, path] as const])))
 }
 
-function startWith(paths: Readonly<Record<string, string>>, launcher: string | undefined): ConfinedStart {
-  return Object.keys(paths).length === 0 ? {} : { programs: { paths, launcher } }
+function startWith(
+  paths: Readonly<Record<string, string>>,
+  launcher: string | undefined,
+  egress: EgressStart | undefined,
+): ConfinedStart {
+  return {
+    ...(egress === undefined ? {} : { egress }),
+    ...(Object.keys(paths).length === 0 ? {} : { programs: { paths, launcher } }),
+  }
 }

@@ -32,8 +32,10 @@ test('without programs and network, files, programs and network are enforced exa
   assert.deepEqual(levels({ fsRead: ['/a'], fsWrite: ['/b'] }), strictest)
 })
 
-test('one granted host opens the network, so that is coarse', () => {
-  assert.deepEqual(levels({ net: ['example.com:443'] }), { ...strictest, 'net:connect': 'coarse' })
+test('a granted place is reached through the broker, and no other, so that is exact', () => {
+  assert.deepEqual(levels({ net: ['example.com:443'] }), strictest)
+  assert.deepEqual(levels({ net: ['example.com:443'], exec: ['qemu-img'] }, built)['net:connect'], 'exact')
+  assert.deepEqual(levels({ net: ['example.com:443'], exec: ['qemu-img'] })['net:connect'], 'coarse')
 })
 
 test('a program can do what its plugin may not, so with one nothing is exact', () => {

@@ -40,9 +40,7 @@ function sandboxPermissions({ exec, net }: Grants): readonly Enforcement[] {
     exec.length > 0
       ? { what: 'exec', level: 'exact', mechanism: started }
       : { what: 'exec', level: 'exact', mechanism: 'bubblewrap: no program but node is there; node --permission' },
-    net.length > 0
-      ? { what: 'net:connect', level: 'coarse', mechanism: "the machine's network: all hosts or none" }
-      : { what: 'net:connect', level: 'exact', mechanism: 'a network namespace without a network; node --permission' },
+    { what: 'net:connect', level: 'exact', mechanism: `${broker(net)}an empty network namespace; node without --allow-net` },
   ]
 }
 
@@ -67,7 +65,10 @@ function programs(mayExec: boolean): Enforcement {
 function network(net: readonly string[], mayExec: boolean): Enforcement {
   const what = 'net:connect'
   if (!canDenyNet) return { what, level: 'none', mechanism: 'this Node cannot deny the network; 26 can' }
-  if (net.length > 0) return { what, level: 'coarse', mechanism: 'node --permission: all hosts or none' }
-  if (mayExec) return { what, level: 'coarse', mechanism: programsEscape }
-  return { what, level: 'exact', mechanism: 'node --permission' }
+  if (mayExec) return { what, level: 'coarse', mechanism: `${broker(net)}${programsEscape}` }
+  return { what, level: 'exact', mechanism: `${broker(net)}node without --allow-net` }
+}
+
+function broker(net: readonly string[]): string {
+  return net.length === 0 ? '' : 'egress broker on an inherited descriptor; '
 }

@@ -1,4 +1,6 @@
 import { descriptorChannel } from '@backplane/rpc'
+import type { EgressStart } from '../egress/egress-words.ts'
+import { useEgress } from '../egress/guest/use-egress.ts'
 import { ownPrograms, type OwnedPrograms } from '../guest/owned-programs.ts'
 import { provideGuestModules, type GuestModules } from '../guest/guest-modules.ts'
 import { useOtherNames } from '../guest/other-names.ts'
@@ -21,6 +23,8 @@ export interface ProcessBoot extends GuestModules {
 /** What a confined guest is told with its plugin. */
 export interface ConfinedStart {
   readonly programs?: OwnedPrograms
+  /** Its way to the network, if it was granted any of it. */
+  readonly egress?: EgressStart
   /** For a process started ahead: what it may not do after all. */
   readonly dropped?: readonly DroppedPermission[]
 }
@@ -48,9 +52,10 @@ useOtherNames(boot.otherNames ?? {})
 if (boot.slot !== undefined) keepNamesUnder(boot.slot)
 const session = serveGuest({
   channel: descriptorChannel(3),
-  beforeLoad: ({ dropped = [], programs }: GuestRequest & ConfinedStart) => {
+  beforeLoad: ({ dropped = [], programs, egress }: GuestRequest & ConfinedStart) => {
     exitIfOrphaned()
     for (const permission of dropped) drop(permission)
+    if (egress !== undefined) useEgress(egress)
     if (programs !== undefined) ownPrograms(programs)
   },
 })
