@@ -113,13 +113,13 @@ export class Supervisor implements Disposable {
 
   /** Lets a plugin out of quarantine, and forgets its troubles. Answers whether it was in quarantine. */
   async release(plugin: Plugin): Promise<boolean> {
-    const isKept = await this.quarantines.release(plugin.id)
-    if (plugin.state.name !== 'quarantined') return false
+    const wasIn = await this.quarantines.release(plugin.id)
+    if (!wasIn) return false
     this.forgive(plugin)
     await plugin.inTurn(async () => {
       if (plugin.state.name === 'quarantined') setState(this.#core, plugin, { name: 'stopped', reason: 'it was released' })
     })
-    return isKept
+    return true
   }
 
   /** Starts counting anew: another package is in its place, or somebody looked after it. */

@@ -87,9 +87,9 @@ export function noteFailed(core: Core, call: ActiveCall, error: Error): void {
   plugin.breakers.failed(call, error)
 }
 
-/** A code of Node's own, such as `ECONNREFUSED`. */
+/** A code of Node's own, such as `ECONNREFUSED` or `ERR_INVALID_ARG_TYPE`. */
 function isSystemCode(code: unknown): boolean {
-  return typeof code === 'string' && /^E[A-Z0-9]+$/.test(code)
+  return typeof code === 'string' && /^(?:E[A-Z0-9]+|ERR_\w+)$/.test(code)
 }
 
 /**

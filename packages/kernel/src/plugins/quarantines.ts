@@ -69,11 +69,12 @@ export class Quarantines {
   /** Keeps, while `work` runs, that this package is being started where its end may be the host's. */
   async suspecting<T>({ id, version, found }: Candidate, nowMs: number, work: () => Promise<T>): Promise<T> {
     const mark: Suspect = { id, version, fingerprint: found.fingerprint, atMs: nowMs }
-    await this.#store.set(namespace, startingPrefix + id, JSON.stringify(mark))
+    // a store that cannot be written keeps nobody from starting
+    await this.#store.set(namespace, startingPrefix + id, JSON.stringify(mark)).catch(() => undefined)
     try {
       return await work()
     } finally {
-      await this.#store.delete(namespace, startingPrefix + id)
+      await this.#store.delete(namespace, startingPrefix + id).catch(() => undefined)
     }
   }
 

@@ -115,6 +115,45 @@ test('fail-closed holds against a hook that skips errors, and for a plugin that 
   await incompatible.kernel.emit(skipping, 'x')
 })
 
+test('while a fail-closed guard is down, whatever the reason, hooks of every strategy are refused and name it', async () => {
+  const guard = (id: string, point: HookPoint<string, never>): InlinePlugin => ({
+    manifest: { id, criticality: 'fail-closed', contributes: { [point.id]: { it: {} } } },
+    setup: (scope) => scope.on(point, 'it', () => undefined),
+  })
+  const strategies = [all, pipe, first, veto] as unknown as readonly HookPoint<string, never>[]
+  for (const [index, point] of strategies.entries()) {
+    const id = `guards/g${index}`
+    await using t = await testKernel({ points, plugins: [guard(id, point)], supervision: { crashes: 2 }, random: () => 1 })
+    const refused = { code: 'PLUGIN_FAIL_CLOSED', plugin: id, point: point.id, retryable: true } as const
+    await t.kernel.emit(point, 'x')
+    t.runtime.crash(id)
+    await t.clock.advance(1)
+    await t.kernel.emit(point, 'x')
+    t.runtime.crash(id)
+    await t.clock.advance(1)
+    await assert.rejects(t.kernel.emit(point, 'x'), { ...refused, message: /in quarantine/ })
+    await t.kernel.plugins.release(id)
+    await t.kernel.emit(point, 'x')
+  }
+})
+
+test('a fail-closed guard that is not asked because it failed too often is down too', async () => {
+  let well = false
+  const guard: InlinePlugin = {
+    manifest: { id: 'h/g', criticality: 'fail-closed', contributes: { 'demo.veto': { it: {} } } },
+    setup: (scope) => scope.on(veto, 'it', () => (well ? undefined : assert.fail('down'))),
+  }
+  await using t = await testKernel({ points, plugins: [guard] })
+  for (let time = 0; time < 5; time += 1) await assert.rejects(t.kernel.emit(veto, 'x'), { code: 'CALL_FAILED' })
+  await assert.rejects(t.kernel.emit(veto, 'x'), {
+    code: 'PLUGIN_FAIL_CLOSED',
+    details: { name: 'it', code: 'CALL_BREAKER_OPEN' },
+  })
+  well = true
+  await t.clock.advance(5_000)
+  assert.equal((await t.kernel.emit(veto, 'x')).veto, undefined)
+})
+
 test('a handler of a plugin that is switched off is not part of the hook', async () => {
   await using t = await testKernel({
     points,

@@ -9,7 +9,16 @@ export function logKernelEvents(kernel: Kernel, log: HostLog): Disposable {
   })
 }
 
-const warnings: ReadonlySet<KernelEvent['type']> = new Set(['plugin.update-failed', 'call.refused'])
+const warnings: ReadonlySet<KernelEvent['type']> = new Set([
+  'plugin.update-failed',
+  'plugin.moved-back',
+  'plugin.suspected',
+  'limit.exceeded',
+  'grant.denied',
+  'breaker.changed',
+  'call.refused',
+  'call.fell-back',
+])
 const badStates = new Set(['failed', 'quarantined', 'blocked'])
 
 function levelOf(event: KernelEvent): 'debug' | 'info' | 'warn' {
