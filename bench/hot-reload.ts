@@ -66,7 +66,7 @@ async function place(tier: Tier, settled: boolean): Promise<Place> {
     points: [point],
     sources: [settled ? bundled([{ directory: folder }], { store }) : directory(join(base, 'plugins'), { store, watch: false })],
     runtimes: [runtime],
-    policy: { tier: () => tier, waive: () => ['exec', 'net:connect', 'fs'] },
+    policy: { tier: () => tier, isolation: () => ({ floor: 'process' }), waive: () => ['exec', 'net:connect', 'fs'] },
     watch: false,
   })
   return { kernel, folder, warm: () => warm(runtime) }

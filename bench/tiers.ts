@@ -5,7 +5,7 @@ import { confined, contained, trusted } from '@backplane/runtimes'
 import { atLeast, atMost, interleaved, latencyUs, median, print, throughput, type Contestant } from './rpc/contest.ts'
 import { rawBatchedPort } from './rpc/raw-port.ts'
 import { rawBatchedSocket } from './rpc/raw-socket.ts'
-import { bareNodeMs, bareWorkerMs, contestant, firstAnswerMs, place, start } from './tiers/starting.ts'
+import { bareNodeMs, bareWorkerMs, contestant, firstAnswerMs, place, sandboxed, start } from './tiers/starting.ts'
 
 /** Starting a plugin and calling it, per tier, against what the machine does without any of it, in one run. */
 
@@ -28,6 +28,7 @@ const starts: Readonly<Record<string, () => Promise<number>>> = {
     return firstAnswerMs(threadFromPool, directories)
   },
   confined: () => firstAnswerMs(child, directories),
+  'confined, in a sandbox': () => firstAnswerMs(child, directories, sandboxed),
   'confined, from the pool': async () => {
     await childFromPool.warm()
     return firstAnswerMs(childFromPool, directories)
@@ -56,6 +57,7 @@ const tiers = {
   contained: contestant('contained', await start(thread, directories)),
   port: rawBatchedPort(port1),
   confined: contestant('confined', await start(child, directories)),
+  sandboxed: contestant('confined, in a sandbox', await start(child, directories, sandboxed)),
   socket: rawBatchedSocket(raw.stdio[3] as Socket),
 }
 const all = [direct, ...Object.values(tiers)]
@@ -71,11 +73,13 @@ print(
   { 'ms to the first answer': first, 'calls/s, 256 in flight': many, 'us, one call, p50': single },
   [
     atMost('first call: confined / node -e 0', of(first, 'confined') / of(first, 'node -e 0'), 1.5),
+    atMost('first call: in a sandbox / confined', of(first, 'confined, in a sandbox') / of(first, 'confined'), 1.3),
     atMost('first call: confined from the pool, ms', of(first, 'confined, from the pool'), 10),
     atMost('first call: contained / a bare worker', of(first, 'contained') / of(first, 'a bare worker'), 2),
     atMost('one call: trusted, us beyond a direct call', of(single, 'trusted') - of(single, direct.name), 2),
     atLeast('256 in flight: contained / raw batched port', overRaw(many, tiers.contained, tiers.port), 0.6),
     atLeast('256 in flight: confined / raw batched socket', overRaw(many, tiers.confined, tiers.socket), 0.7),
+    atLeast('256 in flight: in a sandbox / confined', overRaw(many, tiers.sandboxed, tiers.confined), 0.9),
     atMost('one call: contained / raw batched port', overRaw(single, tiers.contained, tiers.port), 1.5),
     atMost('one call: confined / raw batched socket', overRaw(single, tiers.confined, tiers.socket), 1.5),
   ],

@@ -27,7 +27,11 @@ export async function place(): Promise<StartRequest['directories'] & AsyncDispos
 }
 
 /** Starts the echo plugin. */
-export function start(runtime: Runtime, { code, data, exchange }: StartRequest['directories']): Promise<Instance> {
+export function start(
+  runtime: Runtime,
+  { code, data, exchange }: StartRequest['directories'],
+  isolation: StartRequest['isolation'] = { floor: 'process', trust: 'first-party' },
+): Promise<Instance> {
   const request: StartRequest = {
     plugin: { id: 'bench/echo', version: '1.0.0', generation: 1 },
     host: { name: 'bench', api: '1.0.0' },
@@ -35,7 +39,7 @@ export function start(runtime: Runtime, { code, data, exchange }: StartRequest['
     config: {},
     grants: { fsRead: [], fsWrite: [], exec: [], net: [] },
     limits: { ...testLimits, concurrency: 1024, queue: 1 },
-    isolation: { floor: 'process', trust: 'first-party' },
+    isolation,
     directories: { code, data, exchange },
     declared: { 'bench.echo': ['echo'] },
     readyMs: 60_000,
@@ -43,15 +47,22 @@ export function start(runtime: Runtime, { code, data, exchange }: StartRequest['
   return runtime.start(request, { log: () => undefined } as unknown as HostLink, signal)
 }
 
+/** The whole sandbox of the operating system, with its narrowest filter. */
+export const sandboxed: StartRequest['isolation'] = { floor: 'os', trust: 'community' }
+
 /** A started plugin as one who answers an echo. */
 export function contestant(name: string, instance: Instance): Contestant {
   return { name, call: (value) => instance.call(target, value, context), close: () => instance.stop(1_000) }
 }
 
 /** Milliseconds from asking for a start to the first answer. */
-export async function firstAnswerMs(runtime: Runtime, directories: StartRequest['directories']): Promise<number> {
+export async function firstAnswerMs(
+  runtime: Runtime,
+  directories: StartRequest['directories'],
+  isolation?: StartRequest['isolation'],
+): Promise<number> {
   const from = performance.now()
-  const instance = await start(runtime, directories)
+  const instance = await start(runtime, directories, isolation)
   await instance.call(target, smallValue(), context)
   const took = performance.now() - from
   await instance.stop(1_000)

@@ -16,7 +16,8 @@ export async function greet(text: string, runtime: Runtime, store: string): Prom
     points: [greeting],
     sources: [directory(`${import.meta.dirname}/plugin`, { store, watch: false })],
     runtimes: [runtime],
-    policy: { tier: () => runtime.tier },
+    // The plugin is this program's own; what others bring is sandboxed unless this says otherwise.
+    policy: { tier: () => runtime.tier, isolation: () => ({ floor: 'process', trust: 'first-party' }) },
   })
   const { value, changes } = await kernel.emit(greeting, text)
   return `${value} (${changes.map(({ plugin, name }) => `${plugin} ${name}`).join(', ')})`

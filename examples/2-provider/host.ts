@@ -16,7 +16,8 @@ export async function keepNotes(runtime: Runtime, store: string): Promise<readon
     points: [notebook],
     sources: [directory(`${import.meta.dirname}/plugin`, { store, watch: false })],
     runtimes: [runtime],
-    policy: { tier: () => runtime.tier },
+    // The plugin is this program's own; what others bring is sandboxed unless this says otherwise.
+    policy: { tier: () => runtime.tier, isolation: () => ({ floor: 'process', trust: 'first-party' }) },
     store: memoryStore(),
     settings: () => ({ config: { sealWith: '${secret:wax}' } }),
     secrets: { resolve: async (name) => (name === 'wax' ? 'a secret of the host' : undefined) },

@@ -28,7 +28,8 @@ export async function readTapes(runtime: Runtime, store: string): Promise<Readin
     points: [tape],
     sources: [directory(`${import.meta.dirname}/plugin`, { store, watch: false })],
     runtimes: [runtime],
-    policy: { tier: () => runtime.tier },
+    // The plugin is this program's own; what others bring is sandboxed unless this says otherwise.
+    policy: { tier: () => runtime.tier, isolation: () => ({ floor: 'process', trust: 'first-party' }) },
   })
   const pattern = kernel.provider(tape, 'pattern')
   const hash = createHash('sha256')

@@ -106,6 +106,7 @@ function seedKernel(root: string, plugins: string, images: string): Promise<Kern
     points: [provider],
     sources: [directory(plugins, { store: join(root, 'store'), watch: false, dialects: [seedDialect()] })],
     runtimes: [confined({ modules })],
+    policy: { isolation: () => ({ floor: 'process' }) },
     settings: () => ({ variables: { instances: { one: { metadata: { directory: images } } } } }),
     dataDirectory: join(root, 'data'),
     log: { write: () => undefined },
