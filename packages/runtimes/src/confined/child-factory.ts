@@ -49,7 +49,7 @@ interface OwnPlace {
 }
 
 /** What a sandbox is told beside its plugin's paths. */
-export type SandboxPlan = Pick<SandboxRequest, 'programs' | 'exec' | 'trust' | 'limits' | 'uids'>
+export type SandboxPlan = Pick<SandboxRequest, 'programs' | 'exec' | 'trust' | 'limits' | 'uids' | 'warn'>
 
 /** Nothing else is there. */
 const linksInSandbox = '/names'
@@ -109,6 +109,7 @@ export class ChildFactory implements AsyncDisposable {
       ...plan,
       links: Object.entries(otherNames).map(([target, name]) => ({ name, target })),
       reads: granted,
+      granted: shape,
       writes: [...own.writes, ...shape.writes],
       network: false,
       directories,

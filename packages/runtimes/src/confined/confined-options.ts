@@ -1,7 +1,7 @@
 import type { EgressOptions } from '../egress/egress-options.ts'
 import type { HostModules } from '../guest/module-map.ts'
 import type { OutputLimits } from '../output/plugin-output.ts'
-import type { UidRange } from '../sandbox/service-uid.ts'
+import type { UidRange } from '../sandbox/service-user.ts'
 
 /** How the confined tier is made. */
 export interface ConfinedOptions {

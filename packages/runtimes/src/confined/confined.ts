@@ -8,7 +8,7 @@ import type { PooledRuntime } from '../pool/pooled-runtime.ts'
 import { sandboxTrial, trySandbox, type SandboxPrograms, type SandboxTrial } from '../sandbox/machine.ts'
 import { Meter } from '../sandbox/meter.ts'
 import { countsMemory } from '../sandbox/sandbox.ts'
-import { defaultUids } from '../sandbox/service-uid.ts'
+import { defaultUids } from '../sandbox/service-user.ts'
 import { filesOf, startOverSession, type Placement } from '../session-link/start-over-session.ts'
 import { trackedRuntime } from '../tracked-runtime.ts'
 import { ChildFactory } from './child-factory.ts'
@@ -40,7 +40,7 @@ export function confined(options: ConfinedOptions = {}): PooledRuntime {
       confinedEnforcement({ grants, limits, launcher, sandbox: isolation.floor === 'os' ? trial() : undefined }),
     launch: async (request, host, signal) => {
       const granted = await pluginEgress(request, options.egress ?? {})
-      const placement = await place({ factory, options, launcher, trial }, request, granted?.start)
+      const placement = await place({ factory, options, launcher, trial, host }, request, granted?.start)
       joinEgress(placement.body, granted, { plugin: request.plugin.id, host, options: options.egress ?? {} })
       meter.watch(metered(placement, request, host))
       return startOverSession('confined', placement, request, { host, signal, hangMs: options.hangMs })
@@ -65,10 +65,11 @@ interface Means {
   readonly options: ConfinedOptions
   readonly launcher: string | undefined
   readonly trial: () => SandboxTrial
+  readonly host: HostLink
 }
 
 async function place(
-  { factory, options, launcher, trial }: Means,
+  { factory, options, launcher, trial, host }: Means,
   request: StartRequest,
   egress: EgressStart | undefined,
 ): Promise<Placement> {
@@ -79,7 +80,9 @@ async function place(
   if (isolation.floor === 'os') {
     const programs = sandboxPrograms(trial(), plugin.id)
     const paths = programPaths(request)
-    const plan = { programs, exec: Object.values(paths), trust: isolation.trust, limits, uids: options.uids ?? defaultUids }
+    const warn = (message: string): void => host.log({ level: 'warn', message })
+    const uids = options.uids ?? defaultUids
+    const plan = { programs, exec: Object.values(paths), trust: isolation.trust, limits, uids, warn }
     const body = await factory.makeSandboxed(shape, real, plan)
     return { body, code: { ...code, directory: real.code }, directories: real, extra: startWith(paths, undefined, egress) }
   }

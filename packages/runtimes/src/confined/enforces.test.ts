@@ -54,7 +54,7 @@ test('without setpriv a busy plugin may outlive its host, and it is said so', ()
 const built: SandboxTrial = {
   works: true,
   version: 'bubblewrap 1.0',
-  programs: { bwrap: '/bwrap', shell: '/sh', setpriv: '/setpriv', prlimit: '/prlimit', unshare: '/unshare', mount: '/mount' },
+  programs: { bwrap: '/bwrap', shell: '/sh', setpriv: '/setpriv', unshare: '/unshare', mount: '/mount' },
 }
 
 test('in a sandbox files and programs are enforced exactly even for a plugin that may start programs', () => {

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { test, type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { requireProgram, temporaryDirectory } from '@backplane/testing'
+import { cgroupV1 } from '../sandbox/cgroup-v1.ts'
+import { cgroupV2 } from '../sandbox/cgroup-v2.ts'
 
 const program = fileURLToPath(new URL('../fixtures/host-to-kill.ts', import.meta.url))
 
@@ -19,9 +21,34 @@ test('without setpriv, an idle plugin and the pool end when the host is killed',
   await killedWithHost(t, 'never', 'without')
 })
 
-async function killedWithHost(t: TestContext, attack: string, setpriv: 'with' | 'without'): Promise<void> {
+test(
+  'a host that is killed takes a sandbox with all that runs in it, and the next host removes its groups',
+  { timeout: 60_000 },
+  async (t) => {
+    if (!requireProgram(t, 'bwrap', 'bubblewrap')) return
+    const killed = await killedWithHost(t, 'loop', 'with', 'os')
+    const left = async (): Promise<readonly string[]> => {
+      const names = await readdir('/sys/fs/cgroup', { recursive: true }).catch(() => [])
+      return names.filter((name) => name.includes(`backplane-${killed}-`) && isGroup(name))
+    }
+    if (cgroupV2() === undefined) cgroupV1()
+    while ((await left()).length > 0) await delay(10)
+  },
+)
+
+function isGroup(name: string): boolean {
+  return /\/backplane-\d+-\d+-\d+$/.test(`/${name}`)
+}
+
+/** Answers the process id the host had. */
+async function killedWithHost(
+  t: TestContext,
+  attack: string,
+  setpriv: 'with' | 'without',
+  floor: 'process' | 'os' = 'process',
+): Promise<number> {
   const root = await temporaryDirectory(t)
-  const args = [...process.execArgv.filter((arg) => arg.startsWith('--conditions')), program, root, attack, setpriv]
+  const args = [...process.execArgv.filter((arg) => arg.startsWith('--conditions')), program, root, attack, setpriv, floor]
   const host = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   t.after(() => host.kill('SIGKILL'))
   const lines = createInterface({ input: host.stdout })
@@ -34,6 +61,7 @@ async function killedWithHost(t: TestContext, attack: string, setpriv: 'with' | 
   host.kill('SIGKILL')
   await once(host, 'exit')
   for (const pid of setpriv === 'with' ? [...pids, started] : pids) await gone(pid)
+  return host.pid ?? 0
 }
 
 /** There is no event for the end of a process that is not one's own child. */

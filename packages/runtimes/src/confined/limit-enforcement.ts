@@ -22,8 +22,8 @@ export function limitEnforcement(limits: Limits, sandboxed: boolean, launcher: s
 function sandboxLimits({ openFiles }: Limits): readonly Enforcement[] {
   const least = openFiles < 64 ? ', never less than 64' : ''
   return [
-    exact('open-files', `prlimit --nofile${least}`),
-    exact('file-size', 'prlimit --fsize'),
+    exact('open-files', `setrlimit${least}`),
+    exact('file-size', 'setrlimit'),
     exact('tmp', 'a sized tmpfs for /tmp and for /dev/shm'),
   ]
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { stat } from 'node:fs/promises'
+import { chmod, mkdir, stat } from 'node:fs/promises'
 import { describe, test, type TestContext } from 'node:test'
 import { rejection, requireProgram } from '@backplane/testing'
 import { hostModules } from '../fixtures/host-modules.ts'
@@ -67,6 +67,22 @@ describe('a plugin in a sandbox', { concurrency: 2 }, () => {
     await subject.host.violation('cpu')
     await instance.stop(0)
     await burning
+  })
+
+  rule('is told when its user may not use what was granted', async (subject, t) => {
+    if (process.getuid?.() !== 0) return t.skip('only root can give users')
+    await mkdir(subject.path('private'), { mode: 0o700 })
+    await mkdir(subject.path('shared'))
+    await chmod(subject.path('shared'), 0o777)
+    const fsWrite = [subject.path('private'), subject.path('shared')]
+    const instance = await subject.start({ grants: { fsWrite } })
+    const told = subject.host.lines.filter(({ message }) => message.includes('which was granted'))
+    assert.deepEqual(
+      told.map(({ level, message }) => [level, message.replace(/user \d+/, 'user N')]),
+      [['warn', `its user N may not write ${subject.path('private')}, which was granted: chgrp 60706 and chmod g+rwX it`]],
+    )
+    assert.equal((await subject.attack(instance, 'write', { path: subject.path('private/a') })).code, 'EACCES')
+    assert.equal((await subject.attack(instance, 'write', { path: subject.path('shared/a') })).code, undefined)
   })
 
   rule('owns its data and exchange directories when the host is root, and is not root', async (subject, t) => {

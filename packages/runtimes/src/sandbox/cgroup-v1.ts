@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, rmdirSync } from 'node:fs'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { abandonedGroups, endGroup, groupName, membersOf, readCounts } from './control-files.ts'
+import { abandonedGroups, addMember, endGroup, groupName, membersOf, readCounts } from './control-files.ts'
 import type { Controller, GroupLimits, ResourceGroup, ResourceGroups } from './resource-group.ts'
 
 /** Long enough for a burst of parallel threads at start to be over before it is held back, µs. */
@@ -61,7 +61,9 @@ async function makeGroup(parents: ReadonlyMap<string, string>, limits: GroupLimi
     throw error
   }
   return {
-    joins: directories.map((directory) => join(directory, 'cgroup.procs')),
+    add: async (pid) => {
+      await Promise.all(directories.map((directory) => addMember(directory, pid)))
+    },
     members: () => membersOf(directories[0] ?? ''),
     counts: async () => {
       const [memory, pids, cpu] = await Promise.all([

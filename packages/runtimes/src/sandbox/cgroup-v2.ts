@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { abandonedGroups, endGroup, groupName, membersOf, readCounts } from './control-files.ts'
+import { abandonedGroups, addMember, endGroup, groupName, membersOf, readCounts } from './control-files.ts'
 import type { Controller, GroupLimits, ResourceGroup, ResourceGroups } from './resource-group.ts'
 
 const mechanisms: Readonly<Record<Controller, string>> = {
@@ -61,7 +61,7 @@ async function makeGroup(parent: string, controllers: readonly Controller[], lim
     throw error
   }
   return {
-    joins: [join(directory, 'cgroup.procs')],
+    add: (pid) => addMember(directory, pid),
     members: () => membersOf(directory),
     counts: async () => {
       const [memory = {}, pids = {}, cpu = {}] = await Promise.all(

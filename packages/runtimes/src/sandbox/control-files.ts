@@ -13,6 +13,11 @@ export async function membersOf(directory: string): Promise<readonly number[]> {
   return text.split('\n').flatMap((line) => (line === '' ? [] : [Number(line)]))
 }
 
+/** Makes a process a member of a group. */
+export function addMember(directory: string, pid: number): Promise<void> {
+  return writeFile(join(directory, 'cgroup.procs'), String(pid), { flag: 'r+' })
+}
+
 /** `name value` lines of a control file as an object; empty when it is not there. */
 export async function readCounts(path: string): Promise<Readonly<Record<string, number>>> {
   const text = await readFile(path, 'utf8').catch(() => '')

@@ -1,17 +1,15 @@
 /** What a process is held to before its sandbox is built. */
 export interface LaunchChain {
-  /** `/bin/sh` joins the groups, `setpriv` becomes another user, `prlimit` sets limits of one process. */
+  /** Sets limits of one process. */
   readonly shell: string
+  /** Becomes another user. */
   readonly setpriv: string
-  readonly prlimit: string
-  /** `unshare` and `mount` bind what the user cannot reach by name; a table of mounts, or undefined for none. */
+  /** `unshare` and `mount` bind what that user cannot reach by name; a table of mounts, or undefined for none. */
   readonly unshare: string
   readonly mount: string
   readonly table: string | undefined
-  /** Files of control groups to join. */
-  readonly joins: readonly string[]
   /** User to become; undefined to stay. */
-  readonly uid: number | undefined
+  readonly user: { readonly uid: number; readonly gid: number } | undefined
   readonly openFiles: number
   readonly fileBytes: number
   /** Of address space; undefined where a control group counts memory. */
@@ -22,20 +20,27 @@ export interface LaunchChain {
  * Signals that a terminal or a service manager sends to everybody at once must not end a sandbox: its host decides. What
  * is ignored stays so through every program of the chain; Node gives it back to programs it starts.
  */
-const join = 'trap "" INT TERM HUP; while [ "$1" != -- ]; do echo 0 > "$1" || exit 77; shift; done; shift; exec "$@"'
+const script = [
+  'trap "" INT TERM HUP',
+  'ulimit -c 0 && ulimit -n "$1" && ulimit -f "$2" || exit 77',
+  '[ -z "$3" ] || ulimit -v "$3" || exit 77',
+  '[ -z "$5" ] || "$4" --no-mtab --no-canonicalize --all --fstab "$5" || exit 77',
+  'shift 5',
+  'exec "$@"',
+].join('; ')
 
-/** The command that comes before the sandbox's own. */
+/** A shell counts the size of files in blocks, and address space in kibibytes. Source: POSIX, ulimit. */
+const blockBytes = 512
+
+/** The command that comes before the sandbox's own. Every program more costs a start a millisecond. */
 export function launchChain(chain: LaunchChain): readonly string[] {
-  const { shell, setpriv, prlimit, unshare, mount, table, joins, uid, openFiles, fileBytes, addressBytes } = chain
-  const user = uid === undefined ? [] : ['--reuid', String(uid), '--regid', String(uid), '--clear-groups', '--inh-caps=-all']
-  const mounted = 'mount=$1 table=$2; shift 2; "$mount" --all --fstab "$table" || exit 77; exec "$@"'
-  const binding = table === undefined ? [] : [unshare, '--mount', '--', shell, '-c', mounted, 'sh', mount, table]
+  const { shell, setpriv, unshare, mount, table, user, openFiles, fileBytes, addressBytes } = chain
+  const blocks = String(Math.ceil(fileBytes / blockBytes))
+  const kibibytes = addressBytes === undefined ? '' : String(Math.ceil(addressBytes / 1_024))
   return [
-    [shell, '-c', join, 'sh', ...joins, '--'],
-    binding,
-    [setpriv, ...user, '--pdeathsig', 'KILL', '--'],
-    [prlimit, `--nofile=${openFiles}`, `--fsize=${fileBytes}`, '--core=0'],
-    addressBytes === undefined ? [] : [`--as=${addressBytes}`],
-    ['--'],
+    table === undefined ? [] : [unshare, '--mount', '--'],
+    [shell, '-c', script, 'sh', String(openFiles), blocks, kibibytes, mount, table ?? ''],
+    user === undefined ? [] : [setpriv, `--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups', '--inh-caps=-all'],
+    user === undefined ? [] : ['--pdeathsig', 'KILL', '--'],
   ].flat()
 }

@@ -10,14 +10,13 @@ import { launchChain } from './launch-chain.ts'
 import { nodeFiles } from './program-files.ts'
 import type { ResourceGroups } from './resource-group.ts'
 import { hasFilterFor, seccompFilter } from './seccomp-filter.ts'
-import { defaultUids, type UidRange } from './service-uid.ts'
+import { defaultUids, type UidRange } from './service-user.ts'
 
 /** Programs a sandbox is built with. */
 export interface SandboxPrograms {
   readonly bwrap: string
   readonly shell: string
   readonly setpriv: string
-  readonly prlimit: string
   readonly unshare: string
   readonly mount: string
 }
@@ -42,14 +41,14 @@ export function trySandbox({ bwrap, uids = defaultUids }: TrialOptions = {}): Sa
   const program = bwrap === false ? undefined : (bwrap ?? findProgram('bwrap'))
   if (program === undefined) return missing('bubblewrap is missing', 'apt-get install bubblewrap')
   const [shell, mount] = [findProgram('sh'), findProgram('mount')]
-  const [setpriv, prlimit, unshare] = [findProgram('setpriv'), findProgram('prlimit'), findProgram('unshare')]
+  const [setpriv, unshare] = [findProgram('setpriv'), findProgram('unshare')]
   if (shell === undefined) return missing('there is no sh', 'apt-get install dash')
   if (mount === undefined) return missing('mount is missing', 'apt-get install mount')
-  if (setpriv === undefined || prlimit === undefined || unshare === undefined)
-    return missing('setpriv, prlimit or unshare is missing', 'apt-get install util-linux')
+  if (setpriv === undefined || unshare === undefined)
+    return missing('setpriv or unshare is missing', 'apt-get install util-linux')
   if (!hasFilterFor(process.arch)) return missing(`there is no system-call filter for ${process.arch}`)
   const version = spawnSync(program, ['--version'], { encoding: 'utf8', timeout: trialMs }).stdout.trim()
-  const programs = { bwrap: program, shell, setpriv, prlimit, unshare, mount }
+  const programs = { bwrap: program, shell, setpriv, unshare, mount }
   const failure = runTrial(programs, uids)
   if (failure === undefined) return { works: true, programs, version }
   return { works: false, missing: failure, ...userNamespaceKnob() }
@@ -73,12 +72,12 @@ function runTrial(programs: SandboxPrograms, uids: UidRange): string | undefined
       tmpBytes: 1024 ** 2,
       network: false,
       filter: 3,
+      gate: undefined,
     })
     const chain = launchChain({
       ...programs,
-      joins: [],
       table: undefined,
-      uid: serviceUid(uids),
+      user: serviceUser(uids),
       openFiles: 256,
       fileBytes: 1024 ** 2,
       addressBytes: undefined,
@@ -101,8 +100,8 @@ function runTrial(programs: SandboxPrograms, uids: UidRange): string | undefined
 }
 
 /** Root must not build a sandbox: it would stay root towards the kernel inside it. */
-export function serviceUid(uids: UidRange): number | undefined {
-  return process.getuid?.() === 0 ? uids.first : undefined
+export function serviceUser({ first }: UidRange): { readonly uid: number; readonly gid: number } | undefined {
+  return process.getuid?.() === 0 ? { uid: first, gid: first } : undefined
 }
 
 /** The setting that most often keeps an ordinary user from making a user namespace, where it is set so. */

@@ -17,8 +17,8 @@ export interface GroupCounts {
 
 /** A control group for one plugin's processes, whichever version of the interface is there. */
 export interface ResourceGroup {
-  /** Files into which a process writes `0` to become a member. */
-  readonly joins: readonly string[]
+  /** Makes a process a member; what it starts from then on is one too. Rejects when there is no such process. */
+  readonly add: (pid: number) => Promise<void>
   /** Process ids of its members. */
   readonly members: () => Promise<readonly number[]>
   readonly counts: () => Promise<GroupCounts>

@@ -13,7 +13,7 @@ import { directoryUse } from './directory-use.ts'
 import { resourceGroups } from './machine.ts'
 import { descendantsOf, useOf } from './process-tree.ts'
 import { groupLimits, violationsBetween, type GroupCounts } from './resource-group.ts'
-import { takeServiceUid } from './service-uid.ts'
+import { takeServiceUser } from './service-user.ts'
 
 describe('with control groups', { concurrency: 2 }, () => {
   const rule = (title: string, check: (sandbox: BareSandbox) => Promise<void>): void => {
@@ -166,17 +166,17 @@ test('a plugin keeps its user, and two that run at once have two', async (t) => 
     return directories
   }
   const [one, other, third] = [await place('one'), await place('other'), await place('third')]
-  const first = await takeServiceUid(range, one)
-  const again = await takeServiceUid(range, one)
-  const second = await takeServiceUid(range, other)
+  const first = await takeServiceUser(range, one)
+  const again = await takeServiceUser(range, one)
+  const second = await takeServiceUser(range, other)
   assert.equal(again.uid, first.uid)
   assert.notEqual(second.uid, first.uid)
-  assert.equal((await rejection(takeServiceUid(range, third))).name, 'RangeError')
+  assert.equal((await rejection(takeServiceUser(range, third))).name, 'RangeError')
   for (const user of [first, again, second]) user[Symbol.dispose]()
-  const later = await takeServiceUid(range, third)
+  const later = await takeServiceUser(range, third)
   assert.ok([first.uid, second.uid].includes(later.uid))
   later[Symbol.dispose]()
-  const back = await takeServiceUid(range, one)
+  const back = await takeServiceUser(range, one)
   assert.equal(back.uid, first.uid, 'the owner of the data says which')
   assert.deepEqual(await readdir(one.data), ['file'])
   back[Symbol.dispose]()

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { ExitCause, Isolation, Limits } from '@backplane/kernel'
 import type { Directories } from '@backplane/sdk'
 import { hiddenPaths } from './hidden-paths.ts'
+import { blockedGrants } from './blocked-grants.ts'
 import { bubblewrap } from './bubblewrap.ts'
 import { launchChain } from './launch-chain.ts'
 import { resourceGroups, type SandboxPrograms } from './machine.ts'
@@ -13,7 +14,7 @@ import { nodeFiles, programFiles } from './program-files.ts'
 import { groupLimits, type GroupCounts, type ResourceGroup } from './resource-group.ts'
 import { sandboxView, type Link } from './sandbox-view.ts'
 import { seccompFilter } from './seccomp-filter.ts'
-import { takeServiceUid, type ServiceUid, type UidRange } from './service-uid.ts'
+import { takeServiceUser, type ServiceUser, type UidRange } from './service-user.ts'
 
 /** What one plugin's sandbox is built for. */
 export interface SandboxRequest {
@@ -21,6 +22,8 @@ export interface SandboxRequest {
   /** Paths as the permission model is told them. */
   readonly reads: readonly string[]
   readonly writes: readonly string[]
+  /** Those of them that are the operator's own. */
+  readonly granted: { readonly reads: readonly string[]; readonly writes: readonly string[] }
   /** Further names of what is there. */
   readonly links?: readonly Link[]
   /** Paths of programs the plugin may start. */
@@ -32,9 +35,11 @@ export interface SandboxRequest {
   readonly directories: Directories
   /** Users to run as when this process is root. */
   readonly uids: UidRange
+  /** Told, in a sentence, of what will not work although it was granted. */
+  readonly warn: (sentence: string) => void
   /** Where filters are kept; a directory of the host's own. */
   readonly filters: string
-  /** Number the {@link Sandbox.descriptor} will have in the process. */
+  /** Number the {@link Sandbox.descriptor} will have in the process; its gate has the next. */
   readonly descriptorNumber: number
 }
 
@@ -44,6 +49,13 @@ export interface Sandbox extends Disposable {
   readonly before: readonly string[]
   /** To be given to the process as the number that was asked for; closed on dispose. */
   readonly descriptor: number
+  /**
+   * Whether it waits, once it is built, for a byte on a pipe that is the descriptor after {@link descriptor}: it is to be
+   * written when {@link admit} has settled.
+   */
+  readonly gated: boolean
+  /** Puts the process that was started, and all it started so far, into the control group. */
+  readonly admit: (pid: number) => Promise<void>
   /** User it runs as; undefined for the host's. */
   readonly uid: number | undefined
   /** Processes in it; `pid` is the one that was started. */
@@ -65,7 +77,8 @@ const resolverFiles = ['/etc/resolv.conf', '/etc/hosts', '/etc/nsswitch.conf', '
 export async function prepareSandbox(request: SandboxRequest): Promise<Sandbox> {
   const { programs, limits, directories, network, descriptorNumber } = request
   await using held = new AsyncDisposableStack()
-  const user = process.getuid?.() === 0 ? held.use(await takeServiceUid(request.uids, directories)) : undefined
+  const user = process.getuid?.() === 0 ? held.use(await takeServiceUser(request.uids, directories)) : undefined
+  if (user !== undefined) for (const sentence of await blockedGrants(request.granted, user)) request.warn(sentence)
   const groups = resourceGroups()
   const group = await groups?.make(groupLimits(limits))
   if (group !== undefined) held.defer(group.end)
@@ -86,12 +99,12 @@ export async function prepareSandbox(request: SandboxRequest): Promise<Sandbox> 
     tmpBytes: limits.tmpBytes,
     network,
     filter: descriptorNumber,
+    gate: group === undefined ? undefined : descriptorNumber + 1,
   })
   const chain = launchChain({
     ...programs,
     table: hidden.table,
-    joins: group?.joins ?? [],
-    uid: user?.uid,
+    user,
     openFiles: Math.max(limits.openFiles, leastOpenFiles),
     fileBytes: limits.fileBytes,
     addressBytes: countsMemory() ? undefined : nodeAddressBytes + limits.memoryMiB * 1024 ** 2,
@@ -102,6 +115,8 @@ export async function prepareSandbox(request: SandboxRequest): Promise<Sandbox> 
   return {
     before: [...chain, ...made],
     descriptor,
+    gated: group !== undefined,
+    admit: async (pid) => (group === undefined ? undefined : admit(pid, group)),
     uid: user?.uid,
     members: async (pid) => (group === undefined ? descendantsOf(pid) : group.members()),
     counts: async () => group?.counts(),
@@ -110,6 +125,18 @@ export async function prepareSandbox(request: SandboxRequest): Promise<Sandbox> 
       if (isOpen) closeSync(descriptor)
       isOpen = false
     },
+  }
+}
+
+/** What a member starts is a member, so each look finds only what was started before its parent became one. */
+async function admit(pid: number, group: ResourceGroup): Promise<void> {
+  await group.add(pid)
+  for (;;) {
+    const members = new Set(await group.members())
+    const missing = (await descendantsOf(pid)).filter((one) => !members.has(one))
+    if (missing.length === 0) return
+    // One that ended meanwhile needs no group.
+    await Promise.all(missing.map((one) => group.add(one).catch(() => undefined)))
   }
 }
 
@@ -122,7 +149,7 @@ interface Held {
   readonly group: ResourceGroup | undefined
   readonly limits: Limits
   readonly release: AsyncDisposableStack
-  readonly user: ServiceUid | undefined
+  readonly user: ServiceUser | undefined
 }
 
 async function finish(cause: ExitCause, { group, limits, release }: Held): Promise<ExitCause> {

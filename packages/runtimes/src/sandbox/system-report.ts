@@ -1,9 +1,9 @@
 import { canDenyNet } from '../confined/child-flags.ts'
-import { findLauncher, findProgram } from '../confined/launcher.ts'
+import { findLauncher } from '../confined/launcher.ts'
 import { readKnob, resourceGroups, sandboxTrial } from './machine.ts'
 import type { Controller } from './resource-group.ts'
 import { hasFilterFor } from './seccomp-filter.ts'
-import { defaultUids } from './service-uid.ts'
+import { defaultUids } from './service-user.ts'
 
 /** One thing that can stand between a plugin and the machine. */
 export interface SystemLayer {
@@ -54,7 +54,6 @@ function look(): SystemReport {
         ...(hasFilterFor(process.arch) ? {} : { missing: `there is no table of system calls for ${process.arch}` }),
       },
       ...(['memory', 'cpu', 'pids'] as const).map(controlGroup),
-      program('prlimit', 'process-limits', 'Limits open files and file size of each process.'),
       lifetime(),
       serviceUser(),
     ],
@@ -116,13 +115,6 @@ function controlGroup(controller: Controller): SystemLayer {
     missing: 'this process may make no control groups',
     install: 'add Delegate=yes to the [Service] section of its systemd unit',
   }
-}
-
-function program(name: string, layer: string, detail: string): SystemLayer {
-  const path = findProgram(name)
-  const install = 'apt-get install util-linux'
-  if (path !== undefined) return { layer, available: true, mechanism: path, detail }
-  return { layer, available: false, mechanism: name, detail, missing: `${name} is missing`, install }
 }
 
 function lifetime(): SystemLayer {

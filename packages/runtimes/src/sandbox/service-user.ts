@@ -3,6 +3,7 @@ import { join } from 'node:path'
 
 /** User ids that plugins run as when their host is root. */
 export interface UidRange {
+  /** Also the group of all of them, to which an operator gives what several plugins were granted. */
   readonly first: number
   readonly count: number
 }
@@ -11,8 +12,9 @@ export interface UidRange {
 export const defaultUids: UidRange = Object.freeze({ first: 60_706, count: 478 })
 
 /** One plugin's user for as long as it runs. */
-export interface ServiceUid extends Disposable {
+export interface ServiceUser extends Disposable {
   readonly uid: number
+  readonly gid: number
 }
 
 const held = new Map<number, { readonly data: string; users: number }>()
@@ -22,10 +24,10 @@ const held = new Map<number, { readonly data: string; users: number }>()
  * data and exchange directory then belong to it. Two plugins at different times may have the same id: each still sees its
  * own directories only. Throws `RangeError` when all are taken.
  */
-export async function takeServiceUid(
+export async function takeServiceUser(
   range: UidRange,
   { data, exchange }: { data: string; exchange: string },
-): Promise<ServiceUid> {
+): Promise<ServiceUser> {
   const owner = (await stat(data)).uid
   const uid = choose(range, owner, data)
   const holder = held.get(uid) ?? { data, users: 0 }
@@ -38,7 +40,7 @@ export async function takeServiceUid(
   try {
     if (owner !== uid) await giveTree(data, uid)
     await chown(exchange, uid, uid)
-    return { uid, [Symbol.dispose]: release }
+    return { uid, gid: range.first, [Symbol.dispose]: release }
   } catch (error) {
     release()
     throw error
