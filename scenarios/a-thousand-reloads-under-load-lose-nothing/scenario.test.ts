@@ -59,8 +59,12 @@ function makeKernel(root: string): Promise<Kernel> {
 async function reload(kernel: Kernel, root: string, { from, to }: { readonly from: number; readonly to: number }): Promise<void> {
   for (let version = from; version <= to; version += 1) {
     await writeVersion(root, version)
-    const report = await kernel.plugins.refresh()
-    assert.deepEqual([report.updated, report.failed], [['scenario/echo'], []], JSON.stringify(kernel.plugins.get('echo')?.update))
+    const refreshed = await kernel.plugins.refresh()
+    assert.deepEqual(
+      [refreshed.updated, refreshed.failed],
+      [['scenario/echo'], []],
+      JSON.stringify(kernel.plugins.get('echo')?.update),
+    )
   }
 }
 
