@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import type { Duplex, Writable } from 'node:stream'
+import type { Duplex } from 'node:stream'
 import type { ExitCause } from '@backplane/kernel'
 import type { SocketPair } from '@backplane/rpc'
 import { egressDescriptor } from '../egress/egress-words.ts'
@@ -46,7 +46,6 @@ export function childBody(options: ChildOptions): GuestBody {
   const child = spawnChild(options)
   const egress = options.egress ? egressEnd(child) : undefined
   sandbox?.[Symbol.dispose]()
-  if (sandbox?.gated === true) void openGate(child, sandbox)
   pair.far.destroy()
   const output = new PluginOutput(limits)
   if (child.stdout !== null) output.read(child.stdout, 'info')
@@ -86,11 +85,7 @@ function spawnChild({ launcher, sandbox, flags, main, boot, cwd, pair, egress }:
   const tied = launcher === undefined ? [] : [launcher, '--pdeathsig', 'KILL', '--']
   const before = sandbox?.before ?? tied
   const [program, ...args] = [...before, process.execPath, ...flags, ...names, main, JSON.stringify(told)]
-  const given = [
-    ...(egress ? ['pipe' as const] : []),
-    ...(sandbox === undefined ? [] : [sandbox.descriptor]),
-    ...(sandbox?.gated === true ? ['pipe' as const] : []),
-  ]
+  const given = [...(egress ? ['pipe' as const] : []), ...(sandbox === undefined ? [] : [sandbox.descriptor])]
   return spawn(program, args, { cwd, env: {}, stdio: ['ignore', 'pipe', 'pipe', pair.far, ...given] })
 }
 
@@ -100,19 +95,6 @@ function egressEnd(child: ChildProcess): Duplex | undefined {
   end?.on('error', () => undefined)
   child.once('exit', () => end?.destroy())
   return end
-}
-
-/** Lets a sandbox go on once it is held to its limits; one that cannot be is ended. */
-async function openGate(child: ChildProcess, sandbox: Sandbox): Promise<void> {
-  const gate = child.stdio.at(-1) as Writable
-  gate.on('error', () => undefined)
-  try {
-    await sandbox.admit(child.pid ?? 0)
-    gate.end('.')
-  } catch {
-    gate.destroy()
-    child.kill('SIGKILL')
-  }
 }
 
 async function childEnd(child: ChildProcess, output: PluginOutput): Promise<ExitCause> {

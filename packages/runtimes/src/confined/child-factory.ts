@@ -119,7 +119,10 @@ export class ChildFactory implements AsyncDisposable {
     // The heap is a part of what the plugin may hold.
     const heapMiB = Math.max(leastHeapMiB, shape.memoryMiB - besideHeapMiB)
     try {
-      return await this.#spawn({ ...shape, memoryMiB: heapMiB }, { ...own, sandbox, otherNames })
+      const body = await this.#spawn({ ...shape, memoryMiB: heapMiB }, { ...own, sandbox, otherNames })
+      // One that cannot be held to its limits is ended; the start then says how it ended.
+      await sandbox.admit(body.pid).catch(() => body.kill())
+      return body
     } catch (error) {
       sandbox[Symbol.dispose]()
       await sandbox.finish({ kind: 'stopped' })

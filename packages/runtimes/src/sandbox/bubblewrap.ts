@@ -14,8 +14,6 @@ export interface BubblewrapOptions {
   readonly network: boolean
   /** Number of the descriptor of the system-call filter. */
   readonly filter: number
-  /** Number of a descriptor on which it waits for a byte before it runs anything; undefined to go ahead. */
-  readonly gate: number | undefined
 }
 
 /** Room in `/dev/shm`, as a part of all; the rest is in `/tmp`. */
@@ -26,7 +24,7 @@ const shmPart = 4
  * all of it read-only but what it may write.
  */
 export function bubblewrap(options: BubblewrapOptions): readonly string[] {
-  const { program, view, programFiles, sourceOf, tmpBytes, network, filter, gate } = options
+  const { program, view, programFiles, sourceOf, tmpBytes, network, filter } = options
   const shmBytes = Math.ceil(tmpBytes / shmPart)
   const binds = view.mounts.map(({ path, mode }) => [bindOption[mode], sourceOf(path), path])
   // A root that was granted comes before all that is the sandbox's own.
@@ -41,7 +39,6 @@ export function bubblewrap(options: BubblewrapOptions): readonly string[] {
     programFiles.flatMap((path) => ['--ro-bind', sourceOf(path), path]),
     binds.flat(),
     view.links.flatMap(({ name, target }) => ['--symlink', target, name]),
-    gate === undefined ? [] : ['--block-fd', String(gate)],
     ['--remount-ro', '/dev', '--remount-ro', '/', '--chdir', '/', '--seccomp', String(filter), '--'],
   ].flat()
 }

@@ -72,7 +72,6 @@ function runTrial(programs: SandboxPrograms, uids: UidRange): string | undefined
       tmpBytes: 1024 ** 2,
       network: false,
       filter: 3,
-      gate: undefined,
     })
     const chain = launchChain({
       ...programs,

@@ -39,7 +39,7 @@ export interface SandboxRequest {
   readonly warn: (sentence: string) => void
   /** Where filters are kept; a directory of the host's own. */
   readonly filters: string
-  /** Number the {@link Sandbox.descriptor} will have in the process; its gate has the next. */
+  /** Number the {@link Sandbox.descriptor} will have in the process. */
   readonly descriptorNumber: number
 }
 
@@ -50,11 +50,10 @@ export interface Sandbox extends Disposable {
   /** To be given to the process as the number that was asked for; closed on dispose. */
   readonly descriptor: number
   /**
-   * Whether it waits, once it is built, for a byte on a pipe that is the descriptor after {@link descriptor}: it is to be
-   * written when {@link admit} has settled.
+   * Puts the process that was started, and all it started so far, into the control group; what these start is in it too.
+   * No code of a plugin's may run before this has settled. Kernels take up to 20 ms for it, about as long as Node takes
+   * to start.
    */
-  readonly gated: boolean
-  /** Puts the process that was started, and all it started so far, into the control group. */
   readonly admit: (pid: number) => Promise<void>
   /** User it runs as; undefined for the host's. */
   readonly uid: number | undefined
@@ -99,7 +98,6 @@ export async function prepareSandbox(request: SandboxRequest): Promise<Sandbox> 
     tmpBytes: limits.tmpBytes,
     network,
     filter: descriptorNumber,
-    gate: group === undefined ? undefined : descriptorNumber + 1,
   })
   const chain = launchChain({
     ...programs,
@@ -115,7 +113,6 @@ export async function prepareSandbox(request: SandboxRequest): Promise<Sandbox> 
   return {
     before: [...chain, ...made],
     descriptor,
-    gated: group !== undefined,
     admit: async (pid) => (group === undefined ? undefined : admit(pid, group)),
     uid: user?.uid,
     members: async (pid) => (group === undefined ? descendantsOf(pid) : group.members()),
