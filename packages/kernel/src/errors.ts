@@ -50,7 +50,7 @@ const specs = {
     status: 422,
     exit: 77,
     retryable: false,
-    hint: 'Drop the permission, choose a stronger tier, or waive {what} for {plugin} in the policy.',
+    hint: 'Drop the permission, choose a stronger tier, or waive {what} for {plugin} in {where}.',
   },
   POINT_INVALID: {
     message: 'point {point} {problem}',

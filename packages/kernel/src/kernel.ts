@@ -263,6 +263,8 @@ export interface Policy {
   }) => Partial<Isolation> | undefined
   /** Tier by origin. Default: bundled `trusted`, external `confined`. */
   readonly tier?: (record: { readonly id: string; readonly origin: 'bundled' | 'external' }) => Runtime['tier']
+  /** Where an operator writes what is waived, for hints: `plugins.waive of server.yaml`. Default: `the policy`. */
+  readonly waivedIn?: string
   /**
    * Permissions or limits that may go without enforcement: `exec`, `net` (for `net:connect`), `limit:memory`, `*`.
    * Otherwise a permission must be enforced exactly and a limit at least coarsely (`POLICY_UNENFORCEABLE`). `trusted`

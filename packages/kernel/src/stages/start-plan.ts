@@ -100,7 +100,8 @@ function chooseRuntime(
   const { enforcement, missing } = weighEnforcement(asked, tier, waived)
   const [first] = missing
   if (first !== undefined) {
-    const parameters = { plugin: id, tier, what: first.what, mechanism: first.mechanism }
+    const where = core.policy.waivedIn ?? 'the policy'
+    const parameters = { plugin: id, tier, what: first.what, mechanism: first.mechanism, where }
     throw kernelErrors.error('POLICY_UNENFORCEABLE', parameters, { plugin: id, details: { missing } })
   }
   // A sandbox that was waived and cannot be built is left out; its entry stays, to be seen.

@@ -33,6 +33,7 @@ export function pluginPolicy(config: HostConfig): Policy {
     ...(allow === undefined ? {} : { allow }),
     deny,
     tier: () => 'confined',
+    waivedIn: `plugins.waive of ${config.file}`,
     isolation: ({ origin }) => (origin === 'bundled' ? undefined : { floor: isolation }),
     waive: ({ id, origin }) => [
       // A plugin that may start programs may reach through them what its own process is denied: files and network too.
