@@ -73,6 +73,15 @@ export class Supervisor implements Disposable {
     for (const watch of this.#watches) watch.arm()
   }
 
+  /** Nothing of a generation runs any more. One that its tier ended for its memory went over that limit. */
+  exitedByItself(generation: Generation, cause: ExitCause): void {
+    const { plugin, number } = generation
+    const isNews = generation.ended === undefined
+    exited(this.#core, generation, cause)
+    if (!isNews || cause.kind !== 'memory') return
+    this.violations.report(plugin.id, number, { kind: 'limit', limit: 'memory', detail: cause.detail }, 'restart')
+  }
+
   /** The generation that served ended unexpectedly. */
   ended(plugin: Plugin, cause: ExitCause, verdict?: TroubleVerdict): void {
     plugin.usage = undefined

@@ -39,6 +39,17 @@ export interface CallOptions {
   readonly deadlineMs?: number | undefined
   readonly onProgress?: ((progress: Progress) => void) | undefined
   readonly traceId?: string | undefined
+  /** For a host's own calls: told who answered, once the call has ended well. A plugin does not learn who serves it. */
+  readonly onServed?: ((by: ServedBy) => void) | undefined
+}
+
+/** Who answered a call: with fallbacks it need not be who was asked. */
+export interface ServedBy {
+  readonly plugin: string
+  readonly version: string
+  readonly generation: number
+  /** The provider's, or handler's, name. */
+  readonly name: string
 }
 
 /** Structured log: a message and its fields. Secrets given by the platform are redacted before a line is stored. */

@@ -1,4 +1,4 @@
-export type { Call, CallOptions, Logger, LogFields, LogLevel, Progress } from './call.ts'
+export type { Call, CallOptions, Logger, LogFields, LogLevel, Progress, ServedBy } from './call.ts'
 export {
   definePlugin,
   isPluginModule,

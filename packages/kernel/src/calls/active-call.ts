@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { CallOptions, Progress } from '@backplane/sdk'
+import type { CallOptions, Progress, ServedBy } from '@backplane/sdk'
 import { outputInvalid } from './call-error.ts'
 import { CallCounters } from './counters.ts'
 import { kernelErrors } from '../errors.ts'
@@ -136,6 +136,7 @@ export abstract class ActiveCall implements CallContext, Cancellation {
   protected succeed(): boolean {
     if (!this.settle(false)) return false
     this.plugin.breakers?.succeeded(this)
+    if (this.#request.onServed !== undefined) this.#tellServed(this.#request.onServed)
     return true
   }
 
@@ -193,6 +194,17 @@ export abstract class ActiveCall implements CallContext, Cancellation {
     }
     signal.addEventListener('abort', cancelled, { once: true })
     this.#stopListening = () => signal.removeEventListener('abort', cancelled)
+  }
+
+  #tellServed(tell: (by: ServedBy) => void): void {
+    const { generation, plugin, target } = this
+    if (generation === undefined) return
+    const { number, candidate } = generation
+    try {
+      tell({ plugin: plugin.id, version: candidate.version, generation: number, name: target.name })
+    } catch (error) {
+      this.#inFlight.log.write({ level: 'error', message: `onServed threw: ${messageOf(error)}`, plugin: plugin.id })
+    }
   }
 
   /** What a plugin reports is passed on only in its proper form, and only while the call runs. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { PlatformError } from '@backplane/sdk'
+import { PlatformError, type ServedBy } from '@backplane/sdk'
 import { testKernel, type TestKernel } from '@backplane/testing'
 import { echo, echoPlugin, points, store } from '../fixtures/demo-points.ts'
 
@@ -92,6 +92,9 @@ test('what is an answer is no failure: an error with a code of its own, a caller
 })
 
 test('an error that says itself that later may be better counts, as do ends of the process and answers that do not fit', async () => {
+  await using files = await withEcho()
+  answer = fails(Object.assign(new Error('no such file'), { code: 'ENOENT' }))
+  await fail(files, 10)
   const reasons: readonly [() => unknown, string][] = [
     [fails(new PlatformError('UPSTREAM_BUSY', 'busy', { retryable: true })), 'CALL_FAILED'],
     [fails(Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })), 'CALL_FAILED'],
@@ -122,7 +125,9 @@ test('where the first takes no calls the next that the host named is asked, and 
   await assert.rejects(say(t), { code: 'CALL_FAILED' }, 'one that was asked is not asked of another')
   await fail(t, 4)
   const client = t.kernel.provider(echo, 'echo')
-  assert.equal(await client.say('x', { traceId: 'abc' }), '1.0.0 x')
+  const served: ServedBy[] = []
+  assert.equal(await client.say('x', { traceId: 'abc', onServed: (by) => void served.push(by) }), '1.0.0 x')
+  assert.deepEqual(served, [{ plugin: 'demo/other', version: '1.0.0', generation: 1, name: 'other' }])
   const told = t.events().flatMap((event) => (event.type === 'call.fell-back' ? [event] : []))
   assert.deepEqual(
     told.map(({ from, to, code, traceId }) => [from, to, code, traceId]),

@@ -87,10 +87,11 @@ export function noteFailed(core: Core, call: ActiveCall, error: Error): void {
   plugin.breakers.failed(call, error)
 }
 
-/** A code of Node's own, such as `ECONNREFUSED` or `ERR_INVALID_ARG_TYPE`. */
-function isSystemCode(code: unknown): boolean {
-  return typeof code === 'string' && /^(?:E[A-Z0-9]+|ERR_\w+)$/.test(code)
-}
+/**
+ * Node's own codes that say that something is not well: the other side, the machine, the code itself. A file that is not
+ * there, or not to be read, is an answer.
+ */
+const notWell = /^(?:ECONN\w+|EHOST\w+|ENET\w+|EAI_\w+|ETIMEDOUT|EPIPE|EMFILE|ENFILE|ENOMEM|ENOSPC|EIO|ERR_\w+)$/
 
 /**
  * Whether an error says that the plugin is not well. An error with a code of its own is an answer, unless it says that
@@ -106,7 +107,11 @@ function isFault(call: ActiveCall, error: Error): boolean {
       return !call.isCallersLimit && call.generation !== undefined
     case 'CALL_FAILED': {
       const pluginCode = details?.['pluginCode']
-      return pluginCode === 'INTERNAL' || isSystemCode(pluginCode) || asPlatformError(asError(cause)).retryable
+      return (
+        pluginCode === 'INTERNAL' ||
+        (typeof pluginCode === 'string' && notWell.test(pluginCode)) ||
+        asPlatformError(asError(cause)).retryable
+      )
     }
     default:
       return false

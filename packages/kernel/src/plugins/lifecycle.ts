@@ -127,7 +127,7 @@ export function serve(core: Core, plugin: Plugin, started: Started, ending?: End
   const { tier, pid } = generation.instance
   setState(core, plugin, { name: 'active', generation: generation.number, tier, pid, startedAtMs: core.clock.now() })
   core.supervisor.serves(generation)
-  void generation.instance.exited.then((cause) => exited(core, generation, cause))
+  void generation.instance.exited.then((cause) => core.supervisor.exitedByItself(generation, cause))
   return before
 }
 

@@ -55,6 +55,16 @@ test('a plugin that holds more memory than it may is ended within a second, name
   assert.equal(w.runtime.running().length, 1, 'the one that went over runs no more')
 })
 
+test('one that its tier ended for its memory counts the same, and keeps what the tier says', async () => {
+  await using w = await watched()
+  w.runtime.crash('demo/echo', { kind: 'memory', detail: 'heap out of memory', lastLines: ['FATAL'] })
+  const { limit, detail, action } = await w.t.event('limit.exceeded')
+  assert.deepEqual([limit, detail, action], ['memory', 'heap out of memory', 'restart'])
+  const { lastExit, violations } = w.t.kernel.plugins.get('echo') ?? {}
+  assert.deepEqual([lastExit?.cause.kind === 'memory' && lastExit.cause.lastLines, violations], [['FATAL'], { memory: 1 }])
+  assert.equal(w.t.events().filter(({ type }) => type === 'plugin.exited').length, 1)
+})
+
 test('calls in a plugin that is ended for its memory are told so', async () => {
   const plugin = echoPlugin({ say: (value) => (value === 'x' ? value : new Promise(() => undefined)) })
   await using w = await watched({ plugins: [plugin] })
@@ -132,10 +142,10 @@ test('an event loop that stood still, or stands still, for too long ends its plu
   assert.equal((await stood.t.event('plugin.exited')).cause.kind, 'hang')
 
   await using stands = await watched({ ...hang, runtimes: [silent()] })
-  await stands.t.clock.advance(6_000)
+  await stands.t.clock.advance(5_000)
   assert.deepEqual(stands.told, [], 'not yet')
   await stands.t.clock.advance(1_000)
-  assert.equal((await stands.t.event('limit.exceeded')).detail, 'did not answer for 6000 of 5000 ms')
+  assert.equal((await stands.t.event('limit.exceeded')).detail, 'did not answer for 5000 of 5000 ms')
 })
 
 test('a host that stood still itself blames nobody', async () => {

@@ -52,7 +52,7 @@ export class LimitWatch implements Disposable {
     }
     this.#silent.set(generation, silent + 1)
     const silentMs = (silent + 1) * usageMs
-    if (silentMs > generation.limits.stallMs) {
+    if (silentMs >= generation.limits.stallMs) {
       this.#over(generation, 'stall', `did not answer for ${silentMs} of ${generation.limits.stallMs} ms`)
     }
   }

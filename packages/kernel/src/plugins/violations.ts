@@ -45,7 +45,7 @@ export class Violations implements Disposable {
     this.#core = core
   }
 
-  /** `action`, when what follows is already known. */
+  /** `action`, when what follows is already known, or done. */
   report(id: string, number: number, given: Violation, action?: LimitAction): void {
     const plugin = this.#core.plugins.get(id)
     if (plugin === undefined) return
@@ -58,7 +58,7 @@ export class Violations implements Disposable {
     const counts = (plugin.violations ??= new Map())
     counts.set(violation.limit, (counts.get(violation.limit) ?? 0) + 1)
     const running = this.#running(plugin, number)
-    const taken = this.#possible(violation.limit, action ?? this.#wanted(plugin, violation.limit), running)
+    const taken = action ?? this.#possible(violation.limit, this.#wanted(plugin, violation.limit), running)
     this.#tell(plugin, number, violation, taken)
     if (running !== undefined && (taken === 'restart' || taken === 'quarantine')) {
       const verdict = taken === 'quarantine' ? 'quarantine' : undefined

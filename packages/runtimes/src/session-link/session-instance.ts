@@ -142,6 +142,8 @@ export class SessionInstance implements Instance {
   }
 
   async #stop(graceMs: number): Promise<void> {
+    // nobody is asked: it is not waited for a session whose other side may not read any more
+    if (graceMs <= 0) this.#body.kill()
     const asked = graceMs > 0 && (await this.#askToStop(graceMs))
     await this.#session[Symbol.asyncDispose]()
     if (asked && (await settledWithin(this.#body.ended, endMs))) return void (await this.exited)
