@@ -163,6 +163,13 @@ export const serverErrors = defineErrors('SERVER', {
     retryable: false,
     hint: 'Correct the plugin and reload again.',
   },
+  SERVER_ROLLBACK_FAILED: {
+    message: 'The rollback of `{id}` failed: {reason} Version {version} goes on serving.',
+    status: 409,
+    exit: 1,
+    retryable: false,
+    hint: 'Choose another version of its history.',
+  },
   SERVER_IDEMPOTENCY_KEY_INVALID: {
     message: 'An Idempotency-Key is 1 to 128 visible ASCII characters.',
     status: 400,

@@ -118,6 +118,8 @@ async function toKeep(pending: Promise<Response>, limitBytes: number): Promise<A
   try {
     const response = await pending
     if (response.status >= 500 || passing.has(response.status)) return undefined
+    // A file is passed on as it is made, however large it is.
+    if (response.headers.has('content-disposition')) return undefined
     const body = response.body === null ? null : await response.clone().arrayBuffer()
     if ((body?.byteLength ?? 0) > limitBytes) return undefined
     return { status: response.status, headers: response.headers, body }

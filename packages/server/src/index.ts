@@ -1,4 +1,5 @@
 export type { EventStreamOptions } from './api/event-routes.ts'
+export type { InspectionOptions, SystemLayers } from './api/inspection-routes.ts'
 export { managementApi, type ManagementApi, type ManagementApiOptions } from './api/management-api.ts'
 export { openapiDocument } from './api/openapi.ts'
 export { serverErrors } from './errors.ts'
@@ -14,3 +15,5 @@ export { isLoopback, serve, type ConnectionLimits, type Served, type ServeOption
 export { serverSentEvents, type ServerSentEvent, type SseOptions } from './sse.ts'
 export { streamLimit } from './stream-limit.ts'
 export { unrouted } from './unrouted.ts'
+export { explainPlugin } from './why/explain-plugin.ts'
+export type { Evidence, Finding } from './why/finding.ts'

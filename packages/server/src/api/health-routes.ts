@@ -1,6 +1,7 @@
 import type { Kernel } from '@backplane/kernel'
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { Peer } from '../handler.ts'
+import { EventTally } from './event-tally.ts'
 import { metricsText } from './metrics.ts'
 import { pluginStatus } from './plugin-status.ts'
 import * as routes from './routes.ts'
@@ -13,6 +14,7 @@ export interface HealthOptions {
 
 /** Adds the probes and the metrics. */
 export function addHealthRoutes(app: OpenAPIHono<{ Bindings: Peer }>, kernel: Kernel, options: HealthOptions): void {
+  const tally = new EventTally(kernel.events)
   app.openapi(routes.healthz, (context) => context.json({ status: 'ok', reasons: [] }, 200))
   app.openapi(routes.readyz, (context) => {
     const closing = context.env.closing.aborted ? ['the server is closing'] : []
@@ -21,7 +23,7 @@ export function addHealthRoutes(app: OpenAPIHono<{ Bindings: Peer }>, kernel: Ke
     return context.json({ status: 'ready', reasons }, 200)
   })
   app.openapi(routes.metrics, (context) =>
-    context.text(metricsText(kernel) + (options.metrics?.() ?? ''), 200, {
+    context.text(metricsText(kernel, tally) + (options.metrics?.() ?? ''), 200, {
       'Content-Type': 'text/plain; version=0.0.4; charset=utf-8',
     }),
   )

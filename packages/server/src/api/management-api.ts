@@ -8,12 +8,16 @@ import { problemResponder } from '../problem.ts'
 import { unrouted } from '../unrouted.ts'
 import { addEventRoutes, type EventStreamOptions } from './event-routes.ts'
 import { addHealthRoutes } from './health-routes.ts'
+import { addInspectionRoutes, type InspectionOptions } from './inspection-routes.ts'
 import { openapiDocument } from './openapi.ts'
 import { addPluginActions } from './plugin-actions.ts'
+import { pluginChanges } from './plugin-change.ts'
 import { addPluginRoutes } from './plugin-routes.ts'
+import { addUnescapedIds } from './unescaped-ids.ts'
+import { addVersionRoutes } from './version-routes.ts'
 
 /** How a host shapes its management API. */
-export interface ManagementApiOptions {
+export interface ManagementApiOptions extends InspectionOptions {
   /** Errors whose status is wanted when the kernel or the host throws them. */
   readonly catalogues?: readonly ErrorCatalogue[]
   readonly log?: Log
@@ -38,11 +42,11 @@ export interface ManagementApi {
 }
 
 /**
- * Management REST over a kernel: list, find, reload, enable, disable and remove plugins, events, health, metrics. Every
- * error is problem+json. Changes to one plugin go one after another; `If-Match` with the ETag that was read refuses a
+ * Management REST over a kernel: list, find, reload, enable, disable and remove plugins, choose their versions, look at
+ * what they use and why they are as they are, profile them, events, health, metrics. Every error is problem+json. Changes to one plugin go one after another; `If-Match` with the ETag that was read refuses a
  * change of something that has changed meanwhile, and `Idempotency-Key` makes a POST safe to repeat.
  * Errors: `SERVER_ID_INVALID`, `SERVER_ID_RESERVED`, `SERVER_ID_AMBIGUOUS`, `SERVER_PLUGIN_UNKNOWN`,
- * `SERVER_STATE_CHANGED`, `SERVER_RELOAD_FAILED`, `SERVER_REQUEST_INVALID`, `SERVER_STREAMS_FULL`,
+ * `SERVER_STATE_CHANGED`, `SERVER_RELOAD_FAILED`, `SERVER_ROLLBACK_FAILED`, `SERVER_REQUEST_INVALID`, `SERVER_STREAMS_FULL`,
  * `SERVER_ROUTE_UNKNOWN`, `SERVER_METHOD_REFUSED`, and those of the kernel.
  */
 export function managementApi(kernel: Kernel, options: ManagementApiOptions = {}): ManagementApi {
@@ -55,7 +59,11 @@ export function managementApi(kernel: Kernel, options: ManagementApiOptions = {}
     },
   })
   addPluginRoutes(app, kernel)
-  addPluginActions(app, kernel)
+  const change = pluginChanges(kernel.plugins)
+  addPluginActions(app, kernel, change)
+  addVersionRoutes(app, kernel, change)
+  addInspectionRoutes(app, kernel, options)
+  addUnescapedIds(app)
   addEventRoutes(app, kernel, options.events ?? {})
   addHealthRoutes(app, kernel, options)
   const openapi = openapiDocument()

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { demoKernel, echo } from '../fixtures/demo-kernel.ts'
 import { startServer } from '../fixtures/start-server.ts'
+import { watchedKernel } from '../fixtures/watched-kernel.ts'
 
 /** Reads the text format as a scraper would; throws on a line that is none. */
 function parse(text: string): Map<string, number> {
@@ -65,4 +66,32 @@ test('labels are escaped', async (t) => {
   const { text } = await server.tcp('/metrics')
   parse(text)
   assert.ok(text.includes(String.raw`host="a\"b\\c\nd"`))
+})
+
+test('metrics say what plugins use, which limits they went over, and how often they ended', async (t) => {
+  const { kernel, runtime, clock } = await watchedKernel(t)
+  const server = await startServer(t, kernel)
+  runtime.use('demo/one', { cpuMs: 1_500, memoryBytes: 4096, stallMs: 20, processes: 2 })
+  await clock.advance(1_000)
+  runtime.violate('demo/one', { kind: 'limit', limit: 'output', detail: 'wrote 9 of 8 MiB' })
+  runtime.violate('demo/one', { kind: 'grant', permission: 'exec sh', detail: 'spawn refused' })
+  runtime.crash('demo/two')
+  await clock.advance(1)
+  await kernel.plugins.start('demo/two')
+  const samples = parse((await server.tcp('/metrics')).text)
+  const expected: [string, number | undefined][] = [
+    ['backplane_plugin_cpu_seconds_total{plugin="demo/one"}', 1.5],
+    ['backplane_plugin_memory_bytes{plugin="demo/one"}', 4096],
+    ['backplane_plugin_heap_bytes{plugin="demo/one"}', undefined],
+    ['backplane_plugin_stall_seconds{plugin="demo/one"}', 0.02],
+    ['backplane_plugin_processes{plugin="demo/one"}', 2],
+    ['backplane_plugin_violations_total{plugin="demo/one",limit="output"}', 1],
+    ['backplane_plugin_denials_total{plugin="demo/one"}', 1],
+    ['backplane_plugin_exits_total{plugin="demo/two"}', 1],
+    ['backplane_plugin_restarts_total{plugin="demo/two"}', 1],
+    ['backplane_plugin_restarts_total{plugin="demo/one"}', 0],
+    ['backplane_plugin_moved_back_total{plugin="demo/one"}', 0],
+    ['backplane_plugin_quarantined{plugin="demo/two"}', 0],
+  ]
+  for (const [name, value] of expected) assert.equal(samples.get(name), value, name)
 })

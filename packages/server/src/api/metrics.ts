@@ -1,4 +1,5 @@
-import type { Kernel, PluginRecord } from '@backplane/kernel'
+import type { BreakerState, Kernel, PluginRecord, UsageSample } from '@backplane/kernel'
+import type { EventTally, PluginTally } from './event-tally.ts'
 import { stateNames } from './plugin-status.ts'
 
 type Labels = Readonly<Record<string, string>>
@@ -12,10 +13,31 @@ const perPlugin: readonly (readonly [string, 'counter' | 'gauge', string, (recor
   ['errors_total', 'counter', 'Calls ended with an error.', (record) => record.counters.errors],
   ['calls_active', 'gauge', 'Calls running.', (record) => record.counters.active],
   ['calls_queued', 'gauge', 'Calls waiting for a slot.', (record) => record.counters.queued],
+  ['denials_total', 'counter', 'Times it tried what it was not granted.', (record) => record.denials],
+  ['quarantined', 'gauge', '1 while it is in quarantine.', ({ state }) => (state.name === 'quarantined' ? 1 : 0)],
+  ['unhealthy_looks', 'gauge', 'Looks in a row without a good answer.', (record) => record.health?.failures ?? 0],
+]
+
+// One number per plugin that runs where it can be told from the host.
+const perUsage: readonly (readonly [string, 'counter' | 'gauge', string, (usage: UsageSample) => number | undefined])[] = [
+  ['cpu_seconds_total', 'counter', 'CPU time of the generation that serves.', ({ cpuMs }) => seconds(cpuMs)],
+  ['memory_bytes', 'gauge', 'Resident memory of all its processes.', ({ memoryBytes }) => memoryBytes],
+  ['heap_bytes', 'gauge', 'JavaScript heap in use.', ({ heapBytes }) => heapBytes],
+  ['stall_seconds', 'gauge', 'Longest its event loop stood still, of the newest sample.', ({ stallMs }) => seconds(stallMs)],
+  ['processes', 'gauge', 'Processes and threads.', ({ processes }) => processes],
+  ['open_files', 'gauge', 'Open descriptors.', ({ openFiles }) => openFiles],
+]
+
+/** What only events tell. */
+const perTally: readonly (readonly [string, string, (tally: PluginTally) => number])[] = [
+  ['restarts_total', 'Starts after an end that nobody asked for.', ({ restarts }) => restarts],
+  ['exits_total', 'Ends that nobody asked for.', ({ exits }) => exits],
+  ['moved_back_total', 'New versions taken back by themselves.', ({ movedBack }) => movedBack],
+  ['updates_failed_total', 'Updates that failed.', ({ updatesFailed }) => updatesFailed],
 ]
 
 /** Metrics of the plugins and of this process. Source: Prometheus text exposition format 0.0.4. */
-export function metricsText(kernel: Kernel): string {
+export function metricsText(kernel: Kernel, tally: EventTally): string {
   const records = kernel.plugins.list()
   const host = { host: kernel.host.name, api: kernel.host.api, node: process.versions.node }
   const plugins = records.map(({ id, version, origin }): Sample => [{ plugin: id, version, origin }, 1])
@@ -30,9 +52,38 @@ export function metricsText(kernel: Kernel): string {
       const samples = records.map((record): Sample => [{ plugin: record.id }, value(record)])
       return family(`backplane_plugin_${name}`, type, help, samples)
     }),
+    ...perUsage.map(([name, type, help, value]) => {
+      const told = records.flatMap(({ id, usage }) => {
+        const number = usage === undefined ? undefined : value(usage)
+        return number === undefined ? [] : [[{ plugin: id }, number] satisfies Sample]
+      })
+      return family(`backplane_plugin_${name}`, type, help, told)
+    }),
+    ...perTally.map(([name, help, value]) => {
+      const samples = records.map(({ id }): Sample => [{ plugin: id }, value(tally.of(id))])
+      return family(`backplane_plugin_${name}`, 'counter', help, samples)
+    }),
+    family('backplane_plugin_violations_total', 'counter', 'Times it went over a limit.', records.flatMap(violations)),
+    family('backplane_plugin_breaker', 'gauge', '1 for the state of a breaker.', records.flatMap(breakers)),
     family('backplane_plugin_call_duration_seconds', 'histogram', 'How long calls took.', records.flatMap(histogram)),
     ...processFamilies(),
   ].join('')
+}
+
+function violations({ id, violations: counts }: PluginRecord): Sample[] {
+  return Object.entries(counts).map(([limit, count]): Sample => [{ plugin: id, limit }, count])
+}
+
+function breakers({ id, breakers: all }: PluginRecord): Sample[] {
+  return all.flatMap(({ point, name, state }) =>
+    breakerStates.map((one): Sample => [{ plugin: id, point, name, state: one }, one === state ? 1 : 0]),
+  )
+}
+
+const breakerStates: readonly BreakerState[] = ['closed', 'open', 'half-open']
+
+function seconds(ms: number | undefined): number | undefined {
+  return ms === undefined ? undefined : ms / 1_000
 }
 
 function histogram(record: PluginRecord): Sample[] {

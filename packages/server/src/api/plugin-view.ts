@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Failure, PluginRecord } from '@backplane/kernel'
 import type { Point } from '@backplane/sdk'
 import { z } from '@hono/zod-openapi'
+import { conditionDetail, conditionDetailShape, conditionShape, conditionView } from './plugin-condition.ts'
 import { pluginStatus, stateReason } from './plugin-status.ts'
 
 const Time = z.string().describe('RFC 3339, UTC.')
@@ -45,6 +46,7 @@ export const PluginView = z
       queued: z.int(),
       latency_ms: z.object({ count: z.int(), mean: z.number(), p50: z.number(), p99: z.number() }),
     }),
+    ...conditionShape,
     state_version: z.string().describe('Changes with the state; also the ETag, for If-Match.'),
   })
   .openapi('Plugin')
@@ -68,6 +70,7 @@ export const PluginDetail = PluginView.extend({
   enforcement: z
     .array(z.object({ what: z.string(), level: z.enum(['exact', 'coarse', 'none']), mechanism: z.string() }))
     .describe('How each permission and limit is enforced where it runs.'),
+  ...conditionDetailShape,
   criticality: z.string().nullable(),
   shadowed: z.array(z.string()).describe('Packages with this id that lost by precedence.'),
   notes: z.array(z.string()).describe('Worth knowing and not wrong enough to refuse.'),
@@ -110,6 +113,7 @@ export function pluginView(record: PluginRecord, points: readonly Point[]): Plug
       queued: counters.queued,
       latency_ms: { count, mean: count === 0 ? 0 : sumMs / count, p50: p50Ms, p99: p99Ms },
     },
+    ...conditionView(record),
     state_version: stateVersion(record),
   }
 }
@@ -134,16 +138,17 @@ export function pluginDetail(record: PluginRecord, points: readonly Point[]): Pl
       net: [...grants.net],
     },
     enforcement: record.enforcement.map((one) => ({ ...one })),
+    ...conditionDetail(record),
     criticality: manifest?.criticality ?? null,
     shadowed: [...record.shadowed],
     notes: [...record.notes],
   }
 }
 
-/** Differs whenever anything but the counters and the drains may have changed. */
+/** Differs whenever anything but the counters, the drains and what was measured may have changed. */
 export function stateVersion(record: PluginRecord): string {
-  const { id, version, generation, state, sinceMs, digest, update } = record
-  const text = JSON.stringify([id, version, generation, state.name, sinceMs, digest, update?.atMs])
+  const { id, version, generation, state, sinceMs, digest, update, pinned, held } = record
+  const text = JSON.stringify([id, version, generation, state.name, sinceMs, digest, update?.atMs, pinned, held?.sinceMs])
   return createHash('sha256').update(text).digest('hex').slice(0, 16)
 }
 

@@ -1,34 +1,8 @@
 import { createRoute, z } from '@hono/zod-openapi'
+import { definitions as inspection } from './inspection-definitions.ts'
 import { PluginDetail, PluginView } from './plugin-view.ts'
-
-const ProblemView = z
-  .object({
-    type: z.string(),
-    title: z.string(),
-    status: z.int(),
-    detail: z.string(),
-    code: z.string().describe('What programs compare.'),
-    hint: z.string().optional().describe('What to do now.'),
-    retryable: z.boolean(),
-    plugin: z.string().optional(),
-    point: z.string().optional(),
-    instance: z.string().optional(),
-    details: z.record(z.string(), z.unknown()).optional(),
-  })
-  .openapi('Problem')
-
-const json = <T extends z.ZodType>(schema: T, description: string) => ({
-  description,
-  content: { 'application/json': { schema } },
-})
-const text = (type: string, description: string) => ({ description, content: { [type]: { schema: z.string() } } })
-const problem = { description: 'RFC 9457 problem.', content: { 'application/problem+json': { schema: ProblemView } } }
-
-const Id = z.string().describe('A bare name, or publisher/name with the slash written as it is or as %2F.')
-const Precondition = z.object({
-  'if-match': z.string().optional().describe('ETag of the state that was read; 412 when the plugin has changed.'),
-  'idempotency-key': z.string().optional().describe('The same POST with the same key is done once.'),
-})
+import { Id, json, Precondition, problem, text } from './route-parts.ts'
+import { definitions as versions } from './version-definitions.ts'
 
 const Listing = z
   .object({ plugins: z.array(PluginView), count: z.int().describe('In all, not on this page.'), next: z.string().nullable() })
@@ -177,6 +151,8 @@ export const routes = [
   enablePlugin,
   disablePlugin,
   removePlugin,
+  ...Object.values(versions),
+  ...Object.values(inspection),
   streamEvents,
   healthz,
   readyz,

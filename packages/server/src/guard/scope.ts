@@ -8,9 +8,16 @@ export type ScopeOf = (method: string, path: string) => Scope
 
 const order: readonly Scope[] = ['read', 'operate', 'admin']
 
-/** Reading needs `read`, changing plugins `admin`, everything else that changes something `operate`. */
+/** What an operator does with plugins that are there: no other code comes to run than what was installed before. */
+const operations = /^\/api\/plugins\/.+\/(?:rollback|pin|unpin|release)$/
+
+/**
+ * Reading needs `read`, choosing among the versions of a plugin and releasing it `operate`, changing plugins otherwise
+ * `admin`, and so does profiling them: a heap holds secrets. Everything else that changes something needs `operate`.
+ */
 export const managementScope: ScopeOf = (method, path) => {
   if (method === 'GET' || method === 'HEAD') return 'read'
+  if (method === 'POST' && operations.test(path)) return 'operate'
   return path === '/api/plugins' || path.startsWith('/api/plugins/') ? 'admin' : 'operate'
 }
 

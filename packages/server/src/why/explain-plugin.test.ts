@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { KernelEvent, PluginRecord, RecordedEvent } from '@backplane/kernel'
+import { demoKernel } from '../fixtures/demo-kernel.ts'
+import { explainPlugin } from './explain-plugin.ts'
+import type { Finding } from './finding.ts'
+
+/** One that runs and that nothing speaks against. */
+async function healthy(t: Parameters<typeof demoKernel>[0]): Promise<PluginRecord> {
+  const { kernel } = await demoKernel(t)
+  const found = kernel.plugins.get('demo/one')
+  assert.ok(found)
+  return { ...found, manifest: found.manifest, enforcement: [] }
+}
+
+const recorded = (...events: readonly KernelEvent[]): readonly RecordedEvent[] =>
+  events.map((event, index) => ({ seq: index + 1, atMs: 1_000 * index, event }))
+const faults = (findings: readonly Finding[]): readonly string[] =>
+  findings.filter(({ weight }) => weight === 'fault').map(({ what }) => what)
+
+test('one that runs and that nothing speaks against has one finding: that it runs', async (t) => {
+  const findings = explainPlugin(await healthy(t), [])
+  assert.deepEqual(
+    findings.map(({ weight, what }) => [weight, what]),
+    [['fine', 'demo/one 1.0.0 runs.']],
+  )
+})
+
+test('a limit that was gone over is told with the newest numbers, what was done, the ceiling and who keeps it', async (t) => {
+  const one: PluginRecord = {
+    ...(await healthy(t)),
+    violations: { memory: 3 },
+    enforcement: [{ what: 'limit:memory', level: 'exact', mechanism: 'cgroup v2 memory.max' }],
+  }
+  const about = { type: 'limit.exceeded', plugin: 'demo/one', generation: 1, limit: 'memory', count: 1 } as const
+  const events = recorded(
+    { ...about, detail: 'held 300 MiB of 256 MiB', action: 'restart' },
+    { ...about, plugin: 'demo/two', detail: 'held 900 MiB of 256 MiB', action: 'warn' },
+    { ...about, detail: 'held 310 MiB of 256 MiB', action: 'restart' },
+  )
+  const [, finding] = explainPlugin(one, events)
+  assert.ok(finding)
+  assert.deepEqual([finding.weight, finding.what], ['fault', 'It went over its limit of memory 3 times.'])
+  assert.equal(finding.because, 'It held 310 MiB of 256 MiB.')
+  assert.deepEqual(
+    finding.evidence.map(({ seq, text }) => [seq, text.slice(0, 23)]),
+    [
+      [3, 'held 310 MiB of 256 MiB'],
+      [1, 'held 300 MiB of 256 MiB'],
+      [undefined, 'its limit is 256 (memor'],
+      [undefined, 'kept by cgroup v2 memor'],
+    ],
+  )
+})
+
+test('slowness is told by its cause: waiting calls, the processor, a standing event loop, memory', async (t) => {
+  const one = await healthy(t)
+  const usage = {
+    atMs: 0,
+    cpuPercent: 99,
+    cpuMs: 1,
+    memoryBytes: 250 * 1024 ** 2,
+    heapBytes: 1,
+    processes: 1,
+    openFiles: 1,
+    stallMs: 900,
+  }
+  const slow = { ...one, usage, counters: { ...one.counters, active: 256, queued: 7 } }
+  assert.deepEqual(faults(explainPlugin(slow, [])), [
+    '7 calls wait for a slot.',
+    'It uses all the processor it may.',
+    'Its event loop stands still at times.',
+    'It holds nearly all the memory it may.',
+  ])
+  const easy = { ...one, usage: { ...usage, cpuPercent: 40, memoryBytes: 1, stallMs: 3 } }
+  assert.deepEqual(faults(explainPlugin(easy, [])), [])
+})
+
+test('a version that was taken back is told with the figures, and a pin and a failed update with their reason', async (t) => {
+  const one = await healthy(t)
+  const failure = { stage: 'probation', code: 'UPDATE_WORSE', message: 'slower', hint: 'Correct it.' } as const
+  const held = {
+    why: 'moved back',
+    to: { version: '1.0.0', digest: 'a' },
+    against: { version: '2.0.0' },
+    sinceMs: 0,
+  } as const
+  const moved = { type: 'plugin.moved-back', plugin: 'demo/one', from: '2.0.0', to: '1.0.0', reason: 'slow' } as const
+  const events = recorded({ ...moved, evidence: 'p99 900 ms instead of 20 ms' })
+  const [, back] = explainPlugin({ ...one, held }, events)
+  assert.equal(back?.what, 'Version 1.0.0 serves though the sources have 2.0.0.')
+  assert.match(back?.evidence[0]?.text ?? '', /p99 900 ms instead of 20 ms/)
+  const [, failed, pinned] = explainPlugin({ ...one, pinned: '1.0.0', update: { version: '2.0.0', atMs: 0, failure } }, [])
+  assert.deepEqual([failed?.because, failed?.hint], ['Slower. (UPDATE_WORSE, stage probation)', 'Correct it.'])
+  assert.equal(pinned?.what, 'It is pinned to 1.0.0.')
+})
+
+test('what is not kept where it runs, an open breaker and bad health are told', async (t) => {
+  const one: PluginRecord = {
+    ...(await healthy(t)),
+    enforcement: [{ what: 'net:connect', level: 'none', mechanism: 'a thread of the host' }],
+    breakers: [{ point: 'demo.echo', name: 'one', state: 'open', failures: 5, retryAtMs: 5_000 }],
+    health: { atMs: 0, failures: 2, problem: 'the database is gone' },
+  }
+  const findings = explainPlugin(one, [])
+  assert.deepEqual(faults(findings), ['It does not do well.', 'demo.echo "one" is not asked for now.'])
+  assert.equal(findings.at(-1)?.what, 'Nothing holds it to net:connect.')
+})

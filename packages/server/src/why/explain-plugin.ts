@@ -1,0 +1,40 @@
+import type { PluginRecord, RecordedEvent } from '@backplane/kernel'
+import type { Finding } from './finding.ts'
+import { healthFindings } from './health-findings.ts'
+import { enforcementFindings, grantFindings, limitFindings } from './limit-findings.ts'
+import { speedFindings } from './speed-findings.ts'
+import { stateFinding } from './state-findings.ts'
+import { versionFindings } from './version-findings.ts'
+
+const order: readonly Finding['weight'][] = ['fault', 'notice', 'fine']
+
+/**
+ * Explains one plugin from what the kernel knows of it: why it is in its state, what it was refused, which limits it went
+ * over, which version serves and why, and what makes it slow; each with its evidence. Pure. Its state comes first, then
+ * faults before notices. The events are those that are still kept.
+ */
+export function explainPlugin(record: PluginRecord, events: readonly RecordedEvent[]): readonly Finding[] {
+  const rest = [
+    ...healthFindings(record, events),
+    ...limitFindings(record, events),
+    ...grantFindings(record, events),
+    ...versionFindings(record, events),
+    ...speedFindings(record),
+    ...enforcementFindings(record),
+    ...placeFindings(record),
+  ]
+  const sorted = rest.toSorted((one, other) => order.indexOf(one.weight) - order.indexOf(other.weight))
+  return [stateFinding(record, events), ...sorted]
+}
+
+function placeFindings({ shadowed, notes, path }: PluginRecord): readonly Finding[] {
+  return [
+    ...notes.map((note): Finding => ({ weight: 'notice', what: note, because: 'Its manifest says so.', evidence: [] })),
+    ...shadowed.map((other): Finding => ({
+      weight: 'notice',
+      what: `${other} has the same id and is left out.`,
+      because: `${path} comes before it.`,
+      evidence: [],
+    })),
+  ]
+}

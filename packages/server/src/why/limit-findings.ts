@@ -1,0 +1,99 @@
+import type { LimitName, Limits, PluginRecord, RecordedEvent } from '@backplane/kernel'
+import { sentence, type Evidence, type Finding } from './finding.ts'
+import { evidenceOf, newestOf } from './plugin-events.ts'
+
+const settings: Readonly<Record<LimitName, keyof Limits | undefined>> = {
+  memory: 'memoryMiB',
+  cpu: 'cpuPercent',
+  processes: 'processes',
+  'open-files': 'openFiles',
+  'file-size': 'fileBytes',
+  tmp: 'tmpBytes',
+  data: 'dataBytes',
+  concurrency: 'concurrency',
+  time: 'timeoutMs',
+  stall: 'stallMs',
+  message: 'messageBytes',
+  state: 'stateBytes',
+  output: undefined,
+}
+
+/** Which limits it went over, how often, and what was done. */
+export function limitFindings(record: PluginRecord, events: readonly RecordedEvent[]): readonly Finding[] {
+  const told = newestOf(events, record.id, 'limit.exceeded')
+  return Object.entries(record.violations).map(([limit, count]): Finding => {
+    const name = limit as LimitName
+    const mine = told.filter(({ event }) => event.limit === limit)
+    const [newest] = mine
+    const detail = newest?.event.detail ?? 'what it came to is no longer kept'
+    const ended = mine.some(({ event }) => event.action === 'restart' || event.action === 'quarantine')
+    return {
+      weight: ended ? 'fault' : 'notice',
+      what: `It went over its limit of ${limit} ${times(count)}.`,
+      because: sentence(newest === undefined ? detail : `it ${detail}`),
+      evidence: [
+        ...mine.slice(0, 3).map((one) => evidenceOf(one, `${one.event.detail}: ${actionText(one.event.action)}`)),
+        ...ceiling(record, name),
+      ],
+      hint: `Correct what it does, or raise its limit of ${limit} in the settings.`,
+    }
+  })
+}
+
+/** What it tried and was not granted. */
+export function grantFindings(record: PluginRecord, events: readonly RecordedEvent[]): readonly Finding[] {
+  if (record.denials === 0) return []
+  const told = newestOf(events, record.id, 'grant.denied')
+  const wanted = new Set(told.map(({ event }) => event.permission))
+  return [
+    {
+      weight: 'notice',
+      what: `It tried ${times(record.denials)} what it was not granted.`,
+      because: wanted.size === 0 ? 'What it tried is no longer kept.' : `Its grants do not hold ${[...wanted].join(', ')}.`,
+      evidence: told.slice(0, 5).map((one) => evidenceOf(one, `${one.event.permission}: ${one.event.detail}`)),
+      hint: 'Grant it where it should be allowed; else ask its author why it tries.',
+    },
+  ]
+}
+
+/** What is asked of its tier and not kept there. */
+export function enforcementFindings({ enforcement }: PluginRecord): readonly Finding[] {
+  const open = enforcement.filter(({ level }) => level === 'none')
+  if (open.length === 0) return []
+  return [
+    {
+      weight: 'notice',
+      what: `Nothing holds it to ${open.map(({ what }) => what).join(', ')}.`,
+      because: 'Its tier cannot keep that here, and policy lets it run all the same.',
+      evidence: open.map(({ what, mechanism }) => ({ text: `${what}: ${mechanism}` })),
+      hint: 'Run it in a stronger tier, or install what is missing (`backplane doctor` names it).',
+    },
+  ]
+}
+
+function ceiling({ limits, enforcement }: PluginRecord, limit: LimitName): readonly Evidence[] {
+  const name = settings[limit]
+  const keeper = enforcement.find(({ what }) => what === `limit:${limit}`)
+  return [
+    ...(name === undefined || limits === undefined ? [] : [{ text: `its limit is ${limits[name]} (${name})` }]),
+    ...(keeper === undefined ? [] : [{ text: `kept by ${keeper.mechanism}` }]),
+  ]
+}
+
+function actionText(action: 'warn' | 'refuse' | 'restart' | 'quarantine'): string {
+  switch (action) {
+    case 'warn':
+      return 'it was told'
+    case 'refuse':
+      return 'the call was refused or ended'
+    case 'restart':
+      return 'the generation was ended, the next call starts it again'
+    case 'quarantine':
+      return 'it was put in quarantine'
+  }
+}
+
+/** How often, in words. */
+export function times(count: number): string {
+  return count === 1 ? 'once' : `${count} times`
+}
