@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import type { Scope } from '@backplane/sdk'
 import { testKernel, type InlinePlugin, type TestKernel } from '@backplane/testing'
 import { echo, echoPlugin, points, type EchoParts } from '../fixtures/demo-points.ts'
+import { lively, update, updateHanging } from '../fixtures/lively-plugin.ts'
 
 const windowMs = 60_000
 
@@ -19,32 +20,6 @@ async function serving(parts: EchoParts = {}, calls = 0, options = {}): Promise<
   await say(t)
   await Promise.all(Array.from({ length: calls }, () => say(t)))
   return t
-}
-
-/** Puts another version in its place. */
-async function update(t: TestKernel, plugin: InlinePlugin): Promise<void> {
-  t.source.put(plugin)
-  await t.kernel.plugins.refresh()
-}
-
-/** The same with one that hangs: time passes until the update has failed. */
-async function updateHanging(t: TestKernel, plugin: InlinePlugin): Promise<void> {
-  const over = new AbortController()
-  const updated = update(t, plugin).finally(() => over.abort())
-  while (!over.signal.aborted) await t.clock.advance(100)
-  await updated
-}
-
-/** An echo plugin that also does something else with its scope. */
-function lively(parts: EchoParts, also: (scope: Scope) => void): InlinePlugin {
-  const plugin = echoPlugin(parts)
-  return {
-    ...plugin,
-    setup: (scope) => {
-      also(scope)
-      return plugin.setup?.(scope)
-    },
-  }
 }
 
 const say = (t: TestKernel): Promise<string> => t.kernel.provider(echo, 'echo').say('x')
@@ -339,56 +314,29 @@ test('a host that stops does not wait for a probation', async () => {
   assert.equal(t.clock.pending(), 0)
 })
 
-test('what is only in memory is handed over; when that fails the old version serves on', async () => {
-  const seen: unknown[] = []
-  const handing = (version: string, take: () => unknown, put: (value: unknown) => void = (value) => void seen.push(value)) =>
-    lively({ version }, (scope) => {
-      scope.snapshot(take)
-      scope.restore(put)
-    })
-  await using t = await testKernel({ points, plugins: [handing('1.0.0', () => ({ open: ['a'] }))] })
-  await say(t)
-  await update(
-    t,
-    handing('2.0.0', () => assert.fail('cannot be told')),
-  )
-  assert.deepEqual(seen, [{ open: ['a'] }])
-  for (const [plugin, reason] of [
-    [echoPlugin({ version: '3.0.0' }), /2\.0\.0 could not hand over to 3\.0\.0: cannot be told/],
-    [
-      handing(
-        '4.0.0',
-        () => undefined,
-        () => assert.fail('cannot be read'),
-      ),
-      /cannot be told/,
-    ],
-  ] as const) {
-    await update(t, plugin)
-    const { version, failure } = t.kernel.plugins.get('echo')?.update ?? {}
-    assert.equal(failure?.code, 'UPDATE_NOT_HANDED_OVER')
-    assert.match(failure.message, reason)
-    assert.notEqual(version, '2.0.0')
-    assert.equal(await say(t), '2.0.0 x')
+test('a secret that a health check throws is in no record, event or line', async () => {
+  const secret = 'hunter2-hunter2'
+  let isWell = true
+  const leaking = (version: string): InlinePlugin => {
+    const plugin = echoPlugin({ version })
+    const setup = async (scope: Scope): Promise<void> => {
+      const token = await scope.secrets.get('token')
+      scope.health(() => assert.ok(isWell, `cannot log in with ${token}`))
+      await plugin.setup?.(scope)
+    }
+    return { ...plugin, setup }
   }
-})
-
-test('a snapshot that is too large, no JSON, or does not come, and a restore that throws, fail the update', async () => {
-  const cases: readonly [take: () => unknown, put: () => void, reason: RegExp][] = [
-    [() => 'x'.repeat(2_000), () => undefined, /2002 bytes, more than the 1000/],
-    [() => new Promise(() => undefined), () => undefined, /its snapshot did not come within 5000 ms/],
-    [() => ({ n: 10n }), () => undefined, /BigInt/],
-    [() => 'fine', () => assert.fail('cannot be read'), /cannot be read/],
-  ]
-  for (const [take, put, reason] of cases) {
-    const first = lively({}, (scope) => scope.snapshot(take))
-    await using t = await testKernel({ points, plugins: [first], limits: { messageBytes: 1_000 } })
-    await say(t)
-    await updateHanging(
-      t,
-      lively({ version: '2.0.0' }, (scope) => scope.restore(put)),
-    )
-    assert.match(t.kernel.plugins.get('echo')?.update?.failure.message ?? '', reason)
-    assert.equal(await say(t), '1.0.0 x')
-  }
+  const settings = (): { config: unknown } => ({ config: { token: '${secret:token}' } })
+  await using t = await serving({}, 0, { settings, secrets: { resolve: async () => secret } })
+  await update(t, leaking('2.0.0'))
+  assert.equal(await say(t), '2.0.0 x')
+  isWell = false
+  await t.clock.advance(2_000)
+  await t.event('plugin.moved-back')
+  await update(t, leaking('3.0.0'))
+  const { update: failed } = t.kernel.plugins.get('echo') ?? {}
+  assert.equal(failed?.failure.code, 'UPDATE_NOT_PROVEN')
+  assert.match(failed.failure.message, /cannot log in with/)
+  const seen = JSON.stringify([t.events(), t.kernel.plugins.list(), t.lines, await t.kernel.plugins.history('echo')])
+  assert.ok(!seen.includes(secret))
 })

@@ -137,7 +137,7 @@ export class Probation implements Disposable {
   #judge(finding: Finding | undefined): void {
     if (finding === undefined || this.#over || this.#core.stopping.aborted) return
     this.#end()
-    this.#parts.worse(finding)
+    this.#parts.worse({ ...finding, evidence: this.#core.redactor.text(finding.evidence) })
   }
 
   #end(): void {

@@ -43,7 +43,7 @@ export async function succeed(core: Core, plugin: Plugin, candidate: Candidate, 
   } catch (error) {
     await stop(core, generation)
     await result.value.place.discard()
-    return reject(core, plugin, candidate, failureOf('start', error))
+    return reject(core, plugin, candidate, core.redactor.value(failureOf('start', error)) as Failure)
   }
 }
 
