@@ -153,3 +153,16 @@ test('how a plugin ended is kept with its last lines', async () => {
   const { lastExit } = t.kernel.plugins.get('echo') ?? {}
   assert.deepEqual([lastExit?.generation, lastExit?.cause], [1, { kind: 'exit', code: 3, lastLines: ['out of cheese'] }])
 })
+
+test('where nothing is known of its last lines, what it logged is kept', async () => {
+  const plugin = echoPlugin()
+  const setup: typeof plugin.setup = (scope) => {
+    for (let line = 1; line <= 30; line += 1) scope.log.info(`line ${line}`)
+    return plugin.setup?.(scope)
+  }
+  await using t = await kernelWith({ plugins: [{ ...plugin, setup }] })
+  await crash(t)
+  const { cause } = await t.event('plugin.exited')
+  const lines = 'lastLines' in cause ? cause.lastLines : []
+  assert.deepEqual([lines.length, lines[0], lines.at(-1)], [20, 'line 11', 'line 30'])
+})

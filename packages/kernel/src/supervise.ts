@@ -77,7 +77,7 @@ export class Supervisor implements Disposable {
   exitedByItself(generation: Generation, cause: ExitCause): void {
     const { plugin, number } = generation
     const isNews = generation.ended === undefined
-    exited(this.#core, generation, cause)
+    exited(this.#core, generation, withLines(cause, generation))
     if (!isNews || cause.kind !== 'memory') return
     this.violations.report(plugin.id, number, { kind: 'limit', limit: 'memory', detail: cause.detail }, 'restart')
   }
@@ -111,9 +111,13 @@ export class Supervisor implements Disposable {
     if (generation.ended !== undefined) return
     const core = this.#core
     const { plugin, gone } = generation
-    exited(core, generation, cause, verdict)
-    if (gone !== undefined) return
     const isGentle = cause.kind === 'unhealthy' || generation.instance.tier === 'trusted'
+    exited(core, generation, cause, verdict)
+    if (gone !== undefined) {
+      // whoever lets it drain stops it now; not gently, unless it may be
+      if (!isGentle) core.inBackground(plugin, generation.instance.stop(0))
+      return
+    }
     generation.retiredAtMs = core.clock.now()
     plugin.draining = [...plugin.draining, generation]
     generation.gone = this.#stop(generation, isGentle ? core.times.stopMs : 0)
@@ -202,6 +206,11 @@ export class Supervisor implements Disposable {
     const entry = { version: candidate.version, fingerprint: candidate.found.fingerprint, atMs: this.#core.clock.now(), failure }
     this.#core.inBackground(plugin, this.quarantines.add(id, entry))
   }
+}
+
+/** Where the tier kept no last lines of it, what it logged. */
+function withLines(cause: ExitCause, { lastLines }: Generation): ExitCause {
+  return 'lastLines' in cause && cause.lastLines.length === 0 ? { ...cause, lastLines: lastLines() } : cause
 }
 
 function endedTooOften(plugin: Plugin, cause: ExitCause): Failure {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { PlatformError, type ServedBy } from '@backplane/sdk'
+import { PlatformError, type Scope, type ServedBy } from '@backplane/sdk'
 import { testKernel, type TestKernel } from '@backplane/testing'
 import { echo, echoPlugin, points, store } from '../fixtures/demo-points.ts'
 
@@ -144,6 +144,26 @@ test('where the first takes no calls the next that the host named is asked, and 
   await t.kernel.plugins.disable('demo/third')
   await assert.rejects(say(t), { code: 'CALL_BREAKER_OPEN' }, 'what was asked for is what has to be repaired')
   assert.equal(t.kernel.plugins.get('demo/other')?.counters.calls, 2)
+})
+
+test('what a plugin calls of another goes the same ways', async () => {
+  const given = Promise.withResolvers<Scope>()
+  const plugins = [
+    echoPlugin(),
+    echoPlugin({ id: 'demo/other', version: '3.0.0' }),
+    { manifest: { id: 'demo/user' }, setup: (scope: Scope) => given.resolve(scope) },
+  ]
+  await using t = await testKernel({ points, plugins, fallbacks: { 'demo.echo': { echo: ['other'] } } })
+  await t.kernel.plugins.start('demo/user')
+  const client = (await given.promise).use(echo, 'echo')
+  assert.equal(await client.say('x'), '1.0.0 x')
+  await t.kernel.plugins.disable('demo/echo')
+  assert.equal(await client.say('x'), '3.0.0 x')
+  const items: number[] = []
+  for await (const item of client.count(2)) items.push(item)
+  assert.deepEqual(items, [1, 2])
+  await t.kernel.plugins.disable('demo/other')
+  await assert.rejects(client.say('x'), { code: 'PLUGIN_UNAVAILABLE', plugin: 'demo/echo' })
 })
 
 test('an instance is opened where it can be; a lease stays with what it holds', async () => {

@@ -189,3 +189,18 @@ test('too many calls at once, or too much state, is refused and counts as a viol
   assert.deepEqual([(await t.event('limit.exceeded', ({ limit }) => limit === 'concurrency')).action], ['refuse'])
   stop.abort()
 })
+
+test('a generation that only finishes its work is held to its limits too, and the one that serves is not touched', async () => {
+  const runtime = inlineRuntime()
+  const old = echoPlugin({ say: (value) => (value === 'x' ? value : new Promise(() => undefined)) })
+  await using w = await watched({ plugins: [old], runtimes: [asIfConfined(runtime)], times: { probationMs: 0 } })
+  const running = assert.rejects(w.t.kernel.provider(echo, 'echo').say('long'), { code: 'PLUGIN_EXITED' })
+  runtime.use('demo/echo', { memoryBytes: 9_999 * mebibyte })
+  w.t.source.put(echoPlugin({ version: '2.0.0' }))
+  await w.t.kernel.plugins.refresh()
+  await w.t.clock.advance(1_000)
+  await running
+  assert.equal((await w.t.event('limit.exceeded')).generation, 1)
+  const { state, generation } = w.t.kernel.plugins.get('echo') ?? {}
+  assert.deepEqual([state?.name, generation, runtime.running().map(({ version }) => version)], ['active', 2, ['2.0.0']])
+})
