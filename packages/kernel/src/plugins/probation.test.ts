@@ -277,6 +277,7 @@ test('a limit that the old version went over too says nothing against the new on
   await update(t, echoPlugin({ version: '2.0.0' }))
   t.runtime.violate('demo/echo', { kind: 'limit', limit: 'output', detail: 'wrote a lot' }, 2)
   t.runtime.violate('demo/echo', { kind: 'limit', limit: 'concurrency', detail: 'callers want much' }, 2)
+  t.runtime.violate('demo/echo', { kind: 'limit', limit: 'cpu', detail: 'it has just started' }, 2)
   await t.clock.advance(windowMs)
   await t.event('plugin.proved')
 })

@@ -9,8 +9,8 @@ import type { ExitCause, LimitName, Usage } from '../ports.ts'
 import type { ProbationRecord } from '../record.ts'
 import type { Started } from '../stages/start.ts'
 
-/** Limits that callers reach, not the plugin. */
-const callersLimits: ReadonlySet<LimitName> = new Set(['concurrency', 'time'])
+/** Limits that callers reach, not the plugin, and the processor's: whoever has just started and takes all calls is busy. */
+const innocent: ReadonlySet<LimitName> = new Set(['concurrency', 'time', 'cpu'])
 
 /** What a {@link Probation} is made of. */
 export interface ProbationParts {
@@ -127,7 +127,7 @@ export class Probation implements Disposable {
   /** A limit the old version went over too says nothing of the new one. */
   #overLimit(limit: LimitName, detail: string): void {
     const { number, plugin } = this.older.generation
-    if (callersLimits.has(limit)) return
+    if (innocent.has(limit)) return
     const didBefore = this.#core.events
       .since(0)
       .events.some(({ event }) => event.type === 'limit.exceeded' && event.plugin === plugin.id && event.generation === number)
