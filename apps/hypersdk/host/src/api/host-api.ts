@@ -1,6 +1,6 @@
 import type { Kernel, Log } from '@backplane/kernel'
 import type { ErrorCatalogue } from '@backplane/sdk'
-import { idempotent, managementApi, unrouted, type Handler, type Peer } from '@backplane/server'
+import { idempotent, managementApi, unrouted, type Handler, type InspectionOptions, type Peer } from '@backplane/server'
 import { OpenAPIHono } from '@hono/zod-openapi'
 import { hypersdkErrors } from '../errors.ts'
 import type { Redactor } from '../secrets/redactor.ts'
@@ -14,7 +14,7 @@ import { addVerifyRoutes } from './verify-routes.ts'
 import { withoutSecrets } from './without-secrets.ts'
 
 /** What the API of hypervisord is made of. */
-export interface HostApiOptions extends JobApi {
+export interface HostApiOptions extends JobApi, InspectionOptions {
   readonly kernel: Kernel
   readonly version: string
   readonly redactor: Redactor
@@ -46,6 +46,7 @@ export function hostApi(options: HostApiOptions): Handler {
     log,
     notReady: () => (runner.accepting ? [] : ['the daemon is stopping']),
     metrics: () => jobMetrics(options.ledger),
+    ...(options.system === undefined ? {} : { system: options.system }),
   })
   app.get('/openapi.json', (context) => context.json(document))
   app.route('/', management.app)

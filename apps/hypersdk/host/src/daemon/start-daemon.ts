@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createKernel, type Kernel, type Source, type Store } from '@backplane/kernel'
-import { confined, contained, trusted } from '@backplane/runtimes'
+import { confined, contained, probeSystem, trusted } from '@backplane/runtimes'
 import { guard, serve, tokenFile, type Served } from '@backplane/server'
 import { bundled, directory } from '@backplane/sources'
 import { sqliteStore } from '@backplane/storage'
@@ -90,6 +90,7 @@ export async function startDaemon(config: HostConfig, surroundings: DaemonSurrou
     exports: config.exports,
     version: productVersion,
     redactor,
+    system: probeSystem,
   })
   const { allowedHosts, unixSocket, listen } = config.server
   const guarded = guard({ ...shared, tokens: [token], hosts: allowedHosts, bodyTypes: { '/jobs/submit': yamlTypes } })

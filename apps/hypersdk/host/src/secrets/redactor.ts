@@ -10,6 +10,11 @@ export class Redactor {
     return this.#secrets.length === 0
   }
 
+  /** Characters of the longest form that is blanked. */
+  get longest(): number {
+    return this.#secrets[0]?.length ?? 0
+  }
+
   /** Remembers a value and its forms in URLs, in base64 and in JSON. */
   learn(secret: string): void {
     const json = JSON.stringify(secret).slice(1, -1)
