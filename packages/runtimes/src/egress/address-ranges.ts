@@ -57,10 +57,11 @@ const globalRanges = ranges([], globalV6)
 /** What an address of an answer is. IPv4 written as IPv6, or wrapped in it, is special whatever it holds. */
 export function addressKind(address: string, own: ReadonlySet<string> = ownAddresses()): AddressKind {
   const family = isIPv4(address) ? 'ipv4' : 'ipv6'
-  if (specialRanges.check(address, family)) return 'special'
+  const isPrivate = privateRanges.check(address, family)
+  const isGivenOut = family === 'ipv4' || isPrivate || globalRanges.check(address, family)
+  if (!isGivenOut || specialRanges.check(address, family)) return 'special'
   if (own.has(address)) return 'own'
-  if (privateRanges.check(address, family)) return 'private'
-  return family === 'ipv4' || globalRanges.check(address, family) ? 'public' : 'special'
+  return isPrivate ? 'private' : 'public'
 }
 
 /** Addresses that this machine itself has. */

@@ -1,8 +1,9 @@
-import { Agent, createServer, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
+import { Agent, createServer, request as httpRequest, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { ServerHttp2Stream } from 'node:http2'
 import { pipeline, type Duplex } from 'node:stream'
 import { connect, type TLSSocket } from 'node:tls'
 import type { Authority } from './authority.ts'
+import { ByteStream } from './byte-stream.ts'
 import type { EgressGate, EgressGateOptions } from './egress-gate.ts'
 import type { EgressHeaders } from './egress-options.ts'
 import { addressHeader } from './egress-words.ts'
@@ -24,11 +25,13 @@ export class AttachedRequests implements Disposable {
   readonly #gate: EgressGate
   readonly #options: EgressGateOptions
   readonly #connections = new WeakMap<Duplex, Attached>()
-  readonly #server = createServer({ requestTimeout: 0, keepAliveTimeout: 0, noDelay: false })
+  readonly #server: Server
 
   constructor(gate: EgressGate, options: EgressGateOptions) {
     this.#gate = gate
     this.#options = options
+    const { headerBytes } = gate.limits
+    this.#server = createServer({ maxHeaderSize: headerBytes, requestTimeout: 0, keepAliveTimeout: 0, noDelay: false })
     this.#server.on('request', (request, response) => void this.#answer(request, response).catch(() => response.destroy()))
   }
 
@@ -41,12 +44,13 @@ export class AttachedRequests implements Disposable {
     const upstream = await this.#secure(authority, gone.signal)
     stream.off('close', leave)
     if (stream.destroyed) return void upstream.destroy()
+    const bytes = new ByteStream(stream)
     stream.on('close', () => upstream.destroy())
     upstream.on('error', () => undefined)
-    upstream.on('close', () => stream.end())
-    this.#connections.set(stream, { authority, upstream, agent: new OneConnection(upstream) })
+    upstream.on('close', () => bytes.end())
+    this.#connections.set(bytes, { authority, upstream, agent: new OneConnection(upstream) })
     stream.respond({ ':status': 200, [addressHeader]: upstream.remoteAddress ?? '' })
-    this.#server.emit('connection', stream)
+    this.#server.emit('connection', bytes)
   }
 
   [Symbol.dispose](): void {

@@ -17,9 +17,38 @@ test('a place has one spelling: what differs only in case or in the form of an I
 })
 
 test('anything that another reader might take for another place is no place', () => {
-  const names = ['', '.', 'a..b', '.a.example', 'a.example.', '-a.example', 'a-.example', 'a b.example', 'a%00.example', 'a\0.example']
-  const users = ['user@a.example', 'user:secret@a.example', 'a.example#', 'a.example?', 'a.example/', 'http://a.example', 'bücher.example']
-  const numbers = ['127.1', '2130706433', '0x7f000001', '0177.0.0.1', '127.0.0.01', '1.2.3.4.5', '127.0.0.0x1', 'example.0x1', '256.1.1.1']
+  const names = [
+    '',
+    '.',
+    'a..b',
+    '.a.example',
+    'a.example.',
+    '-a.example',
+    'a-.example',
+    'a b.example',
+    'a%00.example',
+    'a\0.example',
+  ]
+  const users = [
+    'user@a.example',
+    'user:secret@a.example',
+    'a.example#',
+    'a.example?',
+    'a.example/',
+    'http://a.example',
+    'bücher.example',
+  ]
+  const numbers = [
+    '127.1',
+    '2130706433',
+    '0x7f000001',
+    '0177.0.0.1',
+    '127.0.0.01',
+    '1.2.3.4.5',
+    '127.0.0.0x1',
+    'example.0x1',
+    '256.1.1.1',
+  ]
   const addresses = ['::1', '[::1', '[fe80::1%eth0]', '[fe80::1%25eth0]', '[127.0.0.1]', '[v1.a]', '[::1]]', '[]', '[g::1]']
   const long = ['a'.repeat(64), `${'a.'.repeat(127)}ab`]
   for (const host of [...names, ...users, ...numbers, ...addresses, ...long]) {

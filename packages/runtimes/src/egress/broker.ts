@@ -54,11 +54,14 @@ export function serveEgress({ socket, broken, ...options }: BrokerOptions): Brok
     session.destroy()
     socket.destroy()
   }
-  session.on('error', (error) => {
-    if (!ended) broken(error.message)
+  const fail = (error: Error & { readonly code?: string }): void => {
+    // Any other error is that of a process that has ended.
+    if (!ended && error.code?.startsWith('ERR_HTTP2') === true) broken(error.message)
     end()
-  })
-  socket.on('error', end)
+  }
+  session.on('error', fail)
+  socket.on('error', fail)
+  socket.on('end', end)
   socket.on('close', end)
   session.on('stream', (stream, headers) => {
     stream.on('error', () => undefined)

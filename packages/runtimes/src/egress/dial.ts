@@ -6,7 +6,7 @@ import type { ResolvedAddress } from './vetted-addresses.ts'
  * Connects to one of these addresses of a place, whichever answers first; the name is not looked up again. The caller owns
  * the socket, which may be half open. Errors: the system's, or the signal's reason.
  */
-export function dial(authority: Authority, addresses: readonly ResolvedAddress[], signal: AbortSignal): Promise<Socket> {
+export async function dial(authority: Authority, addresses: readonly ResolvedAddress[], signal: AbortSignal): Promise<Socket> {
   const { host, port } = authority
   const lookup: LookupFunction = (_host, options, done) => {
     const [first] = addresses

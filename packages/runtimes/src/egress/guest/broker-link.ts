@@ -18,8 +18,8 @@ export class BrokerLink {
     this.#session ??= this.#connect()
     const session = this.#session
     if (session.destroyed || session.closed) throw runtimeErrors.error('EGRESS_CLOSED')
-    // What is no text of a header is refused all the same, so it need only be told.
-    const sendable = /^[\x21-\x7e]+$/.test(authority) ? authority : `%${encodeURIComponent(authority.toWellFormed())}`
+    // What HTTP/2 would not carry is refused all the same, so it need only be told.
+    const sendable = /^[\w.:[\]-]+$/.test(authority) ? authority : `%${encodeURIComponent(authority.toWellFormed())}`
     return session.request(
       { ':method': 'CONNECT', ':authority': sendable, ...(attached ? { [attachedHeader]: '1' } : {}) },
       { endStream: false },
