@@ -5,7 +5,7 @@ import { pathToFileURL } from 'node:url'
 import { bundleModules } from './bundle-modules.ts'
 
 /** Programs of the guest's side, one per tier. */
-export type GuestProgram = 'process' | 'worker'
+export type GuestProgram = 'process' | 'worker' | 'landlock'
 
 /** The guest's side as files that a fresh process or worker loads at once. Dispose it to remove them. */
 export interface GuestFiles extends AsyncDisposable {
@@ -48,6 +48,11 @@ async function writePublic(path: string, content: string): Promise<void> {
   await chmod(path, 0o444)
 }
 
+/** The text of a program that needs no files beside it. */
+export function programText(program: 'landlock'): Promise<string> {
+  return text(program)
+}
+
 function text(part: GuestProgram | 'sdk'): Promise<string> {
   const known = texts.get(part)
   if (known !== undefined) return known
@@ -65,6 +70,8 @@ function entryOf(part: GuestProgram | 'sdk'): string {
       return import.meta.resolve('@backplane/sdk')
     case 'process':
       return new URL(`../confined/process-main${extension}`, import.meta.url).href
+    case 'landlock':
+      return new URL(`../sandbox/landlock-main${extension}`, import.meta.url).href
     case 'worker':
       return new URL(`../contained/worker-main${extension}`, import.meta.url).href
   }

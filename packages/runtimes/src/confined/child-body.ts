@@ -80,7 +80,7 @@ export function childBody(options: ChildOptions): GuestBody {
 
 function spawnChild({ launcher, sandbox, flags, main, boot, cwd, pair, egress }: ChildOptions): ChildProcess {
   // In a sandbox the processes outside are not to be seen, and its first one stands for the host.
-  const told: ProcessBoot = { ...boot, hostPid: sandbox === undefined ? process.pid : 1 }
+  const told: ProcessBoot = { ...boot, hostPid: sandbox?.hostPid ?? process.pid }
   const names = boot.slot === undefined ? [] : ['--preserve-symlinks']
   const tied = launcher === undefined ? [] : [launcher, '--pdeathsig', 'KILL', '--']
   const before = sandbox?.before ?? tied

@@ -104,7 +104,10 @@ export class ChildFactory implements AsyncDisposable {
     const { code, data, exchange } = directories
     const own: OwnPlace = { reads: [code, data, exchange], writes: [data, exchange], cwd: '/', preload: false }
     const granted = [...reads, ...own.reads, ...shape.reads]
-    const otherNames = linksTo(shadowedDirectories(granted), linksInSandbox)
+    const hasOwnRoot = plan.programs.bwrap !== undefined
+    const parent = hasOwnRoot ? linksInSandbox : await mkdtemp(join(files.directory, 'run-'))
+    const shadowed = shadowedDirectories(granted)
+    const otherNames = hasOwnRoot ? linksTo(shadowed, parent) : await linkDirectories(shadowed, parent)
     const sandbox = await prepareSandbox({
       ...plan,
       links: Object.entries(otherNames).map(([target, name]) => ({ name, target })),
@@ -122,6 +125,7 @@ export class ChildFactory implements AsyncDisposable {
       const body = await this.#spawn({ ...shape, memoryMiB: heapMiB }, { ...own, sandbox, otherNames })
       // One that cannot be held to its limits is ended; the start then says how it ended.
       await sandbox.admit(body.pid).catch(() => body.kill())
+      if (!hasOwnRoot) void body.ended.then(() => rm(parent, { recursive: true, force: true })).catch(() => undefined)
       return body
     } catch (error) {
       sandbox[Symbol.dispose]()

@@ -27,6 +27,8 @@ export interface ConfinedOptions {
    * Default: where it is found. `enforces` says what can be built, as `sandbox`.
    */
   readonly bwrap?: string | false
+  /** False to do without Landlock, which stands in for bubblewrap as the weaker thing it is. Default: where it is there. */
+  readonly landlock?: boolean
   /** Users that sandboxed plugins run as when the host is root. Default: 478 from 60,706 on. */
   readonly uids?: UidRange
   /** How plugins reach the network that was granted to them. */

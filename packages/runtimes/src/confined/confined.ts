@@ -54,10 +54,15 @@ export function confined(options: ConfinedOptions = {}): PooledRuntime {
 }
 
 /** Tried when it is first asked for, because a host without sandboxed plugins need not know. */
-function trialOf({ bwrap, uids }: ConfinedOptions): () => SandboxTrial {
-  if (bwrap === undefined && uids === undefined) return sandboxTrial
+function trialOf({ bwrap, uids, landlock }: ConfinedOptions): () => SandboxTrial {
+  if (bwrap === undefined && uids === undefined && landlock === undefined) return sandboxTrial
   let trial: SandboxTrial | undefined
-  return () => (trial ??= trySandbox({ ...(bwrap === undefined ? {} : { bwrap }), ...(uids === undefined ? {} : { uids }) }))
+  return () =>
+    (trial ??= trySandbox({
+      ...(bwrap === undefined ? {} : { bwrap }),
+      ...(uids === undefined ? {} : { uids }),
+      ...(landlock === undefined ? {} : { landlock }),
+    }))
 }
 
 interface Means {
@@ -76,10 +81,10 @@ async function place(
   const code = filesOf(request, 'confined')
   const real = await realDirectories({ ...request.directories, code: code.directory })
   const shape = await shapeOf({ ...request, directories: real }, await factory.readsOf(code.adapter))
-  const { limits, isolation, plugin } = request
+  const { limits, isolation } = request
   if (isolation.floor === 'os') {
-    const programs = sandboxPrograms(trial(), plugin.id)
     const paths = programPaths(request)
+    const programs = sandboxPrograms(trial(), request)
     const warn = (message: string): void => host.log({ level: 'warn', message })
     const uids = options.uids ?? defaultUids
     const plan = { programs, exec: Object.values(paths), trust: isolation.trust, limits, uids, warn }
@@ -96,8 +101,10 @@ async function place(
   return { body, code: { ...code, directory: directories.code }, directories, extra: { ...extra, dropped } }
 }
 
-function sandboxPrograms(trial: SandboxTrial, plugin: string): SandboxPrograms {
+/** Programs a plugin starts are held by namespaces alone. */
+function sandboxPrograms(trial: SandboxTrial, { plugin: { id: plugin }, grants }: StartRequest): SandboxPrograms {
   if (trial.works) return trial.programs
+  if (trial.weaker !== undefined && grants.exec.length === 0) return trial.weaker.programs
   throw runtimeErrors.error('RUNTIME_SANDBOX_UNAVAILABLE', { plugin, missing: trial.missing }, { plugin })
 }
 

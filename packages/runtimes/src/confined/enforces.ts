@@ -15,20 +15,33 @@ export interface EnforcementQuestion {
 
 /** What the confined tier enforces of these grants and limits. A sandbox that is wanted and cannot be built is `none`. */
 export function confinedEnforcement({ grants, limits, launcher, sandbox }: EnforcementQuestion): readonly Enforcement[] {
+  const weaker = sandbox?.works === false && sandbox.weaker !== undefined && grants.exec.length === 0
   const built = sandbox?.works === true
-  const permissions = built ? sandboxPermissions(grants) : processPermissions(grants)
-  const own = sandbox === undefined ? [] : [sandboxEntry(sandbox)]
-  return [...own, ...permissions, ...limitEnforcement(limits, built, launcher)]
+  const permissions = built ? sandboxPermissions(grants) : weaker ? landlockPermissions(grants) : processPermissions(grants)
+  const own = sandbox === undefined ? [] : [sandboxEntry(sandbox, weaker)]
+  return [...own, ...permissions, ...limitEnforcement(limits, built ? 'bubblewrap' : weaker ? 'landlock' : undefined, launcher)]
 }
 
-function sandboxEntry(trial: SandboxTrial): Enforcement {
+function sandboxEntry(trial: SandboxTrial, weaker: boolean): Enforcement {
   const what = 'sandbox'
   if (trial.works) {
     const user = process.getuid?.() === 0 ? ', a user of its own' : ''
     return { what, level: 'exact', mechanism: `${trial.version}, system-call filter${user}` }
   }
   const { missing, install } = trial
-  return { what, level: 'none', mechanism: install === undefined ? missing : `${missing}: ${install}` }
+  const why = install === undefined ? missing : `${missing}: ${install}`
+  if (!weaker) return { what, level: 'none', mechanism: why }
+  const abi = `Landlock ABI ${trial.weaker?.abi ?? 0}`
+  return { what, level: 'coarse', mechanism: `${abi} and a system-call filter: what is there can be seen, not used; ${why}` }
+}
+
+function landlockPermissions({ net }: Grants): readonly Enforcement[] {
+  return [
+    { what: 'fs:read', level: 'exact', mechanism: 'Landlock; node --permission' },
+    { what: 'fs:write', level: 'exact', mechanism: 'Landlock; node --permission' },
+    { what: 'exec', level: 'exact', mechanism: 'Landlock; node --permission' },
+    { what: 'net:connect', level: 'exact', mechanism: `${broker(net)}system-call filter, Landlock; node without --allow-net` },
+  ]
 }
 
 function sandboxPermissions({ exec, net }: Grants): readonly Enforcement[] {

@@ -1,11 +1,16 @@
 import type { Enforcement, Limits } from '@backplane/kernel'
 import { resourceGroups } from '../sandbox/machine.ts'
 
+const ownOnly = 'it may write to its own directories only'
 const everySecond = 'the host looks every second'
 
 /** How the confined tier holds a plugin to its limits, with a sandbox around it or without. */
-export function limitEnforcement(limits: Limits, sandboxed: boolean, launcher: string | undefined): readonly Enforcement[] {
-  const groups = sandboxed ? resourceGroups()?.mechanisms : undefined
+export function limitEnforcement(
+  limits: Limits,
+  sandbox: 'bubblewrap' | 'landlock' | undefined,
+  launcher: string | undefined,
+): readonly Enforcement[] {
+  const groups = sandbox !== undefined ? resourceGroups()?.mechanisms : undefined
   const { memory, cpu, pids } = groups ?? {}
   return [
     memory === undefined
@@ -13,28 +18,21 @@ export function limitEnforcement(limits: Limits, sandboxed: boolean, launcher: s
       : exact('memory', memory),
     cpu === undefined ? coarse('cpu', `${everySecond} and tells`) : exact('cpu', cpu),
     pids === undefined ? coarse('processes', `${everySecond} and tells`) : exact('processes', pids),
-    ...(sandboxed ? sandboxLimits(limits) : processLimits()),
+    ...(sandbox === undefined ? [...processLimits(), exact('tmp', ownOnly)] : sandboxLimits(limits)),
+    ...(sandbox === 'bubblewrap' ? [exact('tmp', 'a sized tmpfs for /tmp and for /dev/shm')] : []),
+    ...(sandbox === 'landlock' ? [exact('tmp', ownOnly)] : []),
     coarse('data', 'the host counts its data directory every five seconds and tells'),
-    lifetime(sandboxed, launcher),
+    lifetime(sandbox === 'bubblewrap', launcher),
   ]
 }
 
 function sandboxLimits({ openFiles }: Limits): readonly Enforcement[] {
   const least = openFiles < 64 ? ', never less than 64' : ''
-  return [
-    exact('open-files', `setrlimit${least}`),
-    exact('file-size', 'setrlimit'),
-    exact('tmp', 'a sized tmpfs for /tmp and for /dev/shm'),
-  ]
+  return [exact('open-files', `setrlimit${least}`), exact('file-size', 'setrlimit')]
 }
 
 function processLimits(): readonly Enforcement[] {
-  const none = 'node --permission: it may write to its own directories only'
-  return [
-    coarse('open-files', `${everySecond} and tells`),
-    coarse('file-size', 'within what its data directory may hold'),
-    exact('tmp', none),
-  ]
+  return [coarse('open-files', `${everySecond} and tells`), coarse('file-size', 'within what its data directory may hold')]
 }
 
 function lifetime(sandboxed: boolean, launcher: string | undefined): Enforcement {

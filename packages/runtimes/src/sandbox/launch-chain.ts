@@ -8,6 +8,8 @@ export interface LaunchChain {
   readonly unshare: string
   readonly mount: string
   readonly table: string | undefined
+  /** Whether what comes next does not tie itself to its parent's life. */
+  readonly tied: boolean
   /** User to become; undefined to stay. */
   readonly user: { readonly uid: number; readonly gid: number } | undefined
   readonly openFiles: number
@@ -34,13 +36,13 @@ const blockBytes = 512
 
 /** The command that comes before the sandbox's own. Every program more costs a start a millisecond. */
 export function launchChain(chain: LaunchChain): readonly string[] {
-  const { shell, setpriv, unshare, mount, table, user, openFiles, fileBytes, addressBytes } = chain
+  const { shell, setpriv, unshare, mount, table, tied, user, openFiles, fileBytes, addressBytes } = chain
   const blocks = String(Math.ceil(fileBytes / blockBytes))
   const kibibytes = addressBytes === undefined ? '' : String(Math.ceil(addressBytes / 1_024))
+  const become = user === undefined ? [] : [`--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups', '--inh-caps=-all']
   return [
     table === undefined ? [] : [unshare, '--mount', '--'],
     [shell, '-c', script, 'sh', String(openFiles), blocks, kibibytes, mount, table ?? ''],
-    user === undefined ? [] : [setpriv, `--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups', '--inh-caps=-all'],
-    user === undefined ? [] : ['--pdeathsig', 'KILL', '--'],
+    user === undefined && !tied ? [] : [setpriv, ...become, '--pdeathsig', 'KILL', '--'],
   ].flat()
 }

@@ -8,13 +8,15 @@ import { cgroupV1 } from './cgroup-v1.ts'
 import { cgroupV2 } from './cgroup-v2.ts'
 import { launchChain } from './launch-chain.ts'
 import { nodeFiles } from './program-files.ts'
+import { canUseLandlock, landlockAbi } from './landlock.ts'
 import type { ResourceGroups } from './resource-group.ts'
 import { hasFilterFor, seccompFilter } from './seccomp-filter.ts'
 import { defaultUids, type UidRange } from './service-user.ts'
 
 /** Programs a sandbox is built with. */
 export interface SandboxPrograms {
-  readonly bwrap: string
+  /** Undefined: Landlock stands in for it. */
+  readonly bwrap: string | undefined
   readonly shell: string
   readonly setpriv: string
   readonly unshare: string
@@ -25,19 +27,36 @@ export interface SandboxPrograms {
 export type SandboxTrial =
   | { readonly works: true; readonly programs: SandboxPrograms; readonly version: string }
   /** `missing` is a sentence's part; `install` the command that helps, where there is one. */
-  | { readonly works: false; readonly missing: string; readonly install?: string }
+  | {
+      readonly works: false
+      readonly missing: string
+      readonly install?: string
+      /** What can be built instead, and the version of Landlock it is built with. */
+      readonly weaker?: { readonly programs: SandboxPrograms; readonly abi: number }
+    }
 
 /** How the trial is made. */
 export interface TrialOptions {
   /** Path of `bwrap`; false to do without. */
   readonly bwrap?: string | false
   readonly uids?: UidRange
+  /** False to do without Landlock where bubblewrap builds nothing. */
+  readonly landlock?: boolean
 }
 
 const trialMs = 10_000
 
 /** Builds a sandbox as a plugin gets it, once, and runs `node --version` in it. Takes some 30 ms; leaves nothing behind. */
-export function trySandbox({ bwrap, uids = defaultUids }: TrialOptions = {}): SandboxTrial {
+export function trySandbox(options: TrialOptions = {}): SandboxTrial {
+  const trial = tryBubblewrap(options)
+  if (trial.works || options.landlock === false || !canUseLandlock()) return trial
+  const [shell, setpriv] = [findProgram('sh'), findProgram('setpriv')]
+  if (shell === undefined || setpriv === undefined) return trial
+  const programs = { bwrap: undefined, shell, setpriv, unshare: '', mount: '' }
+  return { ...trial, weaker: { programs, abi: landlockAbi() } }
+}
+
+function tryBubblewrap({ bwrap, uids = defaultUids }: TrialOptions): SandboxTrial {
   const program = bwrap === false ? undefined : (bwrap ?? findProgram('bwrap'))
   if (program === undefined) return missing('bubblewrap is missing', 'apt-get install bubblewrap')
   const [shell, mount] = [findProgram('sh'), findProgram('mount')]
@@ -58,7 +77,7 @@ function missing(what: string, install?: string): SandboxTrial {
   return { works: false, missing: what, ...(install === undefined ? {} : { install }) }
 }
 
-function runTrial(programs: SandboxPrograms, uids: UidRange): string | undefined {
+function runTrial(programs: SandboxPrograms & { readonly bwrap: string }, uids: UidRange): string | undefined {
   const directory = mkdtempSync(join(tmpdir(), 'backplane-'))
   try {
     const filter = join(directory, 'filter')
@@ -76,6 +95,7 @@ function runTrial(programs: SandboxPrograms, uids: UidRange): string | undefined
     const chain = launchChain({
       ...programs,
       table: undefined,
+      tied: false,
       user: serviceUser(uids),
       openFiles: 256,
       fileBytes: 1024 ** 2,

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import type { ExitCause, Isolation, Limits } from '@backplane/kernel'
 import type { Directories } from '@backplane/sdk'
 import { hiddenPaths } from './hidden-paths.ts'
+import { programText } from '../bundle/guest-files.ts'
 import { blockedGrants } from './blocked-grants.ts'
 import { bubblewrap } from './bubblewrap.ts'
 import { launchChain } from './launch-chain.ts'
@@ -12,7 +13,8 @@ import { resourceGroups, type SandboxPrograms } from './machine.ts'
 import { descendantsOf } from './process-tree.ts'
 import { nodeFiles, programFiles } from './program-files.ts'
 import { groupLimits, type GroupCounts, type ResourceGroup } from './resource-group.ts'
-import { sandboxView, type Link } from './sandbox-view.ts'
+import { landlockCommand } from './landlock.ts'
+import { sandboxView, type Link, type SandboxView } from './sandbox-view.ts'
 import { seccompFilter } from './seccomp-filter.ts'
 import { takeServiceUser, type ServiceUser, type UidRange } from './service-user.ts'
 
@@ -55,6 +57,8 @@ export interface Sandbox extends Disposable {
    * to start.
    */
   readonly admit: (pid: number) => Promise<void>
+  /** The parent's process id as the plugin sees it. */
+  readonly hostPid: number
   /** User it runs as; undefined for the host's. */
   readonly uid: number | undefined
   /** Processes in it; `pid` is the one that was started. */
@@ -90,18 +94,13 @@ export async function prepareSandbox(request: SandboxRequest): Promise<Sandbox> 
   const view = { ...found, links: [...found.links, ...(request.links ?? [])] }
   const files = [...new Set([...nodeFiles(), ...granted.flat()])]
   const hidden = held.use(await hiddenPaths([...view.mounts.map(({ path }) => path), ...files], user?.uid))
-  const made = bubblewrap({
-    program: programs.bwrap,
-    view,
-    programFiles: files,
-    sourceOf: hidden.sourceOf,
-    tmpBytes: limits.tmpBytes,
-    network,
-    filter: descriptorNumber,
-  })
+  const tmpBytes = limits.tmpBytes
+  const shown = { view, programFiles: files, sourceOf: hidden.sourceOf, tmpBytes, network, filter: descriptorNumber }
+  const made = programs.bwrap === undefined ? await landlocked(view, request) : bubblewrap({ program: programs.bwrap, ...shown })
   const chain = launchChain({
     ...programs,
     table: hidden.table,
+    tied: programs.bwrap === undefined,
     user,
     openFiles: Math.max(limits.openFiles, leastOpenFiles),
     fileBytes: limits.fileBytes,
@@ -113,6 +112,7 @@ export async function prepareSandbox(request: SandboxRequest): Promise<Sandbox> 
   return {
     before: [...chain, ...made],
     descriptor,
+    hostPid: programs.bwrap === undefined ? process.pid : 1,
     admit: async (pid) => (group === undefined ? undefined : admit(pid, group)),
     uid: user?.uid,
     members: async (pid) => (group === undefined ? descendantsOf(pid) : group.members()),
@@ -123,6 +123,17 @@ export async function prepareSandbox(request: SandboxRequest): Promise<Sandbox> 
       isOpen = false
     },
   }
+}
+
+/** Without namespaces: the same files and calls, given up by the process itself before it becomes the plugin's. */
+async function landlocked({ mounts }: SandboxView, request: SandboxRequest): Promise<readonly string[]> {
+  const { filters: directory, descriptorNumber } = request
+  const keep = Array.from({ length: descriptorNumber - 3 }, (_, index) => index + 3)
+  const launcher = join(directory, 'landlock.cjs')
+  await writeFile(launcher, await programText('landlock'))
+  const reads = mounts.filter(({ mode }) => mode === 'read').map(({ path }) => path)
+  const writes = mounts.filter(({ mode }) => mode !== 'read').map(({ path }) => path)
+  return landlockCommand({ launcher, reads: [...reads, launcher], writes, keep })
 }
 
 /** What a member starts is a member, so each look finds only what was started before its parent became one. */

@@ -54,7 +54,8 @@ const text = `
   quotactl 179 60, quotactl_fd 443 443, swapon 167 224, swapoff 168 225, reboot 169 142, kexec_load 246 104,
   kexec_file_load 320 294, init_module 175 105, finit_module 313 273, delete_module 176 106, acct 163 89,
   settimeofday 164 170, clock_settime 227 112, clock_adjtime 305 266, adjtimex 159 171, iopl 172 -, ioperm 173 -,
-  syslog 103 116, pidfd_getfd 438 438, fanotify_init 300 262, fanotify_mark 301 263
+  syslog 103 116, pidfd_getfd 438 438, fanotify_init 300 262, fanotify_mark 301 263,
+  landlock_create_ruleset 444 444, landlock_add_rule 445 445, landlock_restrict_self 446 446
 `
 
 const table: ReadonlyMap<string, readonly (number | undefined)[]> = new Map(

@@ -1,5 +1,6 @@
 import { canDenyNet } from '../confined/child-flags.ts'
 import { findLauncher } from '../confined/launcher.ts'
+import { landlockAbi, leastLandlockAbi } from './landlock.ts'
 import { readKnob, resourceGroups, sandboxTrial } from './machine.ts'
 import type { Controller } from './resource-group.ts'
 import { hasFilterFor } from './seccomp-filter.ts'
@@ -56,6 +57,7 @@ function look(): SystemReport {
       ...(['memory', 'cpu', 'pids'] as const).map(controlGroup),
       lifetime(),
       serviceUser(),
+      landlock(),
     ],
   }
 }
@@ -133,4 +135,13 @@ function serviceUser(): SystemLayer {
   }
   const missing = 'only root can give plugins users of their own; they run as the user of this process'
   return { layer: 'service-user', available: false, mechanism: 'setpriv --reuid', detail, missing }
+}
+
+function landlock(): SystemLayer {
+  const abi = landlockAbi()
+  const detail =
+    'Stands in for the sandbox where this process is an ordinary user and cannot build one: what is there can be seen, not used.'
+  const layer = { layer: 'landlock', detail, mechanism: `Landlock ABI ${abi}` }
+  if (abi >= leastLandlockAbi) return { ...layer, available: true }
+  return { ...layer, available: false, missing: `this needs Node 26 and a kernel with Landlock ABI ${leastLandlockAbi}` }
 }
