@@ -115,8 +115,17 @@ test('a violation is counted each time and told once a second, with how many it 
       [999, 'warn'],
     ],
   )
-  assert.equal(w.t.events().filter(({ type }) => type === 'limit.exceeded').length, 2)
   assert.deepEqual(w.t.kernel.plugins.get('echo')?.violations, { output: 1_000 })
+  for (let second = 0; second < 10; second += 1) {
+    w.runtime.violate('demo/echo', violation)
+    await w.t.clock.advance(500)
+    w.runtime.violate('demo/echo', violation)
+    await w.t.clock.advance(500)
+  }
+  assert.equal(w.t.events().filter(({ type }) => type === 'limit.exceeded').length, 12)
+  await w.t.clock.advance(60_000)
+  w.runtime.violate('demo/echo', violation)
+  assert.equal(w.told.at(-1)?.count, 1, 'after a quiet time it is told at once')
 })
 
 test('one that tries ever new things it was not granted fills no log', async () => {

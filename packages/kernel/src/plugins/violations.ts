@@ -33,7 +33,13 @@ interface Told {
   readonly timer: Disposable
   /** Since it was told. */
   count: number
-  newest: Violation
+  newest: News
+}
+
+interface News {
+  readonly violation: Violation
+  readonly action: LimitAction | undefined
+  readonly generation: number
 }
 
 /** Counts violations, tells about them — not more often than anybody can read — and does what is to follow. */
@@ -52,14 +58,14 @@ export class Violations implements Disposable {
     const violation = this.#clean(given)
     if (violation.kind === 'grant') {
       plugin.denials += 1
-      this.#tell(plugin, number, violation, undefined)
+      this.#tell(plugin, { violation, action: undefined, generation: number })
       return
     }
     const counts = (plugin.violations ??= new Map())
     counts.set(violation.limit, (counts.get(violation.limit) ?? 0) + 1)
     const running = this.#running(plugin, number)
     const taken = action ?? this.#possible(violation.limit, this.#wanted(plugin, violation.limit), running)
-    this.#tell(plugin, number, violation, taken)
+    this.#tell(plugin, { violation, action: taken, generation: number })
     if (running !== undefined && (taken === 'restart' || taken === 'quarantine')) {
       const verdict = taken === 'quarantine' ? 'quarantine' : undefined
       this.#core.supervisor.end(running, causeOf(violation.limit, violation.detail, running), verdict)
@@ -100,34 +106,40 @@ export class Violations implements Disposable {
     return running === undefined ? least : wanted
   }
 
-  #tell(plugin: Plugin, number: number, violation: Violation, action: LimitAction | undefined): void {
+  #tell(plugin: Plugin, news: News): void {
     const told = this.#told.get(plugin) ?? new Map<string, Told>()
     this.#told.set(plugin, told)
+    const { violation, action } = news
     const key = violation.kind === 'limit' ? violation.limit : `grant ${violation.permission}`
     const known = told.get(key)
     if (known !== undefined && action !== 'restart' && action !== 'quarantine') {
       known.count += 1
-      known.newest = violation
+      known.newest = news
       return
     }
     if (known === undefined && told.size >= mostTold) return
     known?.timer[Symbol.dispose]()
-    this.#write(plugin, number, { violation, action, count: (known?.count ?? 0) + 1 })
-    const timer = this.#core.clock.after(quietMs, () => {
-      const { count, newest } = told.get(key) ?? { count: 0, newest: violation }
-      told.delete(key)
-      if (told.size === 0) this.#told.delete(plugin)
-      if (count > 0) this.#write(plugin, number, { violation: newest, action, count })
-    })
-    told.set(key, { timer, count: 0, newest: violation })
+    this.#write(plugin, news, (known?.count ?? 0) + 1)
+    told.set(key, this.#quiet(plugin, key, news))
   }
 
-  #write(
-    plugin: Plugin,
-    generation: number,
-    told: { violation: Violation; action: LimitAction | undefined; count: number },
-  ): void {
-    const { violation, action, count } = told
+  /** For a while equal ones are only counted; then they are told, and it goes on for as long as there are any. */
+  #quiet(plugin: Plugin, key: string, newest: News): Told {
+    const timer = this.#core.clock.after(quietMs, () => {
+      const told = this.#told.get(plugin)
+      const known = told?.get(key)
+      if (known !== undefined && known.count > 0) {
+        this.#write(plugin, known.newest, known.count)
+        told?.set(key, this.#quiet(plugin, key, known.newest))
+        return
+      }
+      told?.delete(key)
+      if (told?.size === 0) this.#told.delete(plugin)
+    })
+    return { timer, count: 0, newest }
+  }
+
+  #write(plugin: Plugin, { violation, action, generation }: News, count: number): void {
     const { detail } = violation
     const about = { plugin: plugin.id, generation, detail, count }
     const times = count === 1 ? '' : `, ${count} times`
