@@ -46,6 +46,8 @@ export abstract class ActiveCall implements CallContext, Cancellation {
   readonly startedMs: number = performance.now()
   generation: Generation | undefined
   settled = false
+  /** Its time says more of the start than of the plugin. */
+  waitedForStart = false
   /** Whether the plugin is at work on it, which it may be after the call has ended. */
   isAtPlugin = false
   /** Neighbours in the list of calls in flight; the list's own. */
@@ -182,7 +184,8 @@ export abstract class ActiveCall implements CallContext, Cancellation {
     if (generation === undefined) return true
     generation.drop(this)
     if (generation.retiredAtMs === undefined) {
-      generation.conduct.ended(this.route.kind === 'stream' ? undefined : bucket, failed)
+      const isTimed = this.route.kind !== 'stream' && !this.waitedForStart
+      generation.conduct.ended(isTimed ? bucket : undefined, failed)
     }
     return true
   }

@@ -93,6 +93,7 @@ export class Dispatcher {
     try {
       const generation = lane.generation(call.plugin)
       if (generation instanceof Promise) {
+        call.waitedForStart = true
         generation.then(
           // retired while its first callers were still on their way: they go where everybody goes now
           (started) => (started.retiredAtMs === undefined ? this.#enter(call, started) : this.#begin(call, lane)),

@@ -53,7 +53,8 @@ export class InFlight implements Disposable {
   /** How long the calls of a generation that answer once have been running, ms. */
   agesMs(generation: Generation): readonly number[] {
     const nowMs = performance.now()
-    const calls = this.#all().filter((call) => call.generation === generation && call.route.kind !== 'stream')
+    const isTimed = (call: ActiveCall): boolean => call.route.kind !== 'stream' && !call.waitedForStart
+    const calls = this.#all().filter((call) => call.generation === generation && isTimed(call))
     return calls.map(({ startedMs }) => nowMs - startedMs)
   }
 

@@ -143,11 +143,12 @@ export function exited(core: Core, generation: Generation, given: ExitCause, ver
   plugin.lastExit = { generation: number, atMs: core.clock.now(), cause }
   core.events.record({ type: 'plugin.exited', plugin: plugin.id, generation: number, cause })
   core.log.write({ level: 'error', message: `${plugin.id} ended: ${exitText(cause)}`, plugin: plugin.id, generation: number })
+  // first, so that whoever calls again when he is told reaches the version before
+  if (plugin.probation?.newer.generation === generation) plugin.probation.ended(cause)
   core.inFlight.abort(generation, (call) => pluginExited(plugin, call.route, cause))
   generation.release()
   void core.directories.removeExchange(generation.directories.exchange).catch(() => undefined)
   generation.changed?.()
-  if (plugin.probation?.newer.generation === generation) plugin.probation.ended(cause)
   if (plugin.serving !== generation) return
   plugin.serving = undefined
   plugin.epoch += 1
