@@ -91,6 +91,13 @@ test('quarantine outlasts the host, until it is lifted by hand', async () => {
   assert.equal(stateOf(next), 'idle')
 })
 
+test('what is kept of a quarantine and cannot be read keeps no host from starting', async () => {
+  const store = memoryStore()
+  for (const key of ['quarantined/demo/echo', 'starting/demo/echo']) await store.set('kernel', key, '{"version":')
+  await using t = await kernelWith({ store })
+  assert.equal(await say(t), '1.0.0 x')
+})
+
 test('quarantine is of one package: another in its place takes calls, also over a restart', async () => {
   const store = memoryStore()
   const options: TestKernelOptions = { store, supervision: { crashes: 1 } }

@@ -82,8 +82,19 @@ export class Quarantines {
     const entries: [string, T][] = []
     for (const key of await this.#store.keys(namespace, from)) {
       const text = await this.#store.get(namespace, key)
-      if (text !== undefined) entries.push([key.slice(from.length), JSON.parse(text) as T])
+      const entry = text === undefined ? undefined : parsed(text)
+      if (entry !== undefined) entries.push([key.slice(from.length), entry as T])
     }
     return entries
+  }
+}
+
+/** What cannot be read keeps no host from starting. */
+function parsed(text: string): unknown {
+  try {
+    const entry: unknown = JSON.parse(text)
+    return typeof entry === 'object' && entry !== null ? entry : undefined
+  } catch {
+    return undefined
   }
 }
