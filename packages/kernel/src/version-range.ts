@@ -7,6 +7,7 @@ const mostRemembered = 10_000
 const longest = 256
 const ranges = new Map<string, Range | undefined>()
 const versions = new Map<string, SemVer | undefined>()
+const answers = new Map<string, boolean>()
 
 /** Whether the text is a SemVer range at all. */
 export function validRange(range: string): boolean {
@@ -15,6 +16,16 @@ export function validRange(range: string): boolean {
 
 /** Whether a version lies within a range; never for a range or a version that is none. */
 export function satisfies(version: string, range: string): boolean {
+  const question = `${version} ${range}`
+  const known = answers.get(question)
+  if (known !== undefined) return known
+  const answer = liesWithin(version, range)
+  if (answers.size >= mostRemembered) answers.clear()
+  if (question.length <= longest) answers.set(question, answer)
+  return answer
+}
+
+function liesWithin(version: string, range: string): boolean {
   const parsedRange = remembered(ranges, range, () => new Range(range))
   const parsedVersion = remembered(versions, version, () => new SemVer(version))
   return parsedRange !== undefined && parsedVersion !== undefined && parsedRange.test(parsedVersion)
