@@ -1,7 +1,7 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createKernel, type Kernel, type Source, type Store } from '@backplane/kernel'
-import { confined, contained, probeSystem, trusted } from '@backplane/runtimes'
+import { confined, contained, probeSystem, trusted, type EgressQuestion } from '@backplane/runtimes'
 import { guard, serve, tokenFile, type Served } from '@backplane/server'
 import { bundled, directory } from '@backplane/sources'
 import { sqliteStore } from '@backplane/storage'
@@ -15,6 +15,7 @@ import { hypersdkErrors } from '../errors.ts'
 import { JobLedger } from '../jobs/job-ledger.ts'
 import { JobRunner } from '../jobs/job-runner.ts'
 import { JobStore } from '../jobs/job-store.ts'
+import { placesNamed } from '../providers/own-network.ts'
 import { pluginPolicy, pluginSettings } from '../providers/plugin-settings.ts'
 import { ProviderRegistry } from '../providers/provider-registry.ts'
 import { seedDialect } from '../seed-dialect/seed-dialect.ts'
@@ -162,11 +163,13 @@ async function startKernel(
   { log, store }: { readonly log: HostLog; readonly store: Store },
 ): Promise<Kernel> {
   const guests = { modules: hostModules(), temporaryDirectory: await emptied(join(config.dataDirectory, 'run')) }
+  const named = placesNamed(config, env)
+  const allowPrivate = ({ authority }: EgressQuestion): boolean => named.has(authority)
   return createKernel({
     host: { name: 'hypervisord', api: hostApiVersion },
     points: [provider, beforeExport, afterExport],
     sources: pluginSources(config),
-    runtimes: [trusted(guests), contained(guests), confined({ ...guests, pool: { size: 1 } })],
+    runtimes: [trusted(guests), contained(guests), confined({ ...guests, pool: { size: 1 }, egress: { allowPrivate } })],
     settings: pluginSettings(config, env),
     policy: pluginPolicy(config),
     store,

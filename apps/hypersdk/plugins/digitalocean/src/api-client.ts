@@ -1,3 +1,4 @@
+import type { PlatformError } from '@backplane/sdk'
 import { digitalOceanErrors } from './errors.ts'
 import { retryAt, retryLimits, waitUntil, type RequestCall, type RetryLimits } from './retry.ts'
 import type { Settings } from './settings.ts'
@@ -90,7 +91,9 @@ export class ApiClient {
       return this.#judge(request, response, await readText(response))
     } catch (error) {
       call.signal.throwIfAborted()
-      if (error instanceof Error && error.name === 'PlatformError') throw error
+      if (isPlatformError(error)) throw error
+      // The host refused the connection, and will refuse the next one.
+      if (error instanceof Error && isPlatformError(error.cause) && !error.cause.retryable) throw error.cause
       const reason = timeout.aborted ? `no answer within ${this.#settings.timeoutMs} ms` : reasonOf(error)
       return { kind: 'failed', untouched: false, error: this.#unavailable(request, reason, error) }
     }
@@ -159,6 +162,11 @@ async function readText(response: Response): Promise<string | undefined> {
     if (text.length > mostBytes) return undefined
   }
   return text + decoder.decode()
+}
+
+/** By its name: the host's refusal to connect is made where the plugin's own copy of the class is not. */
+function isPlatformError(error: unknown): error is PlatformError {
+  return error instanceof Error && error.name === 'PlatformError'
 }
 
 /** fetch hides why it failed in the cause. */
