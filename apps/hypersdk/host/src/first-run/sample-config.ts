@@ -10,6 +10,8 @@ server:
 plugins:
   # Drop a plugin's folder in here while the daemon runs.
   directories: [./plugins]
+  # It runs in a sandbox, which needs bubblewrap (apt-get install bubblewrap); process does without.
+  isolation: os
 providers:
   samples:
     type: disk-images
