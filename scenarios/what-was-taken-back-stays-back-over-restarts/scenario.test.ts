@@ -61,6 +61,16 @@ test('moved back, rolled back, pinned: the chosen version serves after each rest
     const free = await kernel.plugins.pin('greeting', undefined)
     assert.equal(free.version, '4.0.0')
     assert.equal(await greet(kernel), 'hey')
+    for (const version of ['5.0.0', '5.0.1', '5.0.2', '5.0.3']) {
+      await install(root, version, `no ) JavaScript of ${version}`)
+      await kernel.plugins.refresh()
+      assert.equal(kernel.plugins.get('greeting')?.update?.version, version)
+    }
+  }
+  {
+    await using kernel = await host(root)
+    assert.equal(await greet(kernel), 'hey', 'failed updates do not push what serves out of the store')
+    assert.equal(kernel.plugins.get('greeting')?.held?.against.version, '5.0.3')
   }
 })
 
