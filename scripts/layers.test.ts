@@ -11,9 +11,13 @@ test('every package imports only what the import table allows', () => {
 const sdk = workspace('packages/sdk', '@backplane/sdk', {})
 const kernel = workspace('packages/kernel', '@backplane/kernel', {})
 const testing = workspace('packages/testing', '@backplane/testing', {})
+const server = {
+  ...workspace('packages/server', '@backplane/server', {}),
+  manifest: { name: '@backplane/server', exports: { '.': './src/index.ts', './client': './src/client/index.ts' } },
+}
 const points = workspace('apps/demo/points', '@demo/points', {})
 const otherPoints = workspace('apps/other/points', '@other/points', {})
-const neighbours = [sdk, kernel, testing, points, otherPoints]
+const neighbours = [sdk, kernel, testing, server, points, otherPoints]
 
 const legal: readonly Workspace[] = [
   workspace(
@@ -32,6 +36,12 @@ const legal: readonly Workspace[] = [
     '@demo/one',
     { 'src/a.ts': `import { x } from '@backplane/sdk'; import { y } from '@demo/points'` },
     { dependencies: ['@backplane/sdk', '@demo/points'] },
+  ),
+  workspace(
+    'packages/cli',
+    '@backplane/cli',
+    { 'src/a.ts': `import { x } from '@backplane/server/client'` },
+    { dependencies: ['@backplane/server'] },
   ),
   workspace(
     'apps/demo/host',
@@ -93,6 +103,7 @@ const illegal: readonly (readonly [
   ['what is not listed', 'packages/server', `import { x } from 'zod'`, [], /imports zod, which dependencies/],
   ['a test tool outside tests', 'packages/server', `import { x } from 'fast-check'`, [], /imports fast-check/],
   ['something from outside in the sdk', 'packages/sdk', `import { x } from 'zod'`, ['zod'], /nothing more from outside/],
+  ['more than one path of a package', 'packages/cli', `import { x } from '@backplane/server'`, ['@backplane/server'], /may not/],
   ['the points of another app', 'apps/demo/plugins/one', `import { x } from '@other/points'`, ['@other/points'], /may not/],
   ['the kernel in a plugin', 'apps/demo/plugins/one', `import { x } from '@backplane/kernel'`, ['@backplane/kernel'], /may not/],
   ['the kernel in a command line', 'apps/demo/cli', `import { x } from '@backplane/kernel'`, ['@backplane/kernel'], /may not/],

@@ -4,7 +4,8 @@ import { readImports, type Import } from './read-imports.ts'
 import type { Workspace } from './workspaces.ts'
 
 /*
- * Who may import whom. `types:` marks what may only be imported as types: the ports of the kernel, not its code.
+ * Who may import whom. `types:` marks what may only be imported as types: the ports of the kernel, not its code; after a
+ * slash stands the one path of a package that may be imported.
  * Everything that is not here is an error, also for `import type`, also for dependencies that nothing imports.
  */
 const packages: Readonly<Record<string, readonly string[]>> = {
@@ -16,6 +17,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   runtimes: ['sdk', 'rpc', 'types:kernel'],
   sources: ['sdk', 'types:kernel'],
   storage: ['sdk', 'types:kernel'],
+  cli: ['sdk', 'runtimes', 'server/client'],
 }
 
 /** Packages that take little or nothing from others. */
@@ -83,14 +85,15 @@ class Check {
     const isListed = name in dependencies || (isTest && (name in devDependencies || this.#rootDevDependencies.includes(name)))
     if (!isListed) this.#problem(`${path} imports ${name}, which ${isTest ? 'no list of' : 'dependencies of'} package.json names`)
     if (isTest) return
-    if (target !== undefined) this.#checkTable(path, target, isTypeOnly)
+    if (target !== undefined) this.#checkTable(path, target, { specifier, isTypeOnly })
     else if (external[this.#workspace.directory]?.includes(name) === false) {
       this.#problem(`${path} imports ${name}; this package takes nothing more from outside`)
     }
   }
 
-  #checkTable(path: string, target: Workspace, isTypeOnly: boolean): void {
-    const allowed = allowance(this.#workspace.directory, target.directory)
+  #checkTable(path: string, target: Workspace, { specifier, isTypeOnly }: Import): void {
+    const subPath = specifier.slice(target.manifest.name.length)
+    const allowed = allowance(this.#workspace.directory, target.directory, subPath)
     if (allowed === 'all' || (allowed === 'types' && isTypeOnly)) return
     const what = allowed === 'types' ? 'more than types of ' : ''
     this.#problem(`${path} imports ${what}${target.manifest.name}, which ${this.#workspace.directory} may not`)
@@ -116,14 +119,16 @@ class Check {
   }
 }
 
-/** What the workspace in `from` may import of the one in `to`. */
-function allowance(from: string, to: string): 'all' | 'types' | 'nothing' {
+/** What the workspace in `from` may import of the one in `to`: by a path such as `/client`, or by any without one. */
+function allowance(from: string, to: string, subPath?: string): 'all' | 'types' | 'nothing' {
   const [area, name, part] = from.split('/')
   const target = to.startsWith('packages/') ? to.slice('packages/'.length) : undefined
   if (area === 'packages') {
     const allowed = packages[name ?? ''] ?? []
     if (target === undefined) return 'nothing'
     if (allowed.includes(target)) return 'all'
+    const paths = allowed.filter((each) => each.startsWith(`${target}/`))
+    if (subPath === undefined ? paths.length > 0 : paths.includes(target + subPath)) return 'all'
     return allowed.includes(`types:${target}`) ? 'types' : 'nothing'
   }
   const isOwnPoints = to === `${area}/${name}/points`

@@ -1,0 +1,49 @@
+import { defineErrors, type ErrorCatalogue } from '@backplane/sdk'
+
+const specs = {
+  BACKPLANE_USAGE: {
+    message: '{reason}',
+    status: 400,
+    exit: 2,
+    retryable: false,
+    hint: 'Run the verb with --help for examples.',
+  },
+  BACKPLANE_HOST_UNSAID: {
+    message: 'it is not said which host is meant',
+    status: 400,
+    exit: 2,
+    retryable: false,
+    hint: 'Say where its API is: --socket, or --url with --token-file, or BACKPLANE_SOCKET or BACKPLANE_URL.',
+  },
+  BACKPLANE_URL_INVALID: {
+    message: '{url} is not the URL of a host',
+    status: 400,
+    exit: 2,
+    retryable: false,
+    hint: 'Write it like http://127.0.0.1:8080.',
+  },
+  BACKPLANE_TOKEN_UNREADABLE: {
+    message: 'the token file {path} cannot be read ({reason})',
+    status: 401,
+    exit: 77,
+    retryable: false,
+    hint: 'Name the token file of the host with --token-file; hosts log its path when they start.',
+  },
+  BACKPLANE_FILE_UNWRITABLE: {
+    message: '{path} cannot be written ({reason})',
+    status: 500,
+    exit: 73,
+    retryable: false,
+    hint: 'Choose another file with --output, or - for standard output.',
+  },
+  BACKPLANE_DEFECT: {
+    message: 'backplane cannot go on: {reason}',
+    status: 500,
+    exit: 70,
+    retryable: false,
+    hint: 'Compare `backplane --version` with the version of the host; if they belong together, report this.',
+  },
+} as const
+
+/** What the command line itself may say; errors of hosts keep their own codes. */
+export const backplaneErrors: ErrorCatalogue<keyof typeof specs> = defineErrors('BACKPLANE', specs)

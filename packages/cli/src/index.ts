@@ -1,0 +1,3 @@
+export { backplaneErrors } from './errors.ts'
+export { runBackplane } from './program.ts'
+export type { Terminal } from './terminal/terminal.ts'

@@ -1,0 +1,124 @@
+import { readFileSync } from 'node:fs'
+import { PlatformError } from '@backplane/sdk'
+import { ApiClient, clientErrors, exitCodeOf, HostError } from '@backplane/server/client'
+import { Command, CommanderError, Option } from 'commander'
+import { backplaneErrors } from './errors.ts'
+import { hostAddress, type AddressOptions } from './host-address.ts'
+import type { Runner, Verb } from './session.ts'
+import { highlight, type Terminal } from './terminal/terminal.ts'
+import { addDoctor } from './verbs/doctor.ts'
+import { addEvents } from './verbs/events.ts'
+import { examples } from './verbs/examples.ts'
+import { addHistory } from './verbs/history.ts'
+import { addPin } from './verbs/pin.ts'
+import { addPlugins } from './verbs/plugins.ts'
+import { addProfile } from './verbs/profile.ts'
+import { addRelease } from './verbs/release.ts'
+import { addRollback } from './verbs/rollback.ts'
+import { addTop } from './verbs/top.ts'
+import { addWhy } from './verbs/why.ts'
+
+interface GlobalOptions extends AddressOptions {
+  readonly json?: true
+  readonly timeout: number
+}
+
+const verbs = [addDoctor, addTop, addWhy, addProfile, addPlugins, addHistory, addRollback, addPin, addRelease, addEvents] as const
+
+/**
+ * Runs the command line with its arguments (without program and script) and answers the exit code: 0 done, 1 the answer is
+ * no, 2 usage, 65 what was given does not fit, 66 not there, 69 no host, 70 it failed, 73 cannot write, 75 try again, 77
+ * refused.
+ */
+export async function runBackplane(args: readonly string[], terminal: Terminal): Promise<number> {
+  let exitCode = 0
+  const program = root(terminal)
+  const run: Runner =
+    <Args extends readonly unknown[]>(verb: Verb<Args>) =>
+    async (...given: [...Args, ...unknown[]]) => {
+      const { json = false, timeout, ...where } = program.opts<GlobalOptions>()
+      const address = await hostAddress(where, terminal.env)
+      const api = (): ApiClient => {
+        if (address === undefined) throw backplaneErrors.error('BACKPLANE_HOST_UNSAID')
+        return new ApiClient(address, timeout * 1_000)
+      }
+      // Commander adds the command itself at the end.
+      const own = given.slice(0, -1) as unknown as Args
+      exitCode = (await verb({ api, hasHost: address !== undefined, terminal, json }, ...own)) ?? 0
+    }
+  for (const add of verbs) add(program, run)
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return exitCode
+  } catch (error) {
+    return tellFailure(error, terminal, args.includes('--json'))
+  }
+}
+
+function root(terminal: Terminal): Command {
+  const program = new Command('backplane')
+    .description('Looks after the plugins of a host: what holds them, what they use, why they are as they are.')
+    .version(version(), '--version', 'print the version')
+    .option('--socket <path>', `unix socket of the host's API (BACKPLANE_SOCKET)`)
+    .addOption(new Option('--url <url>', 'its address over TCP instead (BACKPLANE_URL)').conflicts('socket'))
+    .option('--token-file <path>', 'file with the token, for --url (BACKPLANE_TOKEN_FILE)')
+    .addOption(new Option('--timeout <seconds>', 'longest silence of the host').default(120).argParser(seconds))
+    .option('--json', 'print the answer as JSON; streams print one JSON a line')
+    .helpOption('-h, --help', 'show help')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: terminal.out,
+      writeErr: terminal.err,
+      getOutHasColors: () => terminal.colors,
+      getErrHasColors: () => terminal.colors,
+      // Told with all other errors, by tellFailure.
+      outputError: () => undefined,
+    })
+    .exitOverride()
+  return examples(
+    program,
+    [
+      'doctor',
+      'top --socket /run/hypersdk/hypervisord.sock',
+      'why libvirt',
+      'profile libvirt --cpu --seconds 10',
+      'rollback libvirt',
+    ],
+    'Exit codes: 0 done, 1 no (something is missing, a change failed), 2 usage, 65 what was given does not fit,\n66 not there, 69 no host, 70 it failed, 73 cannot write, 75 try again, 77 refused.',
+  )
+}
+
+function seconds(text: string): number {
+  const value = Number(text)
+  if (value > 0 && value <= 86_400) return value
+  throw backplaneErrors.error('BACKPLANE_USAGE', { reason: `--timeout ${text} is not a number of seconds` })
+}
+
+function version(): string {
+  const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
+  return (JSON.parse(text) as { version: string }).version
+}
+
+function tellFailure(thrown: unknown, terminal: Terminal, json: boolean): number {
+  // Commander has written the help already, asked for or not.
+  if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0
+  if (thrown instanceof CommanderError && thrown.code === 'commander.help') return 2
+  const error = platformError(thrown)
+  if (json) terminal.err(`${JSON.stringify(error instanceof HostError ? error.problem : error)}\n`)
+  else {
+    const hint = error.hint === undefined ? '' : `${error.hint}\n`
+    terminal.err(`${highlight(terminal, 'red', error.code)}: ${error.message}\n${hint}`)
+  }
+  if (error instanceof HostError) return exitCodeOf(error.problem)
+  const specs: Readonly<Record<string, { readonly exit: number }>> = { ...backplaneErrors.specs, ...clientErrors.specs }
+  return specs[error.code]?.exit ?? 70
+}
+
+function platformError(thrown: unknown): PlatformError {
+  if (thrown instanceof PlatformError) return thrown
+  const message = thrown instanceof Error ? thrown.message : String(thrown)
+  if (!(thrown instanceof CommanderError))
+    return backplaneErrors.error('BACKPLANE_DEFECT', { reason: message }, { cause: thrown })
+  // "error: unknown command 'x'", and on the next line "(Did you mean y?)"
+  return backplaneErrors.error('BACKPLANE_USAGE', { reason: message.replace(/^error: /, '').replaceAll('\n', ' ') })
+}

@@ -1,0 +1,36 @@
+import type { Command } from 'commander'
+import type { Why } from '../host-answers.ts'
+import { pluginPath, show, type Runner } from '../session.ts'
+import { printable } from '../terminal/printable.ts'
+import { highlight, type Terminal } from '../terminal/terminal.ts'
+import { examples } from './examples.ts'
+
+const marks = { fault: ['✗', 'red'], notice: ['!', 'yellow'], fine: ['✓', 'green'] } as const
+
+/** Adds `why`. */
+export function addWhy(program: Command, run: Runner): void {
+  const why = program
+    .command('why <plugin>')
+    .description('explain why a plugin is as it is: its state, what it was refused, its limits, its version, its speed')
+  examples(
+    why,
+    ['why libvirt', `why hypersdk/libvirt --json | jq '.findings[] | select(.weight == "fault") | .hint'`],
+    'Numbers after # are those of events: `backplane events --since 0`.',
+  )
+  why.action(
+    run(async (session, id: string) => {
+      const answer = (await session.api().get(`${pluginPath(id)}/why`)) as Why
+      show(session, answer, () => answer.findings.map((finding) => findingText(session.terminal, finding)).join(''))
+    }),
+  )
+}
+
+function findingText(terminal: Terminal, finding: Why['findings'][number]): string {
+  const [mark, style] = marks[finding.weight]
+  const evidence = finding.evidence.map(({ text, seq, at }) => {
+    const where = [seq === null ? undefined : `#${seq}`, at ?? undefined].filter((part) => part !== undefined).join(' ')
+    return `    · ${printable(text)}${where === '' ? '' : highlight(terminal, 'dim', ` (${where})`)}\n`
+  })
+  const hint = finding.hint === null ? '' : `    → ${printable(finding.hint)}\n`
+  return `${highlight(terminal, style, mark)} ${printable(finding.what)}\n    ${printable(finding.because)}\n${evidence.join('')}${hint}`
+}

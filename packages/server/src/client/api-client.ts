@@ -1,0 +1,170 @@
+import { randomUUID } from 'node:crypto'
+import { request as httpRequest, type IncomingMessage } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
+import type { PlatformError } from '@backplane/sdk'
+import { ParseError } from 'eventsource-parser/stream'
+import { addressText, type Address } from './address.ts'
+import { clientErrors } from './errors.ts'
+import { readEvents, type ApiEvent } from './event-stream.ts'
+import { HostError, type HostProblem } from './host-error.ts'
+
+type Method = 'GET' | 'POST' | 'DELETE'
+
+/** What goes with a request. */
+interface Sent {
+  /** JSON. */
+  readonly content?: string | undefined
+  readonly headers?: Readonly<Record<string, string>> | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** How a stream of events is taken up. */
+export interface EventsOptions {
+  /** Resumes after this event. */
+  readonly lastId?: string | undefined
+  /** The host answers. */
+  readonly onOpen?: () => void
+  /** Ends it. */
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Calls the host's REST API over its unix socket or a URL. */
+export class ApiClient {
+  readonly #address: Address
+  readonly #timeoutMs: number
+
+  /** `timeoutMs`: longest silence of the host in one request. */
+  constructor(address: Address, timeoutMs: number) {
+    this.#address = address
+    this.#timeoutMs = timeoutMs
+  }
+
+  async get(path: string, query?: URLSearchParams): Promise<unknown> {
+    return this.#json('GET', withQuery(path, query))
+  }
+
+  /** Sends JSON. Safe to repeat by itself after a lost connection: it carries a key of its own. */
+  async post(path: string, body?: Readonly<Record<string, unknown>>): Promise<unknown> {
+    const content = body === undefined ? undefined : JSON.stringify(body)
+    const key = { 'idempotency-key': randomUUID() }
+    try {
+      return await this.#json('POST', path, content, key)
+    } catch (error) {
+      if (!isLost(error)) throw error
+      return this.#json('POST', path, content, key)
+    }
+  }
+
+  async delete(path: string, query?: URLSearchParams): Promise<unknown> {
+    return this.#json('DELETE', withQuery(path, query))
+  }
+
+  /** Asks for a file by POST; its name as the host gave it, and its bytes, which set the pace. */
+  async file(path: string, query?: URLSearchParams): Promise<{ readonly name: string | undefined; readonly bytes: Readable }> {
+    const answer = await this.#request('POST', withQuery(path, query))
+    if (answer.statusCode !== 200) throw await this.#problem(answer)
+    const name = /filename="([\w.-]{1,200})"/.exec(String(answer.headers['content-disposition']))?.[1]
+    return { name, bytes: answer }
+  }
+
+  /** The events of one connection; ends when the host ends it or it breaks. */
+  async *events(path: string, { lastId, onOpen, signal }: EventsOptions = {}): AsyncGenerator<ApiEvent> {
+    const headers = { accept: 'text/event-stream', ...(lastId === undefined ? {} : { 'last-event-id': lastId }) }
+    const answer = await this.#request('GET', path, { headers, signal })
+    if (answer.statusCode !== 200) throw await this.#problem(answer)
+    onOpen?.()
+    // The host sends a comment every 15 s; silence beyond a minute is a dead connection.
+    answer.socket.setTimeout(Math.max(this.#timeoutMs, 60_000))
+    try {
+      yield* readEvents(Readable.toWeb(answer))
+    } catch (error) {
+      // Bytes that break off end the events.
+      if (error instanceof SyntaxError || error instanceof ParseError) throw this.#error('CLIENT_ANSWER_INVALID')
+    } finally {
+      answer.destroy()
+    }
+  }
+
+  async #json(method: Method, path: string, content?: string, headers?: Readonly<Record<string, string>>): Promise<unknown> {
+    const answer = await this.#request(method, path, { content, headers })
+    const status = answer.statusCode ?? 0
+    if (status >= 400) throw await this.#problem(answer)
+    return parse(await this.#read(answer)) ?? (status === 204 ? null : this.#refuse('CLIENT_ANSWER_INVALID'))
+  }
+
+  async #problem(answer: IncomingMessage): Promise<Error> {
+    const body = parse(await this.#read(answer))
+    const isProblem = typeof body === 'object' && body !== null && 'code' in body && 'detail' in body
+    return isProblem ? new HostError(body as HostProblem) : this.#error('CLIENT_ANSWER_INVALID')
+  }
+
+  async #read(answer: IncomingMessage): Promise<string> {
+    try {
+      return await text(answer)
+    } catch (error) {
+      throw this.#connectionError(error)
+    }
+  }
+
+  async #request(method: Method, path: string, { content, headers, signal }: Sent = {}): Promise<IncomingMessage> {
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
+    const all = {
+      ...headers,
+      ...(content === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(content) }),
+      ...(this.#address.kind === 'url' ? { authorization: `Bearer ${this.#address.token}` } : { host: 'localhost' }),
+    }
+    const options = { method, headers: all, agent: false as const, ...(signal === undefined ? {} : { signal }) }
+    const { socketPath, url } = target(this.#address, path)
+    const sent =
+      socketPath === undefined
+        ? (url.protocol === 'https:' ? httpsRequest : httpRequest)(url, options)
+        : httpRequest({ ...options, socketPath, path })
+    sent.setTimeout(this.#timeoutMs, () => sent.destroy(this.#error('CLIENT_TIMEOUT', { seconds: this.#timeoutMs / 1_000 })))
+    sent.on('response', resolve)
+    sent.on('error', (error) => reject(this.#connectionError(error)))
+    sent.end(content)
+    return promise
+  }
+
+  #connectionError(error: unknown): unknown {
+    const code = error instanceof Error ? String(Reflect.get(error, 'code')) : ''
+    if (code.startsWith('CLIENT_')) return error
+    const socket = this.#address.kind === 'socket'
+    if (socket && (code === 'EACCES' || code === 'EPERM')) return this.#error('CLIENT_SOCKET_REFUSED')
+    if (['ENOENT', 'ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENOTSOCK', 'ENOTDIR'].includes(code)) {
+      return this.#error('CLIENT_UNREACHABLE', { reason: code })
+    }
+    return this.#error('CLIENT_CONNECTION_LOST', { reason: code || String(error) })
+  }
+
+  #error(code: keyof typeof clientErrors.specs, parameters: Readonly<Record<string, string | number>> = {}): PlatformError {
+    return clientErrors.error(code, { address: addressText(this.#address), ...parameters })
+  }
+
+  #refuse(code: keyof typeof clientErrors.specs): never {
+    throw this.#error(code)
+  }
+}
+
+/** Whether an error means that the connection broke, so that asking again may help. */
+export function isLost(error: unknown): boolean {
+  return error instanceof Error && Reflect.get(error, 'code') === 'CLIENT_CONNECTION_LOST'
+}
+
+function target(address: Address, path: string): { socketPath: string; url?: never } | { socketPath?: undefined; url: URL } {
+  return address.kind === 'socket' ? { socketPath: address.path } : { url: new URL(path, address.url) }
+}
+
+function withQuery(path: string, query: URLSearchParams | undefined): string {
+  return query === undefined || query.size === 0 ? path : `${path}?${query.toString()}`
+}
+
+function parse(body: string): unknown {
+  try {
+    return JSON.parse(body)
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,6 @@
+export { addressText, type Address } from './address.ts'
+export { ApiClient } from './api-client.ts'
+export { clientErrors } from './errors.ts'
+export type { ApiEvent } from './event-stream.ts'
+export { follow, type FollowOptions } from './follow.ts'
+export { exitCodeOf, HostError, type HostProblem } from './host-error.ts'
