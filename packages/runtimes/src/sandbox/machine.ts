@@ -8,6 +8,7 @@ import { cgroupV1 } from './cgroup-v1.ts'
 import { cgroupV2 } from './cgroup-v2.ts'
 import { launchChain } from './launch-chain.ts'
 import { nodeFiles } from './program-files.ts'
+import { hiddenPaths } from './hidden-paths.ts'
 import { canUseLandlock, landlockAbi } from './landlock.ts'
 import type { ResourceGroups } from './resource-group.ts'
 import { hasFilterFor, seccompFilter } from './seccomp-filter.ts'
@@ -83,20 +84,22 @@ function runTrial(programs: SandboxPrograms & { readonly bwrap: string }, uids: 
     const filter = join(directory, 'filter')
     writeFileSync(filter, seccompFilter({ arch: process.arch, width: 'narrow', network: false }))
     const descriptor = openSync(filter, 'r')
+    const user = serviceUser(uids)
+    using hidden = hiddenPaths(nodeFiles(), user?.uid)
     const sandbox = bubblewrap({
       program: programs.bwrap,
       view: { mounts: [], links: [] },
       programFiles: nodeFiles(),
-      sourceOf: (path) => path,
+      sourceOf: hidden.sourceOf,
       tmpBytes: 1024 ** 2,
       network: false,
       filter: 3,
     })
     const chain = launchChain({
       ...programs,
-      table: undefined,
+      table: hidden.table,
       tied: false,
-      user: serviceUser(uids),
+      user,
       openFiles: 256,
       fileBytes: 1024 ** 2,
       addressBytes: undefined,

@@ -93,7 +93,7 @@ export async function prepareSandbox(request: SandboxRequest): Promise<Sandbox> 
   ])
   const view = { ...found, links: [...found.links, ...(request.links ?? [])] }
   const files = [...new Set([...nodeFiles(), ...granted.flat()])]
-  const hidden = held.use(await hiddenPaths([...view.mounts.map(({ path }) => path), ...files], user?.uid))
+  const hidden = held.use(hiddenPaths([...view.mounts.map(({ path }) => path), ...files], user?.uid))
   const tmpBytes = limits.tmpBytes
   const shown = { view, programFiles: files, sourceOf: hidden.sourceOf, tmpBytes, network, filter: descriptorNumber }
   const made = programs.bwrap === undefined ? await landlocked(view, request) : bubblewrap({ program: programs.bwrap, ...shown })
