@@ -117,6 +117,20 @@ export interface Usage {
   readonly openFiles: number | undefined
   /** Longest its event loop stood still since the last time this was asked, ms. */
   readonly stallMs: number | undefined
+  /** What went through its host to the network; absent where it reaches the network by itself, or not at all. */
+  readonly network?: NetworkUse | undefined
+}
+
+/** What one generation's connections came to so far. */
+export interface NetworkUse {
+  readonly connections: number
+  /** Of these, open now. */
+  readonly open: number
+  /** Refused connections. */
+  readonly refused: number
+  /** From the network to the plugin, and the other way. */
+  readonly receivedBytes: number
+  readonly sentBytes: number
 }
 
 /** What can be recorded of a running plugin: where its processor time goes, or what its heap holds. */

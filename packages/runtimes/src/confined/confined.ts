@@ -40,8 +40,9 @@ export function confined(options: ConfinedOptions = {}): PooledRuntime {
       confinedEnforcement({ grants, limits, launcher, sandbox: isolation.floor === 'os' ? trial() : undefined }),
     launch: async (request, host, signal) => {
       const granted = await pluginEgress(request, options.egress ?? {})
-      const placement = await place({ factory, options, launcher, trial, host }, request, granted?.start)
-      joinEgress(placement.body, granted, { plugin: request.plugin.id, host, options: options.egress ?? {} })
+      const placed = await place({ factory, options, launcher, trial, host }, request, granted?.start)
+      const broker = joinEgress(placed.body, granted, { plugin: request.plugin.id, host, options: options.egress ?? {} })
+      const placement = { ...placed, network: broker?.counts }
       meter.watch(metered(placement, request, host))
       return startOverSession('confined', placement, request, { host, signal, hangMs: options.hangMs })
     },

@@ -1,10 +1,11 @@
 import { constants, performServerHandshake, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import type { NetworkUse } from '@backplane/kernel'
 import { PlatformError } from '@backplane/sdk'
 import { AttachedRequests } from './attached-requests.ts'
 import { addressHeader, attachedHeader, errorHeader, windowBytes } from './egress-words.ts'
-import { EgressGate, type EgressCounts, type EgressGateOptions } from './egress-gate.ts'
+import { EgressGate, type EgressGateOptions } from './egress-gate.ts'
 
 /** Streams a plugin may open beyond its connections, to be told that these are all. */
 const spareStreams = 32
@@ -16,7 +17,7 @@ const resetsAtOnce = 10_000
 
 /** A plugin's broker. Dispose it to end every connection. */
 export interface Broker extends Disposable {
-  readonly counts: () => EgressCounts
+  readonly counts: () => NetworkUse
 }
 
 /** What a broker is made of. */

@@ -1,4 +1,4 @@
-import type { HostLink } from '@backplane/kernel'
+import type { HostLink, NetworkUse } from '@backplane/kernel'
 import type { PlatformError } from '@backplane/sdk'
 import type { Socket } from 'node:net'
 import { runtimeErrors } from '../errors.ts'
@@ -7,16 +7,6 @@ import { parseAuthority, type Authority } from './authority.ts'
 import { dial } from './dial.ts'
 import { defaultEgressLimits, type EgressLimits, type EgressOptions } from './egress-options.ts'
 import { systemResolve, vettedAddresses } from './vetted-addresses.ts'
-
-/** What went through one plugin's gate so far. */
-export interface EgressCounts {
-  readonly connections: number
-  readonly open: number
-  readonly refused: number
-  /** From the network to the plugin, and the other way. */
-  readonly receivedBytes: number
-  readonly sentBytes: number
-}
 
 /** Whose gate it is. */
 export interface EgressGateOptions {
@@ -52,7 +42,7 @@ export class EgressGate implements Disposable {
     this.limits = { ...defaultEgressLimits, ...options.options.limits }
   }
 
-  counts(): EgressCounts {
+  counts(): NetworkUse {
     const open = [...this.#open]
     return {
       connections: this.#connections,

@@ -35,7 +35,7 @@ for (const [place, options] of Object.entries(places)) {
 
     rule('reaches what was granted by fetch, http, a kept connection, net and WebSocket', async (start, t) => {
       const [web, echo, sockets] = [await httpServer(t, hello), await echoServer(t), await webSocketServer(t)]
-      const { run, host } = await start(web.authority, echo.authority, sockets.authority)
+      const { run, host, instance } = await start(web.authority, echo.authority, sockets.authority)
       assert.equal(value(await run('fetch', { url: `http://${web.authority}/a` }))['body'], 'you asked for /a')
       assert.equal(value(await run('httpGet', { url: `http://${web.authority}/b` }))['body'], 'you asked for /b')
       const parts = ['one', 'two', 'three']
@@ -47,6 +47,9 @@ for (const [place, options] of Object.entries(places)) {
       assert.deepEqual(said.value, { heard: 'over TCP', address: '127.0.0.1', port: echo.port, pending: false })
       assert.deepEqual(await run('websocket', { url: `ws://${sockets.authority}/`, say: 'hi' }), { value: 'hi' })
       assert.deepEqual(host.violations, [])
+      const { network } = await instance.usage(10_000)
+      assert.equal(network?.refused, 0)
+      assert.ok((network?.connections ?? 0) >= 5 && (network?.receivedBytes ?? 0) > 500 && (network?.sentBytes ?? 0) > 500)
     })
 
     rule('reaches nothing else: other ports, addresses, names, datagrams, paths of sockets', async (start, t) => {

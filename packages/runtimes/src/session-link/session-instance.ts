@@ -4,6 +4,7 @@ import type {
   ExitCause,
   Instance,
   Invoker,
+  NetworkUse,
   OpenedInstance,
   ProfileKind,
   ProfileOptions,
@@ -34,6 +35,8 @@ export interface SessionInstanceParts {
   readonly directories: Directories
   /** Longest its event loop may stand still once a call was given up, ms. Default 10,000. */
   readonly hangMs?: number | undefined
+  /** What went to the network through the host. */
+  readonly network?: (() => NetworkUse) | undefined
 }
 
 /** One generation behind a session. It owns the session and the body: both end together, whichever ends first. */
@@ -48,11 +51,12 @@ export class SessionInstance implements Instance {
   readonly #session: Session
   readonly #invoker: Invoker
   readonly #hangMs: number
+  readonly #network: (() => NetworkUse) | undefined
   #stopping: Promise<void> | undefined
   #probing = false
   #hang: string | undefined
 
-  constructor({ tier, plugin, body, session, directories, hangMs = 10_000 }: SessionInstanceParts) {
+  constructor({ tier, plugin, body, session, directories, hangMs = 10_000, network }: SessionInstanceParts) {
     this.tier = tier
     this.pid = body.pid
     this.directories = directories
@@ -60,6 +64,7 @@ export class SessionInstance implements Instance {
     this.#body = body
     this.#session = session
     this.#hangMs = hangMs
+    this.#network = network
     this.#invoker = invokerOverSession(session)
     this.exited = this.#watch()
   }
@@ -101,7 +106,7 @@ export class SessionInstance implements Instance {
       told.catch(() => undefined),
     ])
     if (processes === 0) return usageFrom(await told)
-    return { ...usageFrom(answer), cpuMs, memoryBytes, processes, openFiles }
+    return { ...usageFrom(answer), cpuMs, memoryBytes, processes, openFiles, network: this.#network?.() }
   }
 
   async *profile(kind: ProfileKind, options: ProfileOptions): AsyncGenerator<Uint8Array> {

@@ -1,4 +1,4 @@
-import type { HostLink, Instance, StartRequest } from '@backplane/kernel'
+import type { HostLink, Instance, NetworkUse, StartRequest } from '@backplane/kernel'
 import { createSession } from '@backplane/rpc'
 import type { Directories, Tier } from '@backplane/sdk'
 import { runtimeErrors } from '../errors.ts'
@@ -16,6 +16,8 @@ export interface Placement {
   readonly directories: Directories
   /** What else the guest is told. */
   readonly extra?: object
+  /** What went to the network through the host. */
+  readonly network?: (() => NetworkUse) | undefined
 }
 
 /** How long a start that was given up may clean up, ms. */
@@ -31,14 +33,14 @@ export async function startOverSession(
   request: StartRequest,
   { host, signal, hangMs }: { readonly host: HostLink; readonly signal: AbortSignal; readonly hangMs?: number | undefined },
 ): Promise<Instance> {
-  const { body, directories } = placement
+  const { body, directories, network } = placement
   const plugin = request.plugin.id
   body.output.attach(host.log)
   const session = createSession(body.openChannel(), {
     handler: hostLinkHandler(host, plugin, body.output.log),
     limits: sessionLimits(request.limits),
   })
-  const instance = new SessionInstance({ tier, plugin, body, session, directories, hangMs })
+  const instance = new SessionInstance({ tier, plugin, body, session, directories, hangMs, network })
   try {
     const answer = await instance.start(guestRequest(placement, request), signal)
     instance.contributions = checkedContributions(answer, request)

@@ -26,6 +26,11 @@ const perUsage: readonly (readonly [string, 'counter' | 'gauge', string, (usage:
   ['stall_seconds', 'gauge', 'Longest its event loop stood still, of the newest sample.', ({ stallMs }) => seconds(stallMs)],
   ['processes', 'gauge', 'Processes and threads.', ({ processes }) => processes],
   ['open_files', 'gauge', 'Open descriptors.', ({ openFiles }) => openFiles],
+  ['connections_total', 'counter', 'Connections made for it.', ({ network }) => network?.connections],
+  ['connections_open', 'gauge', 'Connections open now.', ({ network }) => network?.open],
+  ['connections_refused_total', 'counter', 'Connections it was not granted.', ({ network }) => network?.refused],
+  ['network_received_bytes_total', 'counter', 'From the network to it.', ({ network }) => network?.receivedBytes],
+  ['network_sent_bytes_total', 'counter', 'From it to the network.', ({ network }) => network?.sentBytes],
 ]
 
 /** What only events tell. */
