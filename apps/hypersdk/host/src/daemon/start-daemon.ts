@@ -2,7 +2,7 @@ import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createKernel, type Kernel, type Source, type Store } from '@backplane/kernel'
 import { confined, contained, probeSystem, trusted, type EgressQuestion } from '@backplane/runtimes'
-import { guard, serve, tokenFile, type Served } from '@backplane/server'
+import { automaticProfiles, guard, serve, tokenFile, type Served } from '@backplane/server'
 import { bundled, directory } from '@backplane/sources'
 import { sqliteStore } from '@backplane/storage'
 import { afterExport, beforeExport, provider } from '@hypersdk/points'
@@ -69,6 +69,7 @@ export async function startDaemon(config: HostConfig, surroundings: DaemonSurrou
   const store = started.use(sqliteStore(join(config.dataDirectory, 'plugins.sqlite')))
   const kernel = started.use(await startKernel(config, handles, { log, store }))
   started.use(logKernelEvents(kernel, log))
+  started.use(automaticProfiles(kernel, { directory: join(config.dataDirectory, 'profiles'), log }))
   refuseFailedStart(kernel)
   const onCloseError = (instance: string, error: unknown): void =>
     log.warn('a replaced provider instance was not closed cleanly', { instance, error })
