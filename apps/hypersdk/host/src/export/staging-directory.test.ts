@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
 import { readdirSync, renameSync, symlinkSync } from 'node:fs'
-import { appendFile, link, mkdir, readdir, readFile, rename, symlink, writeFile } from 'node:fs/promises'
+import { appendFile, chown, link, mkdir, readdir, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'node:test'
+import { Worker } from 'node:worker_threads'
 import type { ExportItem } from '@hypersdk/points'
 import { makeBed, type Bed } from './fixtures/provider-in-memory.ts'
 import { runExport } from './run-export.ts'
@@ -135,6 +137,42 @@ test('swapping a directory for a link while it is removed removes nothing outsid
     symlinkSync(outside, victim)
   }
 })
+
+test('a link put in the place of a new staging directory is not followed when the directory is given to the plugin', async (t) => {
+  // Only a host that is root gives anything away.
+  if (process.getuid?.() !== 0) return t.diagnostic('this is not run as root')
+  const bed = await makeBed(t)
+  const [parent, victim] = [join(bed.root, 'of-the-plugin'), join(bed.root, 'of-the-host')]
+  await mkdir(parent)
+  await writeFile(victim, '')
+  await chown(parent, 60_706, 60_706)
+  const swapper = new Worker(swapForLinks, { eval: true, workerData: { parent, victim } })
+  await once(swapper, 'online')
+  for (let tries = 0; tries < 30; tries++) {
+    const staging = await StagingDirectory.create(parent, () => undefined).catch(() => undefined)
+    await staging?.[Symbol.asyncDispose]()
+  }
+  await swapper.terminate()
+  assert.ok(
+    (await readdir(parent)).some((name) => name.startsWith('moved')),
+    'some were really swapped',
+  )
+  assert.equal((await stat(victim)).uid, 0)
+})
+
+/** What a plugin may do at any time with what lies in its exchange directory. */
+const swapForLinks = `
+const fs = require('node:fs')
+const { parent, victim } = require('node:worker_threads').workerData
+for (let swapped = 0; ; ) {
+  for (const name of fs.readdirSync(parent).filter((one) => one.startsWith('export-'))) {
+    try {
+      if (!fs.lstatSync(parent + '/' + name).isDirectory()) continue
+      fs.renameSync(parent + '/' + name, parent + '/moved-' + swapped++)
+      fs.symlinkSync(victim, parent + '/' + name)
+    } catch {}
+  }
+}`
 
 test('a staging directory that cannot be made is told with a code and its place', async (t) => {
   const bed = await makeBed(t)

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { chown, lstat, mkdtemp, open, readdir, readlink, realpath, rm, rmdir, unlink, type FileHandle } from 'node:fs/promises'
+import { lstat, mkdtemp, open, readdir, readlink, realpath, rm, rmdir, unlink, type FileHandle } from 'node:fs/promises'
 import { isAbsolute, join } from 'node:path'
 import type { PlatformError } from '@backplane/sdk'
 import { exportErrors } from './errors.ts'
@@ -111,8 +111,13 @@ async function empty(directory: FileHandle): Promise<void> {
   }
 }
 
-/** A plugin may run as a user of its own, whom its exchange directory belongs to. */
+/**
+ * A plugin may run as a user of its own, whom its exchange directory belongs to. That one may put a link in the new
+ * directory's place at any moment: what was opened is given, not what the name says now.
+ */
 async function giveToOwnerOf(directory: string, path: string): Promise<void> {
   const { uid, gid } = await lstat(directory)
-  if (uid !== process.getuid?.()) await chown(path, uid, gid)
+  if (uid === process.getuid?.()) return
+  await using made = await open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+  await made.chown(uid, gid)
 }
