@@ -39,7 +39,7 @@ export function launchChain(chain: LaunchChain): readonly string[] {
   const { shell, setpriv, unshare, mount, table, tied, user, openFiles, fileBytes, addressBytes } = chain
   const blocks = String(Math.ceil(fileBytes / blockBytes))
   const kibibytes = addressBytes === undefined ? '' : String(Math.ceil(addressBytes / 1_024))
-  const become = user === undefined ? [] : [`--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups', '--inh-caps=-all']
+  const become = user === undefined ? [] : [`--reuid=${user.uid}`, `--regid=${user.gid}`, '--clear-groups']
   return [
     table === undefined ? [] : [unshare, '--mount', '--'],
     [shell, '-c', script, 'sh', String(openFiles), blocks, kibibytes, mount, table ?? ''],
