@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { test } from 'node:test'
+import { test, type TestContext } from 'node:test'
 import type { Scope } from '@backplane/sdk'
 import { testKernel, type InlinePlugin, type TestKernel } from '@backplane/testing'
 import { echo, echoPlugin, points, type EchoParts } from '../fixtures/demo-points.ts'
@@ -187,29 +186,40 @@ test('a caller who asks for what a point does not take, or cancels, does not cou
   await t.event('plugin.proved')
 })
 
-test('a new version that is ten times slower is moved back, and one that is a little slower stays', async () => {
-  const slow = (version: string, ms: number): EchoParts => ({ version, say: (value) => sleep(ms, `${version} ${value}`) })
-  const options = { probation: { slowerFloorMs: 10 } }
+/** Latencies are read from a clock that stands still but for what a test adds to it, ms. */
+function standingClock(t: TestContext): (addMs: number) => void {
+  let nowMs = 1_000
+  t.mock.method(performance, 'now', () => nowMs)
+  return (addMs) => void (nowMs += addMs)
+}
+
+test('a new version that is ten times slower is moved back, and one that is a little slower stays', async (context) => {
+  const pass = standingClock(context)
+  const taking = (version: string, ms: number): EchoParts => ({ version, say: (value) => (pass(ms), `${version} ${value}`) })
+  const sayInTurn = async (t: TestKernel, version: string): Promise<void> => {
+    for (let call = 0; call < 120; call += 1) assert.equal(await say(t), `${version} x`)
+  }
   for (const [ms, isWorse] of [
     [60, true],
     [8, false],
   ] as const) {
-    await using t = await serving(slow('1.0.0', 4), 120, options)
-    await update(t, echoPlugin(slow('2.0.0', ms)))
-    const answers = await Promise.all(Array.from({ length: 120 }, () => say(t)))
-    assert.ok(answers.every((answer) => answer === '2.0.0 x'))
+    await using t = await serving(taking('1.0.0', 4), 0, { probation: { slowerFloorMs: 10 } })
+    await sayInTurn(t, '1.0.0')
+    await update(t, echoPlugin(taking('2.0.0', ms)))
+    await sayInTurn(t, '2.0.0')
     await t.clock.advance(1_000)
     if (isWorse) await assertMovedBack(t, 'slow', /99 of 100 calls take up to [0-9.]+ ms, [0-9.]+ ms in the version before/)
     else assert.equal(t.kernel.plugins.get('echo')?.version, '2.0.0')
   }
 })
 
-test('calls that do not come back count with the time they have taken so far', async () => {
+test('calls that do not come back count with the time they have taken so far', async (context) => {
+  const pass = standingClock(context)
   await using t = await serving({}, 100, { probation: { slowerFloorMs: 20 } })
   const release = Promise.withResolvers<string>()
   await update(t, echoPlugin({ version: '2.0.0', say: () => release.promise }))
   const calls = Array.from({ length: 100 }, () => say(t))
-  await sleep(60)
+  pass(60)
   await t.clock.advance(1_000)
   await assertMovedBack(t, 'slow', /99 of 100/)
   release.resolve('late, but not lost')
