@@ -90,15 +90,16 @@ export class Hypervisord {
     child.stderr?.on('data', (chunk: Buffer) => (this.#output += chunk.toString()))
   }
 
-  /** Settles when the daemon answers that it is ready. `within` is a command that runs it. */
+  /** Settles when the daemon answers that it is ready. `within` is a command that runs it, `more` are flags of its own. */
   static async start(
     places: Places,
     variables: Readonly<Record<string, string>> = {},
     within: readonly string[] = [],
+    more: readonly string[] = [],
   ): Promise<Hypervisord> {
-    const flags = ['--disable-sigusr1', '--conditions=@backplane/source', program]
+    const flags = ['--disable-sigusr1', '--conditions=@backplane/source', program, '--config', places.config, ...more]
     const env = { PATH: process.env['PATH'], HOME: places.root, ...variables }
-    const [command, ...args] = [...within, process.execPath, ...flags, '--config', places.config]
+    const [command, ...args] = [...within, process.execPath, ...flags]
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env })
     const daemon = new Hypervisord(places, child)
     places.daemons.add(daemon)

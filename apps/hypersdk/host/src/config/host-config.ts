@@ -6,6 +6,8 @@ export interface HostConfig {
   readonly file: string | undefined
   readonly dataDirectory: string
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
+  /** Only bundled plugins start. */
+  readonly safeMode: boolean
   readonly server: ServerConfig
   readonly plugins: PluginsConfig
   /** Instances by name, handles still in place. */

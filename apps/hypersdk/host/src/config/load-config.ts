@@ -16,6 +16,7 @@ export interface ConfigFlags {
   readonly socket?: string | undefined
   readonly dataDirectory?: string | undefined
   readonly logLevel?: HostConfig['logLevel'] | undefined
+  readonly safeMode?: boolean
 }
 
 /** Surroundings a configuration is read in; tests replace them. */
@@ -106,6 +107,7 @@ function assemble(raw: ConfigFile, around: Around): Omit<HostConfig, 'file' | 'n
   return {
     dataDirectory,
     logLevel: level,
+    safeMode: around.flags.safeMode === true,
     server: serverOf(raw, around, dataDirectory),
     plugins: pluginsOf(raw, around),
     providers: new Map(Object.entries(raw.providers).map(([name, one]) => [name, instanceOf(name, one)])),

@@ -10,6 +10,8 @@ test('flags have one dash or two', () => {
   assert.equal(flags.logLevel, 'debug')
   assert.equal(flags.dataDirectory, 'd')
   assert.equal(flags.action, 'run')
+  assert.equal(flags.safeMode, false)
+  assert.equal(parseFlags(['-safe-mode']).safeMode, true)
   assert.equal(parseFlags(['-version']).action, 'version')
   assert.equal(parseFlags(['-disable-web', '--foreground']).action, 'run', 'what older unit files say')
   assert.equal(parseFlags(['-h']).action, 'help')
@@ -17,6 +19,7 @@ test('flags have one dash or two', () => {
 
 test('a mistyped flag is named with the nearest one', () => {
   assert.throws(() => parseFlags(['--confg', 'x']), { code: 'DAEMON_USAGE', message: /--config\?$/ })
+  assert.throws(() => parseFlags(['--safemode']), { code: 'DAEMON_USAGE', message: /--safe-mode\?$/ })
   assert.throws(() => parseFlags(['--log-level', 'loud']), { code: 'DAEMON_USAGE', message: /loud/ })
   assert.throws(() => parseFlags(['extra']), { code: 'DAEMON_USAGE' })
   assert.throws(() => parseFlags(['--config']), { code: 'DAEMON_USAGE' })

@@ -15,6 +15,7 @@ const options = {
   socket: { type: 'string' },
   'data-directory': { type: 'string' },
   'log-level': { type: 'string' },
+  'safe-mode': { type: 'boolean' },
   foreground: { type: 'boolean' },
   'disable-web': { type: 'boolean' },
   validate: { type: 'boolean' },
@@ -32,6 +33,8 @@ Usage: hypervisord [flags]        (each flag with one dash or two)
   --socket PATH           unix socket of the API; "" for none
   --data-directory DIR    jobs, plugin state, token, staged packages
   --log-level LEVEL       debug, info, warn or error             (default info)
+  --safe-mode             start no plugin but the bundled ones; the others are listed as disabled.
+                          For a daemon that does not come up with what was dropped in
   --foreground            stay in the foreground; it always does, service managers like that
   --disable-web           taken from older unit files; there are no web pages to leave out
   --validate              check the configuration, print every problem, and end (0 or 78)
@@ -45,6 +48,7 @@ Signals: SIGTERM and SIGINT stop after running exports had exports.drain_timeout
 Examples:
   hypervisord --config hypersdk.yaml
   hypervisord --config hypersdk.yaml --validate
+  hypervisord --config hypersdk.yaml --safe-mode
   hypervisord --addr 127.0.0.1:9090 --data-directory ./state --log-level debug
   HYPERSDK_PLUGIN_PATH=./my-plugins hypervisord
 `
@@ -62,6 +66,7 @@ export function parseFlags(args: readonly string[]): Flags {
     socket: values.socket,
     dataDirectory: values['data-directory'],
     logLevel: level,
+    safeMode: values['safe-mode'] === true,
     action: values.help ? 'help' : values.version ? 'version' : values.validate ? 'validate' : 'run',
   }
 }

@@ -70,6 +70,7 @@ export async function startDaemon(config: HostConfig, surroundings: DaemonSurrou
   const kernel = started.use(await startKernel(config, handles, { log, store }))
   started.use(logKernelEvents(kernel, log))
   started.use(automaticProfiles(kernel, { directory: join(config.dataDirectory, 'profiles'), log }))
+  if (config.safeMode) tellLeftOut(kernel, log)
   refuseFailedStart(kernel)
   const onCloseError = (instance: string, error: unknown): void =>
     log.warn('a replaced provider instance was not closed cleanly', { instance, error })
@@ -179,6 +180,7 @@ async function startKernel(
     dataDirectory: join(config.dataDirectory, 'plugin-data'),
     log,
     watch: config.plugins.hotReload,
+    safeMode: config.safeMode,
     limits: exportLimits,
     times: { leaseMs: longestExportMs },
   })
@@ -201,6 +203,11 @@ function pluginSources(config: HostConfig): Source[] {
   const { directories, hotReload } = config.plugins
   const index = join(config.dataDirectory, 'plugin-index.json')
   return [own, directory(directories, { store, watch: hotReload, settleMs, index, dialects: [seedDialect()] })]
+}
+
+function tellLeftOut(kernel: Kernel, log: HostLog): void {
+  const leftOut = kernel.plugins.list().filter(({ origin }) => origin === 'external')
+  log.warn('safe mode: plugins that were dropped in are not started', { left_out: leftOut.map(({ id }) => id) })
 }
 
 function refuseFailedStart(kernel: Kernel): void {
