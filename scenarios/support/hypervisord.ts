@@ -97,9 +97,9 @@ export class Hypervisord {
     within: readonly string[] = [],
     more: readonly string[] = [],
   ): Promise<Hypervisord> {
-    const flags = ['--disable-sigusr1', '--conditions=@backplane/source', program, '--config', places.config, ...more]
+    const flags = ['--disable-sigusr1', '--conditions=@backplane/source', program, ...more]
     const env = { PATH: process.env['PATH'], HOME: places.root, ...variables }
-    const [command, ...args] = [...within, process.execPath, ...flags]
+    const [command, ...args] = [...within, process.execPath, ...flags, '--config', places.config]
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env })
     const daemon = new Hypervisord(places, child)
     places.daemons.add(daemon)
