@@ -15,7 +15,12 @@ interface Attached {
   readonly authority: Authority
   readonly upstream: TLSSocket
   readonly agent: Agent
+  /** Asked and not yet answered. */
+  readonly waiting: Set<ServerResponse>
 }
+
+/** Requests a plugin may send on one connection before the first is answered; clients send one. */
+const mostWaiting = 16
 
 /**
  * Connections on which the plugin speaks plain HTTP/1.1 to the broker, and the broker HTTPS to where the plugin believes to
@@ -48,7 +53,7 @@ export class AttachedRequests implements Disposable {
     stream.on('close', () => upstream.destroy())
     upstream.on('error', () => undefined)
     upstream.on('close', () => bytes.end())
-    this.#connections.set(bytes, { authority, upstream, agent: new OneConnection(upstream) })
+    this.#connections.set(bytes, { authority, upstream, agent: new OneConnection(upstream), waiting: new Set() })
     stream.respond({ ':status': 200, [addressHeader]: upstream.remoteAddress ?? '' })
     this.#server.emit('connection', bytes)
   }
@@ -74,7 +79,10 @@ export class AttachedRequests implements Disposable {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const attached = this.#connections.get(request.socket)
     if (attached === undefined) return void response.destroy()
-    const { authority, agent, upstream } = attached
+    const { authority, agent, upstream, waiting } = attached
+    if (waiting.size >= mostWaiting) return void request.socket.destroy()
+    waiting.add(response)
+    response.once('close', () => waiting.delete(response))
     const { method = 'GET', url = '/' } = request
     // What a server is asked to send back would bring the credentials with it.
     if (method === 'TRACE' || !(url.startsWith('/') || url === '*')) return void response.writeHead(405).end()
@@ -89,23 +97,41 @@ export class AttachedRequests implements Disposable {
     onward.once('error', failed)
     onward.once('response', (answer) => {
       upstream.off('close', failed)
-      response.shouldKeepAlive &&= !/\bclose\b/i.test(answer.headers.connection ?? '')
-      response.sendDate = false
-      response.writeHead(answer.statusCode ?? 502, answer.statusMessage, forwardedHeaders(answer.rawHeaders, {}))
-      pipeline(answer, response, (error) => (error === undefined || error === null ? undefined : response.destroy()))
+      passOn(answer, response)
     })
     pipeline(request, onward, () => undefined)
   }
 
-  #credentials(authority: Authority): Promise<EgressHeaders | undefined> | EgressHeaders | undefined {
+  async #credentials({ text }: Authority): Promise<EgressHeaders | undefined> {
     const { plugin, options } = this.#options
-    return options.credentials?.({ plugin, authority: authority.text })
+    try {
+      return await options.credentials?.({ plugin, authority: text })
+    } catch {
+      // What went wrong in the host is not for the plugin to read.
+      return undefined
+    }
   }
 
   #withoutCredentials({ text }: Authority): Error {
     const { plugin } = this.#options
-    return runtimeErrors.error('EGRESS_DENIED', { plugin, authority: text, reason: 'has no credentials to add' }, { plugin })
+    return runtimeErrors.error(
+      'EGRESS_DENIED',
+      { plugin, authority: text, reason: 'needs credentials that its host does not have' },
+      { plugin },
+    )
   }
+}
+
+function passOn(answer: IncomingMessage, response: ServerResponse): void {
+  try {
+    response.shouldKeepAlive &&= !/\bclose\b/i.test(answer.headers.connection ?? '')
+    response.sendDate = false
+    response.writeHead(answer.statusCode ?? 502, answer.statusMessage, forwardedHeaders(answer.rawHeaders, {}))
+  } catch {
+    // Headers that Node reads, and would not write.
+    return void response.destroy()
+  }
+  pipeline(answer, response, (error) => (error === undefined || error === null ? undefined : response.destroy()))
 }
 
 /** Keeps to one connection that is there already; when it is gone, there is no other. */
@@ -117,10 +143,11 @@ class OneConnection extends Agent {
     this.#upstream = upstream
   }
 
-  override createConnection(): Duplex {
+  override createConnection(_options: unknown, done?: (error: Error | null, stream: Duplex) => void): Duplex | undefined {
     const upstream = this.#upstream
-    if (upstream === undefined) throw new Error('the connection is gone')
     this.#upstream = undefined
+    // Thrown, it would reach nobody; without a stream, the request that wanted it fails.
+    if (upstream === undefined) done?.(new Error('the connection is gone'), undefined as never)
     return upstream
   }
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { randomInt } from 'node:crypto'
 import { open, readFile } from 'node:fs/promises'
 import type { IncomingMessage, RequestListener } from 'node:http'
 import { test, type TestContext } from 'node:test'
@@ -106,6 +107,52 @@ test('what a server could be asked to send back, and what is no request, goes no
     assert.match(heard, /^(?:HTTP\/1\.1 4\d\d .*)?$/s, line)
   }
   assert.equal(server.seen.length, 0)
+})
+
+test('more requests on one connection than are ever answered end it', { timeout: 60_000 }, async (t) => {
+  const server = await upstream(t, () => undefined)
+  if (server === undefined) return
+  const { ask } = await rawGuest(t, [server.authority], { ...server.options, credentials: () => ({ 'x-token': secret }) })
+  const { stream } = await ask(server.authority, true)
+  const closed = new Promise((resolve) => stream.once('close', resolve))
+  stream.resume().write('GET / HTTP/1.1\r\nHost: a\r\n\r\n'.repeat(64))
+  await closed
+  assert.ok(server.seen.length <= 1)
+})
+
+test('no noise on such a connection harms the host', { timeout: 60_000 }, async (t) => {
+  const server = await upstream(t, (request, response) => {
+    if (request.url === '/odd')
+      response.socket?.end('HTTP/1.1 200 \u0001odd\r\nX-Odd: \u0080\u00ff\r\nContent-Length: 3\r\n\r\nodd')
+    else response.end('reached')
+  })
+  if (server === undefined) return
+  const { ask } = await rawGuest(t, [server.authority], { ...server.options, credentials: () => ({ 'x-token': secret }) })
+  const request = Buffer.from(
+    'POST /a HTTP/1.1\r\nHost: a\r\nConnection: content-length\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n',
+  )
+  for (let at = 0; at < 100; at++) {
+    const { stream } = await ask(server.authority, true)
+    const noisy = Buffer.from(at % 10 === 0 ? String(request).replace('/a', '/odd') : request)
+    for (let flips = at % 7; flips > 0; flips--) noisy[randomInt(noisy.length)] = randomInt(256)
+    const closed = new Promise((resolve) => stream.once('close', resolve))
+    stream.resume().end(noisy.subarray(0, at % 3 === 0 ? randomInt(noisy.length) : undefined))
+    if (at % 2 === 0) stream.close()
+    await closed
+  }
+  const { stream } = await ask(server.authority, true)
+  stream.write('GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n')
+  let heard = ''
+  for await (const part of stream) heard += String(part)
+  assert.match(heard, /reached$/)
+})
+
+test('a host that cannot get its credentials keeps why to itself', { timeout: 60_000 }, async (t) => {
+  const server = await upstream(t, (_, response) => response.end('reached'))
+  if (server === undefined) return
+  const options: EgressOptions = { ...server.options, credentials: () => Promise.reject(new Error(`wrong: ${secret}`)) }
+  const { error } = await (await rawGuest(t, [server.authority], options)).ask(server.authority, true)
+  assert.deepEqual([error?.code, JSON.stringify(error).includes(secret)], ['EGRESS_DENIED', false])
 })
 
 test(

@@ -105,6 +105,22 @@ test('a granted name that leads to a private or special address is refused; anot
   assert.deepEqual([asked, violations.length, server.connections()], [4, 4, 0])
 })
 
+test('a name is not asked for again while its answer is awaited', async (t) => {
+  const answer = Promise.withResolvers<readonly ResolvedAddress[]>()
+  const asked: string[] = []
+  const resolve = (host: string): Promise<readonly ResolvedAddress[]> => {
+    asked.push(host)
+    return answer.promise
+  }
+  const { ask } = await rawGuest(t, ['slow.example:1', 'slow.example:2'], { resolve })
+  const both = [ask('slow.example:1'), ask('slow.example:2')]
+  // Answered in the order of asking, so both have been taken in then.
+  await ask('other.example:1')
+  answer.resolve([])
+  const answers = await Promise.all(both)
+  assert.deepEqual([...asked, ...answers.map(({ error }) => error?.code)], ['slow.example', 'EGRESS_DENIED', 'EGRESS_DENIED'])
+})
+
 test('what is dialled is the address that was vetted, whatever the name would lead to', async (t) => {
   const server = await echoServer(t)
   const authority = parseAuthority(`no-such-name.invalid:${server.port}`) ?? assert.fail('no authority')

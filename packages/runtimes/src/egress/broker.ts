@@ -103,7 +103,7 @@ function tunnel(stream: ServerHttp2Stream, upstream: Socket): void {
 }
 
 function refuse(stream: ServerHttp2Stream, error: unknown): void {
-  if (stream.destroyed || stream.headersSent) return
+  if (stream.destroyed || stream.closed || stream.headersSent) return
   const json = JSON.stringify(asJson(error))
   stream.respond({ ':status': 403, [errorHeader]: encodeURIComponent(json) }, { endStream: true })
   // The guest may be in the middle of writing what nobody will read.

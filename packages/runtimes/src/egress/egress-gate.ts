@@ -6,7 +6,7 @@ import { RateGate } from '../output/rate-gate.ts'
 import { parseAuthority, type Authority } from './authority.ts'
 import { dial } from './dial.ts'
 import { defaultEgressLimits, type EgressLimits, type EgressOptions } from './egress-options.ts'
-import { systemResolve, vettedAddresses } from './vetted-addresses.ts'
+import { systemResolve, vettedAddresses, type ResolvedAddress } from './vetted-addresses.ts'
 
 /** Whose gate it is. */
 export interface EgressGateOptions {
@@ -29,6 +29,7 @@ export class EgressGate implements Disposable {
   readonly #options: EgressGateOptions
   readonly #told = new RateGate(toldPerSecond, toldAtOnce)
   readonly #open = new Set<Socket>()
+  readonly #asked = new Map<string, Promise<readonly ResolvedAddress[]>>()
   readonly #ended = new AbortController()
   /** Being dialled. */
   #dialling = 0
@@ -92,10 +93,11 @@ export class EgressGate implements Disposable {
     const timer = setTimeout(() => late.abort(timedOut(authority, connectMs)), connectMs)
     const until = AbortSignal.any([signal, late.signal])
     const given = Promise.withResolvers<never>()
+    given.promise.catch(() => undefined)
     until.addEventListener('abort', () => given.reject(until.reason), { once: true })
     try {
       const allowPrivate = options.allowPrivate?.({ plugin, authority: authority.text }) === true
-      const vetting = vettedAddresses(authority, { resolve: options.resolve ?? systemResolve, allowPrivate })
+      const vetting = vettedAddresses(authority, { resolve: this.#resolve, allowPrivate })
       const vetted = await Promise.race([vetting, given.promise])
       if (!vetted.allowed) throw this.#refuse(authority.text, `leads nowhere: ${vetted.reason}`)
       return await dial(authority, vetted.addresses, until)
@@ -104,9 +106,20 @@ export class EgressGate implements Disposable {
     }
   }
 
+  /** A name that is being asked for is not asked for again: a slow answer must not take up the system's resolver. */
+  readonly #resolve = (host: string): Promise<readonly ResolvedAddress[]> => {
+    const asked = this.#asked.get(host)
+    if (asked !== undefined) return asked
+    const { resolve = systemResolve } = this.#options.options
+    const answer = resolve(host).finally(() => this.#asked.delete(host))
+    this.#asked.set(host, answer)
+    return answer
+  }
+
   #keep(socket: Socket): void {
     this.#connections += 1
     this.#open.add(socket)
+    socket.on('error', () => undefined)
     socket.setTimeout(this.limits.idleMs, () => socket.destroy(coded('ETIMEDOUT', 'the connection was idle too long')))
     socket.once('close', () => {
       this.#open.delete(socket)
