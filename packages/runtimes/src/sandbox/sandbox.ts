@@ -129,8 +129,7 @@ export async function prepareSandbox(request: SandboxRequest): Promise<Sandbox> 
 async function landlocked({ mounts }: SandboxView, request: SandboxRequest): Promise<readonly string[]> {
   const { filters: directory, descriptorNumber } = request
   const keep = Array.from({ length: descriptorNumber - 3 }, (_, index) => index + 3)
-  const launcher = join(directory, 'landlock.cjs')
-  await writeFile(launcher, await programText('landlock'))
+  const launcher = await writtenOnce(join(directory, 'landlock.cjs'), () => programText('landlock'))
   const reads = mounts.filter(({ mode }) => mode === 'read').map(({ path }) => path)
   const writes = mounts.filter(({ mode }) => mode !== 'read').map(({ path }) => path)
   return landlockCommand({ launcher, reads: [...reads, launcher], writes, keep })
@@ -175,19 +174,25 @@ function signalled(cause: ExitCause): ExitCause {
   return name === undefined ? cause : { kind: 'signal', signal: name, lastLines: cause.lastLines }
 }
 
-const filters = new Map<string, Promise<string>>()
-
-/** The filter as a file, written once. */
+/** The system-call filter as a file. */
 function filterFile({ filters: directory, network, exec, trust }: SandboxRequest): Promise<string> {
   const width = exec.length > 0 || trust !== 'community' ? 'wide' : 'narrow'
   const path = join(directory, `filter-${width}${network ? '-network' : ''}`)
-  const known = filters.get(path) ?? writeFilter(path, width, network)
-  filters.set(path, known)
-  return known
+  return writtenOnce(path, () => Promise.resolve(seccompFilter({ arch: process.arch, width, network })))
 }
 
-async function writeFilter(path: string, width: 'narrow' | 'wide', network: boolean): Promise<string> {
-  await writeFile(path, seccompFilter({ arch: process.arch, width, network }))
-  await chmod(path, 0o444)
-  return path
+const written = new Map<string, Promise<string>>()
+
+/** Writes a file that everybody may read, the first time it is needed. Answers its path. */
+function writtenOnce(path: string, content: () => Promise<string | Uint8Array>): Promise<string> {
+  const write = async (): Promise<string> => {
+    await writeFile(path, await content())
+    await chmod(path, 0o444)
+    return path
+  }
+  const known = written.get(path) ?? write()
+  written.set(path, known)
+  // What failed once may work the next time.
+  known.catch(() => written.delete(path))
+  return known
 }

@@ -60,13 +60,16 @@ function choose({ first, count }: UidRange, owner: number, data: string): number
   throw new RangeError(`all ${count} user ids from ${first} on are taken`)
 }
 
-/** Links are given, not followed, and what they lead to is not touched. */
+/**
+ * Links are given, not followed, and what they lead to is not touched. A file with a second name stays whose it is: that
+ * name may be anywhere.
+ */
 async function giveTree(path: string, uid: number): Promise<void> {
   const stats = await lstat(path)
   if (stats.isDirectory()) {
     for await (const entry of await opendir(path)) await giveTree(join(path, entry.name), uid)
   }
-  await lchown(path, uid, uid)
+  if (stats.isDirectory() || stats.nlink === 1) await lchown(path, uid, uid)
 }
 
 function hash(text: string): number {
