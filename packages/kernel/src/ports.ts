@@ -235,7 +235,7 @@ export interface Contribution {
 /** One running generation. */
 export interface Instance extends Invoker {
   readonly tier: Tier
-  /** Of the process the code runs in; the host's own for tiers inside it. */
+  /** Of the process the code runs in, or of the sandbox around it, which ends with it; the host's own for tiers inside it. */
   readonly pid: number
   readonly contributions: readonly Contribution[]
   /**
