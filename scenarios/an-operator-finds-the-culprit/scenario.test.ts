@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { test } from 'node:test'
+import { Hypervisord, makePlaces, type Places } from '../support/hypervisord.ts'
+import { writeSlowProvider } from '../support/slow-provider.ts'
+
+const program = fileURLToPath(new URL('../../packages/cli/src/backplane.ts', import.meta.url))
+
+/** Runs `backplane` as an operator does. */
+async function backplane(
+  { socket, root }: Places,
+  ...args: readonly string[]
+): Promise<{ code: number | null; out: string; err: string }> {
+  const env = { PATH: process.env['PATH'], HOME: root, BACKPLANE_SOCKET: socket }
+  const child = spawn(process.execPath, ['--conditions=@backplane/source', program, ...args], { cwd: root, env })
+  let out = ''
+  let err = ''
+  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()))
+  await once(child, 'close')
+  return { code: child.exitCode, out, err }
+}
+
+/** Stands still for most of each second, in a function with a name. */
+const hog = `class KeptByTheHog {}
+export const kept = [new KeptByTheHog()]
+function burnsTheProcessor() {
+  const endMs = performance.now() + 700
+  while (performance.now() < endMs) kept[0].turns = (kept[0].turns ?? 0) + 1
+}
+setInterval(burnsTheProcessor, 900).unref()`
+
+test(
+  'a plugin that burns the processor is named, explained and profiled, by itself and on demand',
+  { timeout: 120_000 },
+  async (t) => {
+    const places = await makePlaces(t)
+    await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0', code: hog })
+    await Hypervisord.configure(places, (text) => `${text}plugins: { directories: [${places.plugins}] }\n`)
+    const daemon = await Hypervisord.start(places)
+
+    const doctor = JSON.parse((await backplane(places, 'doctor', '--json')).out)
+    assert.ok(
+      doctor.layers.some((one: { layer: string; available: boolean }) => one.layer === 'node-permissions' && one.available),
+    )
+    const idle = await backplane(places, 'profile', 'slow')
+    assert.deepEqual([idle.code, /PROFILE_NOT_RUNNING/.test(idle.err)], [75, true], idle.err)
+
+    await daemon.get('/api/providers/slow/vms')
+    await daemon.until(async () => (await daemon.plugin('acme/slow')).state === 'active')
+    const profiles = join(places.root, 'data', 'profiles')
+    const kept = async (): Promise<readonly string[]> =>
+      (await readdir(profiles).catch(() => [])).filter((name) => name.endsWith('.cpuprofile'))
+    await daemon.until(async () => (await kept()).length > 0)
+    const [name = ''] = await kept()
+    assert.match(name, /^acme~slow-.*-(?:stall|cpu)\.cpuprofile$/)
+    assert.match(await readFile(join(profiles, name), 'utf8'), /burnsTheProcessor/)
+
+    const top = JSON.parse((await backplane(places, 'top', '--sort', 'cpu', '--json')).out)
+    assert.equal(top.plugins[0].id, 'acme/slow')
+    assert.ok(top.plugins[0].cpu_percent > 20, JSON.stringify(top.plugins[0]))
+    const why = await backplane(places, 'why', 'slow')
+    assert.match(why.out, /Its event loop stands still at times|It went over its limit of cpu/)
+
+    const path = join(places.root, 'slow.heapsnapshot')
+    const heap = await backplane(places, 'profile', 'slow', '--heap', '-o', path)
+    assert.equal(heap.code, 0, heap.err)
+    assert.match(await readFile(path, 'utf8'), /KeptByTheHog/)
+    const cpu = await backplane(places, 'profile', 'slow', '--cpu', '--seconds', '1.5', '-o', '-')
+    assert.match(cpu.out, /burnsTheProcessor/, cpu.err)
+
+    const nobody = await backplane(places, 'why', 'slwo')
+    assert.deepEqual([nobody.code, /did you mean `acme\/slow`/.test(nobody.err)], [66, true], nobody.err)
+    assert.equal(await daemon.stop(), 0)
+  },
+)
