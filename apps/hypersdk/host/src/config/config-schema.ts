@@ -1,25 +1,29 @@
 import { durationMs } from '@backplane/kernel'
 import { z } from 'zod'
 import { listenProblem } from './listen-address.ts'
+import { LimitActions, Namespaces, PluginLimits, quantity } from './plugin-limits.ts'
 
-const Duration = z.string({ error: 'must be a duration with a unit, such as "30s"' }).transform((text, context) => {
-  const ms = durationMs(text)
-  if (ms === undefined) context.addIssue({ code: 'custom', message: 'must be a duration with a unit, such as "30s"' })
-  return ms ?? 0
-})
+const Duration = quantity(durationMs, 'must be a duration with a unit, such as "30s"')
 const countRule = 'must be a whole number of at least 1'
 const nameRule = 'a name may hold letters, digits, ".", "_" and "-", 64 at most, and begins with a letter or digit'
 const Count = z.int({ error: countRule }).min(1, { error: countRule })
 const Names = z.array(z.string().min(1))
 const Path = z.string().min(1, { error: 'must not be empty' })
 
+/** What an operator says about one plugin, whatever it asks for itself. */
+const overrides = {
+  tier: z.enum(['trusted', 'contained', 'confined']).optional(),
+  criticality: z.enum(['required', 'optional', 'fail-closed']).optional(),
+  limits: PluginLimits.prefault({}),
+  on_limit: LimitActions.prefault({}),
+}
+
 /** Limits of one provider type, whichever plugin supplies it. */
 const ProviderLimits = z.strictObject({
   /** Longest one call to the provider, except for exports. */
   timeout: Duration.optional(),
   max_concurrent_exports: Count.optional(),
-  tier: z.enum(['trusted', 'contained', 'confined']).optional(),
-  criticality: z.enum(['required', 'optional', 'fail-closed']).optional(),
+  ...overrides,
 })
 
 const Plugins = z.strictObject({
@@ -31,9 +35,16 @@ const Plugins = z.strictObject({
   directories: z.array(Path).optional(),
   hot_reload: z.boolean().default(true),
   providers: z.record(z.string(), ProviderLimits).default({}),
+  /** The same for plugins by id or by the part after the slash; wins over what is said of their provider types. */
+  per_plugin: z.record(z.string(), z.strictObject(overrides)).default({}),
+  /** Ceilings of plugins that were dropped in; they may ask for less. */
+  limits: PluginLimits.prefault({}),
+  /** What follows when a plugin goes over a limit. */
+  on_limit: LimitActions.prefault({}),
+  namespaces: Namespaces.prefault({}),
   /** What stands around plugins that were dropped in: a sandbox of the operating system, or only a process of their own. */
   isolation: z.enum(['os', 'process']).default('os'),
-  /** Permissions a plugin may use although this machine cannot enforce them exactly, such as `net:connect`. */
+  /** Permissions a plugin may use although this machine cannot enforce them exactly, such as `exec`. */
   waive: z.record(z.string(), Names).default({}),
   /** Settings of plugins by id or by the part after the slash, checked against the plugin's own schema. */
   config: z.record(z.string(), z.unknown()).default({}),
