@@ -59,17 +59,23 @@ function killQuietly(pid: number): void {
 
 /** A name for a group that says which process made it. */
 export function groupName(number: number): string {
-  return `${namePrefix}${process.pid}-${startTimeOf(process.pid) ?? 0}-${number}`
+  return `${namePrefix()}-${number}`
 }
 
-const namePrefix = 'backplane-'
+/** How the names of what this process leaves on the machine begin. */
+export function namePrefix(): string {
+  return `backplane-${process.pid}-${startTimeOf(process.pid) ?? 0}`
+}
+
+/** Whether a name says that the process that made it is gone. */
+export function isAbandoned(name: string): boolean {
+  const [, pid, startTime] = /^backplane-(\d+)-(\d+)-\w+$/.exec(name) ?? []
+  return pid !== undefined && startTimeOf(Number(pid)) !== Number(startTime)
+}
 
 /** Groups in `parent` whose maker is gone: it was killed, and what it left has to be removed. */
 export function abandonedGroups(parent: string): readonly string[] {
-  return readdirSync(parent).filter((name) => {
-    const [, pid, startTime] = /^backplane-(\d+)-(\d+)-\d+$/.exec(name) ?? []
-    return pid !== undefined && startTimeOf(Number(pid)) !== Number(startTime)
-  })
+  return readdirSync(parent).filter(isAbandoned)
 }
 
 /** When a process started, in clock ticks since boot: with its id this names it once and for all. */

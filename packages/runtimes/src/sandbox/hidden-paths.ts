@@ -1,6 +1,17 @@
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  rmdirSync,
+  statSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { isAbandoned, namePrefix } from './control-files.ts'
 
 /** Paths that a plugin's user could not reach by name, and where it will find them instead. */
 export interface HiddenPaths extends Disposable {
@@ -21,7 +32,7 @@ export function hiddenPaths(paths: readonly string[], uid: number | undefined): 
   const hidden = uid === undefined ? [] : paths.filter((path) => !isReachable(dirname(path), passable))
   if (hidden.length === 0) return { sourceOf: (path) => path, table: undefined, [Symbol.dispose]: () => undefined }
   const directory = stagingDirectory()
-  const remove = (): void => rmSync(directory, { recursive: true, force: true })
+  const remove = (): void => removeStaging(directory)
   try {
     chmodSync(directory, 0o711)
     const places = new Map(hidden.map((path, index) => [path, join(directory, String(index))]))
@@ -45,12 +56,27 @@ function isReachable(directory: string, passable: Map<string, boolean>): boolean
   return reachable
 }
 
-/** Where everybody may look for it. */
+let swept = false
+
+/** Where everybody may look for it; what a killed host left there is removed first. */
 function stagingDirectory(): string {
+  const parent = existsSync('/run') ? '/run' : tmpdir()
+  if (!swept) for (const name of readdirSync(parent).filter(isAbandoned)) removeStaging(join(parent, name))
+  swept = true
+  return mkdtempSync(join(parent, `${namePrefix()}-`))
+}
+
+/** Takes away places, never what may be bound to one. */
+function removeStaging(directory: string): void {
   try {
-    return mkdtempSync('/run/backplane-')
+    for (const entry of readdirSync(directory, { withFileTypes: true })) {
+      const path = join(directory, entry.name)
+      if (entry.isDirectory()) rmdirSync(path)
+      else unlinkSync(path)
+    }
+    rmdirSync(directory)
   } catch {
-    return mkdtempSync(join(tmpdir(), 'backplane-'))
+    // The next host tries again.
   }
 }
 
