@@ -177,6 +177,9 @@ test('what answers, and is no host, is told from one that is slow or goes away',
   assert.deepEqual([lost.code, /CLIENT_CONNECTION_LOST/.test(lost.err)], [75, true])
   const refused = await other((_request, response) => void response.writeHead(500).end('{}'))
   assert.deepEqual([refused.code, /CLIENT_ANSWER_INVALID/.test(refused.err)], [69, true])
+  const odd = await other((_request, response) => void response.end('{}'))
+  assert.deepEqual([odd.code, odd.out], [70, ''])
+  assert.match(odd.err, /^BACKPLANE_DEFECT: backplane cannot go on: [^\n]+\nCompare `backplane --version`[^\n]+\n$/)
 })
 
 test('every verb has help with examples', async () => {
