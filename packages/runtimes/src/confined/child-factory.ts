@@ -114,7 +114,6 @@ export class ChildFactory implements AsyncDisposable {
       reads: granted,
       granted: shape,
       writes: [...own.writes, ...shape.writes],
-      network: false,
       directories,
       filters: files.directory,
       descriptorNumber: egressDescriptor + (shape.net ? 1 : 0),

@@ -10,8 +10,6 @@ export interface BubblewrapOptions {
   readonly sourceOf: (path: string) => string
   /** What `/tmp` and `/dev/shm` may hold together, bytes. */
   readonly tmpBytes: number
-  /** Shares the machine's network instead of having none. */
-  readonly network: boolean
   /** Number of the descriptor of the system-call filter. */
   readonly filter: number
 }
@@ -24,13 +22,13 @@ const shmPart = 4
  * all of it read-only but what it may write.
  */
 export function bubblewrap(options: BubblewrapOptions): readonly string[] {
-  const { program, view, programFiles, sourceOf, tmpBytes, network, filter } = options
+  const { program, view, programFiles, sourceOf, tmpBytes, filter } = options
   const shmBytes = Math.ceil(tmpBytes / shmPart)
   const binds = view.mounts.map(({ path, mode }) => [bindOption[mode], sourceOf(path), path])
   // A root that was granted comes before all that is the sandbox's own.
   const roots = view.mounts[0]?.path === '/' ? binds.splice(0, 1) : []
   return [
-    [program, '--unshare-all', ...(network ? ['--share-net'] : []), '--die-with-parent', '--new-session', '--cap-drop', 'ALL'],
+    [program, '--unshare-all', '--die-with-parent', '--new-session', '--cap-drop', 'ALL'],
     ['--clearenv', '--hostname', 'plugin'],
     roots.flat(),
     ['--proc', '/proc', '--dev', '/dev'],

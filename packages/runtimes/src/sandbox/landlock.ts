@@ -54,7 +54,7 @@ export function landlockCommand({ launcher, reads, writes, keep }: LandlockOptio
     reads: [...new Set([...nodeFiles().map((path) => realpathSync(path)), '/dev/urandom', ...reads])],
     writes: ['/dev/null', ...writes],
     keep,
-    filter: Buffer.from(seccompFilter({ arch, width: 'narrow', network: false })).toString('base64'),
+    filter: Buffer.from(seccompFilter({ arch, width: 'narrow' })).toString('base64'),
     numbers: {
       createRuleset: number('landlock_create_ruleset'),
       addRule: number('landlock_add_rule'),

@@ -82,7 +82,7 @@ function runTrial(programs: SandboxPrograms & { readonly bwrap: string }, uids: 
   const directory = mkdtempSync(join(tmpdir(), 'backplane-'))
   try {
     const filter = join(directory, 'filter')
-    writeFileSync(filter, seccompFilter({ arch: process.arch, width: 'narrow', network: false }))
+    writeFileSync(filter, seccompFilter({ arch: process.arch, width: 'narrow' }))
     const descriptor = openSync(filter, 'r')
     const user = serviceUser(uids)
     using hidden = hiddenPaths(nodeFiles(), user?.uid)
@@ -92,7 +92,6 @@ function runTrial(programs: SandboxPrograms & { readonly bwrap: string }, uids: 
       programFiles: nodeFiles(),
       sourceOf: hidden.sourceOf,
       tmpBytes: 1024 ** 2,
-      network: false,
       filter: 3,
     })
     const chain = launchChain({

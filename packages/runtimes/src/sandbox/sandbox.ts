@@ -30,8 +30,6 @@ export interface SandboxRequest {
   readonly links?: readonly Link[]
   /** Paths of programs the plugin may start. */
   readonly exec: readonly string[]
-  /** The machine's network instead of none. */
-  readonly network: boolean
   readonly trust: Isolation['trust']
   readonly limits: Limits
   readonly directories: Directories
@@ -73,21 +71,18 @@ export interface Sandbox extends Disposable {
 const leastOpenFiles = 64
 /** Of address space, before anything of a plugin's; Node reserves much that it never uses. */
 const nodeAddressBytes = 4 * 1024 ** 3
-/** Where names of machines are looked up, for plugins that share the machine's network. */
-const resolverFiles = ['/etc/resolv.conf', '/etc/hosts', '/etc/nsswitch.conf', '/etc/gai.conf']
 
 /** Prepares all of a sandbox but its process. On error nothing is held. */
 export async function prepareSandbox(request: SandboxRequest): Promise<Sandbox> {
-  const { programs, limits, directories, network, descriptorNumber } = request
+  const { programs, limits, directories, descriptorNumber } = request
   await using held = new AsyncDisposableStack()
   const user = process.getuid?.() === 0 ? held.use(await takeServiceUser(request.uids, directories)) : undefined
   if (user !== undefined) for (const sentence of await blockedGrants(request.granted, user)) request.warn(sentence)
   const groups = resourceGroups()
   const group = await groups?.make(groupLimits(limits))
   if (group !== undefined) held.defer(group.end)
-  const reads = network ? [...request.reads, ...resolverFiles] : request.reads
   const [found, filter, ...granted] = await Promise.all([
-    sandboxView(reads, request.writes),
+    sandboxView(request.reads, request.writes),
     filterFile(request),
     ...request.exec.map(programFiles),
   ])
@@ -95,7 +90,7 @@ export async function prepareSandbox(request: SandboxRequest): Promise<Sandbox> 
   const files = [...new Set([...nodeFiles(), ...granted.flat()])]
   const hidden = held.use(hiddenPaths([...view.mounts.map(({ path }) => path), ...files], user?.uid))
   const tmpBytes = limits.tmpBytes
-  const shown = { view, programFiles: files, sourceOf: hidden.sourceOf, tmpBytes, network, filter: descriptorNumber }
+  const shown = { view, programFiles: files, sourceOf: hidden.sourceOf, tmpBytes, filter: descriptorNumber }
   const made = programs.bwrap === undefined ? await landlocked(view, request) : bubblewrap({ program: programs.bwrap, ...shown })
   const chain = launchChain({
     ...programs,
@@ -175,10 +170,10 @@ function signalled(cause: ExitCause): ExitCause {
 }
 
 /** The system-call filter as a file. */
-function filterFile({ filters: directory, network, exec, trust }: SandboxRequest): Promise<string> {
+function filterFile({ filters: directory, exec, trust }: SandboxRequest): Promise<string> {
   const width = exec.length > 0 || trust !== 'community' ? 'wide' : 'narrow'
-  const path = join(directory, `filter-${width}${network ? '-network' : ''}`)
-  return writtenOnce(path, () => Promise.resolve(seccompFilter({ arch: process.arch, width, network })))
+  const path = join(directory, `filter-${width}`)
+  return writtenOnce(path, () => Promise.resolve(seccompFilter({ arch: process.arch, width })))
 }
 
 const written = new Map<string, Promise<string>>()

@@ -7,8 +7,6 @@ export interface FilterOptions {
   readonly arch: string
   /** `narrow`: only what a JavaScript program needs · `wide`: also what other programs use, without what breaks out. */
   readonly width: 'narrow' | 'wide'
-  /** Whether it may make sockets that reach a network. */
-  readonly network: boolean
 }
 
 const eperm = 1
@@ -26,14 +24,14 @@ export function hasFilterFor(arch: string): arch is TableArchitecture {
 }
 
 /** The filter as bytes, for `bwrap --seccomp`. Throws `TypeError` for an architecture it has no table of. */
-export function seccompFilter({ arch, width, network }: FilterOptions): Uint8Array {
+export function seccompFilter({ arch, width }: FilterOptions): Uint8Array {
   if (!hasFilterFor(arch)) throw new TypeError(`no system-call table for ${arch}`)
   const verdicts = new Map<string, Verdict>([
     ...(width === 'narrow' ? harmless.map((name) => [name, { kind: 'allow' }] as const) : []),
     ...breakingOut.map((name) => [name, { kind: 'refuse', errno: eperm }] as const),
     ...absent.map((name) => [name, { kind: 'refuse', errno: enosys }] as const),
     ...byArgument,
-    ...sockets(width, network),
+    ...sockets(width),
   ])
   return assemble({
     audit: auditArchitectures[arch],
@@ -46,15 +44,15 @@ export function seccompFilter({ arch, width, network }: FilterOptions): Uint8Arr
   })
 }
 
-const [unixFamily, inetFamily, inet6Family] = [1, 2, 10]
+const unixFamily = 1
 
-function sockets(width: FilterOptions['width'], network: boolean): readonly (readonly [string, Verdict])[] {
-  const families = [...(width === 'wide' ? [unixFamily] : []), ...(network ? [inetFamily, inet6Family] : [])]
+/** Nobody makes one that reaches a network: the way there is a descriptor that is open already. */
+function sockets(width: FilterOptions['width']): readonly (readonly [string, Verdict])[] {
+  const families = width === 'wide' ? [unixFamily] : []
   return [
     ['socket', { kind: 'only-values', argument: 0, values: families, errno: eafnosupport }],
     // Two ends of one connection, as pipes to a child are: they lead nowhere else.
     ['socketpair', { kind: 'only-values', argument: 0, values: [unixFamily], errno: eafnosupport }],
-    ...(width === 'narrow' && network ? reaching.map((name) => [name, { kind: 'allow' }] as const) : []),
   ]
 }
 
@@ -82,8 +80,6 @@ const byArgument: readonly (readonly [string, Verdict])[] = [
 
 /** Their arguments lie in memory, where a filter cannot look; programs fall back to what it can see. */
 const absent: readonly string[] = words(`clone3 openat2 io_uring_setup io_uring_enter io_uring_register`)
-
-const reaching: readonly string[] = words(`connect bind listen accept accept4`)
 
 /** Other namespaces, other processes, kernel interfaces with a history, and files that are more than files. */
 const breakingOut: readonly string[] = words(`
