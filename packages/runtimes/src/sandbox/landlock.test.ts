@@ -37,6 +37,8 @@ test('where bubblewrap builds nothing, Landlock stands around a plugin, as the w
     setId: { code: 'EPERM' },
     environment: { value: {} },
     read: { code: 'ERR_ACCESS_DENIED' },
+    connect: { value: 'connected' },
+    connectElsewhere: { code: 'EGRESS_DENIED' },
     write: {},
   })
   assert.deepEqual(ended, { kind: 'stopped' })

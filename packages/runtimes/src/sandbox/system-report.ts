@@ -63,7 +63,7 @@ function look(): SystemReport {
 }
 
 function nodeLayers(): readonly SystemLayer[] {
-  const net = 'Denies the network to a plugin that was granted none.'
+  const net = 'Keeps plugins off the network, which they reach through their host as far as they were granted.'
   return [
     {
       layer: 'node-permissions',
