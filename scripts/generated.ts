@@ -6,11 +6,13 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { readResult } from '../scenarios/hostile/result-file.ts'
 import { manifestSchema } from '@backplane/sdk'
 import { openapiDocument } from '@backplane/server'
 import { apiReport } from './api-report.ts'
 import { readErrorCatalogues } from './error-catalogues.ts'
 import { errorsPage } from './errors-page.ts'
+import { securityPage } from './security-page.ts'
 import { readWorkspaces, root } from './workspaces.ts'
 
 const isCheck = process.argv.includes('--check')
@@ -20,6 +22,7 @@ const published = readWorkspaces().filter(({ directory }) => /^packages\/|\/poin
 
 const files: ReadonlyMap<string, string> = new Map([
   ['docs/errors.md', errorsPage(await readErrorCatalogues())],
+  ['docs/security.md', securityPage(await readResult())],
   ['packages/sdk/plugin.schema.json', json(manifestSchema)],
   ['packages/server/openapi.json', json(openapiDocument())],
   ...published.map((workspace) => [`api/${reportName(workspace.directory)}.d.ts`, apiReport(workspace)] as const),

@@ -82,7 +82,7 @@ describe('in a sandbox, without the permission model of Node, a plugin', { concu
       ['fetch', { port }],
       ['listen', {}],
       ['resolve', {}],
-      ['abstractSocket', { name }],
+      ['abstractSocket', { socketName: name }],
       ['unix', { path: '/run/systemd/private' }],
     ] as const) {
       const { outcome } = await sandbox.run(attack, given)

@@ -1,0 +1,5 @@
+import { definePlugin } from '@backplane/sdk'
+
+export default definePlugin(() => {
+  for (;;);
+})
