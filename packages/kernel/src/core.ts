@@ -90,7 +90,7 @@ export function createCore(options: KernelOptions, stopping: AbortSignal, relist
   const isHeldBack = ({ source }: Candidate): boolean => options.safeMode === true && source.origin === 'external'
   const limitsOf = (candidate: Candidate): Limits =>
     withinNamespace(
-      effectiveLimits(candidate.manifest?.limits, options.limits ?? {}, {
+      effectiveLimits(candidate.manifest?.limits, ceilingsOf(options, candidate), {
         trust: isolationOf({ policy }, candidate).trust,
         settings: settingsOf(options, candidate).limits,
       }),
@@ -157,6 +157,10 @@ const noSettings: PluginSettings = Object.freeze({})
 
 function settingsOf(options: KernelOptions, { id, declared }: Candidate): PluginSettings {
   return (declared === undefined ? undefined : options.settings?.(id, declared)) ?? noSettings
+}
+
+function ceilingsOf({ limits = {} }: KernelOptions, { id, source }: Candidate): Partial<Limits> {
+  return typeof limits === 'function' ? limits({ id, origin: source.origin }) : limits
 }
 
 /** Settings that cannot be read keep a plugin from starting; they do not change what its failure means. */

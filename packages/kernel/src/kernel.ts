@@ -200,8 +200,10 @@ export interface KernelOptions {
   readonly dataDirectory?: string
   readonly clock?: Clock
   readonly log?: Log
-  /** Ceilings for plugins that ask for none or for more. */
-  readonly limits?: Partial<Limits>
+  /** Ceilings for plugins that ask for none or for more; of all, or by where a plugin comes from. */
+  readonly limits?:
+    | Partial<Limits>
+    | ((record: { readonly id: string; readonly origin: 'bundled' | 'external' }) => Partial<Limits>)
   /** What follows when a plugin goes over a limit; each has a default, see {@link LimitAction}. */
   readonly onLimit?: Partial<Record<LimitName, LimitAction>>
   /** Told of violations, each kind at most once a second and plugin. Must not throw. Source: seed 002, "Alerts". */

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { inlineRuntime, testKernel, type InlineRuntime, type TestKernel, type TestKernelOptions } from '@backplane/testing'
+import {
+  inlineRuntime,
+  inlineSource,
+  testKernel,
+  type InlineRuntime,
+  type TestKernel,
+  type TestKernelOptions,
+} from '@backplane/testing'
 import { asIfConfined } from '../fixtures/as-if-confined.ts'
 import { echo, echoPlugin, points } from '../fixtures/demo-points.ts'
 import type { ReportedViolation, Runtime, Usage } from '../index.ts'
@@ -212,4 +219,16 @@ test('a generation that only finishes its work is held to its limits too, and th
   assert.equal((await w.t.event('limit.exceeded')).generation, 1)
   const { state, generation } = w.t.kernel.plugins.get('echo') ?? {}
   assert.deepEqual([state?.name, generation, runtime.running().map(({ version }) => version)], ['active', 2, ['2.0.0']])
+})
+
+test('the host’s ceilings may differ by where a plugin comes from', async () => {
+  const sources = [
+    inlineSource([echoPlugin()]),
+    inlineSource([echoPlugin({ id: 'acme/outside' })], { name: 'outside', origin: 'external' }),
+  ]
+  const limits = ({ origin }: { origin: string }): object => (origin === 'external' ? { memoryMiB: 64 } : {})
+  await using t = await testKernel({ points, sources, limits, policy: { tier: () => 'trusted' } })
+  for (const name of ['echo', 'outside']) await t.kernel.provider(echo, name).say('x')
+  assert.equal(t.kernel.plugins.get('outside')?.limits?.memoryMiB, 64)
+  assert.equal(t.kernel.plugins.get('echo')?.limits?.memoryMiB, 256)
 })

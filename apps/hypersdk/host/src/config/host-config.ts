@@ -1,3 +1,4 @@
+import type { LimitAction, LimitName, Limits, NamespaceSettings } from '@backplane/kernel'
 import type { Tier } from '@backplane/sdk'
 
 /** Everything hypervisord runs by: file, environment and flags together. Paths are absolute. */
@@ -34,6 +35,12 @@ export interface PluginsConfig {
   readonly directories: readonly string[]
   readonly hotReload: boolean
   readonly providers: ReadonlyMap<string, ProviderLimits>
+  /** By id or the part after the slash; wins over {@link providers}. */
+  readonly perPlugin: ReadonlyMap<string, PluginOverrides>
+  /** Ceilings of plugins that are not bundled. */
+  readonly limits: Partial<Limits>
+  readonly onLimit: Partial<Record<LimitName, LimitAction>>
+  readonly namespaces: Readonly<Record<string, NamespaceSettings>>
   /** What stands around plugins that are not bundled. */
   readonly isolation: 'os' | 'process'
   /** Permissions that may go without exact enforcement, by plugin. */
@@ -41,12 +48,18 @@ export interface PluginsConfig {
   readonly config: ReadonlyMap<string, unknown>
 }
 
-/** Limits of one provider type. */
-export interface ProviderLimits {
-  readonly timeoutMs?: number | undefined
-  readonly maxConcurrentExports?: number | undefined
+/** What the operator says about a plugin, whatever it asks for itself. */
+export interface PluginOverrides {
   readonly tier?: Extract<Tier, 'trusted' | 'contained' | 'confined'> | undefined
   readonly criticality?: 'required' | 'optional' | 'fail-closed' | undefined
+  readonly limits: Partial<Limits>
+  readonly onLimit: Partial<Record<LimitName, LimitAction>>
+}
+
+/** Limits of one provider type. */
+export interface ProviderLimits extends PluginOverrides {
+  readonly timeoutMs?: number | undefined
+  readonly maxConcurrentExports?: number | undefined
 }
 
 /** One configured instance of a provider: its type, and what `open` is given once handles are resolved. */

@@ -213,7 +213,7 @@ test('the example configuration that ships has no problems and no notices', asyn
   const config = await loadConfig('../../hypersdk.example.yaml', {}, surroundings)
   assert.deepEqual(config.notices, [])
   assert.equal(config.providers.get('cloud-east')?.options['timeout_ms'], 20_000)
-  assert.deepEqual(config.plugins.waive.get('linode'), ['net:connect'])
+  assert.deepEqual(config.plugins.waive.get('linode'), ['exec'])
   assert.equal(config.server.unixSocket, '/run/hypersdk/hypervisord.sock')
 })
 

@@ -6,7 +6,7 @@ import { schemaProblems } from '../schema-problems.ts'
 import { brokenHandles } from '../secrets/resolve-handles.ts'
 import { ConfigFile } from './config-schema.ts'
 import { defaultPlaces, type DefaultPlaces, type Environment } from './default-places.ts'
-import type { HostConfig, InstanceConfig, PluginsConfig, ServerConfig } from './host-config.ts'
+import type { HostConfig, InstanceConfig, PluginOverrides, PluginsConfig, ServerConfig } from './host-config.ts'
 import { listenProblem, parseListenAddress } from './listen-address.ts'
 import { parseYamlTree, type ConfigProblem } from './yaml-tree.ts'
 
@@ -161,18 +161,21 @@ function pluginsOf(raw: ConfigFile, around: Around): PluginsConfig {
     providers: new Map(
       Object.entries(plugins.providers).map(([type, one]) => [
         type,
-        {
-          timeoutMs: one.timeout,
-          maxConcurrentExports: one.max_concurrent_exports,
-          tier: one.tier,
-          criticality: one.criticality,
-        },
+        { ...overridesOf(one), timeoutMs: one.timeout, maxConcurrentExports: one.max_concurrent_exports },
       ]),
     ),
+    perPlugin: new Map(Object.entries(plugins.per_plugin).map(([id, one]) => [id, overridesOf(one)])),
+    limits: plugins.limits,
+    onLimit: plugins.on_limit,
+    namespaces: plugins.namespaces,
     isolation: plugins.isolation,
     waive: new Map(Object.entries(plugins.waive)),
     config: new Map(Object.entries(plugins.config)),
   }
+}
+
+function overridesOf(one: ConfigFile['plugins']['per_plugin'][string]): PluginOverrides {
+  return { tier: one.tier, criticality: one.criticality, limits: one.limits, onLimit: one.on_limit }
 }
 
 function instanceOf(name: string, written: ConfigFile['providers'][string]): InstanceConfig {

@@ -181,7 +181,9 @@ async function startKernel(
     log,
     watch: config.plugins.hotReload,
     safeMode: config.safeMode,
-    limits: exportLimits,
+    limits: ({ origin }) => (origin === 'bundled' ? exportLimits : { ...exportLimits, ...config.plugins.limits }),
+    onLimit: config.plugins.onLimit,
+    namespaces: config.plugins.namespaces,
     times: { leaseMs: longestExportMs },
   })
 }

@@ -12,15 +12,19 @@ import { namesSecret, resolveEnvironment } from '../secrets/resolve-handles.ts'
 export function pluginSettings(config: HostConfig, env: Environment): (id: string, manifest: DeclaredManifest) => PluginSettings {
   return (id, manifest) => {
     const types = Object.keys(manifest.contributes[provider.id] ?? {})
-    const limits = types.flatMap((type) => config.plugins.providers.get(type) ?? [])
+    const { perPlugin, providers } = config.plugins
     const key = [id, bareName(id)].find((name) => config.plugins.config.has(name))
-    const tier = limits.find((one) => one.tier !== undefined)?.tier
-    const criticality = limits.find((one) => one.criticality !== undefined)?.criticality
+    const own = perPlugin.get(id) ?? perPlugin.get(bareName(id))
+    const said = [...(own === undefined ? [] : [own]), ...types.flatMap((type) => providers.get(type) ?? [])]
+    const tier = said.find((one) => one.tier !== undefined)?.tier
+    const criticality = said.find((one) => one.criticality !== undefined)?.criticality
     const instances = [...config.providers].filter(([, one]) => types.includes(one.type))
     return {
       ...(key === undefined ? {} : { config: config.plugins.config.get(key), from: `${config.file}: plugins.config.${key}` }),
       ...(tier === undefined ? {} : { tier }),
       ...(criticality === undefined ? {} : { criticality }),
+      limits: firstSaid(said.map((one) => one.limits)),
+      onLimit: firstSaid(said.map((one) => one.onLimit)),
       variables: { instances: Object.fromEntries(instances.map(([name, one]) => [name, permissionView(one, env)])) },
     }
   }
@@ -41,6 +45,11 @@ export function pluginPolicy(config: HostConfig): Policy {
       ...(waive.get(id) ?? waive.get(bareName(id)) ?? []),
     ],
   }
+}
+
+/** Of each member, what the first that has it says. */
+function firstSaid<T extends object>(said: readonly T[]): Partial<T> {
+  return Object.assign({}, ...said.toReversed()) as Partial<T>
 }
 
 function bareName(id: string): string {
