@@ -1,5 +1,6 @@
 import type { Core } from '../core.ts'
 import type { Generation } from './generation.ts'
+import { isHeapTaken, stoodForHeap } from './take-profile.ts'
 import type { LimitName, Usage } from '../ports.ts'
 
 /** A processor's share is measured between two samples, which are never taken on the instant: so much over is not over. */
@@ -50,6 +51,7 @@ export class LimitWatch implements Disposable {
       void this.#ask(generation)
       return
     }
+    if (isHeapTaken(generation)) return
     this.#silent.set(generation, silent + 1)
     const silentMs = (silent + 1) * usageMs
     if (silentMs >= generation.limits.stallMs) {
@@ -78,10 +80,12 @@ export class LimitWatch implements Disposable {
     const cpuPercent = usage.cpuMs === undefined || tookMs <= 0 ? undefined : Math.round((100 * spentMs) / tookMs)
     generation.usage = { ...usage, atMs, cpuPercent }
     if (plugin.serving === generation) plugin.usage = generation.usage
+    const excused = stoodForHeap(generation)
     const { stallMs = 0, processes = 0, openFiles = 0 } = usage
     const heldMiB = Math.ceil((usage.memoryBytes ?? usage.heapBytes ?? 0) / mebibyte)
     if (heldMiB > limits.memoryMiB) this.#over(generation, 'memory', `held ${heldMiB} MiB of ${limits.memoryMiB} MiB`)
-    if (stallMs > limits.stallMs) this.#over(generation, 'stall', `stood still for ${stallMs} of ${limits.stallMs} ms`)
+    if (!excused && stallMs > limits.stallMs)
+      this.#over(generation, 'stall', `stood still for ${stallMs} of ${limits.stallMs} ms`)
     if (processes > limits.processes) this.#over(generation, 'processes', `had ${processes} of ${limits.processes} processes`)
     if (openFiles > limits.openFiles) this.#over(generation, 'open-files', `had ${openFiles} of ${limits.openFiles} files open`)
     if (cpuPercent !== undefined && cpuPercent > limits.cpuPercent * cpuSlack)

@@ -61,3 +61,47 @@ test('one plugin is profiled once at a time, and again when that was given up', 
   assert.equal((await again.next()).done, false)
   await again.return?.()
 })
+
+for (const kind of ['heap', 'cpu'] as const) {
+  const ends = kind === 'cpu'
+  test(`a plugin that stands still while its ${kind} profile is taken is ${ends ? '' : 'not '}ended for that`, async () => {
+    const enough = Promise.withResolvers<void>()
+    const asked = { stalls: 20_000, answers: false }
+    const usage: Instance['usage'] = async () => {
+      if (!asked.answers) await enough.promise
+      const stallMs = asked.stalls
+      asked.stalls = 0
+      return { cpuMs: 1, memoryBytes: 1, heapBytes: 1, processes: 1, openFiles: 1, stallMs }
+    }
+    const profile: NonNullable<Instance['profile']> = async function* () {
+      await enough.promise
+      yield Buffer.from('it')
+    }
+    const runtime = inlineRuntime()
+    const other = { tier: 'confined', profile, usage } as const
+    const start: Runtime['start'] = async (...given) => Object.assign(await runtime.start(...given), other)
+    await using t = await kernelOver({ ...runtime, start })
+    await t.kernel.plugins.start('echo')
+    const options = { durationMs: 5, signal: new AbortController().signal }
+    const taken = t.kernel.plugins.profile('echo', kind, options)[Symbol.asyncIterator]()
+    const first = taken.next().catch(() => undefined)
+    await t.clock.advance(30_000)
+    asked.answers = true
+    enough.resolve()
+    await first
+    await taken.next().catch(() => undefined)
+    await t.clock.advance(2_000)
+    assert.equal(
+      t.events().some(({ type }) => type === 'limit.exceeded'),
+      ends,
+    )
+    if (ends) return
+    assert.equal(t.kernel.plugins.get('echo')?.state.name, 'active')
+    asked.stalls = 20_000
+    await t.clock.advance(1_000)
+    assert.ok(
+      t.events().some(({ type }) => type === 'limit.exceeded'),
+      'it is excused once',
+    )
+  })
+}
