@@ -211,12 +211,34 @@ test('a machine’s name cannot steer the terminal', async (t) => {
   assert.match(out, /^v +\uFFFD\]0;owned\uFFFD\uFFFDname +running +2 +512\.0 MiB +20\.0 GiB +-$/m)
 })
 
+test('a plugin in quarantine is listed with why it is there', async (t) => {
+  const reason = 'memory: held 130 MiB of 96 MiB'
+  const plugin = {
+    id: 'a/b',
+    version: '1.0.0',
+    type: 'b',
+    status: 'failed',
+    state: 'quarantined',
+    tier: null,
+    generation: 3,
+    reason,
+  }
+  const { socket } = await scriptedDaemon(t, (_request, response) =>
+    json(response, 200, { plugins: [{ ...plugin, update: null }] }),
+  )
+  assert.match(
+    (await hyperctl(socket, ['plugins'])).out,
+    /^a\/b +1\.0\.0 +b +failed +quarantined +\S+ +3 +memory: held 130 MiB of 96 MiB$/m,
+  )
+})
+
 test('ids and texts are sent as one part of the path', async (t) => {
   const { socket, seen } = await scriptedDaemon(t, (_request, response) => json(response, 200, { vms: [], plugins: [] }))
   const runs = [
     ['vms', 'get', 'lab one', '/dc/vm/../x?y'],
     ['plugins', 'get', 'hypersdk/libvirt'],
     ['plugins', 'remove', 'a/b', '--keep-state'],
+    ['plugins', 'release', 'a/b'],
     ['vms', 'search', 'lab', 'a&b', 'c'],
   ]
   for (const args of runs) await hyperctl(socket, args)
@@ -226,6 +248,7 @@ test('ids and texts are sent as one part of the path', async (t) => {
       'GET /api/providers/lab%20one/vms/%2Fdc%2Fvm%2F..%2Fx%3Fy',
       'GET /api/plugins/hypersdk%2Flibvirt',
       'DELETE /api/plugins/a%2Fb?keep_state=true',
+      'POST /api/plugins/a%2Fb/release',
       'GET /api/providers/lab/vms/search?q=a%26b+c',
     ],
   )

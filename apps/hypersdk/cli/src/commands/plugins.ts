@@ -78,6 +78,13 @@ function addChanges(plugins: Command, run: Runner): void {
       showPlugin(session, await session.api.post(`${path(id)}/disable`, reason === undefined ? undefined : { reason })),
     ),
   )
+  const release = plugins.command('release <id>').description('let a plugin out of quarantine; its next call starts it')
+  examples(
+    release,
+    ['plugins release acme/vault'],
+    'Without that it stays there, also over restarts, until another version comes.',
+  )
+  release.action(run(async (session, id: string) => showPlugin(session, await session.api.post(`${path(id)}/release`))))
   const remove = plugins
     .command('remove <id>')
     .description('drain, stop and forget a plugin; its files stay')
