@@ -276,6 +276,8 @@ export interface Policy {
     readonly id: string
     readonly origin: 'bundled' | 'external'
     readonly tier: Runtime['tier']
+    /** What it was granted. */
+    readonly grants: Grants
   }) => readonly string[]
 }
 

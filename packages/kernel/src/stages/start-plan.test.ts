@@ -57,7 +57,10 @@ test('what a tier cannot enforce exactly is refused by name, unless policy waive
     await started(plugin, options),
     /POLICY_UNENFORCEABLE: .*confined cannot enforce net:connect exactly here \(all or nothing\)/,
   )
-  await using t = await testKernel({ ...options, policy: { waive: ({ origin }) => (origin === 'external' ? ['net'] : []) } })
+  await using t = await testKernel({
+    ...options,
+    policy: { waive: ({ origin, grants }) => (origin === 'external' ? grants.net.map(() => 'net') : []) },
+  })
   const { enforcement, state } = await t.kernel.plugins.start('it')
   assert.equal(state.name, 'active')
   const [, , net] = enforcement

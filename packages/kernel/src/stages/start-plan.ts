@@ -95,7 +95,7 @@ function chooseRuntime(
   if (code.kind === 'module' && tier !== 'trusted') throw refused('its module is in memory and runs only as trusted')
   const runtime = runtimes.find((known) => known.tier === tier)
   if (runtime === undefined) throw refused('this host has no runtime for it')
-  const waived = core.policy.waive?.({ id, origin, tier }) ?? []
+  const waived = core.policy.waive?.({ id, origin, tier, grants }) ?? []
   const asked = runtime.enforces(grants, limits, isolation)
   const { enforcement, missing } = weighEnforcement(asked, tier, waived)
   const [first] = missing

@@ -39,9 +39,9 @@ export function pluginPolicy(config: HostConfig): Policy {
     tier: () => 'confined',
     waivedIn: `plugins.waive of ${config.file}`,
     isolation: ({ origin }) => (origin === 'bundled' ? undefined : { floor: isolation }),
-    waive: ({ id, origin }) => [
+    waive: ({ id, origin, grants }) => [
       // A plugin that may start programs may reach through them what its own process is denied: files and network too.
-      ...(origin === 'bundled' ? ['exec', 'net:connect', 'fs'] : []),
+      ...(origin === 'bundled' && grants.exec.length > 0 ? ['exec', 'net:connect', 'fs'] : []),
       ...(waive.get(id) ?? waive.get(bareName(id)) ?? []),
     ],
   }
