@@ -65,6 +65,7 @@ test(
     assert.ok(top.plugins[0].cpu_percent > 20, JSON.stringify(top.plugins[0]))
     const why = await backplane(places, 'why', 'slow')
     assert.match(why.out, /Its event loop stands still at times|It went over its limit of cpu/)
+    assert.ok(why.out.includes(name), why.out)
 
     const path = join(places.root, 'slow.heapsnapshot')
     const heap = await backplane(places, 'profile', 'slow', '--heap', '-o', path)

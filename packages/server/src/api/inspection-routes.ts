@@ -27,6 +27,8 @@ export interface SystemLayers {
 export interface InspectionOptions {
   /** Asked for each answer of `GET /api/system`. */
   readonly system?: () => SystemLayers
+  /** Names of profiles that were taken of a plugin by themselves; told by `GET /api/plugins/{id}/why`. */
+  readonly profiles?: (plugin: string) => Promise<readonly string[]>
 }
 
 /** Adds what is looked at when a plugin misbehaves: system, top, usage, why, profile. */
@@ -53,9 +55,10 @@ export function addInspectionRoutes(app: OpenAPIHono<{ Bindings: Peer }>, kernel
     return context.json({ plugin: id, state: state.name, generation, tier, usage, limits, violations, denials }, 200)
   })
 
-  app.openapi(definitions.whyPlugin, (context) => {
+  app.openapi(definitions.whyPlugin, async (context) => {
     const record = findPlugin(plugins, context.req.param('id'))
-    const findings = explainPlugin(record, events.since(0).events).map(findingView)
+    const profiles = await options.profiles?.(record.id)
+    const findings = explainPlugin(record, events.since(0).events, profiles).map(findingView)
     return context.json({ plugin: record.id, state: record.state.name, findings }, 200)
   })
 

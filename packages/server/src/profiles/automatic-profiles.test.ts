@@ -5,7 +5,7 @@ import { test, type TestContext } from 'node:test'
 import type { Instance, KernelLogLine } from '@backplane/kernel'
 import { temporaryDirectory } from '@backplane/testing'
 import { watchedKernel, type WatchedKernel } from '../fixtures/watched-kernel.ts'
-import { automaticProfiles, type AutomaticProfilesOptions } from './automatic-profiles.ts'
+import { automaticProfiles, type AutomaticProfiles, type AutomaticProfilesOptions } from './automatic-profiles.ts'
 import { KeptProfiles } from './kept-profiles.ts'
 
 interface Watched extends WatchedKernel {
@@ -13,6 +13,7 @@ interface Watched extends WatchedKernel {
   /** Settles with the next line about a plugin that has to do with profiles. */
   readonly line: () => Promise<string>
   readonly profiled: () => number
+  readonly names: AutomaticProfiles['names']
   /** The plugin stood still for so long within each of so many samples. */
   readonly stall: (ms: number, samples: number) => Promise<void>
 }
@@ -49,7 +50,7 @@ async function watched(
     kernel.runtime.use('demo/one', { stallMs: ms })
     await kernel.clock.advance(1_000 * samples)
   }
-  return { ...kernel, directory, line, profiled: () => profiled, stall }
+  return { ...kernel, directory, line, profiled: () => profiled, names: watch.names, stall }
 }
 
 test('a plugin whose event loop stands still again is profiled, once in a while, into a file for its host alone', async (t) => {
@@ -63,6 +64,8 @@ test('a plugin whose event loop stands still again is profiled, once in a while,
   const path = message.slice(message.indexOf('/'))
   assert.equal(await readFile(path, 'utf8'), 'profile 1')
   assert.equal((await stat(path)).mode & 0o777, 0o600)
+  assert.deepEqual(await host.names('demo/one'), [path.slice(path.lastIndexOf('/') + 1)])
+  assert.deepEqual(await host.names('demo/on'), [])
   await host.stall(900, 60)
   assert.equal(host.profiled(), 1, 'not again for ten minutes')
   await host.stall(900, 600)

@@ -25,6 +25,12 @@ export interface AutomaticProfilesOptions {
   readonly log?: Log
 }
 
+/** Profiles taken without anybody asking. */
+export interface AutomaticProfiles extends AsyncDisposable {
+  /** Names of the files that are kept of one plugin, oldest first. */
+  readonly names: (plugin: string) => Promise<readonly string[]>
+}
+
 interface Seen {
   /** Of the newest sample that was looked at. */
   sampleAtMs: number
@@ -42,11 +48,11 @@ const patienceMs = 30_000
  * in the act; in a process of its own it is profiled from its next turn on. One plugin at a time: a profile costs.
  * Lifetime: dispose it before the kernel; a profile under way is given up.
  */
-export function automaticProfiles(kernel: Kernel, options: AutomaticProfilesOptions): AsyncDisposable {
-  return new AutomaticProfiles(kernel, options)
+export function automaticProfiles(kernel: Kernel, options: AutomaticProfilesOptions): AutomaticProfiles {
+  return new ProfileWatch(kernel, options)
 }
 
-class AutomaticProfiles implements AsyncDisposable {
+class ProfileWatch implements AutomaticProfiles {
   readonly #kernel: Kernel
   readonly #settings: Required<Omit<AutomaticProfilesOptions, 'log'>>
   readonly #log: Log | undefined
@@ -67,6 +73,9 @@ class AutomaticProfiles implements AsyncDisposable {
     })
     this.#arm()
   }
+
+  readonly names = async (plugin: string): Promise<readonly string[]> =>
+    (await this.#kept.names()).filter((name) => name.startsWith(`${fileName(plugin)}-2`))
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#over.abort()
@@ -118,7 +127,7 @@ class AutomaticProfiles implements AsyncDisposable {
     using _patience = clock.after(durationMs + patienceMs, () => late.abort(new Error('it stood still for too long')))
     const signal = AbortSignal.any([this.#over.signal, late.signal])
     const time = new Date(clock.now()).toISOString().replaceAll(/[:.]/g, '-')
-    const name = `${id.replaceAll(/[^\w-]+/g, '~')}-${time}-${why}.cpuprofile`
+    const name = `${fileName(id)}-${time}-${why}.cpuprofile`
     const path = await this.#kept.add(name, this.#kernel.plugins.profile(id, 'cpu', { durationMs, signal }))
     this.#log?.write({ level: 'warn', message: `it ${detail}; what it did then is in ${path}`, plugin: id })
   }
@@ -134,6 +143,11 @@ class AutomaticProfiles implements AsyncDisposable {
     this.#seen.set(id, seen)
     return seen
   }
+}
+
+/** The plugin's part of a file's name; the time comes behind it, so that no id is the beginning of another's. */
+function fileName(id: string): string {
+  return id.replaceAll(/[^\w-]+/g, '~')
 }
 
 const defaults = {

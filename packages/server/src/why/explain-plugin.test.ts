@@ -106,3 +106,11 @@ test('what is not kept where it runs, an open breaker and bad health are told', 
   assert.deepEqual(faults(findings), ['It does not do well.', 'demo.echo "one" is not asked for now.'])
   assert.equal(findings.at(-1)?.what, 'Nothing holds it to net:connect.')
 })
+
+test('profiles that were taken of it by themselves are named', async (t) => {
+  const [, finding] = explainPlugin(await healthy(t), [], ['demo~one-2026-stall.cpuprofile'])
+  assert.deepEqual(
+    [finding?.what, finding?.evidence],
+    ['It was profiled by itself once.', [{ text: 'demo~one-2026-stall.cpuprofile' }]],
+  )
+})

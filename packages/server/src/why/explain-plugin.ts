@@ -1,7 +1,7 @@
 import type { PluginRecord, RecordedEvent } from '@backplane/kernel'
 import type { Finding } from './finding.ts'
 import { healthFindings } from './health-findings.ts'
-import { enforcementFindings, grantFindings, limitFindings } from './limit-findings.ts'
+import { enforcementFindings, grantFindings, limitFindings, times } from './limit-findings.ts'
 import { speedFindings } from './speed-findings.ts'
 import { stateFinding } from './state-findings.ts'
 import { versionFindings } from './version-findings.ts'
@@ -10,21 +10,40 @@ const order: readonly Finding['weight'][] = ['fault', 'notice', 'fine']
 
 /**
  * Explains one plugin from what the kernel knows of it: why it is in its state, what it was refused, which limits it went
- * over, which version serves and why, and what makes it slow; each with its evidence. Pure. Its state comes first, then
+ * over, which version serves and why, and what makes it slow; each with its evidence. Pure; `profiles` are names of
+ * files the host kept of it. Its state comes first, then
  * faults before notices. The events are those that are still kept.
  */
-export function explainPlugin(record: PluginRecord, events: readonly RecordedEvent[]): readonly Finding[] {
+export function explainPlugin(
+  record: PluginRecord,
+  events: readonly RecordedEvent[],
+  profiles: readonly string[] = [],
+): readonly Finding[] {
   const rest = [
     ...healthFindings(record, events),
     ...limitFindings(record, events),
     ...grantFindings(record, events),
     ...versionFindings(record, events),
     ...speedFindings(record),
+    ...profileFindings(profiles),
     ...enforcementFindings(record),
     ...placeFindings(record),
   ]
   const sorted = rest.toSorted((one, other) => order.indexOf(one.weight) - order.indexOf(other.weight))
   return [stateFinding(record, events), ...sorted]
+}
+
+function profileFindings(profiles: readonly string[]): readonly Finding[] {
+  if (profiles.length === 0) return []
+  return [
+    {
+      weight: 'notice',
+      what: `It was profiled by itself ${times(profiles.length)}.`,
+      because: 'Its event loop stood still again, or it used more of the processor than it may.',
+      evidence: profiles.slice(-3).map((text) => ({ text })),
+      hint: 'Open the newest file, in the profiles directory of the host, to see in which function.',
+    },
+  ]
 }
 
 function placeFindings({ shadowed, notes, path }: PluginRecord): readonly Finding[] {

@@ -47,6 +47,7 @@ export function hostApi(options: HostApiOptions): Handler {
     notReady: () => (runner.accepting ? [] : ['the daemon is stopping']),
     metrics: () => jobMetrics(options.ledger),
     ...(options.system === undefined ? {} : { system: options.system }),
+    ...(options.profiles === undefined ? {} : { profiles: options.profiles }),
   })
   app.get('/openapi.json', (context) => context.json(document))
   app.route('/', management.app)

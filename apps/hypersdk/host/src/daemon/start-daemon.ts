@@ -69,7 +69,7 @@ export async function startDaemon(config: HostConfig, surroundings: DaemonSurrou
   const store = started.use(sqliteStore(join(config.dataDirectory, 'plugins.sqlite')))
   const kernel = started.use(await startKernel(config, handles, { log, store }))
   started.use(logKernelEvents(kernel, log))
-  started.use(automaticProfiles(kernel, { directory: join(config.dataDirectory, 'profiles'), log }))
+  const profiles = started.use(automaticProfiles(kernel, { directory: join(config.dataDirectory, 'profiles'), log }))
   if (config.safeMode) tellLeftOut(kernel, log)
   refuseFailedStart(kernel)
   const onCloseError = (instance: string, error: unknown): void =>
@@ -94,6 +94,7 @@ export async function startDaemon(config: HostConfig, surroundings: DaemonSurrou
     version: productVersion,
     redactor,
     system: probeSystem,
+    profiles: profiles.names,
   })
   const { allowedHosts, unixSocket, listen } = config.server
   const guarded = guard({ ...shared, tokens: [token], hosts: allowedHosts, bodyTypes: { '/jobs/submit': yamlTypes } })
