@@ -76,10 +76,11 @@ export class Supervisor implements Disposable {
   /** Nothing of a generation runs any more. One that its tier ended for its memory went over that limit. */
   exitedByItself(generation: Generation, cause: ExitCause): void {
     const { plugin, number } = generation
-    const isNews = generation.ended === undefined
-    exited(this.#core, generation, withLines(cause, generation))
-    if (!isNews || cause.kind !== 'memory') return
-    this.violations.report(plugin.id, number, { kind: 'limit', limit: 'memory', detail: cause.detail }, 'restart')
+    const wentOver = generation.ended === undefined && cause.kind === 'memory'
+    const verdict = wentOver && this.violations.wanted(plugin, 'memory') === 'quarantine' ? 'quarantine' : undefined
+    exited(this.#core, generation, withLines(cause, generation), verdict)
+    if (!wentOver) return
+    this.violations.report(plugin.id, number, { kind: 'limit', limit: 'memory', detail: cause.detail }, verdict ?? 'restart')
   }
 
   /** The generation that served ended unexpectedly. */

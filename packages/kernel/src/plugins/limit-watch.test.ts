@@ -232,3 +232,15 @@ test('the host’s ceilings may differ by where a plugin comes from', async () =
   assert.equal(t.kernel.plugins.get('outside')?.limits?.memoryMiB, 64)
   assert.equal(t.kernel.plugins.get('echo')?.limits?.memoryMiB, 256)
 })
+
+test('one that its tier ended for its memory goes where the host wants those that hold too much', async () => {
+  for (const [memory, state] of [
+    ['quarantine', 'quarantined'],
+    ['restart', 'stopped'],
+  ] as const) {
+    await using watch = await watched({ onLimit: { memory } })
+    watch.runtime.crash('demo/echo', { kind: 'memory', detail: 'held 300 MiB of 256 MiB', lastLines: [] })
+    const { action } = await watch.t.event('limit.exceeded')
+    assert.deepEqual([action, watch.t.kernel.plugins.get('echo')?.state.name], [memory, state])
+  }
+})

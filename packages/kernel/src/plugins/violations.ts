@@ -64,7 +64,7 @@ export class Violations implements Disposable {
     const counts = (plugin.violations ??= new Map())
     counts.set(violation.limit, (counts.get(violation.limit) ?? 0) + 1)
     const running = this.#running(plugin, number)
-    const taken = action ?? this.#possible(violation.limit, this.#wanted(plugin, violation.limit), running)
+    const taken = action ?? this.#possible(violation.limit, this.wanted(plugin, violation.limit), running)
     this.#tell(plugin, { violation, action: taken, generation: number })
     if (running !== undefined && (taken === 'restart' || taken === 'quarantine')) {
       const verdict = taken === 'quarantine' ? 'quarantine' : undefined
@@ -83,7 +83,8 @@ export class Violations implements Disposable {
     return { kind: 'grant', permission: this.#core.redactor.text(given.permission).slice(0, longestDetail), detail }
   }
 
-  #wanted({ candidate }: Plugin, limit: LimitName): LimitAction {
+  /** What is to follow when a plugin goes over a limit: the word for this plugin, or the host's, or what is usual. */
+  wanted({ candidate }: Plugin, limit: LimitName): LimitAction {
     let own: LimitAction | undefined
     try {
       own = this.#core.settingsOf(candidate).onLimit?.[limit]
