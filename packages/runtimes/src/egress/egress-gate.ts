@@ -30,9 +30,8 @@ export class EgressGate implements Disposable {
   readonly #told = new RateGate(toldPerSecond, toldAtOnce)
   readonly #open = new Set<Socket>()
   readonly #asked = new Map<string, Promise<readonly ResolvedAddress[]>>()
-  readonly #ended = new AbortController()
-  /** Being dialled. */
-  #dialling = 0
+  /** Connections that are being made. */
+  readonly #attempts = new Set<AbortController>()
   #connections = 0
   #refused = 0
   #receivedBytes = 0
@@ -68,42 +67,41 @@ export class EgressGate implements Disposable {
    */
   async connect(authority: Authority, signal: AbortSignal): Promise<Socket> {
     const { connections, connectMs } = this.limits
-    if (this.#open.size + this.#dialling >= connections) {
+    if (this.#open.size + this.#attempts.size >= connections) {
       const { plugin } = this.#options
       throw runtimeErrors.error('EGRESS_BUSY', { plugin, connections }, { plugin })
     }
-    this.#dialling += 1
+    const attempt = new AbortController()
+    const leave = (): void => attempt.abort(signal.reason)
+    const timer = setTimeout(() => attempt.abort(timedOut(authority, connectMs)), connectMs)
+    signal.addEventListener('abort', leave)
+    this.#attempts.add(attempt)
     try {
-      const socket = await this.#dial(authority, AbortSignal.any([signal, this.#ended.signal]), connectMs)
+      const socket = await this.#dial(authority, attempt.signal)
       this.#keep(socket)
       return socket
     } finally {
-      this.#dialling -= 1
+      this.#attempts.delete(attempt)
+      signal.removeEventListener('abort', leave)
+      clearTimeout(timer)
     }
   }
 
   [Symbol.dispose](): void {
-    this.#ended.abort(new DOMException('the plugin has ended', 'AbortError'))
+    for (const attempt of this.#attempts) attempt.abort(new DOMException('the plugin has ended', 'AbortError'))
     for (const socket of this.#open) socket.destroy()
   }
 
-  async #dial(authority: Authority, signal: AbortSignal, connectMs: number): Promise<Socket> {
+  async #dial(authority: Authority, signal: AbortSignal): Promise<Socket> {
     const { plugin, options } = this.#options
-    const late = new AbortController()
-    const timer = setTimeout(() => late.abort(timedOut(authority, connectMs)), connectMs)
-    const until = AbortSignal.any([signal, late.signal])
     const given = Promise.withResolvers<never>()
     given.promise.catch(() => undefined)
-    until.addEventListener('abort', () => given.reject(until.reason), { once: true })
-    try {
-      const allowPrivate = options.allowPrivate?.({ plugin, authority: authority.text }) === true
-      const vetting = vettedAddresses(authority, { resolve: this.#resolve, allowPrivate })
-      const vetted = await Promise.race([vetting, given.promise])
-      if (!vetted.allowed) throw this.#refuse(authority.text, `leads nowhere: ${vetted.reason}`)
-      return await dial(authority, vetted.addresses, until)
-    } finally {
-      clearTimeout(timer)
-    }
+    signal.addEventListener('abort', () => given.reject(signal.reason), { once: true })
+    const allowPrivate = options.allowPrivate?.({ plugin, authority: authority.text }) === true
+    const vetting = vettedAddresses(authority, { resolve: this.#resolve, allowPrivate })
+    const vetted = await Promise.race([vetting, given.promise])
+    if (!vetted.allowed) throw this.#refuse(authority.text, `leads nowhere: ${vetted.reason}`)
+    return dial(authority, vetted.addresses, signal)
   }
 
   /** A name that is being asked for is not asked for again: a slow answer must not take up the system's resolver. */
