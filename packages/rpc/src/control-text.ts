@@ -5,6 +5,9 @@ const envelopeDepth = 2
 /** A parser gets through this much of anything in a few milliseconds; more is looked at before. */
 export const parseAtOnceUnits: number = 64 * 1024
 
+/** What one turn of the event loop can deal with; a session's own batches hold at most half as many. */
+export const messagesPerBatch: number = 4096
+
 /**
  * Parses the control text of a batch, a JSON array of messages, which nothing vouches for. Large texts are scanned for
  * their depth before: a parser that is handed megabytes of brackets blocks for most of a second.
@@ -16,6 +19,9 @@ export function parseBatch(text: string, depth: number): readonly (readonly unkn
   const batch = parse(text)
   if (!Array.isArray(batch) || !batch.every(Array.isArray)) {
     throw rpcErrors.error('RPC_BAD_MESSAGE', { problem: 'a batch must be an array of arrays' })
+  }
+  if (batch.length > messagesPerBatch) {
+    throw rpcErrors.error('RPC_BAD_MESSAGE', { problem: `a batch holds at most ${messagesPerBatch} messages` })
   }
   const flaw = flawOf(batch, limit)
   if (flaw === undefined) return batch

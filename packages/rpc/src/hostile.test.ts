@@ -20,6 +20,11 @@ const attacks: readonly Attack[] = [
   { does: 'is empty', code: 'RPC_BAD_MESSAGE', sends: [''] },
   { does: 'is no array', code: 'RPC_BAD_MESSAGE', sends: ['{"call":1}', 'null'] },
   { does: 'holds something that is no message', code: 'RPC_BAD_MESSAGE', sends: ['["call"]'] },
+  {
+    does: 'sends more messages at once than anybody can look at in a turn',
+    code: 'RPC_BAD_MESSAGE',
+    sends: [Array.from({ length: 4_097 }, () => ['notice', 'nothing'])],
+  },
   { does: 'has a kind nobody knows', code: 'RPC_BAD_MESSAGE', sends: [[['exec', 1]]] },
   { does: 'has no kind', code: 'RPC_BAD_MESSAGE', sends: [[[]]] },
   { does: 'has an object for a kind', code: 'RPC_BAD_MESSAGE', sends: [[[{ toString: 1 }]]] },

@@ -2,7 +2,7 @@ import type { HostLink, PluginLogLine } from '@backplane/kernel'
 import type { Handler } from '@backplane/rpc'
 import type { LogLevel } from '@backplane/sdk'
 import { runtimeErrors } from '../errors.ts'
-import { IncomingContext, invokerHandler, unknownTarget } from './invoker-handler.ts'
+import { IncomingContext, invokerHandler } from './invoker-handler.ts'
 
 /** Longest message of one log line that is kept, UTF-16 units; the rest is cut. */
 const longestMessage = 16_384
@@ -39,8 +39,8 @@ export function hostLinkHandler(host: HostLink, plugin: string, log: (line: Plug
       }
     },
     notice: (target, value) => {
-      if (target !== 'log') throw unknownTarget(target)
-      log(logLine(value))
+      // Others are ignored: nobody waits for an answer, and an error for each would be work for nothing.
+      if (target === 'log') log(logLine(value))
     },
   }
 }

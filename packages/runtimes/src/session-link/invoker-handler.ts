@@ -57,6 +57,6 @@ export class IncomingContext implements CallContext {
 }
 
 /** Nothing here goes by that text. */
-export function unknownTarget(text: string): Error {
+function unknownTarget(text: string): Error {
   return runtimeErrors.error('RUNTIME_TARGET_UNKNOWN', { plugin: 'this side', target: text.slice(0, 200) })
 }
