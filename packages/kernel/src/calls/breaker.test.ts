@@ -44,7 +44,7 @@ test('while one call tries it, no other goes through; when that fails it is left
   const release = Promise.withResolvers<string>()
   answer = () => release.promise
   const trying = assert.rejects(say(t), { code: 'CALL_FAILED' })
-  await assert.rejects(say(t), { code: 'CALL_BREAKER_OPEN' })
+  for (let time = 0; time < 3; time += 1) await assert.rejects(say(t), { code: 'CALL_BREAKER_OPEN' })
   release.reject(new Error('still down'))
   await trying
   await assert.rejects(say(t), { code: 'CALL_BREAKER_OPEN' })
@@ -60,6 +60,22 @@ test('a call that tried it and was cancelled leaves it to the next', async () =>
   const trying = assert.rejects(t.kernel.provider(echo, 'echo').say('x', { signal: stop.signal }), { name: 'AbortError' })
   stop.abort()
   await trying
+  answer = () => 'well'
+  assert.equal(await say(t), 'well')
+})
+
+test('a call that tried it on a generation that was taken out of service meanwhile leaves it to the next', async () => {
+  await using t = await withEcho()
+  answer = fails(new Error('down'))
+  await fail(t, 5)
+  await t.clock.advance(5_000)
+  const release = Promise.withResolvers<string>()
+  answer = () => release.promise
+  const trying = assert.rejects(say(t), { code: 'CALL_FAILED' })
+  const off = t.kernel.plugins.disable('echo')
+  release.reject(new Error('still down'))
+  await Promise.all([trying, off])
+  await t.kernel.plugins.enable('echo')
   answer = () => 'well'
   assert.equal(await say(t), 'well')
 })

@@ -22,7 +22,8 @@ export class Breaker {
   /** One bit a call, the newest last; a set bit is a failure. */
   #history = 0
   #calls = 0
-  #isTrying = false
+  /** The call that tries it. */
+  #trying: object | undefined
 
   constructor(by: Supervision) {
     this.#by = by
@@ -33,12 +34,12 @@ export class Breaker {
     return this.state === 'closed' && this.#history === 0
   }
 
-  /** Whether a call may go through now. */
-  admits(nowMs: number): boolean {
-    if (this.state === 'closed') return true
-    if (this.#isTrying || nowMs < this.retryAtMs) return false
+  /** Whether a call may go through now. The one that tries it may ask again. */
+  admits(nowMs: number, call: object): boolean {
+    if (this.state === 'closed' || this.#trying === call) return true
+    if (this.#trying !== undefined || nowMs < this.retryAtMs) return false
     this.state = 'half-open'
-    this.#isTrying = true
+    this.#trying = call
     return true
   }
 
@@ -46,7 +47,7 @@ export class Breaker {
     this.failures = 0
     this.#push(0)
     if (this.state !== 'half-open') return undefined
-    this.#isTrying = false
+    this.#trying = undefined
     this.#history = 0
     this.state = 'closed'
     return 'closed'
@@ -56,15 +57,15 @@ export class Breaker {
     this.failures += 1
     this.#push(1)
     if (this.state === 'open' || (this.state === 'closed' && !this.#isTooMuch())) return undefined
-    this.#isTrying = false
+    this.#trying = undefined
     this.state = 'open'
     this.retryAtMs = nowMs + this.#by.breakerOpenMs
     return 'open'
   }
 
-  /** The call that tried it said nothing: it was cancelled, or never got there. */
-  undecided(): void {
-    if (this.state === 'half-open') this.#isTrying = false
+  /** A call said nothing: it was cancelled, or never got there. If it was the one that tried it, the next one may. */
+  undecided(call: object): void {
+    if (this.#trying === call) this.#trying = undefined
   }
 
   #push(bit: number): void {

@@ -18,7 +18,7 @@ export class Breakers {
   /** Why a call may not go through; undefined when it may. Whatever comes of one that may has to be told. */
   refusal(call: ActiveCall): PlatformError | undefined {
     const breaker = this.#byTarget.get(keyOf(call))
-    if (breaker === undefined || breaker.admits(this.#core.clock.now())) return undefined
+    if (breaker === undefined || breaker.admits(this.#core.clock.now(), call)) return undefined
     const { plugin, target } = call
     const { failures, retryAtMs } = breaker
     const parameters = {
@@ -47,14 +47,14 @@ export class Breakers {
   failed(call: ActiveCall, error: Error): void {
     const key = keyOf(call)
     const breaker = this.#byTarget.get(key)
-    if (!isFault(call, error)) return breaker?.undecided()
+    if (!isFault(call, error)) return breaker?.undecided(call)
     const counting = breaker ?? new Breaker(this.#core.supervisor.settings)
     this.#byTarget.set(key, counting)
     this.#tell(call, counting, counting.failed(this.#core.clock.now()))
   }
 
   undecided(call: ActiveCall): void {
-    this.#byTarget.get(keyOf(call))?.undecided()
+    this.#byTarget.get(keyOf(call))?.undecided(call)
   }
 
   record(): readonly BreakerRecord[] {
@@ -81,7 +81,7 @@ export class Breakers {
  */
 export function noteFailed(core: Core, call: ActiveCall, error: Error): void {
   const { plugin, generation } = call
-  if (generation !== undefined && generation !== plugin.serving) return
+  if (generation !== undefined && generation !== plugin.serving) return plugin.breakers?.undecided(call)
   if (plugin.breakers === undefined && !isFault(call, error)) return
   plugin.breakers ??= new Breakers(core)
   plugin.breakers.failed(call, error)
