@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { once } from 'node:events'
 import { join } from 'node:path'
@@ -55,6 +56,21 @@ test('--validate prints every problem with its place and exits 78, or 0 with wha
   const missing = await run(directory, ['--validate', '--config', 'none.yaml'])
   assert.equal(missing.code, 66)
   assert.match(missing.err, /CONFIG_UNREADABLE: .*none\.yaml/)
+})
+
+test('names that no plugin has are told by --validate and in the log, with the nearest, and nothing is run or written for it', async (t) => {
+  const places = await makePlaces(t, 'plugins: { directories: [./plugins], disabled: [slwo, libvrit, acme/slow] }\n')
+  await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0' })
+  const checked = await run(places.root, ['--validate', '--config', places.config])
+  assert.equal(checked.code, 0, checked.err)
+  const lines = ['slwo now; did you mean "slow"?', 'libvrit now; did you mean "libvirt"?'].map(
+    (text) => `plugins.disabled: there is no plugin ${text}`,
+  )
+  assert.equal(checked.out, `${lines.map((line) => `notice: ${line}\n`).join('')}${places.config}: no problems\n`)
+  assert.equal(existsSync(join(places.root, 'data')), false)
+  const daemon = await Hypervisord.start(places)
+  for (const line of lines) assert.ok(daemon.output.includes(JSON.stringify(line)), daemon.output)
+  assert.equal(daemon.output.match(/there is no plugin/g)?.length, 2)
 })
 
 test('a second daemon on the same data directory is refused and names the first', async (t) => {

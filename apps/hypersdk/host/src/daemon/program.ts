@@ -10,10 +10,12 @@ import { hostLog, type HostLog } from './host-log.ts'
 import { logWarnings } from './log-warnings.ts'
 import { notifySystemd } from './notify-systemd.ts'
 import { outliveOutput } from './outlive-output.ts'
+import { listedPlugins } from './plugin-sources.ts'
 import { versionText } from './product.ts'
 import { startDaemon, type Daemon } from './start-daemon.ts'
 import { stopDaemon } from './stop-daemon.ts'
 import { stopSignals } from './stop-signals.ts'
+import { unmatchedNames } from './unmatched-names.ts'
 
 /** The command `hypervisord`: answers its exit code. */
 export async function runProgram(args: readonly string[]): Promise<number> {
@@ -32,6 +34,9 @@ async function validate(flags: Flags): Promise<number> {
   const config = await loadConfig(flags.config, flags)
   for (const notice of config.notices) process.stdout.write(`notice: ${notice}\n`)
   for (const folder of missingBundledPlugins()) process.stdout.write(`notice: the bundled plugin ${folder} is missing\n`)
+  for (const unmatched of unmatchedNames(config.plugins, await listedPlugins(config))) {
+    process.stdout.write(`notice: ${unmatched}\n`)
+  }
   process.stdout.write(`${config.file ?? 'the defaults'}: no problems\n`)
   return 0
 }

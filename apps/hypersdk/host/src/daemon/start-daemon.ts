@@ -1,9 +1,8 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createKernel, type Kernel, type Source, type Store } from '@backplane/kernel'
+import { createKernel, type Kernel, type Store } from '@backplane/kernel'
 import { confined, contained, probeSystem, trusted, type EgressQuestion } from '@backplane/runtimes'
 import { automaticProfiles, guard, serve, tokenFile, type Served } from '@backplane/server'
-import { bundled, directory } from '@backplane/sources'
 import { sqliteStore } from '@backplane/storage'
 import { afterExport, beforeExport, provider } from '@hypersdk/points'
 import { hostApi } from '../api/host-api.ts'
@@ -18,17 +17,18 @@ import { JobStore } from '../jobs/job-store.ts'
 import { placesNamed } from '../providers/own-network.ts'
 import { pluginPolicy, pluginSettings } from '../providers/plugin-settings.ts'
 import { ProviderRegistry } from '../providers/provider-registry.ts'
-import { seedDialect } from '../seed-dialect/seed-dialect.ts'
 import { learnEnvironment } from '../secrets/learn-environment.ts'
 import type { Redactor } from '../secrets/redactor.ts'
 import type { HandleSources } from '../secrets/resolve-handles.ts'
 import { checkSecretsDirectory, secretBroker } from '../secrets/secret-broker.ts'
-import { bundledIgnore, bundledPluginFolders, hostModules } from './bundled-plugins.ts'
+import { hostModules } from './bundled-plugins.ts'
 import { catalogues } from './catalogues.ts'
 import { lockDataDirectory } from './data-lock.ts'
 import type { HostLog } from './host-log.ts'
 import { logKernelEvents } from './log-kernel-events.ts'
+import { pluginSources } from './plugin-sources.ts'
 import { hostApiVersion, productVersion } from './product.ts'
+import { unmatchedNames } from './unmatched-names.ts'
 
 /** What a daemon runs by beside its configuration. */
 export interface DaemonSurroundings {
@@ -75,6 +75,8 @@ export async function startDaemon(config: HostConfig, surroundings: DaemonSurrou
   const onCloseError = (instance: string, error: unknown): void =>
     log.warn('a replaced provider instance was not closed cleanly', { instance, error })
   const providers = started.use(new ProviderRegistry({ kernel, config, handles, redactor, onCloseError }))
+  const ids = kernel.plugins.list().map(({ id }) => id)
+  for (const unmatched of unmatchedNames(config.plugins, ids)) log.warn(unmatched)
   for (const missing of providers.unserved()) log.warn(missing.message, { hint: missing.hint })
   const jobs = started.use(new JobStore(join(config.dataDirectory, 'jobs.sqlite'), config.exports))
   const ledger = new JobLedger(jobs, redactor, (error) =>
@@ -171,7 +173,7 @@ async function startKernel(
   return createKernel({
     host: { name: 'hypervisord', api: hostApiVersion },
     points: [provider, beforeExport, afterExport],
-    sources: pluginSources(config),
+    sources: pluginSources(config, { index: join(config.dataDirectory, 'plugin-index.json') }),
     runtimes: [trusted(guests), contained(guests), confined({ ...guests, pool: { size: 1 }, egress: { allowPrivate } })],
     settings: pluginSettings(config, env),
     policy: pluginPolicy(config),
@@ -194,18 +196,6 @@ async function emptied(path: string): Promise<string> {
   await rm(path, { recursive: true, force: true })
   await mkdir(path, { mode: 0o700 })
   return path
-}
-
-/** Longer than the pauses of a copy over a network, and a package is still listed well within two seconds. */
-const settleMs = 500
-
-function pluginSources(config: HostConfig): Source[] {
-  const store = join(config.dataDirectory, 'packages')
-  const own = bundled(bundledPluginFolders(), { store, ignore: bundledIgnore })
-  if (!config.plugins.external) return [own]
-  const { directories, hotReload } = config.plugins
-  const index = join(config.dataDirectory, 'plugin-index.json')
-  return [own, directory(directories, { store, watch: hotReload, settleMs, index, dialects: [seedDialect()] })]
 }
 
 function tellLeftOut(kernel: Kernel, log: HostLog): void {

@@ -1,0 +1,31 @@
+import { join } from 'node:path'
+import type { Source } from '@backplane/kernel'
+import { bundled, directory } from '@backplane/sources'
+import type { HostConfig } from '../config/host-config.ts'
+import { seedDialect } from '../seed-dialect/seed-dialect.ts'
+import { bundledIgnore, bundledPluginFolders } from './bundled-plugins.ts'
+
+/** Longer than the pauses of a copy over a network, and a package is still listed well within two seconds. */
+const settleMs = 500
+/** For listing what is there without running anything. */
+const listMs = 10_000
+
+/** Where plugins come from. `index` is a file that remembers manifests; without it nothing is written until one starts. */
+export function pluginSources(
+  config: HostConfig,
+  options: { readonly index?: string; readonly settleMs?: number } = {},
+): Source[] {
+  const store = join(config.dataDirectory, 'packages')
+  const own = bundled(bundledPluginFolders(), { store, ignore: bundledIgnore })
+  if (!config.plugins.external) return [own]
+  const { directories, hotReload } = config.plugins
+  return [own, directory(directories, { store, watch: hotReload, settleMs, dialects: [seedDialect()], ...options })]
+}
+
+/** Ids of the plugins there are, by their manifests alone. */
+export async function listedPlugins(config: HostConfig): Promise<readonly string[]> {
+  const sources = pluginSources(config, { settleMs: 1 })
+  const listings = await Promise.all(sources.map((source) => source.list(AbortSignal.timeout(listMs))))
+  const ids = listings.flatMap(({ packages }) => packages.map(({ manifest }): unknown => Reflect.get(Object(manifest), 'id')))
+  return ids.filter((id) => typeof id === 'string')
+}
