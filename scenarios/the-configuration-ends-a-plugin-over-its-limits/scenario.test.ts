@@ -39,3 +39,24 @@ test('a plugin over the memory the file gives dropped-in ones is ended and named
   assert.equal((await second.get('/api/providers/slow/vms')).status, 200)
   assert.equal((await second.post('/api/plugins/slow/release')).body.code, 'PLUGIN_NOT_QUARANTINED')
 })
+
+test('plugins of a namespace share its limit of calls, and what is said of one plugin counts for it alone', async (t) => {
+  const namespaces = 'namespaces: { acme: { plugins: [acme/*], limits: { concurrency: 1 } } }'
+  const one = 'per_plugin: { near: { limits: { memory: 120MiB } } }'
+  const places = await makePlaces(t, `plugins: { directories: [./plugins], ${namespaces}, ${one} }\n`)
+  const waiting = 'getVm: () => new Promise(() => undefined),'
+  await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0', methods: waiting })
+  await writeSlowProvider(join(places.plugins, 'near'), { version: '1.0.0', id: 'acme/near', name: 'near' })
+  await Hypervisord.configure(places, (text) => text.replace('providers:\n', 'providers:\n  near: {}\n'))
+  const daemon = await Hypervisord.start(places)
+  for (const name of ['slow', 'near']) assert.equal((await daemon.get(`/api/providers/${name}/vms`)).status, 200)
+  const [slow, near] = [await daemon.plugin('slow'), await daemon.plugin('near')]
+  assert.deepEqual([slow.namespace, near.namespace], ['acme', 'acme'])
+  assert.deepEqual([slow.limits.memory_mib, near.limits.memory_mib], [192, 120])
+  const held = daemon.get('/api/providers/slow/vms/vm%2F1').catch(() => undefined)
+  await daemon.until(async () => (await daemon.plugin('slow')).counters.active === 1)
+  const refused = await daemon.get('/api/providers/near/vms')
+  assert.deepEqual([refused.status, refused.body.code], [429, 'NAMESPACE_LIMIT'], refused.text)
+  await daemon.kill()
+  await held
+})
