@@ -524,3 +524,75 @@ export declare const Snapshot: z.ZodObject<{
     metadata: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodUnknown>>;
 }, z.core.$strip>;
 export type Snapshot = z.output<typeof Snapshot>;
+
+// programs/index.d.ts
+export { qemuConvert, type ConvertResult, type QemuConversion, type QemuFormat } from './qemu-convert.ts';
+export { runProgram, type ProgramResult, type ProgramRun } from './run-program.ts';
+
+// programs/qemu-convert.d.ts
+import type { DiskFormat } from '../provider-config.ts';
+import { type ProgramResult } from './run-program.ts';
+/** Formats of one disk, which qemu-img reads and writes. */
+export type QemuFormat = Exclude<DiskFormat, 'ovf' | 'ova'>;
+/** One disk to copy, with everything below it, into a file of its own. */
+export interface QemuConversion {
+    /** A path, or a `json:` description of a block node. */
+    readonly source: string;
+    /** In qemu-img's own word, and then the disk is never probed: a guest may write any header into a raw disk. */
+    readonly sourceFormat?: string;
+    /** Open files the source finds as `/dev/fd/3` and up. */
+    readonly descriptors?: readonly number[];
+    /** The new file. */
+    readonly target: string;
+    readonly format: QemuFormat;
+    readonly signal: AbortSignal;
+    /** Told how far it is, 0 to 100. */
+    readonly onPercent: (percent: number) => void;
+}
+/** How a conversion ended. `in-use`: another program writes to the source. */
+export type ConvertResult = ProgramResult | {
+    readonly kind: 'in-use';
+};
+/** Converts a disk with qemu-img. Rejects only with the signal's reason, and only after qemu-img is gone. */
+export declare function qemuConvert(conversion: QemuConversion): Promise<ConvertResult>;
+
+// programs/run-program.d.ts
+/** One run of a program. Arguments are passed as they are; no shell is involved. */
+export interface ProgramRun {
+    readonly args: readonly string[];
+    /** Open files the program finds as `/dev/fd/3` and up. */
+    readonly descriptors?: readonly number[];
+    readonly signal: AbortSignal;
+    /** Told every piece of standard output; without it, output is collected. */
+    readonly onOutput?: (text: string) => void;
+    /** Most of standard output that is collected, bytes; a program that writes more is ended. Default 1 MiB. */
+    readonly outputBytes?: number;
+}
+/** How a program ended. `missing`: not installed, or the plugin may not run it; `reason` says which. */
+export type ProgramResult = {
+    readonly kind: 'done';
+    readonly output: string;
+} | {
+    readonly kind: 'failed';
+    readonly reason: string;
+} | {
+    readonly kind: 'missing';
+    readonly reason: string;
+};
+/** Runs a program to its end. Rejects only with the signal's reason, and only after the program is gone. */
+export declare function runProgram(program: string, run: ProgramRun): Promise<ProgramResult>;
+
+// testing/open-provider.d.ts
+import type { PluginModule, Progress, Scope } from '@backplane/sdk';
+import { type ExportItem, type VmInfo } from '../index.ts';
+/** An opened instance whose values pass the point's schemas both ways, as they do on their way through a host. */
+export interface OpenedProvider {
+    readonly unary: (method: string, value: unknown, signal?: AbortSignal) => Promise<unknown>;
+    readonly listVms: () => Promise<VmInfo[]>;
+    readonly getVm: (id: string) => Promise<VmInfo>;
+    readonly exportVm: (request: object, signal?: AbortSignal) => AsyncGenerator<ExportItem>;
+    /** Every progress report so far. */
+    readonly progress: readonly Progress[];
+}
+/** Runs a plugin's `setup` with a scope that knows `provide` and the given parts, and opens an instance of what it provides. */
+export declare function openProvider(plugin: PluginModule, config: object, parts?: Partial<Scope>): Promise<OpenedProvider>;

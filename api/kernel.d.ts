@@ -5,7 +5,9 @@ export { createKernel } from './create-kernel.ts';
 export { kernelErrors, type KernelErrorCode } from './errors.ts';
 export type * from './events.ts';
 export type * from './kernel.ts';
-export { defaultLimits, defaultTimes } from './plugins/limits.ts';
+export type * from './manifest-summary.ts';
+export { defaultLimits, defaultTimes, limitsFor } from './plugins/limits.ts';
+export { defaultProbation } from './plugins/regression.ts';
 export { memoryStore } from './memory-store.ts';
 export { didYouMean, nearestName } from '@backplane/sdk';
 export type * from './ports.ts';
@@ -13,6 +15,9 @@ export { durationMs, sizeBytes } from './quantity.ts';
 export { isLegalTransition } from './record.ts';
 export type * from './record.ts';
 export { resolveSettings, type SettingsContext } from './settings.ts';
+export type * from './supervision.ts';
+export { defaultSupervision } from './supervision.ts';
+export { defaultActions } from './plugins/violations.ts';
 export { systemClock } from './system-clock.ts';
 
 // create-kernel.d.ts
@@ -28,8 +33,10 @@ export declare function createKernel(options: KernelOptions): Promise<Kernel>;
 // kernel.d.ts
 import type { CallOptions, Client, DataPoint, HookPoint, OpenedClient, Point, ProviderHandle, ProviderPoint } from '@backplane/sdk';
 import type { EventLog } from './events.ts';
-import type { AcceptedManifest, Clock, Grants, Limits, Log, Runtime, SecretBroker, Source, Store } from './ports.ts';
-import type { PluginRecord } from './record.ts';
+import type { DeclaredManifest } from './manifest-summary.ts';
+import type { Clock, Grants, Isolation, LimitAction, LimitName, Limits, Log, ProfileKind, ProfileOptions, Runtime, SecretBroker, Source, Store } from './ports.ts';
+import type { NamespaceDirectory, NamespaceSettings, ReportedViolation, Supervision } from './supervision.ts';
+import type { HistoryEntry, PluginRecord } from './record.ts';
 /**
  * The object a host embeds. It moves plugins through five stages (discover, check, resolve, start, stop) and keeps the
  * truth about them. Dispose it to drain and stop everything: `await using kernel = await createKernel({…})`.
@@ -45,6 +52,8 @@ export interface Kernel extends AsyncDisposable {
     readonly report: StartReport;
     readonly plugins: PluginDirectory;
     readonly events: EventLog;
+    /** Groups of plugins with shared limits; a plugin that no group names is in `default`. */
+    readonly namespaces: NamespaceDirectory;
     /**
      * A provider by name, through the dispatcher: schema of input and output, permission, deadline, concurrency,
      * metrics, attribution. The handle stays valid over updates: each call goes to the generation that serves then; an
@@ -99,6 +108,29 @@ export interface PluginDirectory {
     }) => Promise<void>;
     /** Starts an idle plugin now. */
     readonly start: (id: string) => Promise<PluginRecord>;
+    /** Lets a plugin out of quarantine and forgets its troubles. Errors: `PLUGIN_NOT_QUARANTINED`. */
+    readonly release: (id: string) => Promise<PluginRecord>;
+    /**
+     * Puts an earlier version in the place of the one that serves, beside which it starts: by default the one that served
+     * before. It stays, also after a restart, until the sources have something new. When it cannot start, what serves goes on
+     * and the record says why. Errors: `VERSION_UNKNOWN`, `VERSION_GONE`, `VERSION_PINNED`.
+     */
+    readonly rollback: (id: string, options?: {
+        readonly to?: string;
+    }) => Promise<PluginRecord>;
+    /** Versions that served or were to serve, newest first; survives restarts. The newest 20 are kept. */
+    readonly history: (id: string) => Promise<readonly HistoryEntry[]>;
+    /**
+     * Lets only this version serve, whatever the sources have, also after a restart; undefined takes the pin off. Errors:
+     * `VERSION_GONE` when neither the sources nor what is kept of earlier versions have it.
+     */
+    readonly pin: (id: string, version: string | undefined) => Promise<PluginRecord>;
+    /**
+     * The bytes of a profile of the generation that serves: of a `.cpuprofile` or a `.heapsnapshot`, as its tier makes them
+     * while they are read. Ended by its signal. Errors: `PLUGIN_UNKNOWN`, thrown; `PROFILE_NOT_RUNNING`, `PROFILE_SHARED` (the
+     * tier shares the process of the host), `PROFILE_BUSY`, and those of the tier, by the first piece.
+     */
+    readonly profile: (id: string, kind: ProfileKind, options: ProfileOptions) => AsyncIterable<Uint8Array>;
 }
 /** What a refresh did, by plugin id. */
 export interface RefreshReport {
@@ -180,7 +212,7 @@ export interface KernelOptions {
      * Settings of one plugin, `${env:…}` and `${secret:…}` still in place; file and position for messages. The manifest
      * says what the plugin would contribute, so that a host can choose the settings that belong to that.
      */
-    readonly settings?: (id: string, manifest: AcceptedManifest) => PluginSettings | undefined;
+    readonly settings?: (id: string, manifest: DeclaredManifest) => PluginSettings | undefined;
     readonly policy?: Policy;
     readonly store?: Store;
     readonly secrets?: SecretBroker;
@@ -190,9 +222,31 @@ export interface KernelOptions {
     readonly dataDirectory?: string;
     readonly clock?: Clock;
     readonly log?: Log;
-    /** Ceilings for plugins that ask for none or for more. */
-    readonly limits?: Partial<Limits>;
+    /** Ceilings for plugins that ask for none or for more; of all, or by where a plugin comes from. */
+    readonly limits?: Partial<Limits> | ((record: {
+        readonly id: string;
+        readonly origin: 'bundled' | 'external';
+    }) => Partial<Limits>);
+    /** What follows when a plugin goes over a limit; each has a default, see {@link LimitAction}. */
+    readonly onLimit?: Partial<Record<LimitName, LimitAction>>;
+    /** Told of violations, each kind at most once a second and plugin. Must not throw. Source: seed 002, "Alerts". */
+    readonly onViolation?: (violation: ReportedViolation) => void;
+    /** Groups of plugins with shared limits, by name. For `default`, everything that is in no other, `plugins` does not count. */
+    readonly namespaces?: Readonly<Record<string, NamespaceSettings>>;
+    /**
+     * Who is asked instead of a provider that takes no calls: point id → name → other names, in order. A call goes on only
+     * while nobody was asked: nothing is done twice.
+     */
+    readonly fallbacks?: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>;
+    /** When a plugin that does not do well is ended, started again, or left alone. */
+    readonly supervision?: Partial<Supervision>;
+    /** Starts no external plugin: for when the host does not come up with them. They are listed as disabled. */
+    readonly safeMode?: boolean;
+    /** Between 0 and 1, for the waits before starting again. Default `Math.random`. */
+    readonly random?: () => number;
     readonly times?: Partial<Times>;
+    /** When a new version counts as worse than the one before it and is taken back. */
+    readonly probation?: Partial<Probation>;
     /** Start after changes in the sources. Default true when a source can watch. */
     readonly watch?: boolean;
 }
@@ -202,6 +256,8 @@ export interface PluginSettings {
     /** File and path the settings came from, such as `config.yaml: plugins.config.hypersdk/libvirt`. */
     readonly from?: string;
     readonly limits?: Partial<Limits>;
+    /** What follows when it goes over a limit; wins over the host's. */
+    readonly onLimit?: Partial<Record<LimitName, LimitAction>>;
     /** Overrides the tier policy chooses. */
     readonly tier?: Runtime['tier'];
     readonly criticality?: 'required' | 'optional' | 'fail-closed';
@@ -219,11 +275,22 @@ export interface Policy {
     /** When given, only these. Wins over `deny`. */
     readonly allow?: readonly string[];
     readonly deny?: readonly string[];
+    /**
+     * How much stands around a plugin in the `confined` tier. Default: bundled ones `process` as `first-party`, all others
+     * `os` as `community`. Where `os` cannot be built the plugin is refused, unless `sandbox` is waived: then it starts as
+     * `process`, and its record keeps saying so.
+     */
+    readonly isolation?: (record: {
+        readonly id: string;
+        readonly origin: 'bundled' | 'external';
+    }) => Partial<Isolation> | undefined;
     /** Tier by origin. Default: bundled `trusted`, external `confined`. */
     readonly tier?: (record: {
         readonly id: string;
         readonly origin: 'bundled' | 'external';
     }) => Runtime['tier'];
+    /** Where an operator writes what is waived, for hints: `plugins.waive of server.yaml`. Default: `the policy`. */
+    readonly waivedIn?: string;
     /**
      * Permissions or limits that may go without enforcement: `exec`, `net` (for `net:connect`), `limit:memory`, `*`.
      * Otherwise a permission must be enforced exactly and a limit at least coarsely (`POLICY_UNENFORCEABLE`). `trusted`
@@ -233,6 +300,8 @@ export interface Policy {
         readonly id: string;
         readonly origin: 'bundled' | 'external';
         readonly tier: Runtime['tier'];
+        /** What it was granted. */
+        readonly grants: Grants;
     }) => readonly string[];
 }
 /** Every wait of the kernel, ms. */
@@ -247,12 +316,43 @@ export interface Times {
     readonly stopMs: number;
     /** Between listings without a hint. Default 60 000; 0 turns it off. */
     readonly rescanMs: number;
+    /** For each thing a new version shows before it takes over: ping, health check, hand-over. Default 5 000. */
+    readonly proveMs: number;
+    /**
+     * After an update: the new version is watched, and the old one kept warm to take over again. A plugin may use its memory
+     * twice for so long. Default 60 000; 0 turns it off.
+     */
+    readonly probationMs: number;
+}
+/**
+ * When a new version counts as worse than the one before it. Only the new one's own errors count (it threw, answered what
+ * its point does not allow, ended, or did not answer in time), and only as compared with the old one's.
+ */
+export interface Probation {
+    /** Between looks at the new version, ms. Default 1 000. */
+    readonly lookMs: number;
+    /** So many looks in a row find it unhealthy, or too large. Default 2. */
+    readonly failedLooks: number;
+    /** So many calls failed at least. Default 5. */
+    readonly leastFaults: number;
+    /** Of 100 calls so many more fail than did before. Default 10. */
+    readonly faultPercent: number;
+    /** Latencies are compared once both versions answered so many calls. Default 100. */
+    readonly leastCalls: number;
+    /** The time that 99 of 100 calls keep is more than so many times that of the old version. Default 5. */
+    readonly slowerTimes: number;
+    /** And more than this, ms. Default 50. */
+    readonly slowerFloorMs: number;
+    /** Memory held is more than so many times that of the old version. Default 3. */
+    readonly memoryTimes: number;
+    /** And more than that by this, MiB. Default 64. */
+    readonly memoryFloorMiB: number;
 }
 export type { Client, OpenedClient };
 
 // events.d.ts
-import type { Failure, StateName } from './record.ts';
-import type { ExitCause } from './ports.ts';
+import type { BreakerState, Failure, StateName } from './record.ts';
+import type { ExitCause, LimitAction, LimitName } from './ports.ts';
 /** What happened, in order, for people and programs: `/api/events`, audit, tests. The union is closed. */
 export type KernelEvent = {
     readonly type: 'plugin.changed';
@@ -278,6 +378,21 @@ export type KernelEvent = {
     readonly version: string;
     readonly failure: Failure;
 } | {
+    readonly type: 'plugin.proved';
+    readonly plugin: string;
+    readonly version: string;
+    readonly generation: number;
+} | {
+    readonly type: 'plugin.moved-back';
+    readonly plugin: string;
+    /** Version that was worse. */
+    readonly from: string;
+    /** Version that serves again. */
+    readonly to: string;
+    readonly reason: Regression;
+    /** A sentence's part with the figures. */
+    readonly evidence: string;
+} | {
     readonly type: 'plugin.drained';
     readonly plugin: string;
     readonly generation: number;
@@ -288,6 +403,51 @@ export type KernelEvent = {
     readonly plugin: string;
     readonly generation: number;
     readonly cause: ExitCause;
+} | {
+    readonly type: 'limit.exceeded';
+    readonly plugin: string;
+    readonly generation: number;
+    readonly limit: LimitName;
+    readonly detail: string;
+    /** How many equal ones this stands for: at most one a second is told. */
+    readonly count: number;
+    /** What was really done. */
+    readonly action: LimitAction;
+} | {
+    readonly type: 'grant.denied';
+    readonly plugin: string;
+    readonly generation: number;
+    readonly permission: string;
+    readonly detail: string;
+    /** How many equal ones this stands for: at most one a second is told. */
+    readonly count: number;
+}
+/** The host had ended while it was starting in the host's process; it is left out until it is released or the next start. */
+ | {
+    readonly type: 'plugin.suspected';
+    readonly plugin: string;
+    readonly version: string;
+} | {
+    readonly type: 'breaker.changed';
+    readonly plugin: string;
+    readonly point: string;
+    readonly name: string;
+    readonly to: BreakerState;
+    /** In a row. */
+    readonly failures: number;
+    /** When one call may try it, ms since the epoch; only when it opened. */
+    readonly retryAtMs?: number;
+}
+/** A call was not taken by the provider it was for, and went to the next one the host named. */
+ | {
+    readonly type: 'call.fell-back';
+    readonly point: string;
+    readonly method: string;
+    readonly from: string;
+    readonly to: string;
+    /** Why the first was not asked. */
+    readonly code: string;
+    readonly traceId?: string;
 } | {
     readonly type: 'call.refused';
     readonly plugin: string;
@@ -307,6 +467,8 @@ export type KernelEvent = {
 } | {
     readonly type: 'kernel.stopping';
 };
+/** In what a new version was worse than the one before it. */
+export type Regression = 'ended' | 'unhealthy' | 'faults' | 'slow' | 'memory' | 'limit';
 /** An event as recorded: `seq` grows by one per event and is what an event stream resumes from. */
 export interface RecordedEvent {
     readonly seq: number;
@@ -328,9 +490,10 @@ export interface EventLog {
 
 // record.d.ts
 import type { Tier } from '@backplane/sdk';
-import type { AcceptedManifest, Enforcement, Grants } from './ports.ts';
-/** Which of the five stages a plugin was in. */
-export type Stage = 'discover' | 'check' | 'resolve' | 'start' | 'stop';
+import type { AcceptedManifest, Enforcement, ExitCause, Grants, LimitName, Limits } from './ports.ts';
+import type { UsageSample } from './supervision.ts';
+/** Which of the five stages a plugin was in; `probation` is the time after an update in which it can be taken back. */
+export type Stage = 'discover' | 'check' | 'resolve' | 'start' | 'stop' | 'probation';
 /** Why a plugin is where it is; kept until the next transition, never guessed later. */
 export interface Failure {
     readonly stage: Stage;
@@ -371,13 +534,17 @@ export type PluginState = {
 } | {
     readonly name: 'disabled';
     readonly reason: string;
-} | {
+}
+/** With `retryAtMs`, ms since the epoch, calls are taken again from then on; one that is to run starts by itself. */
+ | {
     readonly name: 'failed';
     readonly failure: Failure;
-} | {
+    readonly retryAtMs?: number;
+}
+/** Takes no calls until it is released by hand or another package is in its place. */
+ | {
     readonly name: 'quarantined';
     readonly failure: Failure;
-    readonly untilMs?: number;
 };
 /** The name of a state. */
 export type StateName = PluginState['name'];
@@ -405,6 +572,12 @@ export interface PluginRecord {
     readonly draining: readonly DrainingGeneration[];
     /** The last update, when it did not succeed: what was tried and why the old version went on. */
     readonly update: FailedUpdate | undefined;
+    /** The version it is pinned to by hand; others that the sources have are ignored. */
+    readonly pinned: string | undefined;
+    /** Why a version that the sources have is not taken. */
+    readonly held: Hold | undefined;
+    /** While a new version is watched and the one before it kept ready to take over again. */
+    readonly probation: ProbationRecord | undefined;
     /** Other packages with this id that lost by precedence. */
     readonly shadowed: readonly string[];
     /** Worth knowing and not wrong enough to refuse: a point this host does not have, with the nearest it has. */
@@ -413,6 +586,48 @@ export interface PluginRecord {
     /** How each permission and limit is enforced by the tier; also the waivers. Empty before the first start. */
     readonly enforcement: readonly Enforcement[];
     readonly counters: Counters;
+    /** What it may use; undefined before the first start. */
+    readonly limits: Limits | undefined;
+    /** The group whose limits it shares. */
+    readonly namespace: string;
+    /** Its last unexpected end, with the last lines it wrote. */
+    readonly lastExit: LastExit | undefined;
+    /** How often it went over a limit, by limit, since the host started; what it never went over is left out. */
+    readonly violations: Readonly<Partial<Record<LimitName, number>>>;
+    /** How often it tried something it was not granted. */
+    readonly denials: number;
+    /** When it was last asked; undefined while it does not run, and for `trusted`. */
+    readonly usage: UsageSample | undefined;
+    /** What the last look at it came to; undefined before. */
+    readonly health: HealthRecord | undefined;
+    /** Its providers and handlers that failed not long ago; those that are not asked for now are `open`. */
+    readonly breakers: readonly BreakerRecord[];
+}
+/** How a generation ended that was not asked to. */
+export interface LastExit {
+    readonly generation: number;
+    readonly atMs: number;
+    readonly cause: ExitCause;
+}
+/** The last look at a running plugin. */
+export interface HealthRecord {
+    readonly atMs: number;
+    /** Looks in a row without a good answer; 0 is healthy. */
+    readonly failures: number;
+    /** Why the last one was not good. */
+    readonly problem?: string;
+}
+/** Whether a provider or handler is asked. */
+export type BreakerState = 'closed' | 'open' | 'half-open';
+/** A provider or handler that failed not long ago. */
+export interface BreakerRecord {
+    readonly point: string;
+    readonly name: string;
+    readonly state: BreakerState;
+    /** Failures in a row. */
+    readonly failures: number;
+    /** When one call may try it, ms since the epoch; only while it is open. */
+    readonly retryAtMs?: number;
 }
 /** A generation that takes no new calls. */
 export interface DrainingGeneration {
@@ -421,6 +636,47 @@ export interface DrainingGeneration {
     readonly calls: number;
     readonly leases: number;
     readonly sinceMs: number;
+}
+/** The generation that served before and is kept warm, and until when. */
+export interface ProbationRecord {
+    readonly generation: number;
+    readonly version: string;
+    /** Milliseconds since the epoch. */
+    readonly untilMs: number;
+}
+/**
+ * A version that serves instead of the one that the sources have: that one was moved back, could not be started, or was
+ * rolled back by hand. Over once the sources have something else.
+ */
+export interface Hold {
+    readonly why: 'moved back' | 'failed' | 'rolled back';
+    /** What serves. */
+    readonly to: {
+        readonly version: string;
+        readonly digest: string;
+    };
+    /** What the sources have. */
+    readonly against: {
+        readonly version: string;
+        readonly digest?: string;
+    };
+    readonly sinceMs: number;
+    /** What was wrong with it; undefined when somebody decided so. */
+    readonly update?: FailedUpdate;
+}
+/** One version of a plugin: when it served, and what became of it. */
+export interface HistoryEntry {
+    readonly version: string;
+    /** Undefined for bytes that were never read as a whole. */
+    readonly digest?: string;
+    readonly stateVersion: number;
+    /** From its first call to its last but for those it still ended; milliseconds since the epoch. */
+    readonly fromMs: number;
+    /** Undefined while it serves. */
+    readonly toMs?: number;
+    /** `failed` never served; `moved back` was found worse than the one before it, `rolled back` was taken back by hand. */
+    readonly outcome: 'serving' | 'replaced' | 'moved back' | 'rolled back' | 'failed';
+    readonly reason?: string;
 }
 /** Why an update left the old version serving. */
 export interface FailedUpdate {
@@ -452,6 +708,9 @@ export declare function isLegalTransition(from: StateName | undefined, to: State
 
 // ports.d.ts
 import type { Directories, LogFields, LogLevel, Manifest, PlatformErrorJson, PluginIdentity, PluginModule, Progress, Tier } from '@backplane/sdk';
+import type { ManifestSummary } from './manifest-summary.ts';
+import type { Enforcement, Grants, Isolation, Limits, ProfileKind, ProfileOptions, Usage, Violation } from './containment.ts';
+export type * from './containment.ts';
 /** A place packages come from. It runs nothing of what it finds. */
 export interface Source {
     /** Stable, shown in records: `bundled`, `directory:/var/lib/…`. */
@@ -465,6 +724,21 @@ export interface Source {
      * lists again, and lists from time to time without being told. Dispose to stop.
      */
     readonly watch?: (changed: () => void) => AsyncDisposable;
+    /**
+     * A package that was staged before, by its digest; undefined when it is kept no more. In use like one just staged.
+     * Without this a plugin can go back only to a version that the source still has, or that this host still runs.
+     */
+    readonly recall?: (digest: string, signal: AbortSignal) => Promise<RecalledPackage | undefined>;
+    /**
+     * Keeps what the kernel read of packages that were listed, so that the next start need not read them: then `summary` is
+     * set on packages that are as they were. Only saves time; never rejects.
+     */
+    readonly remember?: (summaries: ReadonlyMap<FoundPackage, ManifestSummary>) => Promise<void>;
+}
+/** A package of which only the staged bytes are left, and the manifest it was listed with. */
+export interface RecalledPackage {
+    readonly manifest: unknown;
+    readonly staged: StagedPackage;
 }
 /** What a source holds at one moment. */
 export interface SourceListing {
@@ -480,8 +754,13 @@ export interface SourceProblem {
 }
 /** One package as found. */
 export interface FoundPackage {
-    /** Already parsed; shape, API range and policy are checked by the kernel. `unknown` because nothing vouches for it. */
+    /**
+     * Shape, API range and policy are checked by the kernel; `unknown` because nothing vouches for it. May be parsed when it
+     * is asked for.
+     */
     readonly manifest: unknown;
+    /** What an earlier start read of exactly this manifest; see {@link Source.remember}. */
+    readonly summary?: ManifestSummary | undefined;
     /** Where the manifest was read, with positions for messages when the source has them. */
     readonly manifestPath: string;
     /** Where it is, as the operator would name it; shown as `path`. */
@@ -500,6 +779,11 @@ export interface StagedPackage {
     /** `sha256:` and 64 hexadecimal digits over the sorted tree; for a module in memory, of its manifest. */
     readonly digest: string;
     readonly code: PackageCode;
+    /**
+     * Called once nobody will load from `code` any more; the place may be gone when it settles. Until then it stays, also for
+     * other processes. Idempotent, never rejects.
+     */
+    readonly release?: () => Promise<void>;
 }
 /** Where the code is. A `module` is already in memory and runs only in the `trusted` tier. */
 export type PackageCode = {
@@ -518,10 +802,11 @@ export type PackageCode = {
 export interface Runtime extends AsyncDisposable {
     readonly tier: Tier;
     /** What this tier can really enforce on this machine for these permissions and limits. Pure and cheap. */
-    readonly enforces: (grants: Grants, limits: Limits) => readonly Enforcement[];
+    readonly enforces: (grants: Grants, limits: Limits, isolation: Isolation) => readonly Enforcement[];
     /**
      * Loads the code, runs `setup` and answers once the plugin is ready. Errors: `RUNTIME_LOAD_FAILED`,
-     * `RUNTIME_SETUP_FAILED`, `RUNTIME_NOT_READY` (deadline), `RUNTIME_EXITED`. On error nothing is left running.
+     * `RUNTIME_MIGRATE_FAILED`, `RUNTIME_SETUP_FAILED`, `RUNTIME_NOT_READY` (deadline), `RUNTIME_EXITED`. On error nothing is
+     * left running.
      */
     readonly start: (request: StartRequest, host: HostLink, signal: AbortSignal) => Promise<Instance>;
 }
@@ -536,43 +821,17 @@ export interface StartRequest {
     readonly config: unknown;
     readonly grants: Grants;
     readonly limits: Limits;
+    readonly isolation: Isolation;
     readonly directories: Directories;
+    /** When what is stored is of another `stateVersion`: the plugin's `migrate` runs before its `setup`. */
+    readonly migrate?: {
+        readonly from: number;
+        readonly to: number;
+    };
     /** Names the manifest declares: point id → names. Anything else is `POINT_UNDECLARED`. */
     readonly declared: Readonly<Record<string, readonly string[]>>;
     /** From the start of `start` to readiness, ms. */
     readonly readyMs: number;
-}
-/** What a plugin may do, as decided by policy. Paths are absolute. */
-export interface Grants {
-    readonly fsRead: readonly string[];
-    readonly fsWrite: readonly string[];
-    /** Programs by name. */
-    readonly exec: readonly string[];
-    /** `host:port` it may connect to. */
-    readonly net: readonly string[];
-}
-/** Ceilings of one plugin. */
-export interface Limits {
-    readonly memoryMiB: number;
-    /** Calls at once; more wait. */
-    readonly concurrency: number;
-    /** Calls waiting for a slot; more are refused. */
-    readonly queue: number;
-    /** Longest call without a limit of its own, ms. */
-    readonly timeoutMs: number;
-    /** One message, bytes. */
-    readonly messageBytes: number;
-    /** What `scope.state` may hold, bytes. */
-    readonly stateBytes: number;
-}
-/** How one permission or limit is enforced. */
-export interface Enforcement {
-    /** `fs:read`, `net:connect`, `exec`, `limit:memory` … */
-    readonly what: string;
-    /** `exact` as granted · `coarse` more is possible than granted · `none` not at all. */
-    readonly level: 'exact' | 'coarse' | 'none';
-    /** How, or what is missing: `node --permission`, `worker resourceLimits`. */
-    readonly mechanism: string;
 }
 /** Which function of a plugin (or of the host) is meant. */
 export interface Target {
@@ -634,6 +893,8 @@ export interface HostLink extends Invoker {
         readonly keys: (prefix: string) => Promise<readonly string[]>;
     };
     readonly log: (line: PluginLogLine) => void;
+    /** Told by the runtime when the plugin went, or tried to go, over a limit or past a grant. */
+    readonly violated: (violation: Violation) => void;
 }
 /** One log line of a plugin, or of its standard output. */
 export interface PluginLogLine {
@@ -655,7 +916,7 @@ export interface Contribution {
 /** One running generation. */
 export interface Instance extends Invoker {
     readonly tier: Tier;
-    /** Of the process the code runs in; the host's own for tiers inside it. */
+    /** Of the process the code runs in, or of the sandbox around it, which ends with it; the host's own for tiers inside it. */
     readonly pid: number;
     readonly contributions: readonly Contribution[];
     /**
@@ -665,6 +926,26 @@ export interface Instance extends Invoker {
     readonly directories?: Directories;
     /** Rejects when the other side does not answer in time. */
     readonly ping: (deadlineMs: number) => Promise<void>;
+    /** Runs the plugin's own health check; rejects with its error, or when it does not answer in time. */
+    readonly health: (deadlineMs: number) => Promise<void>;
+    /** What it uses now. Rejects when that cannot be told in time. */
+    readonly usage: (deadlineMs: number) => Promise<Usage>;
+    /**
+     * The bytes of a profile, taken while they are read: of a `.cpuprofile` or a `.heapsnapshot`. Absent where the code
+     * cannot be told from the host's own. What runs the plugin may make them, so they are as trustworthy as the plugin.
+     * A heap stands still while it is taken, and takes about its own size of memory once more.
+     * Errors: `RUNTIME_PROFILE_FAILED`, `RUNTIME_EXITED`.
+     */
+    readonly profile?: (kind: ProfileKind, options: ProfileOptions) => AsyncIterable<Uint8Array>;
+    /** What the plugin hands to its successor (`scope.snapshot`); undefined when it hands over nothing. */
+    readonly snapshot: (deadlineMs: number) => Promise<unknown>;
+    /** Gives it what its predecessor handed over (`scope.restore`), before the first call reaches it. */
+    readonly restore: (value: unknown, deadlineMs: number) => Promise<void>;
+    /**
+     * Calls given up on this side, by signal or deadline, for longer than `forMs`, that the plugin has not ended yet; undefined
+     * in tiers where a call's promise tells.
+     */
+    readonly abandoned?: (forMs: number) => number;
     /** Runs the plugin's cleanups and ends it; after `graceMs` it is killed. Idempotent, never rejects. */
     readonly stop: (graceMs: number) => Promise<void>;
     /** Settles once, when nothing of the plugin runs any more. Never rejects. */
@@ -691,6 +972,14 @@ export type ExitCause = {
     readonly lastLines: readonly string[];
 } | {
     readonly kind: 'hang';
+    readonly detail: string;
+    readonly lastLines: readonly string[];
+} | {
+    readonly kind: 'unhealthy';
+    readonly detail: string;
+    readonly lastLines: readonly string[];
+} | {
+    readonly kind: 'limit';
     readonly detail: string;
     readonly lastLines: readonly string[];
 };
@@ -732,8 +1021,248 @@ export interface KernelLogLine extends PluginLogLine {
 /** Manifest as the kernel accepted it: shape checked, defaults filled in. */
 export type AcceptedManifest = Manifest & Required<Pick<Manifest, 'main' | 'contributes' | 'dependencies' | 'permissions' | 'activation' | 'criticality'>>;
 
+// manifest-summary.d.ts
+import type { Manifest } from '@backplane/sdk';
+import type { AcceptedManifest } from './ports.ts';
+/** What the kernel goes by as long as a plugin does not start: the rest of a manifest is read when it is needed. */
+export type DeclaredManifest = Pick<AcceptedManifest, 'id' | 'version' | 'requires' | 'contributes' | 'dependencies' | 'activation' | 'criticality'>;
+/**
+ * What the kernel read of a manifest that kept the rules, for a source to remember with the package as long as nothing of
+ * that changes. JSON. What depends on the host (API, policy, points) is decided anew at each start, and the whole
+ * manifest is checked again before anything of the plugin runs.
+ */
+export interface ManifestSummary {
+    /** Names the rules it kept; under others it says nothing. */
+    readonly rules: string;
+    readonly manifest: Pick<Manifest, keyof DeclaredManifest>;
+}
+
+// containment.d.ts
+/** What a plugin may do, as decided by policy. Paths are absolute. */
+export interface Grants {
+    readonly fsRead: readonly string[];
+    readonly fsWrite: readonly string[];
+    /** Programs by name. */
+    readonly exec: readonly string[];
+    /** `host:port` it may connect to. */
+    readonly net: readonly string[];
+}
+/** Ceilings of one plugin. Each is enforced by the tier or by the kernel; {@link Enforcement} says how. */
+export interface Limits {
+    /** Of all its processes together where the tier can count that; else of the JavaScript heap. */
+    readonly memoryMiB: number;
+    /** Of one processor, over a second; 100 is one whole processor. */
+    readonly cpuPercent: number;
+    /** Processes and threads of its own; Node itself needs about 12. */
+    readonly processes: number;
+    /** Open descriptors of one process; Node needs at least 24. */
+    readonly openFiles: number;
+    /** The largest file it may write, bytes. */
+    readonly fileBytes: number;
+    /** What its `/tmp` and `/dev/shm` may hold, bytes. */
+    readonly tmpBytes: number;
+    /** What its data directory may hold: bytes, and files and folders. */
+    readonly dataBytes: number;
+    readonly dataFiles: number;
+    /** Calls at once; more wait. */
+    readonly concurrency: number;
+    /** Calls waiting for a slot; more are refused. */
+    readonly queue: number;
+    /** Longest call without a limit of its own, ms. */
+    readonly timeoutMs: number;
+    /** Longest its event loop may stand still, ms. */
+    readonly stallMs: number;
+    /** One message, bytes. */
+    readonly messageBytes: number;
+    /** What `scope.state` may hold, bytes. */
+    readonly stateBytes: number;
+}
+/** The names of limits as violations, settings and metrics say them. */
+export type LimitName = 'memory' | 'cpu' | 'processes' | 'open-files' | 'file-size' | 'tmp' | 'data' | 'concurrency' | 'time' | 'stall' | 'message' | 'state' | 'output';
+/**
+ * What follows from a violation, beside its event: nothing more · the call that went over is refused or ended · the
+ * generation is ended and started again by the next call · it is ended and takes no calls until it is released.
+ */
+export type LimitAction = 'warn' | 'refuse' | 'restart' | 'quarantine';
+/** One time a plugin went over a limit, or tried something it was not granted. */
+export type Violation = {
+    readonly kind: 'limit';
+    readonly limit: LimitName;
+    /** A sentence's part with both numbers and units: `held 300 MiB of 256 MiB`. */
+    readonly detail: string;
+} | {
+    readonly kind: 'grant';
+    /** As a manifest would ask for it: `net:connect example.com:443`. */
+    readonly permission: string;
+    readonly detail: string;
+};
+/** How far the host trusts a plugin. Source: the defaults per trust level of the threat model. */
+export type TrustLevel = 'built-in' | 'first-party' | 'verified' | 'community';
+/** How much has to stand between a plugin in a process of its own and the machine. */
+export interface Isolation {
+    /**
+     * `process`: Node's permission model and an empty environment, a seat belt. `os`: also what the operating system keeps:
+     * namespaces, a system-call filter, resource groups. A runtime that cannot build `os` says so in `enforces` as
+     * `sandbox`, and refuses to start rather than start with less; the kernel asks for `process` when policy waived it.
+     */
+    readonly floor: 'process' | 'os';
+    /** `community` code gets the narrower filters. */
+    readonly trust: TrustLevel;
+}
+/** How one permission or limit is enforced. */
+export interface Enforcement {
+    /** `fs:read`, `net:connect`, `exec`, `sandbox`, `limit:memory` … */
+    readonly what: string;
+    /** `exact` as granted · `coarse` more is possible than granted · `none` not at all. */
+    readonly level: 'exact' | 'coarse' | 'none';
+    /** How: `node --permission`, `cgroup v2 memory.max`; or what is missing and how to get it. */
+    readonly mechanism: string;
+}
+/** What one generation uses, as its tier can tell; what it cannot tell is undefined. Bytes, unless a name says else. */
+export interface Usage {
+    /** Processor time since its start, ms. */
+    readonly cpuMs: number | undefined;
+    /** Resident memory of all its processes; undefined in tiers that share the host's. */
+    readonly memoryBytes: number | undefined;
+    readonly heapBytes: number | undefined;
+    readonly processes: number | undefined;
+    readonly openFiles: number | undefined;
+    /** Longest its event loop stood still since the last time this was asked, ms. */
+    readonly stallMs: number | undefined;
+    /** What went through its host to the network; absent where it reaches the network by itself, or not at all. */
+    readonly network?: NetworkUse | undefined;
+}
+/** What one generation's connections came to so far. */
+export interface NetworkUse {
+    readonly connections: number;
+    /** Of these, open now. */
+    readonly open: number;
+    /** Refused connections. */
+    readonly refused: number;
+    /** From the network to the plugin, and the other way. */
+    readonly receivedBytes: number;
+    readonly sentBytes: number;
+}
+/** What can be recorded of a running plugin: where its processor time goes, or what its heap holds. */
+export type ProfileKind = 'cpu' | 'heap';
+/** How a profile is taken. */
+export interface ProfileOptions {
+    /** How long the processor is watched; a heap is taken at once. */
+    readonly durationMs: number;
+    /** Gives up; nothing goes on in the plugin. */
+    readonly signal: AbortSignal;
+}
+
+// supervision.d.ts
+import type { LimitAction, Limits, Usage, Violation } from './containment.ts';
+/** Every threshold of watching over plugins. Times are ms. Source: the defaults per trust level of the threat model. */
+export interface Supervision {
+    /** Between two looks at the health of a running plugin. Default 10 000; 0 turns it off. */
+    readonly healthMs: number;
+    /** For the answer to one ping, or of the plugin's own health check. Default 2 000. */
+    readonly answerMs: number;
+    /** Looks in a row without a good answer after which a generation is ended. Default 3. */
+    readonly unhealthyAfter: number;
+    /** Between two samples of what a running plugin uses. Default 1 000; 0 turns it off. */
+    readonly usageMs: number;
+    /** How long a plugin may go on with a call after the call's deadline before it counts as ignored. Default 1 000. */
+    readonly ignoredMs: number;
+    /** Calls that go on like that at once after which the generation is ended. Default 8. */
+    readonly ignoredCalls: number;
+    /** The longest wait before the second start in a row; each further one doubles it. Default 500. */
+    readonly firstWaitMs: number;
+    /** The longest of these waits. Default 60 000. */
+    readonly longestWaitMs: number;
+    /** Without trouble for so long, a plugin starts from the first wait again. Default 600 000. */
+    readonly healthyMs: number;
+    /** Unexpected ends within this time are a crash loop. Default 60 000. */
+    readonly crashWindowMs: number;
+    /** So many are. Default 5; 3 for `community` code. */
+    readonly crashes: number | undefined;
+    /** Failures in a row after which a provider is not asked for a while. Default 5. */
+    readonly breakerFailures: number;
+    /** Of the newest 20 calls, this part of failures does the same. Default 0.5. */
+    readonly breakerRatio: number;
+    /** How long it is not asked before one call tries it. Default 5 000. */
+    readonly breakerOpenMs: number;
+}
+/** Thresholds of a kernel when the host states none. */
+export declare const defaultSupervision: Supervision;
+/** A violation as it is told to the host: who, what, how often since the last time it was told, and what was done. */
+export interface ReportedViolation {
+    readonly plugin: string;
+    readonly generation: number;
+    readonly violation: Violation;
+    /** How many equal ones this stands for: at most one a second is told. */
+    readonly count: number;
+    /** What was really done; undefined for a permission that was refused, which is all there is to do. */
+    readonly action: LimitAction | undefined;
+}
+/** What one plugin used when it was last asked, and how much of a processor since the time before. */
+export interface UsageSample extends Usage {
+    readonly atMs: number;
+    /** Of one processor; undefined before the second sample. */
+    readonly cpuPercent: number | undefined;
+}
+/** Ceilings a group of plugins shares. What is left out is not limited. Source: seed 002 "Resource Limits". */
+export interface NamespaceLimits {
+    /** Of all its plugins' processes together. */
+    readonly memoryMiB?: number;
+    /** Of one processor, all its plugins together. */
+    readonly cpuPercent?: number;
+    readonly processes?: number;
+    readonly openFiles?: number;
+    /** Calls at once, and what {@link Namespace.check} lets through, together. */
+    readonly concurrency?: number;
+    /** Longest call of each of its plugins, ms. */
+    readonly callMs?: number;
+}
+/** A named group of plugins with shared limits, as the host states it. */
+export interface NamespaceSettings {
+    /** Ids, `publisher/*` or `*`. Of two groups that name a plugin the first has it. */
+    readonly plugins: readonly string[];
+    readonly limits: NamespaceLimits;
+}
+/** What a group may be asked for ahead of using it. */
+export type Resource = keyof Omit<NamespaceLimits, 'callMs'>;
+/** What a group uses now: of `memoryMiB`, `cpuPercent`, `processes` and `openFiles`, what the newest samples say and what is held. */
+export type NamespaceUse = Readonly<Record<Resource, number>>;
+/** Something a group has promised; dispose it to give it back. Source: seed 002 "Resource Isolation", `ResourceGuard`. */
+export interface ResourceGuard extends Disposable {
+    readonly resource: Resource;
+    readonly amount: number;
+    /** The same as disposing. Idempotent. */
+    readonly release: () => void;
+}
+/** One group of plugins. */
+export interface Namespace {
+    readonly name: string;
+    readonly limits: NamespaceLimits;
+    /** Ids of the plugins there are now, sorted. */
+    readonly members: readonly string[];
+    readonly used: NamespaceUse;
+    /**
+     * Takes `amount` (default 1) of a resource for work that a host does on behalf of the group. Errors:
+     * `NAMESPACE_LIMIT` when the group would be over its limit.
+     */
+    readonly check: (resource: Resource, amount?: number) => ResourceGuard;
+}
+/** The groups of a kernel. A plugin that no group names is in `default`. */
+export interface NamespaceDirectory {
+    /** Errors: `NAMESPACE_UNKNOWN` with the nearest name. */
+    readonly get: (name: string) => Namespace;
+    /** In the order the host gave them, `default` last. */
+    readonly list: () => readonly Namespace[];
+}
+/** Limits that a call runs into, and that are kept by refusing it. */
+export type RefusedLimit = 'concurrency' | 'message' | 'state' | 'time';
+/** Which limits of a plugin come from where it is: its group's ceiling of one call is its own. */
+export declare function withinNamespace(limits: Limits, { callMs }: NamespaceLimits): Limits;
+
 // errors.d.ts
 import { type ErrorCatalogue } from '@backplane/sdk';
+import { callErrors } from './calls/call-errors.ts';
+import { supervisionErrors } from './supervision-errors.ts';
 declare const specs: {
     readonly MANIFEST_INVALID: {
         readonly message: '{manifestPath}: {path} {problem}';
@@ -782,7 +1311,7 @@ declare const specs: {
         readonly status: 422;
         readonly exit: 77;
         readonly retryable: false;
-        readonly hint: 'Drop the permission, choose a stronger tier, or waive {what} for {plugin} in the policy.';
+        readonly hint: 'Drop the permission, choose a stronger tier, or waive {what} for {plugin} in {where}.';
     };
     readonly POINT_INVALID: {
         readonly message: 'point {point} {problem}';
@@ -931,6 +1460,27 @@ declare const specs: {
         readonly retryable: false;
         readonly hint: 'Delete what is no longer needed, or raise limits.state.';
     };
+    readonly STATE_REPLACED: {
+        readonly message: '{plugin} stores nothing in the form of stateVersion {stateVersion} any more: another version took over';
+        readonly status: 409;
+        readonly exit: 75;
+        readonly retryable: true;
+        readonly hint: 'Call again; the version that serves now takes the call.';
+    };
+    readonly STATE_TOO_NEW: {
+        readonly message: '{plugin} stored its state as stateVersion {stored}; this version reads {wanted}, and nothing that old is kept';
+        readonly status: 409;
+        readonly exit: 69;
+        readonly retryable: false;
+        readonly hint: 'Install a version of {plugin} with stateVersion {stored} or newer, or remove {plugin} with its state.';
+    };
+    readonly STATE_COPY_FAILED: {
+        readonly message: '{plugin}: what it stored could not be copied to bring it from stateVersion {from} to {to}: {reason}';
+        readonly status: 507;
+        readonly exit: 74;
+        readonly retryable: true;
+        readonly hint: 'Make room where the host keeps its data, then reload {plugin}.';
+    };
     readonly STATE_KEY_INVALID: {
         readonly message: '{plugin}: a state key has 1 to 256 characters, this one has {length}';
         readonly status: 422;
@@ -987,6 +1537,69 @@ declare const specs: {
         readonly retryable: true;
         readonly hint: 'Call again; a new generation is started.';
     };
+    readonly UPDATE_NOT_PROVEN: {
+        readonly message: '{plugin} {version} could not show that it works: {reason}';
+        readonly status: 422;
+        readonly exit: 70;
+        readonly retryable: false;
+        readonly hint: 'Look at the log of {plugin}, correct version {version} and install it again.';
+    };
+    readonly UPDATE_NOT_HANDED_OVER: {
+        readonly message: '{plugin} {from} could not hand over to {to}: {reason}';
+        readonly status: 422;
+        readonly exit: 70;
+        readonly retryable: false;
+        readonly hint: 'Correct scope.snapshot or scope.restore in {plugin}; to do without the hand-over, disable and enable it.';
+    };
+    readonly UPDATE_MOVED_BACK: {
+        readonly message: '{plugin} {from} was worse than {to}, which serves again: {evidence}';
+        readonly status: 422;
+        readonly exit: 70;
+        readonly retryable: false;
+        readonly hint: 'Correct version {from} and install it again, or reload {plugin} to try it as it is.';
+    };
+    readonly PROFILE_NOT_RUNNING: {
+        readonly message: '{plugin} does not run (it is {state}), so there is nothing to profile';
+        readonly status: 409;
+        readonly exit: 69;
+        readonly retryable: true;
+        readonly hint: 'Profile {plugin} while it is at work; its next call starts it.';
+    };
+    readonly PROFILE_SHARED: {
+        readonly message: '{plugin} runs in tier {tier}, in the process of its host, and cannot be told from it';
+        readonly status: 409;
+        readonly exit: 69;
+        readonly retryable: false;
+        readonly hint: 'Run {plugin} in tier contained or confined, or profile the process of the host.';
+    };
+    readonly PROFILE_BUSY: {
+        readonly message: '{plugin} is being profiled already';
+        readonly status: 409;
+        readonly exit: 75;
+        readonly retryable: true;
+        readonly hint: 'Wait until that profile is there, or give it up.';
+    };
+    readonly VERSION_GONE: {
+        readonly message: 'nothing is left of version {version} of {plugin}';
+        readonly status: 409;
+        readonly exit: 69;
+        readonly retryable: false;
+        readonly hint: 'Put version {version} into a source of the host, or choose another one.';
+    };
+    readonly VERSION_UNKNOWN: {
+        readonly message: '{plugin} has no {wanted} to go back to';
+        readonly status: 404;
+        readonly exit: 66;
+        readonly retryable: false;
+        readonly hint: 'Look at the history of {plugin} and name a version that served.';
+    };
+    readonly VERSION_PINNED: {
+        readonly message: '{plugin} is pinned to {version}';
+        readonly status: 409;
+        readonly exit: 69;
+        readonly retryable: false;
+        readonly hint: 'Pin {plugin} to the version you want, or take the pin off.';
+    };
     readonly GENERATION_ENDED: {
         readonly message: 'generation {generation} of {plugin} has ended: {reason}';
         readonly status: 503;
@@ -994,6 +1607,23 @@ declare const specs: {
         readonly retryable: true;
         readonly hint: 'Open the provider or take the lease again.';
     };
+    readonly KERNEL_STOPPING: {
+        readonly message: 'the host is stopping';
+        readonly status: 503;
+        readonly exit: 75;
+        readonly retryable: true;
+        readonly hint: 'Call again when the host runs.';
+    };
+};
+/** Codes of {@link kernelErrors}. */
+export type KernelErrorCode = keyof typeof specs | keyof typeof callErrors | keyof typeof supervisionErrors;
+/** The errors the kernel raises. Codes are stable; each is provoked by a test. */
+export declare const kernelErrors: ErrorCatalogue<KernelErrorCode>;
+export {};
+
+// calls/call-errors.d.ts
+/** Errors of calls; part of the kernel's catalogue. */
+export declare const callErrors: {
     readonly CALL_INPUT_INVALID: {
         readonly message: '{point}.{method} was called with a value it does not take: {path} {problem}';
         readonly status: 422;
@@ -1050,33 +1680,121 @@ declare const specs: {
         readonly retryable: false;
         readonly hint: 'Open the provider and use the client that open answers.';
     };
-    readonly KERNEL_STOPPING: {
-        readonly message: 'the host is stopping';
+};
+
+// supervision-errors.d.ts
+/** Errors of watching over plugins; part of the kernel's catalogue. */
+export declare const supervisionErrors: {
+    readonly PLUGIN_QUARANTINED: {
+        readonly message: '{plugin} is in quarantine: {reason}';
+        readonly status: 503;
+        readonly exit: 69;
+        readonly retryable: false;
+        readonly hint: 'Look at the log of {plugin}, then release it or install another version.';
+    };
+    readonly PLUGIN_NOT_QUARANTINED: {
+        readonly message: '{plugin} is not in quarantine: it is {state}';
+        readonly status: 409;
+        readonly exit: 65;
+        readonly retryable: false;
+        readonly hint: 'Release only what is quarantined; look at the record of {plugin}.';
+    };
+    readonly PLUGIN_SUSPECTED: {
+        readonly message: 'the host ended while {plugin} {version} was starting in its process, so it is left out this once';
+        readonly status: 503;
+        readonly exit: 69;
+        readonly retryable: false;
+        readonly hint: 'Release {plugin} to try it again, or let it run in a process of its own.';
+    };
+    readonly PLUGIN_FAIL_CLOSED: {
+        readonly message: '{point} is refused: {plugin} guards it with "{name}" and cannot run: {reason}';
+        readonly status: 503;
+        readonly exit: 69;
+        readonly retryable: true;
+        readonly hint: 'Repair {plugin}; while it is down, what it guards is refused.';
+    };
+    readonly CALL_BREAKER_OPEN: {
+        readonly message: '{plugin} failed {failures} times in a row in {point} "{name}" and is not asked until {again}';
         readonly status: 503;
         readonly exit: 75;
         readonly retryable: true;
-        readonly hint: 'Call again when the host runs.';
+        readonly hint: 'Call again then; look at the log of {plugin} for the cause.';
+    };
+    readonly NAMESPACE_LIMIT: {
+        readonly message: 'namespace {name} uses {used} of {most} {resource}; {amount} more are too many';
+        readonly status: 429;
+        readonly exit: 75;
+        readonly retryable: true;
+        readonly hint: 'Try again later, or raise {resource} of namespace {name}.';
+    };
+    readonly NAMESPACE_UNKNOWN: {
+        readonly message: 'there is no namespace {name}{suggestion}';
+        readonly status: 404;
+        readonly exit: 66;
+        readonly retryable: false;
+        readonly hint: 'Use one of the namespaces given to createKernel, or default.';
     };
 };
-/** Codes of {@link kernelErrors}. */
-export type KernelErrorCode = keyof typeof specs;
-/** The errors the kernel raises. Codes are stable; each is provoked by a test. */
-export declare const kernelErrors: ErrorCatalogue<KernelErrorCode>;
-export {};
 
 // plugins/limits.d.ts
 import type { ManifestLimits } from '@backplane/sdk';
 import type { Times } from '../kernel.ts';
-import type { Limits } from '../ports.ts';
+import type { Limits, TrustLevel } from '../ports.ts';
 /** Ceilings of a plugin when the host states none. */
 export declare const defaultLimits: Limits;
+/**
+ * Ceilings of a plugin when neither host nor operator state any, by how far it is trusted; the less, the narrower. What is
+ * built in is held to the widest. Source: the defaults per trust level of the threat model.
+ */
+export declare function limitsFor(trust: TrustLevel): Limits;
 /** Waits of a kernel when the host states none; what each is for is said at {@link Times}. */
 export declare const defaultTimes: Times;
 /**
  * What one plugin may use: what its manifest asks for, never above the host's ceiling; what the operator wrote for this
  * plugin wins over both.
  */
-export declare function effectiveLimits(asked: ManifestLimits | undefined, ceilings: Partial<Limits>, settings?: Partial<Limits>): Limits;
+export declare function effectiveLimits(asked: ManifestLimits | undefined, ceilings: Partial<Limits>, { trust, settings }: {
+    readonly trust: TrustLevel;
+    readonly settings?: Partial<Limits> | undefined;
+}): Limits;
+
+// plugins/regression.d.ts
+import type { Probation } from '../kernel.ts';
+import type { Conduct } from '../calls/conduct.ts';
+import type { Regression } from '../events.ts';
+/** When a new version counts as worse than the one before it, if the host says nothing else. */
+export declare const defaultProbation: Probation;
+/** What made a new version be taken back, and the figures. */
+export interface Finding {
+    readonly reason: Regression;
+    readonly evidence: string;
+}
+/** Whether more of the new generation's calls fail by its fault than of the old one's. */
+export declare function moreFaults(rules: Probation, older: Conduct, newer: Conduct): Finding | undefined;
+/** Whether the new generation is slower; `running` are ages of calls that have not ended, ms. */
+export declare function slower(rules: Probation, older: Conduct, newer: Conduct, running: readonly number[]): Finding | undefined;
+/** Whether the new generation holds more memory; undefined where the tier cannot tell. */
+export declare function larger(rules: Probation, beforeBytes: number | undefined, nowBytes: number | undefined): Finding | undefined;
+
+// calls/conduct.d.ts
+/** How one generation does: what a new version is compared with the one before it by. */
+export declare class Conduct {
+    #private;
+    /** Calls ended, those that were cancelled too. */
+    calls: number;
+    /** Calls that ended by the plugin's fault. */
+    faults: number;
+    /** Calls whose time was counted; a stream lasts as long as its consumer likes, so it is not. */
+    timed: number;
+    /** Told of each fault while somebody watches. */
+    faulted: (() => void) | undefined;
+    /** Counts one call; `bucket` is that of its latency, undefined for what is not timed. */
+    ended(bucket: number | undefined, isFault: boolean): void;
+    /** Of 100 calls. */
+    get faultPercent(): number;
+    /** The time that 99 of 100 calls keep; `running` are ages of calls that have not ended, ms. */
+    p99Ms(running?: readonly number[]): number;
+}
 
 // memory-store.d.ts
 import type { Store } from './ports.ts';
@@ -1112,6 +1830,1030 @@ export declare function resolveSettings(value: unknown, context?: SettingsContex
 export declare function secretNames(value: unknown): ReadonlySet<string>;
 /** `name` for a handle `${secret:name}`, and the text itself otherwise. */
 export declare function secretName(handleOrName: string): string;
+
+// plugins/violations.d.ts
+import type { Core } from '../core.ts';
+import type { Plugin } from './plugin.ts';
+import type { LimitAction, LimitName, Violation } from '../ports.ts';
+/** What follows from a violation when neither plugin nor host say. */
+export declare const defaultActions: Readonly<Record<LimitName, LimitAction>>;
+/** Counts violations, tells about them — not more often than anybody can read — and does what is to follow. */
+export declare class Violations implements Disposable {
+    #private;
+    constructor(core: Core);
+    /** `action`, when what follows is already known, or done. */
+    report(id: string, number: number, given: Violation, action?: LimitAction): void;
+    [Symbol.dispose](): void;
+    /** What is to follow when a plugin goes over a limit: the word for this plugin, or the host's, or what is usual. */
+    wanted({ candidate }: Plugin, limit: LimitName): LimitAction;
+}
+
+// core.d.ts
+import type { Criticality } from '@backplane/sdk';
+import { Choices } from './plugins/choices.ts';
+import { Dispatcher } from './calls/dispatcher.ts';
+import { type EventRecorder } from './event-log.ts';
+import type { Generation } from './plugins/generation.ts';
+import { History } from './plugins/history.ts';
+import { InFlight } from './calls/in-flight.ts';
+import type { KernelOptions, PluginSettings, Policy, Times } from './kernel.ts';
+import type { Candidate, Plugin } from './plugins/plugin.ts';
+import { PluginDirectories } from './plugins/plugin-directories.ts';
+import { PluginStates } from './plugins/plugin-states.ts';
+import { StagedBytes } from './plugins/staged-bytes.ts';
+import { Points } from './points/points.ts';
+import type { Clock, Limits, Log, Store } from './ports.ts';
+import type { Failure } from './record.ts';
+import { Redactor } from './redactor.ts';
+import { Semaphore } from './calls/semaphore.ts';
+import { Supervisor } from './supervise.ts';
+import type { StageResult } from './stages/stage-result.ts';
+import { Switches } from './plugins/switches.ts';
+/** The parts of one kernel, as they see each other. Made once, by `createKernel`. */
+export interface Core {
+    readonly host: {
+        readonly name: string;
+        readonly api: string;
+    };
+    readonly options: KernelOptions;
+    readonly policy: Policy;
+    readonly times: Times;
+    readonly clock: Clock;
+    readonly log: Log;
+    readonly store: Store;
+    readonly switches: Switches;
+    readonly choices: Choices;
+    readonly history: History;
+    readonly events: EventRecorder;
+    readonly plugins: Map<string, Plugin>;
+    readonly points: Points;
+    readonly inFlight: InFlight;
+    readonly dispatcher: Dispatcher;
+    readonly directories: PluginDirectories;
+    readonly states: PluginStates;
+    readonly stagedBytes: StagedBytes;
+    readonly redactor: Redactor;
+    readonly starts: Semaphore;
+    readonly supervisor: Supervisor;
+    /** Whether the host was started without it. */
+    readonly isHeldBack: (candidate: Candidate) => boolean;
+    /** Why a plugin is switched off; undefined when it is not. */
+    readonly offReason: (candidate: Candidate) => string | undefined;
+    /** Aborted when the kernel is disposed. */
+    readonly stopping: AbortSignal;
+    /** Throws what the host's own function throws. */
+    readonly settingsOf: (candidate: Candidate) => PluginSettings;
+    readonly limitsOf: (candidate: Candidate) => Limits;
+    readonly criticalityOf: (candidate: Candidate) => Criticality;
+    /** Starts a plugin for a call; many callers share one start. Errors: `PLUGIN_UNAVAILABLE`. */
+    readonly activate: (plugin: Plugin) => Promise<Generation>;
+    /** Starts the version that served last in the place of one that cannot be started; undefined when there is none. */
+    readonly fallBack: (plugin: Plugin, failure: Failure) => Promise<StageResult<Generation> | undefined>;
+    /** Lists the sources again and begins what follows from it, without waiting for that to be done. */
+    readonly relist: () => Promise<unknown>;
+    /** Lets work go on by itself; what it throws is a mistake of the kernel, and logged. */
+    readonly inBackground: (plugin: Plugin, work: Promise<unknown>) => void;
+}
+/** Puts the parts together. Errors: `POINT_INVALID`, `POINT_SCHEMA_ASYNC`. */
+export declare function createCore(options: KernelOptions, stopping: AbortSignal, relist: Core['relist']): Core;
+
+// plugins/choices.d.ts
+import type { Hold } from '../record.ts';
+import type { Store } from '../ports.ts';
+/** A {@link Hold} and what it takes to keep it. */
+export interface KeptHold extends Hold {
+    /** The package that is not taken, as the source has it. */
+    readonly fingerprint: string;
+}
+/**
+ * Which versions serve instead of what the sources have first: pinned by hand, rolled back by hand, or held because the
+ * newer one was found wanting. Kept in the store, so that a restart changes nothing of it.
+ */
+export declare class Choices {
+    #private;
+    constructor(store: Store);
+    load(): Promise<void>;
+    /** Plugins something was decided of. */
+    ids(): ReadonlySet<string>;
+    pinned(plugin: string): string | undefined;
+    held(plugin: string): KeptHold | undefined;
+    pin(plugin: string, version: string | undefined): Promise<void>;
+    /** What counts only as long as this host runs is not written down. */
+    hold(plugin: string, hold: KeptHold, isDurable: boolean): Promise<void>;
+    release(plugin: string): Promise<void>;
+}
+
+// calls/dispatcher.d.ts
+import { type ActiveCall, type CallRequest } from './active-call.ts';
+import type { Generation } from '../plugins/generation.ts';
+import type { InFlight } from './in-flight.ts';
+import type { Plugin } from '../plugins/plugin.ts';
+import type { Route } from '../points/point-table.ts';
+import type { Limits, Target } from '../ports.ts';
+import { type Perform } from './unary-call.ts';
+/** Leads from a client to the generation that serves it now. */
+export interface Lane {
+    /** Errors: `POINT_UNKNOWN_PROVIDER`, `PLUGIN_UNAVAILABLE`, `KERNEL_STOPPING`. */
+    readonly plugin: () => Plugin;
+    /** At once when it runs, a promise when it has to be started first. Errors: `GENERATION_ENDED`, why it cannot start. */
+    readonly generation: (plugin: Plugin) => Generation | Promise<Generation>;
+}
+/** What a call needs to end in. */
+export interface CallEnds {
+    readonly inFlight: InFlight;
+    /** Says what it means that an instance answered with an error — the plugin threw, or is gone — and ends the call so. */
+    readonly failed: (call: ActiveCall, thrown: unknown) => void;
+}
+/** What the dispatcher needs of the kernel. */
+export interface DispatcherParts extends CallEnds {
+    readonly limitsOf: (plugin: Plugin) => Limits;
+    /** For the cleanup of a stream that is left. */
+    readonly stopMs: number;
+    /** Told of each call that a plugin was not even asked for. */
+    readonly refused: (plugin: Plugin, route: Route, error: Error) => void;
+}
+/**
+ * The one way into a plugin: schema of the input, deadline, slots, the call itself, schema of the output, attribution,
+ * counters. Everything that calls a plugin — host, hooks, other plugins — comes through here.
+ */
+export declare class Dispatcher {
+    #private;
+    constructor(parts: DispatcherParts);
+    /** Calls what answers once. */
+    call(lane: Lane, subject: CallSubjectRequest, request: CallRequest, perform?: Perform): Promise<unknown>;
+    /** Calls what answers many; nothing happens before the first item is asked for. */
+    stream(lane: Lane, subject: CallSubjectRequest, request: CallRequest): AsyncIterable<unknown>;
+}
+/** Which route, which function, with what. */
+export interface CallSubjectRequest {
+    readonly route: Route;
+    readonly target: Target;
+    readonly value: unknown;
+}
+
+// calls/active-call.d.ts
+import type { CallOptions, Progress } from '@backplane/sdk';
+import { CallCounters } from './counters.ts';
+import type { Generation } from '../plugins/generation.ts';
+import type { InFlight } from './in-flight.ts';
+import type { Plugin } from '../plugins/plugin.ts';
+import type { Route } from '../points/point-table.ts';
+import type { CallContext, Cancellation, CancellationListener, Target } from '../ports.ts';
+/** What goes with one call through the dispatcher: a caller's options, and what only the kernel may say. */
+export interface CallRequest extends CallOptions {
+    /** Id of the calling plugin. Default: `host`. */
+    readonly caller?: string;
+    /** Milliseconds since the epoch; the smaller of this and `deadlineMs` counts. */
+    readonly deadlineAtMs?: number | undefined;
+}
+/** What is called, and how. */
+export interface CallSubject {
+    readonly plugin: Plugin;
+    readonly route: Route;
+    readonly target: Target;
+    readonly input: unknown;
+    /** For a route without a time limit of its own, ms. */
+    readonly timeoutMs: number;
+}
+/**
+ * One call in flight, and the context its runtime is given. It ends exactly once: by its answer, its error, its caller,
+ * its deadline or the end of its generation; whichever comes first counts and the rest is ignored. Signal and trace id
+ * are made when somebody asks for them.
+ */
+export declare abstract class ActiveCall implements CallContext, Cancellation {
+    #private;
+    readonly plugin: Plugin;
+    readonly route: Route;
+    readonly target: Target;
+    readonly input: unknown;
+    readonly counters: CallCounters;
+    readonly caller: string;
+    readonly deadlineAtMs: number;
+    readonly onProgress: ((progress: Progress) => void) | undefined;
+    /** By the process's own clock, ms. */
+    readonly startedMs: number;
+    generation: Generation | undefined;
+    settled: boolean;
+    /** Its time says more of the start than of the plugin. */
+    waitedForStart: boolean;
+    /** Whether the plugin is at work on it, which it may be after the call has ended. */
+    isAtPlugin: boolean;
+    /** Neighbours in the list of calls in flight; the list's own. */
+    previous: ActiveCall | undefined;
+    next: ActiveCall | undefined;
+    /** Whether the deadline is the caller's, not the plugin's. */
+    readonly isCallersLimit: boolean;
+    /** What the deadline is, counted from the beginning. */
+    readonly limitMs: number;
+    constructor(subject: CallSubject, request: CallRequest, inFlight: InFlight);
+    /** Called with a slot in `generation`. */
+    abstract run(generation: Generation): void;
+    /** Tells the caller; called at most once, after {@link settle}. */
+    protected abstract refuse(error: Error): void;
+    get signal(): AbortSignal;
+    get cancellation(): Cancellation;
+    get aborted(): boolean;
+    get reason(): unknown;
+    addEventListener(_type: 'abort', listener: CancellationListener): void;
+    removeEventListener(_type: 'abort', listener: CancellationListener): void;
+    get traceId(): string;
+    /**
+     * Ends the call with an error: what the plugin threw, late, drained, process gone; cancelled is the only one that is
+     * nobody's fault.
+     */
+    abort(error: Error, signalReason?: Error, isFault?: boolean): void;
+    /** Ends the call with its answer. Answers false when it had ended before. */
+    protected succeed(): boolean;
+    /** Tells the plugin that nobody waits any more. */
+    protected cancelSignal(reason: Error): void;
+    /** Called by the list when the deadline has passed. */
+    expire(): void;
+    /** The answer as the output schema leaves it; one that does not fit ends the call and is undefined. */
+    protected accept(answer: unknown): {
+        readonly value: unknown;
+    } | undefined;
+    /** Ends the accounting. Answers false when the call had ended before. */
+    protected settle(failed: boolean): boolean;
+}
+/** The reason a signal was aborted with, as an error. */
+export declare function abortError(signal: AbortSignal): Error;
+
+// calls/counters.d.ts
+import type { Counters } from '../record.ts';
+/** Upper bounds of the latency histogram's buckets, ms. */
+export declare const boundsMs: readonly number[];
+/** What one plugin did since the host started. Made at its first call: an idle plugin costs nothing. */
+export declare class CallCounters {
+    #private;
+    calls: number;
+    errors: number;
+    active: number;
+    queued: number;
+    /** Counts one ended call; answers the bucket its time fell into. */
+    ended(tookMs: number, failed: boolean): number;
+    snapshot(): Counters;
+}
+/** What a plugin that was never called counts. */
+export declare const noCounters: Counters;
+/**
+ * The time that a `part` of all calls kept, of the counts by bucket: interpolated inside the bucket it falls into; the
+ * last, open bucket answers its lower bound.
+ */
+export declare function quantileMs(counts: Uint32Array, part: number): number;
+
+// plugins/generation.d.ts
+import type { Directories } from '@backplane/sdk';
+import type { ActiveCall } from '../calls/active-call.ts';
+import { Conduct } from '../calls/conduct.ts';
+import type { CallGroup } from './namespaces.ts';
+import type { Candidate, Plugin } from './plugin.ts';
+import type { Contribution, Instance, Limits } from '../ports.ts';
+import type { DrainingGeneration } from '../record.ts';
+import type { UsageSample } from '../supervision.ts';
+/** What a {@link Generation} is made of. */
+export interface GenerationParts {
+    readonly plugin: Plugin;
+    readonly number: number;
+    readonly candidate: Candidate;
+    readonly instance: Instance;
+    readonly limits: Limits;
+    readonly directories: Directories;
+    /** Data points' values the plugin added while it was set up, validated. */
+    readonly data: readonly Contribution[];
+    /** Frees what the host holds for the plugin: instances it opened at others. */
+    readonly release: () => void;
+    /** The newest lines it wrote. */
+    readonly lastLines: () => readonly string[];
+}
+/** What taking a call in comes to: it runs or waits, or there are too many of the plugin's or of its group's. */
+export type Taken = 'taken' | 'full' | 'group-full';
+/**
+ * One start of one plugin. Calls, opened instances and leases belong to a generation and end on it; a retired one takes
+ * no new callers by name and ends when nothing is left of them.
+ */
+export declare class Generation {
+    #private;
+    readonly plugin: Plugin;
+    readonly number: number;
+    readonly candidate: Candidate;
+    readonly instance: Instance;
+    readonly limits: Limits;
+    readonly directories: Directories;
+    readonly data: readonly Contribution[];
+    readonly release: () => void;
+    readonly conduct: Conduct;
+    readonly lastLines: () => readonly string[];
+    /** What it used when it was last asked. */
+    usage: UsageSample | undefined;
+    /** Counts the calls of its group, where those are limited. */
+    group: CallGroup | undefined;
+    /** Calls the plugin may still be at work on although their deadlines are over. */
+    overdue: readonly ActiveCall[];
+    /** Calls not yet ended: running and waiting. */
+    calls: number;
+    running: number;
+    opened: number;
+    leases: number;
+    /** Why it takes no calls any more, not even from those that hold it. */
+    ended: Error | undefined;
+    retiredAtMs: number | undefined;
+    /** Which retirement is under way; another one, or none, after it was taken back into service. */
+    retirement: symbol | undefined;
+    /** While it is kept ready after its last call: settles when it is no longer needed. */
+    warm: PromiseWithResolvers<void> | undefined;
+    /** Set once it is taken out of service; settles when nothing of it runs any more. */
+    gone: Promise<void> | undefined;
+    /** Told after each change of the counts above while the generation is retired. */
+    changed: (() => void) | undefined;
+    constructor(parts: GenerationParts);
+    /** Aborted with the reason when the generation can no longer be used. */
+    get signal(): AbortSignal;
+    supplies(point: string, name: string, method: string): boolean;
+    /** Takes a call in: runs it now, or lets it wait for a slot. */
+    take(call: ActiveCall): Taken;
+    /** Gives back what {@link take} took; the next waiting call gets the slot. */
+    drop(call: ActiveCall): void;
+    /** Refuses everything from now on, with this error. */
+    end(reason: Error): void;
+    drainingRecord(): DrainingGeneration;
+}
+
+// plugins/namespaces.d.ts
+import type { Core } from '../core.ts';
+import type { Generation } from './generation.ts';
+import type { Plugin } from './plugin.ts';
+import type { Namespace, NamespaceDirectory, NamespaceLimits, Resource } from '../supervision.ts';
+/** The calls a group has, counted as they come and go: all that the way of a call has to know of groups. */
+export declare class CallGroup {
+    readonly name: string;
+    readonly most: number;
+    calls: number;
+    constructor(name: string, most: number);
+}
+/** The groups of a kernel: who is in which, what they use together, and what follows when that is too much. */
+export declare class Namespaces implements NamespaceDirectory {
+    #private;
+    constructor(core: Core, running: ReadonlySet<Generation>);
+    /** The first group that names the plugin. */
+    nameOf(id: string): string;
+    limitsOf(id: string): NamespaceLimits;
+    groupOf({ namespace }: Plugin): CallGroup | undefined;
+    readonly get: (name: string) => Namespace;
+    readonly list: () => readonly Namespace[];
+    /** Holds a group to its limits, now that there is a newer sample: its largest user goes over them for all. */
+    weigh(name: string): void;
+}
+/** The group would be over its limit. */
+export declare function namespaceLimit(name: string, resource: Resource, { used, most, amount }: {
+    readonly used: number;
+    readonly most: number;
+    readonly amount: number;
+}): Error;
+
+// plugins/plugin.d.ts
+import type { CallCounters } from '../calls/counters.ts';
+import type { Choices } from './choices.ts';
+import type { Generation } from './generation.ts';
+import type { DeclaredManifest } from '../manifest-summary.ts';
+import type { Breakers } from '../calls/breakers.ts';
+import type { AcceptedManifest, Enforcement, FoundPackage, Grants, LimitName, Limits, Source, StagedPackage } from '../ports.ts';
+import type { Probation } from './probation.ts';
+import type { Failure, FailedUpdate, HealthRecord, LastExit, PluginRecord, PluginState } from '../record.ts';
+import type { Started } from '../stages/start.ts';
+import type { UsageSample } from '../supervision.ts';
+import type { Troubles } from './troubles.ts';
+/** One package as a source has it now, and what checking it came to. */
+export interface Candidate {
+    readonly id: string;
+    readonly version: string;
+    readonly source: Source;
+    readonly found: FoundPackage;
+    /** The part of the manifest that counts before a start. Undefined when the manifest could not be accepted. */
+    readonly declared: DeclaredManifest | undefined;
+    /** The whole manifest; may be read when it is asked for. */
+    readonly manifest: AcceptedManifest | undefined;
+    /** Why it may not run: of stage `check` here, of stage `resolve` once it was looked at among the others. */
+    failure: Failure | undefined;
+    /** Why policy keeps it from running. */
+    readonly denied: string | undefined;
+    readonly notes: readonly string[];
+    /** Ids to be started before it; known once it was resolved. */
+    needs: readonly string[];
+    /** The bytes, once a generation was started from them; a fresh start after a crash loads the same ones. */
+    staged: StagedPackage | undefined;
+}
+/** What the kernel holds of one plugin; {@link Plugin.record} is what it shows. */
+export declare class Plugin {
+    #private;
+    readonly id: string;
+    /** What serves, or would. */
+    candidate: Candidate;
+    /** A newer package that is about to take over; a still newer one replaces it before its turn comes. */
+    incoming: Candidate | undefined;
+    /** A newer package that could not take over; not tried again until the source changes. */
+    rejected: Candidate | undefined;
+    state: PluginState;
+    sinceMs: number;
+    generation: number;
+    serving: Generation | undefined;
+    draining: readonly Generation[];
+    /** What the serving generation was started with. */
+    standing: Started | undefined;
+    /** Set while the serving generation is watched and the one before it kept warm. */
+    probation: Probation | undefined;
+    update: FailedUpdate | undefined;
+    shadowed: readonly string[];
+    grants: Grants;
+    enforcement: readonly Enforcement[];
+    counters: CallCounters | undefined;
+    limits: Limits | undefined;
+    digest: string | undefined;
+    /** Set while a first start is under way: every caller waits for the same one. */
+    starting: Promise<Generation> | undefined;
+    /** Why it is switched off or on its way out; policy's word is in the candidate. */
+    off: string | undefined;
+    /** Set while it is on its way out: the newest departure is the one that counts. */
+    departure: symbol | undefined;
+    /** Whether it is on its way out for good: nobody wants it any more. */
+    isRemoved: boolean;
+    /** Grows whenever another generation takes over, so that watchers of a point see the change. */
+    epoch: number;
+    /** Unexpected ends and failed starts; undefined before the first. */
+    troubles: Troubles | undefined;
+    lastExit: LastExit | undefined;
+    /** How often it went over each limit, and past a grant, since the host started. */
+    violations: Map<LimitName, number> | undefined;
+    denials: number;
+    /** What its serving generation used when it was last asked. */
+    usage: UsageSample | undefined;
+    health: HealthRecord | undefined;
+    /** Its providers and handlers that failed not long ago. */
+    breakers: Breakers | undefined;
+    /** The group whose limits it shares. */
+    namespace: string;
+    /** Whether the host was started without it, so that what it guards stays guarded. */
+    isHeldBack: boolean;
+    constructor(candidate: Candidate, choices: Choices);
+    /** Runs `work` after all earlier work on this plugin, whatever came of that. */
+    inTurn<T>(work: () => Promise<T>): Promise<T>;
+    /** Whether its handlers, values and providers count: it passed check, policy and resolve, and nobody switched it off. */
+    get usable(): boolean;
+    /** Settles once no work on it is under way. */
+    quiet(): Promise<void>;
+    /** Whether work on it is under way. */
+    get isBusy(): boolean;
+    record(): PluginRecord;
+}
+/** Why the plugin takes no calls in this state; undefined when it does (perhaps after starting). */
+export declare function unavailableReason(state: PluginState): string | undefined;
+
+// calls/breakers.d.ts
+import type { PlatformError } from '@backplane/sdk';
+import type { ActiveCall } from './active-call.ts';
+import type { Core } from '../core.ts';
+import type { BreakerRecord } from '../record.ts';
+/** The breakers of one plugin, one for each provider or handler of it that failed not long ago. Made at the first failure. */
+export declare class Breakers {
+    #private;
+    constructor(core: Core);
+    /** Why a call may not go through; undefined when it may. Whatever comes of one that may has to be told. */
+    refusal(call: ActiveCall): PlatformError | undefined;
+    succeeded(call: ActiveCall): void;
+    failed(call: ActiveCall, error: Error): void;
+    undecided(call: ActiveCall): void;
+    record(): readonly BreakerRecord[];
+}
+/**
+ * Told of each call that ended badly: the first failure of a plugin makes its breakers. What another generation than the one
+ * that serves did says nothing about that one.
+ */
+export declare function noteFailed(core: Core, call: ActiveCall, error: Error): void;
+
+// plugins/probation.d.ts
+import type { Core } from '../core.ts';
+import { type Finding } from './regression.ts';
+import type { ExitCause } from '../ports.ts';
+import type { ProbationRecord } from '../record.ts';
+import type { Started } from '../stages/start.ts';
+/** What a {@link Probation} is made of. */
+export interface ProbationParts {
+    /** Serves and is watched. */
+    readonly newer: Started;
+    /** Served before and is kept warm. */
+    readonly older: Started;
+    /** Called once, when the new one is found to be worse; the probation is over then. */
+    readonly worse: (finding: Finding) => void;
+    /** Called once, when the time is over and nothing was found. */
+    readonly passed: () => void;
+}
+/**
+ * The time after an update in which the new generation is watched and the old one kept warm. It ends by itself, or by the
+ * first thing in which the new one is worse than the old one.
+ */
+export declare class Probation implements Disposable {
+    #private;
+    readonly newer: Started;
+    readonly older: Started;
+    constructor(core: Core, parts: ProbationParts);
+    /** The watched generation ended by itself. */
+    ended(cause: ExitCause): void;
+    /** Ends it without a finding: another version came, or the plugin stops. */
+    [Symbol.dispose](): void;
+    record(): ProbationRecord;
+}
+
+// stages/start.d.ts
+import type { Core } from '../core.ts';
+import { Generation } from '../plugins/generation.ts';
+import type { Candidate, Plugin } from '../plugins/plugin.ts';
+import type { StatePlace } from '../plugins/plugin-states.ts';
+import type { Enforcement, Grants, Limits } from '../ports.ts';
+import { type StageResult } from './stage-result.ts';
+/** A started generation, and what was decided on the way for the record. */
+export interface Started {
+    readonly generation: Generation;
+    /** Where it keeps its state. */
+    readonly place: StatePlace;
+    readonly digest: string;
+    readonly grants: Grants;
+    readonly limits: Limits;
+    readonly enforcement: readonly Enforcement[];
+}
+/**
+ * Starts one generation of one plugin: bytes, settings, grants, tier, what the tier can enforce, the code itself, and
+ * whether it registered what it declares. On failure nothing is left running.
+ */
+export declare function start(core: Core, plugin: Plugin, candidate: Candidate, number: number): Promise<StageResult<Started>>;
+
+// plugins/plugin-states.d.ts
+import type { Log, Store } from '../ports.ts';
+import type { PluginDirectories } from './plugin-directories.ts';
+import { StateSlot } from './state-slot.ts';
+/** Where one generation keeps its state, and how that becomes what counts. */
+export interface StatePlace {
+    readonly slot: StateSlot;
+    readonly migrate: {
+        readonly from: number;
+        readonly to: number;
+    } | undefined;
+    /** Writes down that this slot is the plugin's. Writes of generations on another one still wait. */
+    readonly commit: () => Promise<void>;
+    /** Calls reach this slot's generation now: writes of generations on another one are refused. */
+    readonly taken: () => void;
+    /** Gives up: what was the plugin's before is so again. */
+    readonly discard: () => Promise<void>;
+}
+/**
+ * The state of plugins, kept apart by `stateVersion`. A version that stores in another form gets a copy, so that the one
+ * before it can go on, or come back, with what it had. One copy back is kept.
+ */
+export declare class PluginStates {
+    #private;
+    constructor(store: Store, directories: PluginDirectories, log: Log);
+    /**
+     * Finds, or makes as a copy, where a version of this form keeps its state. Errors: `STATE_TOO_NEW` when what is stored is
+     * of a newer form and nothing older is kept, `STATE_COPY_FAILED`.
+     */
+    prepare(plugin: string, stateVersion: number): Promise<StatePlace>;
+    /** Lets a slot that was replaced be the plugin's again, at once; it is written down in the background. */
+    goBack(to: StateSlot): void;
+    /** Removes what the store has of a plugin; the directories are removed as a whole. */
+    forget(plugin: string): Promise<void>;
+    /** Settles once nothing is being written or removed. */
+    settled(): Promise<void>;
+}
+
+// plugins/plugin-directories.d.ts
+/**
+ * Where plugins may keep and hand over files: `plugins/<publisher>/<name>/{data,data-<slot>,exchange/<generation>}`; a slot of
+ * its own is what another `stateVersion` has.
+ */
+export declare class PluginDirectories implements AsyncDisposable {
+    #private;
+    /** Without a directory, a temporary one is made at the first need and removed on dispose. */
+    constructor(dataDirectory: string | undefined);
+    locate(plugin: string, { generation, slot }: {
+        readonly generation: number;
+        readonly slot: string;
+    }): Promise<{
+        readonly data: string;
+        readonly exchange: string;
+    }>;
+    /** The data directory of one slot of a plugin's state. */
+    data(plugin: string, slot: string): Promise<string>;
+    /** Whether a plugin has kept any files in its first data directory. */
+    hasData(plugin: string): Promise<boolean>;
+    /** Removes the data directory of one slot. */
+    removeData(plugin: string, slot: string): Promise<void>;
+    /** Makes the directories of one generation; what an earlier process left for hand-over is removed first. */
+    create(plugin: string, { data, exchange }: {
+        readonly data: string;
+        readonly exchange: string;
+    }): Promise<void>;
+    removeExchange(exchange: string): Promise<void>;
+    /** Removes everything of a plugin. */
+    forget(plugin: string): Promise<void>;
+    [Symbol.asyncDispose](): Promise<void>;
+}
+
+// plugins/state-slot.d.ts
+import type { Store } from '../ports.ts';
+/** What is written down of a {@link StateSlot}. */
+export interface SlotName {
+    readonly stateVersion: number;
+    /** Empty for the first one. */
+    readonly name: string;
+}
+/**
+ * Everything one plugin stored in the form of one `stateVersion`: a namespace of the store and a data directory. Whoever
+ * writes to the store writes through it, so that a copy can be taken while nobody writes.
+ */
+export declare class StateSlot implements SlotName {
+    #private;
+    readonly plugin: string;
+    readonly stateVersion: number;
+    readonly name: string;
+    /** Generations that were started on it and have not ended. */
+    users: number;
+    /** Told when the last user has ended. */
+    unused: (() => void) | undefined;
+    constructor(plugin: string, { stateVersion, name }: SlotName);
+    get namespace(): string;
+    /** Runs a write when writes are let in. Errors: `STATE_REPLACED` when another slot took this one's place. */
+    write(run: () => Promise<void>): Promise<void>;
+    /** Lets writes wait from now on; settles when none is under way. */
+    pause(): Promise<void>;
+    /** Lets writes in, or refuses them from now on. */
+    open(isReplaced?: boolean): void;
+    release(): void;
+}
+/** Copies a namespace of a store, some keys at a time. */
+export declare function copyNamespace(store: Store, from: string, to: string): Promise<void>;
+
+// stages/stage-result.d.ts
+import type { Failure, Stage } from '../record.ts';
+/** What one stage made of one plugin: a value, or a failure that becomes part of its record. */
+export type StageResult<T> = {
+    readonly ok: true;
+    readonly value: T;
+} | {
+    readonly ok: false;
+    readonly failure: Failure;
+};
+/** A failure of `stage`; whatever was thrown, it gets a code. */
+export declare function failureOf(stage: Stage, thrown: unknown): Failure;
+
+// plugins/troubles.d.ts
+import type { Supervision } from '../supervision.ts';
+/** What follows from a trouble: it may be started at once · not before {@link Troubles.retryAtMs} · not by itself at all. */
+export type TroubleVerdict = 'again' | 'wait' | 'quarantine';
+/** What {@link Troubles.note} is told. */
+export interface Trouble {
+    readonly nowMs: number;
+    /** Whether code of the plugin ended unexpectedly; else it only could not be started. */
+    readonly isCrash: boolean;
+    /** Crashes within the window that are a loop. */
+    readonly crashes: number;
+    /** Between 0 and 1. */
+    readonly random: number;
+}
+/**
+ * The unexpected ends and failed starts of one plugin, and how long to leave it alone after them. The first end after a
+ * healthy time is answered with a start at once; from then on the wait is anything up to a ceiling that doubles, so that
+ * plugins that broke together do not come back together.
+ */
+export declare class Troubles {
+    #private;
+    /** Before this no call starts it. */
+    retryAtMs: number;
+    note({ nowMs, isCrash, crashes, random }: Trouble, by: Supervision): TroubleVerdict;
+}
+
+// calls/in-flight.d.ts
+import type { ActiveCall } from './active-call.ts';
+import type { Generation } from '../plugins/generation.ts';
+import type { Clock, Log } from '../ports.ts';
+/** Who is told of calls that end badly. */
+export interface CallWatcher {
+    /** By an error that is not the caller's doing. */
+    readonly failed: (call: ActiveCall, error: Error) => void;
+    /** By its deadline; the plugin may still be at work on it. */
+    readonly expired: (call: ActiveCall, error: Error) => void;
+}
+/**
+ * All calls in flight of one kernel, as a linked list through the calls themselves, so that a call costs neither a timer
+ * nor a set entry. One timer stands at the earliest deadline; the list is walked only when it fires or a generation ends.
+ */
+export declare class InFlight implements Disposable {
+    #private;
+    /** Told of calls that end badly. */
+    watcher: CallWatcher | undefined;
+    readonly clock: Clock;
+    readonly log: Log;
+    constructor(clock: Clock, log: Log);
+    add(call: ActiveCall): void;
+    remove(call: ActiveCall): void;
+    /** Ends every call of a generation; answers how many there were. */
+    abort(generation: Generation, error: (call: ActiveCall) => Error): number;
+    /** How long the calls of a generation that answer once have been running, ms. */
+    agesMs(generation: Generation): readonly number[];
+    [Symbol.dispose](): void;
+}
+
+// points/point-table.d.ts
+import type { Point } from '@backplane/sdk';
+import type { Plugin } from '../plugins/plugin.ts';
+import { type Validate } from '../calls/validation.ts';
+/** One way to call into a plugin, with everything about it that does not change from call to call. */
+export interface Route {
+    readonly point: string;
+    readonly method: string;
+    /** `point.method`, for messages. */
+    readonly label: string;
+    readonly kind: 'unary' | 'stream';
+    readonly optional: boolean;
+    readonly input: Validate;
+    readonly output: Validate;
+    readonly timeoutMs: number | undefined;
+}
+/** What one plugin has declared for a point and may be reached through. */
+export interface Binding {
+    readonly plugin: Plugin;
+    readonly name: string;
+    readonly metadata: Readonly<Record<string, unknown>>;
+}
+/** One point of the host, prepared for use: schemas taken apart once, bindings by key. */
+export declare class PointTable {
+    readonly point: Point;
+    /** A provider's methods; for a hook the one route `handle`. */
+    readonly routes: ReadonlyMap<string, Route>;
+    /** The route of `open`, for a provider that is opened. */
+    readonly open: Route | undefined;
+    /** What a hook is emitted with. */
+    readonly emitted: Validate | undefined;
+    /** What a manifest declares: the point's metadata, or the value itself for a data point. */
+    readonly declared: Validate | undefined;
+    /** By name for providers, by plugin and name for the rest. */
+    readonly bindings: Map<string, Binding>;
+    /** Hook handlers in order; rebuilt after a change, at the next emit. */
+    handlers: readonly Binding[] | undefined;
+    constructor(point: Point);
+    /** Providers are one per name, so their key is the name; handlers and values of different plugins may share one. */
+    key(plugin: string, name: string): string;
+}
+
+// calls/validation.d.ts
+import type { Schema, SchemaIssue, SchemaResult } from '@backplane/sdk';
+/** Validates one value at once; a schema that throws is a value that does not fit. */
+export type Validate = (value: unknown) => SchemaResult<unknown>;
+/**
+ * Takes the validate function out of a schema, once, when a kernel is made. `part` names it in messages.
+ * Errors: `POINT_SCHEMA_ASYNC` when the schema answers with a promise — at once where that shows on an empty value, else
+ * at the first value that reaches the asynchronous check.
+ */
+export declare function validatorOf(schema: Schema, point: string, part: string): Validate;
+/** The first issue as `path` (`$.a[0]`, `$` for the value itself) and what is wrong there. */
+export declare function firstIssue(issues: readonly SchemaIssue[]): {
+    readonly path: string;
+    readonly problem: string;
+};
+/** `.a["b c"][0]` for a Standard Schema path. */
+export declare function pathText(path: NonNullable<SchemaIssue['path']>): string;
+/** The same form for a JSON pointer (`/a/0/b`): what ajv reports. */
+export declare function pointerText(pointer: string, root?: string): string;
+
+// calls/unary-call.d.ts
+import { ActiveCall, type CallRequest, type CallSubject } from './active-call.ts';
+import type { CallEnds } from './dispatcher.ts';
+import type { Generation } from '../plugins/generation.ts';
+import type { CallContext, Target } from '../ports.ts';
+/** How the instance is asked; `late` undoes an answer that came after the call had ended. */
+export interface Perform {
+    readonly run: (generation: Generation, target: Target, input: unknown, context: CallContext) => Promise<unknown>;
+    readonly late?: (generation: Generation, target: Target, answer: unknown) => void;
+}
+/** The caller's promise. */
+export interface Settlers {
+    readonly resolve: (value: unknown) => void;
+    readonly reject: (error: Error) => void;
+}
+/** A call that answers once. */
+export declare class UnaryCall extends ActiveCall {
+    #private;
+    constructor(subject: CallSubject, request: CallRequest, ends: CallEnds, how: {
+        readonly perform: Perform;
+        readonly settlers: Settlers;
+    });
+    run(generation: Generation): void;
+    protected refuse(error: Error): void;
+}
+
+// event-log.d.ts
+import type { EventLog, KernelEvent } from './events.ts';
+import type { Clock, Log } from './ports.ts';
+/** The writing side of an {@link EventLog}. */
+export interface EventRecorder extends EventLog {
+    /** `atMs`, when the caller knows it: ms since the epoch. */
+    readonly record: (event: KernelEvent, atMs?: number) => void;
+}
+/** A ring of the newest `capacity` events; listeners are told in order, and one that throws is dropped. */
+export declare function createEventLog(clock: Clock, log: Log, capacity?: number): EventRecorder;
+
+// plugins/history.d.ts
+import type { Clock, Log, Store } from '../ports.ts';
+import type { HistoryEntry } from '../record.ts';
+/** Entries kept of each plugin. */
+export declare const historyEntries = 20;
+/** What is written down of one version. */
+export type Version = Pick<HistoryEntry, 'version' | 'digest' | 'stateVersion'>;
+/** How the version that served before came to its end. */
+export interface Ending {
+    readonly outcome: 'replaced' | 'moved back' | 'rolled back';
+    readonly reason?: string;
+}
+/**
+ * Which versions of each plugin served, from when to when, and what became of them; kept in the store. Entries are written
+ * one after the other in the background: what is lost with a killed host is the newest line, never an older one.
+ */
+export declare class History {
+    #private;
+    constructor(store: Store, clock: Clock, log: Log);
+    /** Newest first. */
+    list(plugin: string): Promise<readonly HistoryEntry[]>;
+    /** A version serves from now on; the one that served before ended so. */
+    serves(plugin: string, version: Version, ending?: Ending): Promise<void>;
+    /** A version was tried and never served. */
+    failed(plugin: string, version: Version, reason: string): Promise<void>;
+    forget(plugin: string): Promise<void>;
+    /** Settles once everything is written. */
+    settled(): Promise<void>;
+}
+
+// plugins/staged-bytes.d.ts
+import type { Core } from '../core.ts';
+import type { Generation } from './generation.ts';
+/** Which candidates' bytes are staged, so that the sources get them back once nothing runs or will be started from them. */
+export declare class StagedBytes {
+    #private;
+    /** The generation was started from its candidate's staged bytes. */
+    hold(core: Core, generation: Generation): void;
+    /** To be told from time to time that candidates may have been replaced. */
+    review(core: Core): void;
+    /** For when nothing runs any more. Settles when the sources have everything back. */
+    releaseAll(core: Core): Promise<void>;
+}
+
+// points/points.d.ts
+import { type Point } from '@backplane/sdk';
+import type { DataEntry, PointListener, PointUser } from '../kernel.ts';
+import { type Plugin } from '../plugins/plugin.ts';
+import { type Binding, PointTable } from './point-table.ts';
+import type { Log } from '../ports.ts';
+/** What is contributed where: the index from point and name to plugin, and the changes of it. */
+export declare class Points {
+    #private;
+    /** Errors: `POINT_INVALID`, `POINT_SCHEMA_ASYNC`. */
+    constructor(points: readonly Point[], log: Log);
+    get ids(): Iterable<string>;
+    find(id: string): PointTable | undefined;
+    /** Errors: `POINT_UNKNOWN` with the nearest id. */
+    table(id: string, kind: Point['kind']): PointTable;
+    /** Makes what a usable plugin declares reachable. Errors: `POINT_CONFLICT` (nothing is bound). */
+    bind(plugin: Plugin): void;
+    unbind(plugin: Plugin): void;
+    /** To be told of every change of a plugin's state; who watches its points hears of it. */
+    touch(plugin: Plugin): void;
+    /** The plugin is gone; for a while its names are refused with the reason instead of as unknown. */
+    forget(plugin: Plugin, reason: string): void;
+    /** Why nobody provides a name now: the plugin that would, or the nearest name. */
+    missing(table: PointTable, name: string): Error;
+    contributions(table: PointTable): readonly PointUser[];
+    /** Handlers that count: those of usable plugins, and of broken ones that must not be passed over. */
+    handlers(table: PointTable, mustNotBePassedOver: (plugin: Plugin) => boolean): readonly Binding[];
+    data<V>(table: PointTable): readonly DataEntry<V>[];
+    watch(table: PointTable, listener: PointListener): Disposable;
+}
+/** The plugin takes no calls, and why. */
+export declare function unavailable(plugin: Plugin): Error;
+
+// redactor.d.ts
+import { PlatformError } from '@backplane/sdk';
+/** Takes the values of secrets out of what is written and shown. It knows the values that were handed out. */
+export declare class Redactor {
+    #private;
+    get isEmpty(): boolean;
+    add(value: string): void;
+    text(text: string): string;
+    /** The same for every string in a JSON-like value, keys included; errors become their messages. */
+    value(value: unknown, depth?: number): unknown;
+    error(error: PlatformError): PlatformError;
+}
+
+// calls/semaphore.d.ts
+/** At most `slots` pieces of work at a time; the rest wait in order. */
+export declare class Semaphore {
+    #private;
+    constructor(slots: number);
+    run<T>(work: () => Promise<T>): Promise<T>;
+}
+
+// supervise.d.ts
+import type { Core } from './core.ts';
+import type { Generation } from './plugins/generation.ts';
+import { Namespaces } from './plugins/namespaces.ts';
+import type { Candidate, Plugin } from './plugins/plugin.ts';
+import { Quarantines } from './plugins/quarantines.ts';
+import { type TroubleVerdict } from './plugins/troubles.ts';
+import { Violations } from './plugins/violations.ts';
+import type { ExitCause } from './ports.ts';
+import type { Failure } from './record.ts';
+import { type Supervision } from './supervision.ts';
+/**
+ * Watches over what runs and decides what follows when it does not do well: health, what is used, unexpected ends, starts
+ * again with a growing wait, quarantine.
+ */
+export declare class Supervisor implements Disposable {
+    #private;
+    readonly settings: Supervision;
+    readonly quarantines: Quarantines;
+    readonly namespaces: Namespaces;
+    readonly violations: Violations;
+    /** Generations that serve, drain or are kept ready. */
+    readonly running: Set<Generation>;
+    constructor(core: Core);
+    /** Reads what an earlier life of the host left. Whatever was starting in its process when it ended is left out this once. */
+    load(): Promise<void>;
+    /** A generation takes calls from now on. */
+    serves(generation: Generation): void;
+    /** Nothing of a generation runs any more. One that its tier ended for its memory went over that limit. */
+    exitedByItself(generation: Generation, cause: ExitCause): void;
+    /** The generation that served ended unexpectedly. */
+    ended(plugin: Plugin, cause: ExitCause, verdict?: TroubleVerdict): void;
+    /** A start came to nothing. */
+    startFailed(plugin: Plugin, failure: Failure): void;
+    /** Ends a generation because of what it does; what is in it fails with the cause. Idempotent. */
+    end(generation: Generation, cause: ExitCause, verdict?: TroubleVerdict): void;
+    /** Lets a plugin out of quarantine, and forgets its troubles. Answers whether it was in quarantine. */
+    release(plugin: Plugin): Promise<boolean>;
+    /** Starts counting anew: another package is in its place, or somebody looked after it. */
+    forgive(plugin: Plugin): void;
+    /** Runs a start whose end may be the host's, so that the next host knows. */
+    suspecting<T>(candidate: Candidate, work: () => Promise<T>): Promise<T>;
+    [Symbol.dispose](): void;
+}
+
+// plugins/quarantines.d.ts
+import type { Candidate } from './plugin.ts';
+import type { Store } from '../ports.ts';
+import type { Failure } from '../record.ts';
+/** Why a package takes no calls until it is released by hand, or another one is in its place. */
+export interface Quarantine {
+    readonly version: string;
+    readonly fingerprint: string;
+    readonly atMs: number;
+    readonly failure: Failure;
+}
+/** A package that was being started in the host's own process when the host ended. */
+export interface Suspect {
+    readonly id: string;
+    readonly version: string;
+    readonly fingerprint: string;
+    readonly atMs: number;
+}
+/**
+ * Which packages are in quarantine, kept in the store so that it survives restarts; and which are being started in the
+ * host's own process, so that after the host's end the next one knows.
+ */
+export declare class Quarantines {
+    #private;
+    constructor(store: Store);
+    /** Reads what is kept. Answers the suspects: each is told once. */
+    load(): Promise<readonly Suspect[]>;
+    /** Plugins of which a package is in quarantine. */
+    ids(): Iterable<string>;
+    /** Why this package is in quarantine; undefined when it is not, be it that another one was. */
+    of({ id, version, found }: Candidate): Quarantine | undefined;
+    /** Until the host ends, or longer: then the promise settles when it is kept. */
+    add(id: string, entry: Quarantine, isKept?: boolean): Promise<void>;
+    /** Answers whether there was one. */
+    release(id: string): Promise<boolean>;
+    /** Keeps, while `work` runs, that this package is being started where its end may be the host's. */
+    suspecting<T>({ id, version, found }: Candidate, nowMs: number, work: () => Promise<T>): Promise<T>;
+}
+
+// plugins/switches.d.ts
+import type { Store } from '../ports.ts';
+/** Which plugins the operator switched off, and why; kept in the store, so that it survives restarts. */
+export declare class Switches {
+    #private;
+    constructor(store: Store);
+    load(): Promise<void>;
+    /** Why the plugin is off; undefined when it is not. */
+    reason(id: string): string | undefined;
+    off(id: string, reason: string): Promise<void>;
+    /** Answers whether it was off. */
+    on(id: string): Promise<boolean>;
+}
 
 // system-clock.d.ts
 import type { Clock } from './ports.ts';

@@ -161,6 +161,11 @@ export interface Session extends AsyncDisposable {
     readonly ping: (deadlineMs: number) => Promise<void>;
     /** Requests sent that the peer has not even acknowledged for longer than `ackMs`. */
     readonly hung: () => readonly string[];
+    /**
+     * Requests given up here, by signal or deadline, for longer than `forMs`, which the peer has not ended yet. They count
+     * against what it takes in flight.
+     */
+    readonly abandoned: (forMs: number) => number;
     /** Settles once, never rejects. */
     readonly ended: Promise<SessionEnd>;
 }

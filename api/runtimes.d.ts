@@ -10,6 +10,10 @@ export { confined } from './confined/confined.ts';
 export type { ConfinedOptions } from './confined/confined-options.ts';
 export type { OutputLimits } from './output/plugin-output.ts';
 export type { PooledRuntime } from './pool/pooled-runtime.ts';
+export { probeSystem, type SystemLayer, type SystemReport } from './sandbox/system-report.ts';
+export type { UidRange } from './sandbox/service-user.ts';
+export type { EgressHeaders, EgressLimits, EgressOptions, EgressQuestion } from './egress/egress-options.ts';
+export type { ResolvedAddress } from './egress/vetted-addresses.ts';
 export { trusted, type TrustedOptions } from './trusted/trusted.ts';
 
 // errors.d.ts
@@ -21,6 +25,13 @@ declare const specs: {
         readonly exit: 65;
         readonly retryable: false;
         readonly hint: 'Correct the code of {plugin}; its main module must import cleanly and export definePlugin(…) by default.';
+    };
+    readonly RUNTIME_MIGRATE_FAILED: {
+        readonly message: '{plugin} could not bring its state from version {from} to {to}: {reason}';
+        readonly status: 422;
+        readonly exit: 70;
+        readonly retryable: false;
+        readonly hint: 'Correct the migrate function of {plugin}; what it stored before is untouched.';
     };
     readonly RUNTIME_SETUP_FAILED: {
         readonly message: 'setup of {plugin} failed: {reason}';
@@ -77,6 +88,55 @@ declare const specs: {
         readonly exit: 78;
         readonly retryable: false;
         readonly hint: 'Rename the directory, or grant one above it.';
+    };
+    readonly RUNTIME_SANDBOX_UNAVAILABLE: {
+        readonly message: '{plugin} must run in a sandbox of the operating system, and this machine builds none: {missing}';
+        readonly status: 422;
+        readonly exit: 78;
+        readonly retryable: false;
+        readonly hint: 'Install what is missing, or let policy waive "sandbox" for {plugin}.';
+    };
+    readonly RUNTIME_PROFILE_FAILED: {
+        readonly message: '{plugin} could not be profiled: {reason}';
+        readonly status: 502;
+        readonly exit: 70;
+        readonly retryable: true;
+        readonly hint: 'Try again; where it fails again, look at the log of {plugin}.';
+    };
+    readonly EGRESS_DENIED: {
+        readonly message: '{plugin} may not connect to {authority}: it {reason}';
+        readonly status: 403;
+        readonly exit: 77;
+        readonly retryable: false;
+        readonly hint: 'Let the manifest of {plugin} ask for "net:connect {authority}", and connect by exactly that name and port.';
+    };
+    readonly EGRESS_BUSY: {
+        readonly message: '{plugin} has {connections} connections, and may not have more';
+        readonly status: 429;
+        readonly exit: 75;
+        readonly retryable: true;
+        readonly hint: 'Close or reuse connections, or give {plugin} more of them.';
+    };
+    readonly EGRESS_BY_NAME: {
+        readonly message: '{name} is not resolved in a plugin: its host does that when it connects';
+        readonly status: 422;
+        readonly exit: 65;
+        readonly retryable: false;
+        readonly hint: 'Connect to {name} by its name.';
+    };
+    readonly EGRESS_CLOSED: {
+        readonly message: "the plugin's way to the network is closed";
+        readonly status: 502;
+        readonly exit: 70;
+        readonly retryable: true;
+        readonly hint: 'Reload the plugin; its log says what it sent instead of HTTP/2.';
+    };
+    readonly EGRESS_GRANT_INVALID: {
+        readonly message: '{plugin} cannot be granted net:connect {grant}: it is not host:port in its one exact spelling';
+        readonly status: 422;
+        readonly exit: 78;
+        readonly retryable: false;
+        readonly hint: 'Write the name without a closing dot, addresses as dotted decimals or bracketed IPv6, and the port without zeros.';
     };
     readonly RUNTIME_DISPOSED: {
         readonly message: 'tier {tier} is disposed and starts nothing';
@@ -213,15 +273,21 @@ import type { PooledRuntime } from '../pool/pooled-runtime.ts';
 import type { ConfinedOptions } from './confined-options.ts';
 /**
  * The tier for code the host does not trust: a process of its own with an empty environment, in Node's permission model,
- * with exactly the granted paths; killed together with the host. It is a seat belt, not a wall: what the model does not
- * cover (signals to processes of the same user, memory outside the heap, links inside granted directories) stays open,
- * and a plugin that may start programs may do whatever these can.
+ * with exactly the granted paths; killed together with the host. How much more stands around it is the plugin's isolation:
+ *
+ * - `process`: nothing more. It is a seat belt, not a wall: what the model does not cover (signals to processes of the same
+ *   user, memory outside the heap, links inside granted directories) stays open, and a plugin that may start programs may
+ *   do whatever these can.
+ * - `os`: a sandbox of the operating system. There is nothing to reach: no other files, processes or network, few system
+ *   calls, a user of its own when the host is root, and groups that memory, processor and processes are held to.
  */
 export declare function confined(options?: ConfinedOptions): PooledRuntime;
 
 // confined/confined-options.d.ts
+import type { EgressOptions } from '../egress/egress-options.ts';
 import type { HostModules } from '../guest/module-map.ts';
 import type { OutputLimits } from '../output/plugin-output.ts';
+import type { UidRange } from '../sandbox/service-user.ts';
 /** How the confined tier is made. */
 export interface ConfinedOptions {
     /** The host's copies of modules that plugins import by name: bare specifier → file URL. */
@@ -244,11 +310,162 @@ export interface ConfinedOptions {
      * ended. Default 10,000.
      */
     readonly hangMs?: number;
+    /**
+     * Path of `bwrap` (bubblewrap), which builds the sandbox of plugins whose isolation is `os`; false to do without.
+     * Default: where it is found. `enforces` says what can be built, as `sandbox`.
+     */
+    readonly bwrap?: string | false;
+    /** False to do without Landlock, which stands in for bubblewrap as the weaker thing it is. Default: where it is there. */
+    readonly landlock?: boolean;
+    /** Users that sandboxed plugins run as when the host is root. Default: 478 from 60,706 on. */
+    readonly uids?: UidRange;
+    /** How plugins reach the network that was granted to them. */
+    readonly egress?: EgressOptions;
     /** How much of what a plugin prints is taken. */
     readonly output?: Partial<OutputLimits>;
     /** Parent of the tier's own temporary directory. Default: the system's. */
     readonly temporaryDirectory?: string;
 }
+
+// egress/egress-options.d.ts
+import type { ResolvedAddress } from './vetted-addresses.ts';
+/** Who wants to connect where. */
+export interface EgressQuestion {
+    /** Id of the plugin. */
+    readonly plugin: string;
+    /** `host:port`, lower-case. */
+    readonly authority: string;
+}
+/** Headers by name. */
+export type EgressHeaders = Readonly<Record<string, string>>;
+/** How plugins reach the network: through their host, as far as they were granted. */
+export interface EgressOptions {
+    /**
+     * Headers that the host adds to every HTTPS request of this plugin to this place, over what the plugin sent; undefined
+     * for none. Asked when the plugin starts, to know whether there are any, and for every request. The plugin never holds
+     * them: its requests to such a place end in the host, which makes its own. They are HTTP/1.1, without upgrades. A server
+     * that answers with what it was sent gives the secret away.
+     */
+    readonly credentials?: (question: EgressQuestion) => Promise<EgressHeaders | undefined> | EgressHeaders | undefined;
+    /**
+     * Whether a granted name may lead into private networks (RFC 1918, RFC 4193, RFC 6598). Default: no. Never lifted for
+     * loopback, link-local and the machine's own addresses; a grant reaches these by naming the address.
+     */
+    readonly allowPrivate?: (question: EgressQuestion) => boolean;
+    /** Certificates the host trusts beside the usual ones where it adds credentials, PEM. */
+    readonly ca?: string;
+    /** Finds the addresses of a name. Default: the system's resolver. */
+    readonly resolve?: (host: string) => Promise<readonly ResolvedAddress[]>;
+    readonly limits?: Partial<EgressLimits>;
+}
+/** What one plugin may use of its host's network. */
+export interface EgressLimits {
+    /** Connections at once; more are refused. Default 128. */
+    readonly connections: number;
+    /** Longest from the wish to the connection, resolving included, ms. Default 10,000. */
+    readonly connectMs: number;
+    /** Longest a connection may carry nothing, ms. Default 300,000. */
+    readonly idleMs: number;
+    /** All headers of one message that passes through the host, bytes. Default 16 KiB. */
+    readonly headerBytes: number;
+}
+/** What holds where nothing else is said. */
+export declare const defaultEgressLimits: EgressLimits;
+
+// egress/vetted-addresses.d.ts
+import type { Authority } from './authority.ts';
+/** One answer of a resolver. */
+export interface ResolvedAddress {
+    readonly address: string;
+    readonly family: 4 | 6;
+}
+/** The addresses that may be dialled, or why none may. */
+export type Vetted = {
+    readonly allowed: true;
+    readonly addresses: readonly ResolvedAddress[];
+} | {
+    readonly allowed: false;
+    readonly reason: string;
+};
+/** How a name is looked up and its answers are judged. */
+export interface Vetting {
+    readonly resolve: (host: string) => Promise<readonly ResolvedAddress[]>;
+    readonly allowPrivate: boolean;
+}
+/** Asks the system, as every program does. */
+export declare function systemResolve(host: string): Promise<readonly ResolvedAddress[]>;
+/**
+ * Resolves a granted place once and leaves out where no name may lead. A place that was granted by its address is that
+ * address, whatever it is; `localhost` is its own name for one (RFC 6761 §6.3). Errors: the resolver's.
+ */
+export declare function vettedAddresses({ host, kind }: Authority, { resolve, allowPrivate }: Vetting): Promise<Vetted>;
+
+// egress/authority.d.ts
+/** Where a connection goes, in the one form that is compared and dialled. */
+export interface Authority {
+    /** `host:port`, lower-case; IPv6 in brackets and shortest form. */
+    readonly text: string;
+    /** Without brackets. */
+    readonly host: string;
+    readonly port: number;
+    readonly kind: 'name' | 'address';
+}
+/**
+ * Reads `host:port`; undefined for anything else. There is one spelling of each place: no user, no empty or closing dot, no
+ * zone of an address, no address but dotted decimals and bracketed IPv6, no zeros before a port, nothing percent-encoded.
+ */
+export declare function parseAuthority(given: string): Authority | undefined;
+
+// sandbox/service-user.d.ts
+/** User ids that plugins run as when their host is root. */
+export interface UidRange {
+    /** Also the group of all of them, to which an operator gives what several plugins were granted. */
+    readonly first: number;
+    readonly count: number;
+}
+/** No distribution gives these out. Source: systemd, "Users, Groups, UIDs and GIDs". */
+export declare const defaultUids: UidRange;
+/** One plugin's user for as long as it runs. */
+export interface ServiceUser extends Disposable {
+    readonly uid: number;
+    readonly gid: number;
+}
+/**
+ * The user id for the plugin with this data directory: the directory's owner, else one that no other running plugin has;
+ * data and exchange directory then belong to it. Two plugins at different times may have the same id: each still sees its
+ * own directories only. Throws `RangeError` when all are taken.
+ */
+export declare function takeServiceUser(range: UidRange, { data, exchange }: {
+    data: string;
+    exchange: string;
+}): Promise<ServiceUser>;
+
+// sandbox/system-report.d.ts
+/** One thing that can stand between a plugin and the machine. */
+export interface SystemLayer {
+    /** Stable: `node-permissions`, `sandbox`, `user-namespaces`, `control-group-memory` … */
+    readonly layer: string;
+    readonly available: boolean;
+    /** What does it, or would. */
+    readonly mechanism: string;
+    /** One sentence: what it stops, as it is here. */
+    readonly detail: string;
+    /** Why it is not available. */
+    readonly missing?: string;
+    /** The command that makes it available, where there is one. */
+    readonly install?: string;
+}
+/** What this machine has to hold plugins with. */
+export interface SystemReport {
+    /** `true` when the whole sandbox of isolation `os` was built and ran. */
+    readonly sandbox: boolean;
+    readonly layers: readonly SystemLayer[];
+}
+/**
+ * Looks at this machine once and answers what is really there: the sandbox was built, not guessed. Takes some 50 ms the
+ * first time, during which nothing else runs; leaves nothing behind.
+ */
+export declare function probeSystem(): SystemReport;
 
 // trusted/trusted.d.ts
 import type { Runtime } from '@backplane/kernel';

@@ -2,6 +2,7 @@
 
 // index.d.ts
 export type { EventStreamOptions } from './api/event-routes.ts';
+export type { InspectionOptions, SystemLayers } from './api/inspection-routes.ts';
 export { managementApi, type ManagementApi, type ManagementApiOptions } from './api/management-api.ts';
 export { openapiDocument } from './api/openapi.ts';
 export { serverErrors } from './errors.ts';
@@ -13,10 +14,13 @@ export { tokenFile, type TokenFile } from './guard/token-file.ts';
 export type { Handler, Peer } from './handler.ts';
 export { idempotent, type IdempotencyOptions } from './idempotent.ts';
 export { problemResponder, problemResponse, type Problem, type ProblemResponder } from './problem.ts';
+export { automaticProfiles, type AutomaticProfiles, type AutomaticProfilesOptions } from './profiles/automatic-profiles.ts';
 export { isLoopback, serve, type ConnectionLimits, type Served, type ServeOptions, type TcpOptions } from './serve/serve.ts';
 export { serverSentEvents, type ServerSentEvent, type SseOptions } from './sse.ts';
 export { streamLimit } from './stream-limit.ts';
 export { unrouted } from './unrouted.ts';
+export { explainPlugin } from './why/explain-plugin.ts';
+export type { Evidence, Finding } from './why/finding.ts';
 
 // api/event-routes.d.ts
 import type { Kernel } from '@backplane/kernel';
@@ -82,15 +86,45 @@ export interface SseOptions {
  */
 export declare function serverSentEvents(peer: Pick<Peer, 'closing'>, events: (signal: AbortSignal) => AsyncIterable<ServerSentEvent>, options?: SseOptions): Response;
 
+// api/inspection-routes.d.ts
+import type { Kernel } from '@backplane/kernel';
+import type { OpenAPIHono } from '@hono/zod-openapi';
+import type { Peer } from '../handler.ts';
+/** What a machine has to hold plugins with, as the host found it. */
+export interface SystemLayers {
+    /** Whether the whole sandbox was built and ran. */
+    readonly sandbox: boolean;
+    readonly layers: readonly {
+        readonly layer: string;
+        readonly available: boolean;
+        readonly mechanism: string;
+        readonly detail: string;
+        readonly missing?: string;
+        readonly install?: string;
+    }[];
+}
+/** What the host adds to what can be looked at. */
+export interface InspectionOptions {
+    /** Asked for each answer of `GET /api/system`. */
+    readonly system?: () => SystemLayers;
+    /** Names of profiles that were taken of a plugin by themselves; told by `GET /api/plugins/{id}/why`. */
+    readonly profiles?: (plugin: string) => Promise<readonly string[]>;
+}
+/** Adds what is looked at when a plugin misbehaves: system, top, usage, why, profile. */
+export declare function addInspectionRoutes(app: OpenAPIHono<{
+    Bindings: Peer;
+}>, kernel: Kernel, options: InspectionOptions): void;
+
 // api/management-api.d.ts
 import type { Kernel, Log } from '@backplane/kernel';
 import type { ErrorCatalogue } from '@backplane/sdk';
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Handler, Peer } from '../handler.ts';
 import { type EventStreamOptions } from './event-routes.ts';
+import { type InspectionOptions } from './inspection-routes.ts';
 import { openapiDocument } from './openapi.ts';
 /** How a host shapes its management API. */
-export interface ManagementApiOptions {
+export interface ManagementApiOptions extends InspectionOptions {
     /** Errors whose status is wanted when the kernel or the host throws them. */
     readonly catalogues?: readonly ErrorCatalogue[];
     readonly log?: Log;
@@ -115,11 +149,11 @@ export interface ManagementApi {
     readonly openapi: ReturnType<typeof openapiDocument>;
 }
 /**
- * Management REST over a kernel: list, find, reload, enable, disable and remove plugins, events, health, metrics. Every
- * error is problem+json. Changes to one plugin go one after another; `If-Match` with the ETag that was read refuses a
+ * Management REST over a kernel: list, find, reload, enable, disable and remove plugins, choose their versions, look at
+ * what they use and why they are as they are, profile them, events, health, metrics. Every error is problem+json. Changes to one plugin go one after another; `If-Match` with the ETag that was read refuses a
  * change of something that has changed meanwhile, and `Idempotency-Key` makes a POST safe to repeat.
  * Errors: `SERVER_ID_INVALID`, `SERVER_ID_RESERVED`, `SERVER_ID_AMBIGUOUS`, `SERVER_PLUGIN_UNKNOWN`,
- * `SERVER_STATE_CHANGED`, `SERVER_RELOAD_FAILED`, `SERVER_REQUEST_INVALID`, `SERVER_STREAMS_FULL`,
+ * `SERVER_STATE_CHANGED`, `SERVER_RELOAD_FAILED`, `SERVER_ROLLBACK_FAILED`, `SERVER_REQUEST_INVALID`, `SERVER_STREAMS_FULL`,
  * `SERVER_ROUTE_UNKNOWN`, `SERVER_METHOD_REFUSED`, and those of the kernel.
  */
 export declare function managementApi(kernel: Kernel, options?: ManagementApiOptions): ManagementApi;
@@ -131,7 +165,7 @@ export declare function openapiDocument(): ReturnType<OpenAPIHono['getOpenAPI31D
 
 // errors.d.ts
 /** Errors of the HTTP side: what the guard refuses, what a route cannot do, what listening fails with. */
-export declare const serverErrors: import("@backplane/sdk").ErrorCatalogue<"SERVER_ADDRESS_IN_USE" | "SERVER_ADDRESS_REMOTE" | "SERVER_ADDRESS_UNAVAILABLE" | "SERVER_BODY_ENCODED" | "SERVER_BODY_INVALID" | "SERVER_BODY_KEY_REFUSED" | "SERVER_BODY_TOO_DEEP" | "SERVER_BODY_TOO_LARGE" | "SERVER_BODY_TYPE_REFUSED" | "SERVER_BODY_UNEXPECTED" | "SERVER_HEADERS_TOO_LARGE" | "SERVER_HOST_REFUSED" | "SERVER_IDEMPOTENCY_KEY_INVALID" | "SERVER_IDEMPOTENCY_MISMATCH" | "SERVER_ID_AMBIGUOUS" | "SERVER_ID_INVALID" | "SERVER_ID_RESERVED" | "SERVER_INTERNAL" | "SERVER_METHOD_REFUSED" | "SERVER_ORIGIN_REFUSED" | "SERVER_PATH_INVALID" | "SERVER_PLUGIN_UNKNOWN" | "SERVER_RELOAD_FAILED" | "SERVER_REQUEST_INVALID" | "SERVER_REQUEST_MALFORMED" | "SERVER_REQUEST_TIMEOUT" | "SERVER_ROUTE_UNKNOWN" | "SERVER_SCOPE_REFUSED" | "SERVER_SOCKET_OCCUPIED" | "SERVER_SOCKET_PATH_LONG" | "SERVER_STATE_CHANGED" | "SERVER_STREAMS_FULL" | "SERVER_TOKEN_FILE_EXPOSED" | "SERVER_TOKEN_FILE_INVALID" | "SERVER_TOKEN_FILE_UNUSABLE" | "SERVER_TOKEN_MISSING" | "SERVER_TOKEN_RATE_LIMITED" | "SERVER_TOKEN_REFUSED">;
+export declare const serverErrors: import("@backplane/sdk").ErrorCatalogue<"SERVER_ADDRESS_IN_USE" | "SERVER_ADDRESS_REMOTE" | "SERVER_ADDRESS_UNAVAILABLE" | "SERVER_BODY_ENCODED" | "SERVER_BODY_INVALID" | "SERVER_BODY_KEY_REFUSED" | "SERVER_BODY_TOO_DEEP" | "SERVER_BODY_TOO_LARGE" | "SERVER_BODY_TYPE_REFUSED" | "SERVER_BODY_UNEXPECTED" | "SERVER_HEADERS_TOO_LARGE" | "SERVER_HOST_REFUSED" | "SERVER_IDEMPOTENCY_KEY_INVALID" | "SERVER_IDEMPOTENCY_MISMATCH" | "SERVER_ID_AMBIGUOUS" | "SERVER_ID_INVALID" | "SERVER_ID_RESERVED" | "SERVER_INTERNAL" | "SERVER_METHOD_REFUSED" | "SERVER_ORIGIN_REFUSED" | "SERVER_PATH_INVALID" | "SERVER_PLUGIN_UNKNOWN" | "SERVER_RELOAD_FAILED" | "SERVER_REQUEST_INVALID" | "SERVER_REQUEST_MALFORMED" | "SERVER_REQUEST_TIMEOUT" | "SERVER_ROLLBACK_FAILED" | "SERVER_ROUTE_UNKNOWN" | "SERVER_SCOPE_REFUSED" | "SERVER_SOCKET_OCCUPIED" | "SERVER_SOCKET_PATH_LONG" | "SERVER_STATE_CHANGED" | "SERVER_STREAMS_FULL" | "SERVER_TOKEN_FILE_EXPOSED" | "SERVER_TOKEN_FILE_INVALID" | "SERVER_TOKEN_FILE_UNUSABLE" | "SERVER_TOKEN_MISSING" | "SERVER_TOKEN_RATE_LIMITED" | "SERVER_TOKEN_REFUSED">;
 
 // guard/body.d.ts
 /** Ceilings of a request body. */
@@ -194,7 +228,10 @@ export declare function guard(options: GuardOptions): (handler: Handler) => Hand
 export type Scope = 'read' | 'operate' | 'admin';
 /** Which scope a request needs. */
 export type ScopeOf = (method: string, path: string) => Scope;
-/** Reading needs `read`, changing plugins `admin`, everything else that changes something `operate`. */
+/**
+ * Reading needs `read`, choosing among the versions of a plugin and releasing it `operate`, changing plugins otherwise
+ * `admin`, and so does profiling them: a heap holds secrets. Everything else that changes something needs `operate`.
+ */
 export declare const managementScope: ScopeOf;
 /** Refuses a token that allows too little. */
 export declare function checkScope(have: Scope, need: Scope): void;
@@ -239,11 +276,14 @@ export interface IdempotencyOptions {
     readonly keepMs?: number;
     /** Answers larger than this are not kept, bytes. Default 256 KiB. */
     readonly answerBytes?: number;
+    /** All answers kept, bytes of their bodies; the oldest are forgotten for a new one. Default 8 MiB. */
+    readonly totalBytes?: number;
 }
 /**
  * Honours `Idempotency-Key` on POST: the same request with the same key is done once, also while the first is still
- * running, and the repeated answer carries `Idempotency-Replayed: true`. Failures of the server (500 and above) and
- * refusals that may pass (429) are not repeated. Place it inside the guard, which bounds the body.
+ * running, and the repeated answer carries `Idempotency-Replayed: true`. Not repeated are failures of the server (500 and
+ * above), refusals that may pass (429), and answers to nobody (499): the client that left must be able to ask again.
+ * What is kept is in memory and bounded in number, time and bytes. Place it inside the guard, which bounds the body.
  * Errors, thrown: `SERVER_IDEMPOTENCY_KEY_INVALID`, `SERVER_IDEMPOTENCY_MISMATCH`.
  * Source: draft-ietf-httpapi-idempotency-key-header-07.
  */
@@ -281,6 +321,44 @@ export declare function problemResponder(catalogues: readonly ErrorCatalogue[], 
 export declare function problemResponse(error: PlatformError, status: number): Response;
 /** The body of the answer. */
 export declare function problemJson(error: PlatformError, status: number): string;
+
+// profiles/automatic-profiles.d.ts
+import { type Clock, type Kernel, type Log } from '@backplane/kernel';
+/** When a plugin is profiled by itself, and how much of that is kept. Times are ms. */
+export interface AutomaticProfilesOptions {
+    /** Where the files go; made when there is a first one. Nobody else writes here. */
+    readonly directory: string;
+    /** An event loop that stood still for so long within a sample counts. Default 500. */
+    readonly stallMs?: number;
+    /** So many samples within a minute do. Default 2. */
+    readonly stalls?: number;
+    /** One that did not answer for so long stands still now, and is profiled at once. Default 3 000. */
+    readonly silentMs?: number;
+    /** How long the processor is watched. Default 5 000. */
+    readonly durationMs?: number;
+    /** The same plugin is not profiled again before. Default 600 000. */
+    readonly restMs?: number;
+    /** Between two looks. Default 1 000. */
+    readonly lookMs?: number;
+    /** Files kept. Default 20. */
+    readonly files?: number;
+    /** All of them together, bytes. Default 128 MiB. */
+    readonly totalBytes?: number;
+    readonly clock?: Clock;
+    readonly log?: Log;
+}
+/** Profiles taken without anybody asking. */
+export interface AutomaticProfiles extends AsyncDisposable {
+    /** Names of the files that are kept of one plugin, oldest first. */
+    readonly names: (plugin: string) => Promise<readonly string[]>;
+}
+/**
+ * Profiles a plugin by itself when its event loop stands still again and again, or when it is over its limit of the
+ * processor, and keeps the newest profiles. In a tier that profiles from outside, one that stands still for good is caught
+ * in the act; in a process of its own it is profiled from its next turn on. One plugin at a time: a profile costs.
+ * Lifetime: dispose it before the kernel; a profile under way is given up.
+ */
+export declare function automaticProfiles(kernel: Kernel, options: AutomaticProfilesOptions): AutomaticProfiles;
 
 // serve/serve.d.ts
 import type { Log } from '@backplane/kernel';
@@ -358,3 +436,194 @@ import type { Peer } from './handler.ts';
 export declare function unrouted(app: Hono<{
     Bindings: Peer;
 }>): NotFoundHandler;
+
+// why/explain-plugin.d.ts
+import type { PluginRecord, RecordedEvent } from '@backplane/kernel';
+import type { Finding } from './finding.ts';
+/**
+ * Explains one plugin from what the kernel knows of it: why it is in its state, what it was refused, which limits it went
+ * over, which version serves and why, and what makes it slow; each with its evidence. Pure; `profiles` are names of
+ * files the host kept of it. Its state comes first, then
+ * faults before notices. The events are those that are still kept.
+ */
+export declare function explainPlugin(record: PluginRecord, events: readonly RecordedEvent[], profiles?: readonly string[]): readonly Finding[];
+
+// why/finding.d.ts
+/** What a finding rests on. */
+export interface Evidence {
+    readonly text: string;
+    /** Of the event that says so, in `/api/events`. */
+    readonly seq?: number;
+    readonly atMs?: number;
+}
+/** One thing that explains how a plugin is. */
+export interface Finding {
+    /** `fault`: it keeps the plugin from its work · `notice`: worth knowing · `fine`: as it should be. */
+    readonly weight: 'fault' | 'notice' | 'fine';
+    /** What is so; a sentence. */
+    readonly what: string;
+    /** Why it is so; a sentence. */
+    readonly because: string;
+    readonly evidence: readonly Evidence[];
+    /** What to do now. */
+    readonly hint?: string;
+}
+/** A text as a sentence: large first letter, full stop. */
+export declare function sentence(text: string): string;
+
+// client/index.d.ts
+export { addressText, type Address } from './address.ts';
+export { ApiClient } from './api-client.ts';
+export { clientErrors } from './errors.ts';
+export type { ApiEvent } from './event-stream.ts';
+export { follow, type FollowOptions } from './follow.ts';
+export { exitCodeOf, HostError, type HostProblem } from './host-error.ts';
+
+// client/address.d.ts
+/** How a host is reached: by its unix socket, or by a URL with a bearer token. */
+export type Address = {
+    readonly kind: 'socket';
+    readonly path: string;
+} | {
+    readonly kind: 'url';
+    readonly url: URL;
+    readonly token: string;
+};
+/** As one would name it to a person. */
+export declare function addressText(address: Address): string;
+
+// client/api-client.d.ts
+import { Readable } from 'node:stream';
+import { type Address } from './address.ts';
+import { type ApiEvent } from './event-stream.ts';
+/** How a stream of events is taken up. */
+export interface EventsOptions {
+    /** Resumes after this event. */
+    readonly lastId?: string | undefined;
+    /** The host answers. */
+    readonly onOpen?: () => void;
+    /** Ends it. */
+    readonly signal?: AbortSignal | undefined;
+}
+/** Calls the host's REST API over its unix socket or a URL. */
+export declare class ApiClient {
+    #private;
+    /** `timeoutMs`: longest silence of the host in one request. */
+    constructor(address: Address, timeoutMs: number);
+    get(path: string, query?: URLSearchParams): Promise<unknown>;
+    /** Sends JSON. Safe to repeat by itself after a lost connection: it carries a key of its own. */
+    post(path: string, body?: Readonly<Record<string, unknown>>): Promise<unknown>;
+    delete(path: string, query?: URLSearchParams): Promise<unknown>;
+    /** Asks for a file by POST; its name as the host gave it, and its bytes, which set the pace. */
+    file(path: string, query?: URLSearchParams): Promise<{
+        readonly name: string | undefined;
+        readonly bytes: Readable;
+    }>;
+    /** The events of one connection; ends when the host ends it or it breaks. */
+    events(path: string, { lastId, onOpen, signal }?: EventsOptions): AsyncGenerator<ApiEvent>;
+}
+/** Whether an error means that the connection broke, so that asking again may help. */
+export declare function isLost(error: unknown): boolean;
+
+// client/event-stream.d.ts
+/** One event of a stream; `data` is the host's JSON. */
+export interface ApiEvent {
+    /** What to resume from; undefined when the event carries no id of its own. */
+    readonly id: string | undefined;
+    readonly event: string;
+    readonly data: unknown;
+}
+/** What is too much. */
+export interface EventLimits {
+    /** Most characters of one event. Default 16 Mi. */
+    readonly eventCharacters: number;
+}
+/**
+ * Reads server-sent events until the bytes end. Rejects with what broke the bytes off, with `ParseError` for an event
+ * over the limit, and with `SyntaxError` for data that is not JSON. Source: WHATWG HTML §9.2.
+ */
+export declare function readEvents(bytes: ReadableStream<Uint8Array<ArrayBuffer>>, { eventCharacters }?: EventLimits): AsyncGenerator<ApiEvent>;
+
+// client/errors.d.ts
+import { type ErrorCatalogue } from '@backplane/sdk';
+declare const specs: {
+    readonly CLIENT_UNREACHABLE: {
+        readonly message: 'no host answers at {address} ({reason})';
+        readonly status: 503;
+        readonly exit: 69;
+        readonly retryable: true;
+        readonly hint: 'Start the host, or say where it is: by its unix socket, or by a URL.';
+    };
+    readonly CLIENT_SOCKET_REFUSED: {
+        readonly message: 'the socket {address} belongs to another user';
+        readonly status: 403;
+        readonly exit: 77;
+        readonly retryable: false;
+        readonly hint: 'Run this as the user the host runs as, or use its URL with its token file.';
+    };
+    readonly CLIENT_CONNECTION_LOST: {
+        readonly message: 'the connection to {address} was lost: {reason}';
+        readonly status: 503;
+        readonly exit: 75;
+        readonly retryable: true;
+        readonly hint: 'Try again.';
+    };
+    readonly CLIENT_TIMEOUT: {
+        readonly message: '{address} did not answer within {seconds} s';
+        readonly status: 504;
+        readonly exit: 75;
+        readonly retryable: true;
+        readonly hint: 'Try again, or allow more time.';
+    };
+    readonly CLIENT_ANSWER_INVALID: {
+        readonly message: '{address} answered something that is not a management API';
+        readonly status: 502;
+        readonly exit: 69;
+        readonly retryable: false;
+        readonly hint: 'Check the address: another program may be listening there.';
+    };
+};
+/** What may come between a client and a host; errors of the host keep their own codes. */
+export declare const clientErrors: ErrorCatalogue<keyof typeof specs>;
+export {};
+
+// client/follow.d.ts
+import type { ApiClient } from './api-client.ts';
+import type { ApiEvent } from './event-stream.ts';
+/** How hard a broken stream is taken up again. */
+export interface FollowOptions {
+    /** Resumes after this event. */
+    readonly since?: string | undefined;
+    /** How long the host may be away at a stretch, ms. Default 60 000. */
+    readonly awayMs?: number;
+    /** Ends it. */
+    readonly signal?: AbortSignal | undefined;
+    /** Told when the stream broke and is being taken up again. */
+    readonly onBreak?: () => void;
+}
+/**
+ * Follows a stream over broken connections and restarts of the host, each time from the last event seen. Ends only by
+ * the reader or its signal; throws what the host refuses, or that it stayed away too long.
+ */
+export declare function follow(api: ApiClient, path: string, options?: FollowOptions): AsyncGenerator<ApiEvent>;
+
+// client/host-error.d.ts
+import { PlatformError } from '@backplane/sdk';
+/** A problem as a host answers it. Source: RFC 9457 §3. */
+export interface HostProblem {
+    readonly code: string;
+    readonly detail: string;
+    readonly status: number;
+    readonly retryable: boolean;
+    readonly hint?: string;
+}
+/** What a host refused or failed with; `problem` is its answer as it came. */
+export declare class HostError extends PlatformError {
+    readonly problem: HostProblem;
+    constructor(problem: HostProblem);
+}
+/**
+ * The exit code for an answer: 2 usage, 65 what was sent does not fit, 66 not there, 69 unavailable, 70 failed, 75 try
+ * again, 77 refused, else 1.
+ */
+export declare function exitCodeOf({ status, retryable }: HostProblem): number;

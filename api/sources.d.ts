@@ -23,6 +23,8 @@ export interface BundledOptions {
     /** Directory of the store that packages are staged into, as in `directory()`; needed when an item is a folder. */
     readonly store?: string;
     readonly limits?: Partial<PackageLimits>;
+    /** As in `directory()`. */
+    readonly keepVersions?: number;
     /** Globs, relative to the folder, of what is no part of the package. */
     readonly ignore?: readonly string[];
 }
@@ -53,8 +55,8 @@ export declare const defaultPackageLimits: PackageLimits;
 // dialect.d.ts
 /**
  * Reads packages that have no `plugin.json`: an older layout of some host's, translated. It runs nothing of what it
- * reads. Asked for folders that hold a `package.json` or an `index` module, and for single modules that lie directly
- * in a plugin directory; the first dialect that answers has the package.
+ * reads. Asked for folders that hold a `package.json`, an `index` or a `main` module, and for single modules that lie
+ * directly in a plugin directory; the first dialect that answers has the package.
  */
 export interface Dialect {
     /** Shown in messages. */
@@ -94,6 +96,8 @@ export interface DirectoryOptions {
     /** Asked, in this order, for packages without a `plugin.json`. */
     readonly dialects?: readonly Dialect[];
     readonly limits?: Partial<PackageLimits>;
+    /** Staged packages of each plugin that are kept though nobody uses them, newest first. Default 2. */
+    readonly keepVersions?: number;
     /**
      * Globs of what is no package and no part of one; matched against the path below the plugin directory, and below the
      * package. Names that begin with a dot never count.

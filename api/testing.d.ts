@@ -4,13 +4,14 @@
 export { fakeClock, type FakeClock } from './fake-clock.ts';
 export { inlineRuntime, type InlineRuntime, type InlineRuntimeOptions } from './inline-runtime.ts';
 export { inlineSource, type InlinePlugin, type InlineSource, type InlineSourceOptions } from './inline-source.ts';
-export { requireProgram } from './require-program.ts';
+export { isInstalled, requireProgram } from './require-program.ts';
 export { RecordingHost, type RecordedCall } from './recording-host.ts';
 export { runtimeContract } from './runtime-contract.ts';
 export { context, filesAt, rejection, RuntimeSubject, type MakeRuntime, type StartOptions } from './runtime-subject.ts';
 export { sourceContract, type SourceRequest } from './source-contract.ts';
 export { storeContract } from './store-contract.ts';
 export { temporaryDirectory } from './temporary-directory.ts';
+export { testLimits } from './test-limits.ts';
 export { testKernel, type TestKernel, type TestKernelOptions } from './test-kernel.ts';
 
 // fake-clock.d.ts
@@ -29,13 +30,17 @@ export declare function fakeClock(startMs?: number): FakeClock;
 
 // inline-runtime.d.ts
 import { type PluginIdentity } from '@backplane/sdk';
-import type { ExitCause, Runtime } from '@backplane/kernel';
+import type { ExitCause, Runtime, Usage, Violation } from '@backplane/kernel';
 /** A runtime for tests: runs modules that are in memory, in this process, and can be told to let one end unexpectedly. */
 export interface InlineRuntime extends Runtime {
     /** Generations running now. */
     readonly running: () => readonly PluginIdentity[];
-    /** Ends every running generation of a plugin as if its process had ended. */
-    readonly crash: (plugin: string, cause?: ExitCause) => void;
+    /** Ends every running generation of a plugin, or one of them, as if its process had ended. */
+    readonly crash: (plugin: string, cause?: ExitCause, generation?: number) => void;
+    /** Lets every running generation of a plugin, or one of them, answer this when it is asked what it uses. */
+    readonly use: (plugin: string, usage: Partial<Usage>, generation?: number) => void;
+    /** Tells the host that every running generation of a plugin, or one of them, went over a limit or past a grant. */
+    readonly violate: (plugin: string, violation: Violation, generation?: number) => void;
 }
 /** What {@link inlineRuntime} may be told. */
 export interface InlineRuntimeOptions {
@@ -70,6 +75,8 @@ export interface InlineSource extends Source {
     /** Adds a plugin, or puts another in its place. */
     readonly put: (...plugins: readonly InlinePlugin[]) => void;
     readonly take: (id: string) => void;
+    /** Keeps nothing of what was staged with this digest. */
+    readonly lose: (digest: string) => void;
     /** Something that cannot be read as a package. */
     readonly putProblem: (problem: SourceProblem) => void;
     /** Says that something changed; the kernel lists again by itself. */
@@ -87,14 +94,17 @@ export declare function inlineSource(plugins?: readonly InlinePlugin[], { name, 
 // require-program.d.ts
 import type { TestContext } from 'node:test';
 /**
- * Whether a program that a test needs is installed. When it is not, the test is skipped with the name of the Debian
+ * Whether a program that a test needs is installed where plugins look for it, and on the PATH that tests start it by;
+ * for daemons in `sbin`, which ordinary users have not on theirs, the first is enough. When it is not, the test is skipped with the name of the Debian
  * package; where `BACKPLANE_CI` is `1` a skip would hide something, so it fails instead. Use it as
  * `if (!requireProgram(t, 'qemu-img', 'qemu-utils')) return`.
  */
 export declare function requireProgram(t: TestContext, program: string, debianPackage: string): boolean;
+/** Whether a program is in one of the usual places. */
+export declare function isInstalled(program: string): boolean;
 
 // recording-host.d.ts
-import type { CallContext, HostLink, OpenedInstance, PluginLogLine, Target } from '@backplane/kernel';
+import type { CallContext, HostLink, LimitName, OpenedInstance, PluginLogLine, Target, Violation } from '@backplane/kernel';
 /** A call a plugin made to its host. */
 export interface RecordedCall {
     readonly what: 'call' | 'stream' | 'open' | 'close' | 'emit';
@@ -108,8 +118,12 @@ export declare class RecordingHost implements HostLink {
     #private;
     readonly lines: PluginLogLine[];
     readonly calls: RecordedCall[];
+    readonly violations: Violation[];
     readonly state: HostLink['state'];
     readonly log: (line: PluginLogLine) => void;
+    readonly violated: (violation: Violation) => void;
+    /** Settles with the first violation of a limit, told by now or later. */
+    violation(limit: LimitName): Promise<Violation>;
     readonly secret: (name: string) => Promise<string>;
     /** Settles with the first line, written by now or later, whose message is `message`. */
     line(message: string): Promise<PluginLogLine>;
@@ -143,6 +157,7 @@ export interface StartOptions {
     readonly readyMs?: number;
     readonly signal?: AbortSignal;
     readonly limits?: Partial<StartRequest['limits']>;
+    readonly migrate?: StartRequest['migrate'];
 }
 /** One runtime under test, and what is needed to start plugins in it and to watch what they do. */
 export declare class RuntimeSubject {
@@ -152,7 +167,7 @@ export declare class RuntimeSubject {
     readonly root: string;
     private constructor();
     static make(t: TestContext, make: MakeRuntime): Promise<RuntimeSubject>;
-    start({ config, code, readyMs, signal, limits }?: StartOptions): Promise<Instance>;
+    start({ config, code, readyMs, signal, limits, migrate, }?: StartOptions): Promise<Instance>;
     /** Settles with the first line, written by now or later, whose message is `message`. */
     line(message: string): Promise<PluginLogLine>;
     /** Messages written so far that start with `prefix`, in order. */
@@ -195,6 +210,11 @@ import type { TestContext } from 'node:test';
 /** A fresh directory of the test's own, absolute; removed after the test, read-only parts included. */
 export declare function temporaryDirectory(t: TestContext): Promise<string>;
 
+// test-limits.d.ts
+import { type Limits } from '@backplane/kernel';
+/** Limits of a plugin in a runtime's test: the kernel's own defaults, with little room for stored state. */
+export declare const testLimits: Limits;
+
 // test-kernel.d.ts
 import { type Kernel, type KernelEvent, type KernelLogLine, type KernelOptions } from '@backplane/kernel';
 import { type FakeClock } from './fake-clock.ts';
@@ -220,7 +240,8 @@ export interface TestKernel extends AsyncDisposable {
 }
 /**
  * A kernel over plugins written in the test: modules in memory, run in this process, everything else as in production.
- * Time stands still until the test moves it; nothing is kept unless a store is given.
+ * Time stands still until the test moves it; nothing is kept unless a store is given, and a replaced generation is not kept
+ * warm unless `times.probationMs` is.
  */
 export declare function testKernel(options?: TestKernelOptions): Promise<TestKernel>;
 /** The events of one type. */
