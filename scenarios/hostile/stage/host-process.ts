@@ -9,8 +9,6 @@ import type { SteadyReport } from './steady.ts'
 import type { TierName } from './tiers.ts'
 
 const program = fileURLToPath(new URL('host.ts', import.meta.url))
-/** Without an answer for so long the host counts as down, ms. Where a plugin may make it stand still, that is often waited for. */
-const patienceMs = { os: 3_000, process: 3_000, contained: 3_000, trusted: 1_500 } as const
 const startMs = 30_000
 /** Between two looks at the host's health, ms. */
 const lookMs = 20
@@ -44,16 +42,16 @@ export class HostProcess implements AsyncDisposable {
   readonly environmentCanary: string
   readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>()
   readonly #healthMs: number[] = []
-  readonly #patienceMs: number
+  /** Without an answer for so long it counts as down; shorter where a plugin is known to make it stand still. */
+  patienceMs = 3_000
   readonly #over = new AbortController()
   #ids = 0
   #output = ''
   /** Bytes that came over its standard output and error. */
   outputBytes = 0
 
-  private constructor(child: ChildProcess, environmentCanary: string, tier: TierName) {
+  private constructor(child: ChildProcess, environmentCanary: string) {
     this.child = child
-    this.#patienceMs = patienceMs[tier]
     this.environmentCanary = environmentCanary
     for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => this.#printed(chunk))
     child.on('message', (message) => {
@@ -80,7 +78,7 @@ export class HostProcess implements AsyncDisposable {
       },
       stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     })
-    const host = new HostProcess(child, environmentCanary, tier)
+    const host = new HostProcess(child, environmentCanary)
     const ready = Promise.withResolvers<unknown>()
     host.#waiting.set(0, ready)
     await within(startMs, ready.promise, () => host.#output)
@@ -102,7 +100,7 @@ export class HostProcess implements AsyncDisposable {
   }
 
   /** Errors: {@link HostDown} when it does not answer in time or is gone. */
-  async ask<W extends keyof Answers>(what: W, given: object = {}, waitMs: number = this.#patienceMs): Promise<Answers[W]> {
+  async ask<W extends keyof Answers>(what: W, given: object = {}, waitMs: number = this.patienceMs): Promise<Answers[W]> {
     if (this.isDown || !this.child.connected) throw new HostDown('it ended')
     this.#ids += 1
     const answer = Promise.withResolvers<unknown>()

@@ -36,6 +36,11 @@ export interface TierResult {
 
 /** What a file that nobody was granted holds; no output may. */
 const secret = 'canary-beside-everything'
+/**
+ * How long a host may be silent before it counts as down, ms: where an attack is known to make it stand still, that is soon
+ * believed; where attack and host share a thread, an attack alone takes its time on a busy machine.
+ */
+const patienceMs = { down: 1_500, os: 3_000, process: 3_000, contained: 6_000, trusted: 6_000 } as const
 /** How long calls are measured with nothing else going on, ms. */
 const quietMs = 2_000
 
@@ -81,6 +86,7 @@ class TierRun implements AsyncDisposable {
   async try(one: Case): Promise<void> {
     const trial = await this.#trial(one.strict === true)
     const { host } = trial
+    host.patienceMs = one.expected[this.#tier] === 'down' ? patienceMs.down : patienceMs[this.#tier]
     host.takeHealth()
     await host.ask('load')
     trial.takeNotes()
