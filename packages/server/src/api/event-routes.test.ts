@@ -119,7 +119,8 @@ test('streams end when the server closes, and no listener stays behind', async (
       },
     }
   }
-  const server = await startServer(t, { ...demo.kernel, events: { ...events, subscribe } })
+  const kernel = { ...demo.kernel, events: { ...events, subscribe } }
+  const server = await startServer(t, kernel)
   // What counts events for the metrics listens for as long as the log is there.
   const own = listening
   const readers = await Promise.all([1, 2, 3].map(() => follow(t, server, '/api/events')))
@@ -127,6 +128,8 @@ test('streams end when the server closes, and no listener stays behind', async (
   await server.served.close()
   for (const reader of readers) await reader.ended
   assert.equal(listening, own)
+  await startServer(t, kernel)
+  assert.equal(listening, own, 'another server over the same kernel adds no listener that stays')
 })
 
 test('a number that is none is refused', async (t) => {

@@ -19,11 +19,19 @@ interface Counts {
 
 const nothing: PluginTally = Object.freeze({ exits: 0, restarts: 0, movedBack: 0, updatesFailed: 0 })
 
-/** Counts events by plugin, from those that are kept now on. It lives as long as its log. */
+const tallies = new WeakMap<EventLog, EventTally>()
+
+/** Counts events by plugin, from those that are kept now on. There is one for each log, and it lives as long. */
 export class EventTally {
   readonly #counts = new Map<string, Counts>()
 
-  constructor(log: EventLog) {
+  static of(log: EventLog): EventTally {
+    const tally = tallies.get(log) ?? new EventTally(log)
+    tallies.set(log, tally)
+    return tally
+  }
+
+  private constructor(log: EventLog) {
     for (const { event } of log.since(0).events) this.#count(event)
     log.subscribe(({ event }) => this.#count(event))
   }

@@ -14,7 +14,7 @@ export interface HealthOptions {
 
 /** Adds the probes and the metrics. */
 export function addHealthRoutes(app: OpenAPIHono<{ Bindings: Peer }>, kernel: Kernel, options: HealthOptions): void {
-  const tally = new EventTally(kernel.events)
+  const tally = EventTally.of(kernel.events)
   app.openapi(routes.healthz, (context) => context.json({ status: 'ok', reasons: [] }, 200))
   app.openapi(routes.readyz, (context) => {
     const closing = context.env.closing.aborted ? ['the server is closing'] : []
