@@ -14,7 +14,7 @@ const legal: Readonly<Record<StateName, readonly StateName[]>> = {
   stopped: ['disabled', 'discovered', 'failed', 'starting', 'stopped'],
   disabled: ['disabled', 'discovered', 'stopped'],
   failed: ['disabled', 'discovered', 'failed', 'starting', 'stopped'],
-  quarantined: ['disabled', 'discovered', 'failed', 'stopped'],
+  quarantined: ['disabled', 'discovered', 'failed', 'starting', 'stopped'],
 }
 const states = Object.keys(legal) as StateName[]
 

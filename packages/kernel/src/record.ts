@@ -215,7 +215,7 @@ const next: Readonly<Record<StateName, readonly StateName[]>> = {
   stopped: ['discovered', 'starting', ...persistent],
   disabled: ['discovered', 'disabled', 'stopped'],
   failed: ['discovered', 'starting', ...persistent],
-  quarantined: ['discovered', ...persistent],
+  quarantined: ['discovered', 'starting', ...persistent],
 }
 
 /** Whether a plugin may go from one state to another; `undefined` is a plugin that was not there before. */

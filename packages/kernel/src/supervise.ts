@@ -8,7 +8,7 @@ import { activate, exited, setState } from './plugins/lifecycle.ts'
 import { LimitWatch } from './plugins/limit-watch.ts'
 import { Namespaces } from './plugins/namespaces.ts'
 import type { Candidate, Plugin } from './plugins/plugin.ts'
-import { Quarantines } from './plugins/quarantines.ts'
+import { type Quarantine, Quarantines } from './plugins/quarantines.ts'
 import { Troubles, type TroubleVerdict } from './plugins/troubles.ts'
 import { Violations } from './plugins/violations.ts'
 import type { ExitCause } from './ports.ts'
@@ -125,15 +125,15 @@ export class Supervisor implements Disposable {
     core.inBackground(plugin, generation.gone)
   }
 
-  /** Lets a plugin out of quarantine, and forgets its troubles. Answers whether it was in quarantine. */
-  async release(plugin: Plugin): Promise<boolean> {
-    const wasIn = await this.quarantines.release(plugin.id)
-    if (!wasIn) return false
+  /** Lets a plugin out of quarantine, and forgets its troubles. Answers with what it was in quarantine for. */
+  async release(plugin: Plugin): Promise<Quarantine | undefined> {
+    const entry = await this.quarantines.release(plugin.id)
+    if (entry === undefined) return undefined
     this.forgive(plugin)
     await plugin.inTurn(async () => {
       if (plugin.state.name === 'quarantined') setState(this.#core, plugin, { name: 'stopped', reason: 'it was released' })
     })
-    return true
+    return entry
   }
 
   /** Starts counting anew: another package is in its place, or somebody looked after it. */

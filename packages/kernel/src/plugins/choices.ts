@@ -1,3 +1,4 @@
+import { parseKept } from './parse-kept.ts'
 import type { Hold } from '../record.ts'
 import type { Store } from '../ports.ts'
 
@@ -31,7 +32,8 @@ export class Choices {
     }
     for (const key of await this.#store.keys(namespace, holds)) {
       const text = await this.#store.get(namespace, key)
-      if (text !== undefined) this.#holds.set(key.slice(holds.length), JSON.parse(text) as KeptHold)
+      const hold = text === undefined ? undefined : parseKept(text)
+      if (hold !== undefined) this.#holds.set(key.slice(holds.length), hold as KeptHold)
     }
   }
 

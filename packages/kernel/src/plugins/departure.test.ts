@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Scope } from '@backplane/sdk'
 import { testKernel, type TestKernel } from '@backplane/testing'
 import { echo, echoPlugin, points, type EchoParts } from '../fixtures/demo-points.ts'
 
@@ -61,4 +62,56 @@ test('a plugin with a long job is switched off and on again without waiting for 
   assert.equal(await lease.handle.say('job'), '1.0.0 job')
   await lease[Symbol.asyncDispose]()
   assert.equal((await disabled).state.name, 'active')
+})
+
+test('a plugin that comes back while it was on its way out keeps what it stored', async () => {
+  let scope: Scope | undefined
+  const release = Promise.withResolvers<string>()
+  const called = Promise.withResolvers<void>()
+  const first = echoPlugin({ say: () => (called.resolve(), release.promise) })
+  const second = echoPlugin({ version: '2.0.0' })
+  await using t = await testKernel({ points, plugins: [first] })
+  const running = t.kernel.provider(echo, 'echo').say('x')
+  await called.promise
+  const removing = t.kernel.plugins.remove('echo')
+  await t.event('plugin.changed', ({ to }) => to === 'draining')
+  t.source.put({
+    ...second,
+    setup: (given) => {
+      scope = given
+      return second.setup?.(given)
+    },
+  })
+  await t.kernel.plugins.refresh()
+  assert.equal(await t.kernel.provider(echo, 'echo').say('x'), '2.0.0 x')
+  await scope?.state.set('kept', 'value')
+  release.resolve('over')
+  await Promise.all([running, removing])
+  assert.equal(await scope?.state.get('kept'), 'value')
+  assert.equal(await t.kernel.provider(echo, 'echo').say('x'), '2.0.0 x')
+})
+
+test('a plugin that is switched off while its update proves itself gives its names free', async () => {
+  const gate = Promise.withResolvers<void>()
+  const proving = Promise.withResolvers<void>()
+  const update = echoPlugin({ version: '2.0.0' })
+  await using t = await testKernel({ points, plugins: [echoPlugin()] })
+  await t.kernel.provider(echo, 'echo').say('x')
+  t.source.put({
+    ...update,
+    setup: async (scope) => {
+      await update.setup?.(scope)
+      proving.resolve()
+      await gate.promise
+    },
+  })
+  const refreshed = t.kernel.plugins.refresh()
+  await proving.promise
+  const off = t.kernel.plugins.disable('echo')
+  gate.resolve()
+  await Promise.all([refreshed, off])
+  assert.equal(t.kernel.plugins.get('echo')?.state.name, 'disabled')
+  t.source.put(echoPlugin({ id: 'demo/other', name: 'echo', version: '7.0.0' }))
+  await t.kernel.plugins.refresh()
+  assert.equal(await t.kernel.provider(echo, 'echo').say('x'), '7.0.0 x')
 })

@@ -3,8 +3,8 @@ import { setState } from './lifecycle.ts'
 import type { Plugin } from './plugin.ts'
 import { retire } from '../upgrade.ts'
 
-/** Refuses new calls at once, lets running ones end, stops the plugin and forgets it. */
-export function withdraw(core: Core, plugin: Plugin, reason: string): Promise<void> {
+/** Refuses new calls at once, lets running ones end, stops the plugin and forgets it. Answers false when it came back meanwhile. */
+export function withdraw(core: Core, plugin: Plugin, reason: string): Promise<boolean> {
   plugin.isRemoved = true
   return leave(core, plugin, reason, () => {
     setState(core, plugin, { name: 'stopped', reason })
@@ -14,8 +14,8 @@ export function withdraw(core: Core, plugin: Plugin, reason: string): Promise<vo
   })
 }
 
-/** Refuses new calls at once, lets running ones end, stops the plugin and keeps it off. */
-export function switchOff(core: Core, plugin: Plugin, reason: string): Promise<void> {
+/** The same, but keeps the plugin, switched off. */
+export function switchOff(core: Core, plugin: Plugin, reason: string): Promise<boolean> {
   return leave(core, plugin, reason, () => setState(core, plugin, { name: 'disabled', reason }))
 }
 
@@ -30,17 +30,23 @@ export function comeBack(plugin: Plugin, off: string | undefined): void {
  * The draining itself is outside the plugin's turn, so that a plugin with a running job can come back meanwhile; the
  * newest departure is the one that ends it.
  */
-async function leave(core: Core, plugin: Plugin, reason: string, end: () => void): Promise<void> {
+async function leave(core: Core, plugin: Plugin, reason: string, end: () => void): Promise<boolean> {
   const departure = Symbol(reason)
   plugin.off = reason
   plugin.departure = departure
   core.points.unbind(plugin)
   const isCurrent = (): boolean => plugin.departure === departure && core.plugins.get(plugin.id) === plugin
-  const { gone } = await plugin.inTurn(async () => ({ gone: isCurrent() ? quiesce(core, plugin, reason) : undefined }))
+  const { gone } = await plugin.inTurn(async () => {
+    if (!isCurrent()) return { gone: undefined }
+    // an update that took over before its turn came has made its names reachable again
+    core.points.unbind(plugin)
+    return { gone: quiesce(core, plugin, reason) }
+  })
   await gone
-  if (!isCurrent()) return
+  if (!isCurrent()) return false
   plugin.departure = undefined
   end()
+  return true
 }
 
 /** Takes what serves out of service, for its calls by name at once. Settles when nothing of the plugin runs any more. */

@@ -134,6 +134,7 @@ export class Generation {
   end(reason: Error): void {
     if (this.ended !== undefined) return
     this.ended = reason
+    this.warm?.resolve()
     this.#controller?.abort(reason)
   }
 

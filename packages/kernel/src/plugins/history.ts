@@ -93,7 +93,9 @@ export class History {
   async #load(plugin: string): Promise<readonly HistoryEntry[]> {
     try {
       const text = await this.#store.get(namespace, prefix + plugin)
-      return text === undefined ? [] : (JSON.parse(text) as readonly HistoryEntry[])
+      const entries: unknown = text === undefined ? [] : JSON.parse(text)
+      if (!Array.isArray(entries)) throw new TypeError('it is not a list')
+      return entries as readonly HistoryEntry[]
     } catch (error) {
       this.#failed(plugin, 'read', error)
       return []

@@ -74,9 +74,12 @@ export class PluginCommands implements PluginDirectory {
   readonly remove = async (id: string, options: { readonly keepState?: boolean } = {}): Promise<void> => {
     const plugin = this.#find(id)
     this.#catalogue.forget(plugin)
-    await withdraw(this.#core, plugin, 'it was removed')
+    const isGone = await withdraw(this.#core, plugin, 'it was removed')
+    if (isGone && options.keepState !== true) await this.#forget(plugin)
     await this.#catalogue.review()
-    if (options.keepState === true) return
+  }
+
+  async #forget(plugin: Plugin): Promise<void> {
     await this.#core.switches.on(plugin.id)
     await this.#core.supervisor.quarantines.release(plugin.id)
     await this.#core.choices.pin(plugin.id, undefined)
@@ -95,9 +98,17 @@ export class PluginCommands implements PluginDirectory {
 
   readonly release = async (id: string): Promise<PluginRecord> => {
     const plugin = this.#find(id)
-    if (!(await this.#core.supervisor.release(plugin))) {
+    const { choices, supervisor } = this.#core
+    const released = await supervisor.release(plugin)
+    if (released === undefined) {
       const state = plugin.state.name
       throw kernelErrors.error('PLUGIN_NOT_QUARANTINED', { plugin: plugin.id, state }, { plugin: plugin.id })
+    }
+    const hold = choices.held(plugin.id)
+    if (hold?.fingerprint === released.fingerprint && hold.why !== 'rolled back') {
+      plugin.rejected = undefined
+      await choices.release(plugin.id)
+      await this.#refresher.refresh()
     }
     await plugin.quiet()
     await this.#catalogue.review()

@@ -1,3 +1,4 @@
+import { parseKept } from './parse-kept.ts'
 import type { Candidate } from './plugin.ts'
 import type { Store } from '../ports.ts'
 import type { Failure } from '../record.ts'
@@ -59,11 +60,13 @@ export class Quarantines {
     if (isKept) await this.#store.set(namespace, prefix + id, JSON.stringify(entry))
   }
 
-  /** Answers whether there was one. */
-  async release(id: string): Promise<boolean> {
-    if (!this.#entries.delete(id)) return false
+  /** Answers with what there was. */
+  async release(id: string): Promise<Quarantine | undefined> {
+    const entry = this.#entries.get(id)
+    if (entry === undefined) return undefined
+    this.#entries.delete(id)
     await this.#store.delete(namespace, prefix + id)
-    return true
+    return entry
   }
 
   /** Keeps, while `work` runs, that this package is being started where its end may be the host's. */
@@ -82,19 +85,9 @@ export class Quarantines {
     const entries: [string, T][] = []
     for (const key of await this.#store.keys(namespace, from)) {
       const text = await this.#store.get(namespace, key)
-      const entry = text === undefined ? undefined : parsed(text)
+      const entry = text === undefined ? undefined : parseKept(text)
       if (entry !== undefined) entries.push([key.slice(from.length), entry as T])
     }
     return entries
-  }
-}
-
-/** What cannot be read keeps no host from starting. */
-function parsed(text: string): unknown {
-  try {
-    const entry: unknown = JSON.parse(text)
-    return typeof entry === 'object' && entry !== null ? entry : undefined
-  } catch {
-    return undefined
   }
 }

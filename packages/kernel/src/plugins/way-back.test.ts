@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { inlineSource, testKernel, type TestKernel } from '@backplane/testing'
+import { memoryStore } from '../index.ts'
+import { echo, echoPlugin, points } from '../fixtures/demo-points.ts'
+
+const say = (t: TestKernel): Promise<string> => t.kernel.provider(echo, 'echo').say('x')
+test('an update takes over also from a version that ended up in quarantine meanwhile', async () => {
+  const gate = Promise.withResolvers<void>()
+  const proving = Promise.withResolvers<void>()
+  const update = echoPlugin({ version: '2.0.0' })
+  await using t = await testKernel({ points, plugins: [echoPlugin()], supervision: { crashes: 1 } })
+  await say(t)
+  t.source.put({
+    ...update,
+    setup: async (scope) => {
+      await update.setup?.(scope)
+      proving.resolve()
+      await gate.promise
+    },
+  })
+  const refreshed = t.kernel.plugins.refresh()
+  await proving.promise
+  t.runtime.crash('demo/echo', undefined, 1)
+  await t.event('plugin.changed', ({ to }) => to === 'quarantined')
+  gate.resolve()
+  await refreshed
+  assert.equal(t.kernel.plugins.get('echo')?.state.name, 'active')
+  assert.equal(await say(t), '2.0.0 x')
+})
+
+test('a version that is released from quarantine takes the place of the one that served instead of it', async () => {
+  const store = memoryStore()
+  const source = inlineSource([echoPlugin()])
+  {
+    await using t = await testKernel({ points, sources: [source], store })
+    await say(t)
+  }
+  source.put(echoPlugin({ version: '2.0.0', manifest: {} }))
+  const mark = { id: 'demo/echo', version: '2.0.0', fingerprint: 'revision 2', atMs: 0 }
+  await store.set('kernel', 'starting/demo/echo', JSON.stringify(mark))
+  await using again = await testKernel({ points, sources: [source], store })
+  assert.equal(await say(again), '1.0.0 x')
+  await again.kernel.plugins.release('echo')
+  assert.equal(await say(again), '2.0.0 x')
+  assert.equal(again.kernel.plugins.get('echo')?.held, undefined)
+})
+
+test('a choice that is kept and cannot be read keeps no host from starting', async () => {
+  const store = memoryStore()
+  await store.set('kernel', 'hold/demo/echo', '{"why":')
+  await store.set('kernel', 'history/demo/echo', '{}')
+  await using t = await testKernel({ points, plugins: [echoPlugin()], store })
+  assert.equal(await say(t), '1.0.0 x')
+  assert.equal((await t.kernel.plugins.history('echo')).length, 1)
+})
