@@ -124,11 +124,11 @@ export async function recalled(
   const { source, path } = like
   const recalling = await recall(core, source, digest, signal)
   if (recalling === undefined) return undefined
-  const found = new RecalledBytes(recalling, { source, path, digest })
-  const candidate = candidateOf(id, { source, id, path, found, problem: undefined }, core)
-  if (candidate.declared?.id === id) return candidate
+  // most of what is looked at is never started; the source keeps what was asked for last, and a start asks again
   await recalling.staged.release?.()
-  return undefined
+  const found = new RecalledBytes(recalling.manifest, { plugin: id, source, path, digest })
+  const candidate = candidateOf(id, { source, id, path, found, problem: undefined }, core)
+  return candidate.declared?.id === id ? candidate : undefined
 }
 
 async function recall(core: Core, source: Source, digest: string, signal: AbortSignal): Promise<RecalledPackage | undefined> {
@@ -150,32 +150,34 @@ function recalledFingerprint(digest: string): string {
   return `recalled ${digest}`
 }
 
+interface KeptBytes {
+  readonly plugin: string
+  readonly source: Source
+  readonly path: string
+  readonly digest: string
+}
+
 /** A package of which only the kept bytes are left. */
 class RecalledBytes implements FoundPackage {
   readonly manifest: unknown
   readonly manifestPath: string
   readonly path: string
   readonly fingerprint: string
-  readonly #source: Source
-  readonly #digest: string
-  #staged: StagedPackage | undefined
+  readonly #about: KeptBytes
 
-  constructor({ manifest, staged }: RecalledPackage, about: { source: Source; path: string; digest: string }) {
+  constructor(manifest: unknown, about: KeptBytes) {
     this.manifest = manifest
     this.path = about.path
     this.manifestPath = about.path
     this.fingerprint = recalledFingerprint(about.digest)
-    this.#source = about.source
-    this.#digest = about.digest
-    this.#staged = staged
+    this.#about = about
   }
 
   async stage(signal: AbortSignal): Promise<StagedPackage> {
-    const first = this.#staged
-    this.#staged = undefined
-    const staged = first ?? (await this.#source.recall?.(this.#digest, signal))?.staged
-    if (staged === undefined) throw kernelErrors.error('VERSION_GONE', { plugin: this.path, version: this.#digest })
-    return staged
+    const { plugin, source, digest } = this.#about
+    const recalling = await source.recall?.(digest, signal)
+    if (recalling === undefined) throw kernelErrors.error('VERSION_GONE', { plugin, version: digest }, { plugin })
+    return recalling.staged
   }
 }
 

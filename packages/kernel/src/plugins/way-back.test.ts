@@ -54,3 +54,34 @@ test('a choice that is kept and cannot be read keeps no host from starting', asy
   assert.equal(await say(t), '1.0.0 x')
   assert.equal((await t.kernel.plugins.history('echo')).length, 1)
 })
+
+test('bytes that are asked for again, to pin or to go back, are given back when nothing runs from them', async () => {
+  let held = 0
+  const inline = inlineSource([echoPlugin()])
+  const source: typeof inline = {
+    ...inline,
+    recall: async (digest, signal) => {
+      const recalled = await inline.recall?.(digest, signal)
+      if (recalled === undefined) return undefined
+      held += 1
+      const release = async (): Promise<void> => void (held -= 1)
+      return { ...recalled, staged: { ...recalled.staged, release } }
+    },
+  }
+  await using t = await testKernel({ points, sources: [source] })
+  await say(t)
+  for (const version of ['2.0.0', '3.0.0']) {
+    source.put(echoPlugin({ version }))
+    await t.kernel.plugins.refresh()
+  }
+  await t.kernel.plugins.pin('echo', '1.0.0')
+  assert.equal(await say(t), '1.0.0 x')
+  assert.equal(held, 1)
+  await t.kernel.plugins.pin('echo', undefined)
+  await t.kernel.plugins.rollback('echo', { to: '2.0.0' })
+  assert.equal(await say(t), '2.0.0 x')
+  await t.kernel.plugins.disable('echo')
+  assert.equal(held, 1)
+  await t.kernel[Symbol.asyncDispose]()
+  assert.equal(held, 0)
+})
