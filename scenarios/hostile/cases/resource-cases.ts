@@ -245,6 +245,7 @@ async function endedForData(trial: Trial, plugin: string, attack: string, given:
   if (trial.tier === 'contained' || trial.tier === 'trusted') {
     return got(await trial.attack(plugin, attack, given, 5_000)) ? 'open' : 'stopped'
   }
+  // It was begun long ago, by the only plugin that does so.
   const told = await named(trial, plugin, 'data', 9_000)
   if (told !== 'told') return told
   return (await trial.ends(plugin)) > 0 ? 'contained' : 'told'

@@ -27,6 +27,7 @@ interface Answers {
   readonly load: SteadyReport
   readonly record: PluginRecord | undefined
   readonly events: readonly KernelEvent[]
+  readonly newestEvent: number
   readonly lines: readonly KernelLogLine[]
   readonly disable: string
   readonly enable: string

@@ -90,6 +90,7 @@ class TierRun implements AsyncDisposable {
     host.takeHealth()
     await host.ask('load')
     trial.takeNotes()
+    await trial.forgetEvents(one.begin !== undefined)
     const began = performance.now()
     let verdict = await verdictOf(one, trial)
     if (verdict !== 'down' && !(await host.lives())) verdict = 'down'

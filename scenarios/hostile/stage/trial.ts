@@ -16,6 +16,7 @@ export class Trial {
   /** What is in the file that nobody was granted. */
   readonly secret: string
   readonly #notes: string[] = []
+  #after = 0
   /** Those whose attack is that they do not start. */
   readonly #mayNotRun = new Set(['hangs-in-start', 'crash-loop'])
 
@@ -99,9 +100,14 @@ export class Trial {
     return this.attack('runner', name, given, timeoutMs)
   }
 
-  /** Waits for an event that is there or comes. */
+  /** Events of earlier attacks do not count from now on; those of an attack that was begun at the beginning all do. */
+  async forgetEvents(wasBegun: boolean): Promise<void> {
+    this.#after = wasBegun ? 0 : await this.host.ask('newestEvent')
+  }
+
+  /** Waits for an event of this attack. */
   async event(matches: (event: KernelEvent) => boolean, waitMs: number): Promise<KernelEvent | undefined> {
-    return this.until(async () => (await this.host.ask('events')).findLast(matches), waitMs)
+    return this.until(async () => (await this.host.ask('events', { after: this.#after })).findLast(matches), waitMs)
   }
 
   /** Asks again and again; undefined when it never came. */
