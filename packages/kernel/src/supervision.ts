@@ -117,7 +117,7 @@ export interface Namespace {
   readonly used: NamespaceUse
   /**
    * Takes `amount` (default 1) of a resource for work that a host does on behalf of the group. Errors:
-   * `NAMESPACE_LIMIT` when the group would be over its limit.
+   * `NAMESPACE_LIMIT` when the group would be over its limit; a `RangeError` for what is no amount.
    */
   readonly check: (resource: Resource, amount?: number) => ResourceGuard
 }

@@ -53,6 +53,8 @@ async function leave(core: Core, plugin: Plugin, reason: string, end: () => void
 export async function quiesce(core: Core, plugin: Plugin, reason: string): Promise<void> {
   const { serving, probation } = plugin
   plugin.serving = undefined
+  plugin.usage = undefined
+  plugin.health = undefined
   plugin.probation = undefined
   probation?.[Symbol.dispose]()
   if (serving !== undefined) {

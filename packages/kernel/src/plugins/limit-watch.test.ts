@@ -244,3 +244,11 @@ test('one that its tier ended for its memory goes where the host wants those tha
     assert.deepEqual([action, watch.t.kernel.plugins.get('echo')?.state.name], [memory, state])
   }
 })
+
+test('a plugin that does not run uses nothing', async () => {
+  await using w = await watched()
+  await w.use({ memoryBytes: 100 * mebibyte })
+  assert.equal(w.t.kernel.plugins.get('echo')?.usage?.memoryBytes, 100 * mebibyte)
+  const { usage, health } = await w.t.kernel.plugins.disable('echo')
+  assert.deepEqual([usage, health], [undefined, undefined])
+})

@@ -99,3 +99,10 @@ test('what a host takes for a group counts with what its plugins use, until it i
   assert.equal(await t.kernel.provider(echo, 'b').say('x'), '1.0.0 x')
   assert.equal(t.kernel.namespaces.get('default').check('memoryMiB', 1e9).amount, 1e9, 'what is not limited is not refused')
 })
+
+test('an amount that is none is not taken: it would lift the limit for all', async () => {
+  await using t = await testKernel({ points, plugins, ...group({ concurrency: 2 }) })
+  const tenants = t.kernel.namespaces.get('tenants')
+  for (const amount of [NaN, -1, Infinity]) assert.throws(() => tenants.check('concurrency', amount), RangeError)
+  assert.equal(t.kernel.namespaces.get('tenants').used.concurrency, 0)
+})

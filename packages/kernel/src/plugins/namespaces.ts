@@ -117,6 +117,7 @@ export class Namespaces implements NamespaceDirectory {
   }
 
   #check(group: Group, resource: Resource, amount: number): ResourceGuard {
+    if (!(amount >= 0 && amount < Infinity)) throw new RangeError(`${amount} is no amount of ${resource}`)
     const most = group.limits[resource]
     const used = this.#used(group)[resource]
     if (most !== undefined && used + amount > most) throw namespaceLimit(group.name, resource, { used, most, amount })
