@@ -1,4 +1,4 @@
-import { boundsMs, quantileMs } from './counters.ts'
+import { boundsMs, bucketOf, quantileMs } from './counters.ts'
 
 /** How one generation does: what a new version is compared with the one before it by. */
 export class Conduct {
@@ -38,10 +38,4 @@ export class Conduct {
     }
     return quantileMs(counts, 0.99)
   }
-}
-
-function bucketOf(tookMs: number): number {
-  let index = 0
-  while (tookMs > (boundsMs[index] ?? Infinity)) index += 1
-  return index
 }

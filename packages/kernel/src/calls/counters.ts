@@ -22,6 +22,13 @@ export const boundsMs: readonly number[] = [
   Infinity,
 ]
 
+/** Which bucket of {@link boundsMs} a time falls into. */
+export function bucketOf(tookMs: number): number {
+  let index = 0
+  while (tookMs > (boundsMs[index] ?? Infinity)) index += 1
+  return index
+}
+
 /** What one plugin did since the host started. Made at its first call: an idle plugin costs nothing. */
 export class CallCounters {
   calls = 0
@@ -36,10 +43,9 @@ export class CallCounters {
     this.calls += 1
     if (failed) this.errors += 1
     this.#sumMs += tookMs
-    let index = 0
-    while (tookMs > (boundsMs[index] ?? Infinity)) index += 1
-    this.#buckets[index] = (this.#buckets[index] ?? 0) + 1
-    return index
+    const bucket = bucketOf(tookMs)
+    this.#buckets[bucket] = (this.#buckets[bucket] ?? 0) + 1
+    return bucket
   }
 
   snapshot(): Counters {
