@@ -21,7 +21,7 @@ const kernel = await createKernel({
   sources: [directory(`${root}/plugins`, { store: `${root}/store`, watch: false, settleMs: 0 })],
   runtimes: [
     trusted({ modules }),
-    contained({ modules, hangMs: 300 }),
+    contained({ modules, hangMs: 300, temporaryDirectory: root }),
     confined({ modules, hangMs: 300, temporaryDirectory: root }),
   ],
   policy: { tier: () => tier, isolation: () => isolation },
