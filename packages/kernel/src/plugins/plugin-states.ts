@@ -115,8 +115,11 @@ export class PluginStates {
       discard: async () => {
         if (!isOther) return
         const old = this.#slot(plugin, before)
-        if (this.#slots.get(plugin)?.current.name === name.name) await this.#become(old)
-        old.open()
+        try {
+          if (this.#slots.get(plugin)?.current.name === name.name) await this.#become(old)
+        } finally {
+          old.open()
+        }
         await this.#drop(plugin)
       },
     }

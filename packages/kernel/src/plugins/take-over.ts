@@ -113,7 +113,7 @@ function moveBack(core: Core, plugin: Plugin, retreat: Retreat): void {
     bindAs(core, plugin, older.generation.candidate)
   } catch (error) {
     older.generation.warm?.resolve()
-    core.log.write({ level: 'error', message: `it cannot be moved back: ${messageOf(error)}`, plugin: plugin.id })
+    noteStuck(core, plugin, finding, messageOf(error))
     return
   }
   if (takeBack(older.generation)) {
@@ -127,14 +127,24 @@ function moveBack(core: Core, plugin: Plugin, retreat: Retreat): void {
 
 /** The old generation has ended and the new one still runs: it is replaced like by any other version. */
 async function moveBackAfresh(core: Core, plugin: Plugin, retreat: Retreat): Promise<void> {
-  const { candidate } = retreat.older.generation
+  const { finding, newer, older } = retreat
+  const { candidate } = older.generation
   plugin.incoming = candidate
   await plugin.inTurn(async () => {
-    if (plugin.incoming !== candidate || plugin.serving !== retreat.newer.generation) return
-    if (await succeed(core, plugin, candidate, { onProbation: false, ending: endingOf(retreat.finding) }))
-      noteMovedBack(core, plugin, retreat)
+    try {
+      if (plugin.incoming !== candidate || plugin.serving !== newer.generation) return
+      if (await succeed(core, plugin, candidate, { onProbation: false, ending: endingOf(finding) }))
+        noteMovedBack(core, plugin, retreat)
+      else noteStuck(core, plugin, finding, 'the version before does not start any more')
+    } finally {
+      if (plugin.incoming === candidate) plugin.incoming = undefined
+    }
   })
-  if (plugin.incoming === candidate) plugin.incoming = undefined
+}
+
+/** What was found is told all the same. */
+function noteStuck(core: Core, plugin: Plugin, { evidence }: Finding, reason: string): void {
+  core.log.write({ level: 'error', message: `it cannot be moved back (${reason}), though ${evidence}`, plugin: plugin.id })
 }
 
 /** Both generations have ended; nobody waits for the next call. What comes of it is in the record. */

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Scope } from '@backplane/sdk'
 import { inlineSource, testKernel, type TestKernel } from '@backplane/testing'
 import { memoryStore } from '../index.ts'
+import { PluginDirectories } from './plugin-directories.ts'
+import { PluginStates } from './plugin-states.ts'
 import { echo, echoPlugin, points } from '../fixtures/demo-points.ts'
 
 const say = (t: TestKernel): Promise<string> => t.kernel.provider(echo, 'echo').say('x')
@@ -84,4 +87,45 @@ test('bytes that are asked for again, to pin or to go back, are given back when 
   assert.equal(held, 1)
   await t.kernel[Symbol.asyncDispose]()
   assert.equal(held, 0)
+})
+
+test('a store that cannot be written lets nobody who writes wait for ever', async () => {
+  const kept = memoryStore()
+  let isFull = false
+  const store: typeof kept = {
+    ...kept,
+    get: (...given) => kept.get(...given),
+    keys: (...given) => kept.keys(...given),
+    clear: (...given) => kept.clear(...given),
+    delete: (...given) => kept.delete(...given),
+    set: async (...given) => (isFull ? assert.fail('no space left') : kept.set(...given)),
+  }
+  await using directories = new PluginDirectories(undefined)
+  const states = new PluginStates(store, directories, { write: () => undefined })
+  const { slot } = await states.prepare('demo/echo', 1)
+  const newer = await states.prepare('demo/echo', 2)
+  await newer.commit()
+  isFull = true
+  await assert.rejects(newer.discard(), /no space left/)
+  await slot.write(async () => undefined)
+})
+
+test('why a version should have been moved back is told also when it cannot be', async () => {
+  let starts = 0
+  const first = echoPlugin()
+  const failsLater = {
+    ...first,
+    setup: (scope: Scope) => ((starts += 1), starts > 1 ? assert.fail('gone bad') : first.setup?.(scope)),
+  }
+  await using t = await testKernel({ points, plugins: [failsLater], times: { probationMs: 60_000 } })
+  await say(t)
+  t.source.put(echoPlugin({ version: '2.0.0', say: () => 42 }))
+  await t.kernel.plugins.refresh()
+  t.runtime.crash('demo/echo', undefined, 1)
+  await t.event('plugin.exited')
+  await Promise.allSettled(Array.from({ length: 5 }, () => say(t)))
+  await t.event('plugin.update-failed')
+  // after whatever is under way
+  assert.equal((await t.kernel.plugins.disable('echo')).version, '2.0.0')
+  assert.ok(t.lines.some(({ message }) => /cannot be moved back.* 5 of 5 calls failed/.test(message)))
 })
