@@ -94,11 +94,13 @@ export class Catalogue {
   /** The first package of an id wins; a package that cannot be read stands for the plugin that was at its path. */
   #wanted(found: readonly Discovered[]): Map<string, Wanted> {
     const wanted = new Map<string, Wanted>()
-    const seen = new Set<string>()
+    const unchanged = new Set<string>()
     for (const discovered of found) {
       const id = (discovered.id === discovered.path ? this.#idAt(discovered) : undefined) ?? discovered.id
-      seen.add(id)
-      if (discovered.found !== undefined && this.#forgotten.get(id) === discovered.found.fingerprint) continue
+      const isForgotten = discovered.found !== undefined && this.#forgotten.get(id) === discovered.found.fingerprint
+      // what cannot be read now may be what was removed
+      if (isForgotten || discovered.found === undefined) unchanged.add(id)
+      if (isForgotten) continue
       const first = wanted.get(id)
       if (first === undefined) {
         wanted.set(id, { first: discovered, shadowed: [], others: [] })
@@ -107,7 +109,7 @@ export class Catalogue {
       first.shadowed.push(discovered.path)
       first.others.push(discovered)
     }
-    for (const id of this.#forgotten.keys()) if (!seen.has(id)) this.#forgotten.delete(id)
+    for (const id of this.#forgotten.keys()) if (!unchanged.has(id)) this.#forgotten.delete(id)
     return wanted
   }
 

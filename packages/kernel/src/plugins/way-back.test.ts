@@ -129,3 +129,14 @@ test('why a version should have been moved back is told also when it cannot be',
   assert.equal((await t.kernel.plugins.disable('echo')).version, '2.0.0')
   assert.ok(t.lines.some(({ message }) => /cannot be moved back.* 5 of 5 calls failed/.test(message)))
 })
+
+test('removed by hand and changed since, a plugin may come back as it was', async () => {
+  await using t = await testKernel({ points, plugins: [{ ...echoPlugin(), fingerprint: 'first' }] })
+  await t.kernel.plugins.remove('echo')
+  assert.deepEqual((await t.kernel.plugins.refresh()).added, [])
+  t.source.put(echoPlugin({ version: '2.0.0' }))
+  await t.kernel.plugins.refresh()
+  t.source.put({ ...echoPlugin(), fingerprint: 'first' })
+  await t.kernel.plugins.refresh()
+  assert.equal(await say(t), '1.0.0 x')
+})
