@@ -21,6 +21,7 @@ export const lifeCases: readonly Case[] = [
     title,
     expected: expected('contained', 'contained', inThread, 'down'),
     run: async (trial) => {
+      await trial.attack('everything', 'own')
       const before = await trial.ends('everything')
       const outcome = await trial.provoke('everything', attack, given)
       if (outcome.code !== undefined) return 'stopped'

@@ -161,6 +161,7 @@ function debuggers({ host }: Trial): number {
 
 async function signalHost(trial: Trial, signal: string): Promise<void> {
   const { pid } = trial.host
+  await trial.attack('talker', 'own')
   await trial.provoke('talker', 'signalHost', { pid, signal }).catch((error: unknown) => {
     if (!(error instanceof HostDown)) throw error
   })

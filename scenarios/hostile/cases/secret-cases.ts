@@ -16,6 +16,7 @@ export const secretCases: readonly Case[] = [
 async function tells(trial: Trial): Promise<Verdict> {
   const attacks = trial.tier === 'trusted' ? ['tell', 'print'] : ['tell', 'print', 'tellInCrash']
   const outcomes: unknown[] = []
+  await trial.attack('talker', 'own')
   for (const name of attacks) outcomes.push(await trial.provoke('talker', name))
   outcomes.push(await trial.provoke('talker', 'tellInError', { throws: true }))
   await delay(50)
