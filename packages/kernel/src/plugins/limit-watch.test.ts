@@ -252,3 +252,17 @@ test('a plugin that does not run uses nothing', async () => {
   const { usage, health } = await w.t.kernel.plugins.disable('echo')
   assert.deepEqual([usage, health], [undefined, undefined])
 })
+
+test('a generation that does not serve any more is only ended, and that is what is told', async () => {
+  const called = Promise.withResolvers<void>()
+  const never = (): Promise<never> => (called.resolve(), new Promise<never>(() => undefined))
+  await using t = await testKernel({ points, plugins: [echoPlugin({ say: never })], onLimit: { tmp: 'quarantine' } })
+  const running = assert.rejects(t.kernel.provider(echo, 'echo').say('x'), { code: 'PLUGIN_EXITED' })
+  await called.promise
+  t.source.put(echoPlugin({ version: '2.0.0' }))
+  await t.kernel.plugins.refresh()
+  t.runtime.violate('demo/echo', { kind: 'limit', limit: 'tmp', detail: 'full' }, 1)
+  await running
+  assert.equal((await t.event('limit.exceeded')).action, 'restart')
+  assert.equal(await t.kernel.provider(echo, 'echo').say('x'), '2.0.0 x')
+})

@@ -104,7 +104,9 @@ export class Violations implements Disposable {
   #possible(limit: LimitName, wanted: LimitAction, running: Generation | undefined): LimitAction {
     const least = refused.has(limit) ? 'refuse' : 'warn'
     if (wanted === 'warn' || wanted === 'refuse') return least
-    return running === undefined ? least : wanted
+    if (running === undefined) return least
+    // a package is not put away for what a generation did that serves no more
+    return wanted === 'quarantine' && running.plugin.serving !== running ? 'restart' : wanted
   }
 
   #tell(plugin: Plugin, news: News): void {
