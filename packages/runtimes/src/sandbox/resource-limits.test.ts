@@ -45,7 +45,7 @@ describe('with control groups', { concurrency: 2 }, () => {
   })
 
   rule('a process it left behind is gone when it is', async (sandbox) => {
-    const started = await sandbox.start('detach', { seconds: 1_000 }, { trust: 'first-party' })
+    const started = await sandbox.start('detach', { seconds: 1_000, stays: true }, { trust: 'first-party' })
     const members = await until(async () => {
       const found = await started.sandbox.members(started.pid)
       return found.length >= 4 ? found : undefined
@@ -212,9 +212,10 @@ async function runs(pid: number): Promise<boolean> {
 
 /** There is no event for what another process does. */
 async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
-  for (;;) {
+  for (const givenUpAtMs = Date.now() + 30_000; Date.now() < givenUpAtMs;) {
     const found = await look()
     if (found !== undefined) return found
     await delay(10)
   }
+  return assert.fail('what was waited for did not come')
 }
