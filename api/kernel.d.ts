@@ -1243,7 +1243,7 @@ export interface Namespace {
     readonly used: NamespaceUse;
     /**
      * Takes `amount` (default 1) of a resource for work that a host does on behalf of the group. Errors:
-     * `NAMESPACE_LIMIT` when the group would be over its limit.
+     * `NAMESPACE_LIMIT` when the group would be over its limit; a `RangeError` for what is no amount.
      */
     readonly check: (resource: Resource, amount?: number) => ResourceGuard;
 }
@@ -2082,6 +2082,8 @@ export declare function abortError(signal: AbortSignal): Error;
 import type { Counters } from '../record.ts';
 /** Upper bounds of the latency histogram's buckets, ms. */
 export declare const boundsMs: readonly number[];
+/** Which bucket of {@link boundsMs} a time falls into. */
+export declare function bucketOf(tookMs: number): number;
 /** What one plugin did since the host started. Made at its first call: an idle plugin costs nothing. */
 export declare class CallCounters {
     #private;
@@ -2762,7 +2764,7 @@ import type { Core } from './core.ts';
 import type { Generation } from './plugins/generation.ts';
 import { Namespaces } from './plugins/namespaces.ts';
 import type { Candidate, Plugin } from './plugins/plugin.ts';
-import { Quarantines } from './plugins/quarantines.ts';
+import { type Quarantine, Quarantines } from './plugins/quarantines.ts';
 import { type TroubleVerdict } from './plugins/troubles.ts';
 import { Violations } from './plugins/violations.ts';
 import type { ExitCause } from './ports.ts';
@@ -2793,8 +2795,8 @@ export declare class Supervisor implements Disposable {
     startFailed(plugin: Plugin, failure: Failure): void;
     /** Ends a generation because of what it does; what is in it fails with the cause. Idempotent. */
     end(generation: Generation, cause: ExitCause, verdict?: TroubleVerdict): void;
-    /** Lets a plugin out of quarantine, and forgets its troubles. Answers whether it was in quarantine. */
-    release(plugin: Plugin): Promise<boolean>;
+    /** Lets a plugin out of quarantine, and forgets its troubles. Answers with what it was in quarantine for. */
+    release(plugin: Plugin): Promise<Quarantine | undefined>;
     /** Starts counting anew: another package is in its place, or somebody looked after it. */
     forgive(plugin: Plugin): void;
     /** Runs a start whose end may be the host's, so that the next host knows. */
@@ -2835,8 +2837,8 @@ export declare class Quarantines {
     of({ id, version, found }: Candidate): Quarantine | undefined;
     /** Until the host ends, or longer: then the promise settles when it is kept. */
     add(id: string, entry: Quarantine, isKept?: boolean): Promise<void>;
-    /** Answers whether there was one. */
-    release(id: string): Promise<boolean>;
+    /** Answers with what there was. */
+    release(id: string): Promise<Quarantine | undefined>;
     /** Keeps, while `work` runs, that this package is being started where its end may be the host's. */
     suspecting<T>({ id, version, found }: Candidate, nowMs: number, work: () => Promise<T>): Promise<T>;
 }
