@@ -60,9 +60,9 @@ test(
     assert.match(name, /^acme~slow-.*-(?:stall|cpu)\.cpuprofile$/)
     assert.match(await readFile(join(profiles, name), 'utf8'), /burnsTheProcessor/)
 
-    const top = JSON.parse((await backplane(places, 'top', '--sort', 'stall', '--json')).out)
+    const top = JSON.parse((await backplane(places, 'top', '--sort', 'cpu', '--json')).out)
     assert.equal(top.plugins[0].id, 'acme/slow')
-    assert.equal(typeof top.plugins[0].cpu_percent, 'number', JSON.stringify(top.plugins[0]))
+    assert.ok(top.plugins[0].cpu_percent > 20, JSON.stringify(top.plugins[0]))
     const why = await backplane(places, 'why', 'slow')
     assert.match(why.out, /Its event loop stands still at times|It went over its limit of cpu/)
     assert.ok(why.out.includes(name), why.out)

@@ -100,11 +100,10 @@ export class SessionInstance implements Instance {
   async usage(deadlineMs: number): Promise<Usage> {
     const told = this.#ask('usage', undefined, deadlineMs)
     if (this.#body.measure === undefined) return usageFrom(await told)
-    // What is seen from outside is there even when the guest does not answer.
-    const [{ cpuMs, memoryBytes, processes, openFiles }, answer] = await Promise.all([
-      this.#body.measure(),
-      told.catch(() => undefined),
-    ])
+    // What is seen from outside is there even when the guest does not answer; seen after the answer, however late that
+    // comes, so that the sample is of the moment it is taken for.
+    const answer = await told.catch(() => undefined)
+    const { cpuMs, memoryBytes, processes, openFiles } = await this.#body.measure()
     if (processes === 0) return usageFrom(await told)
     return { ...usageFrom(answer), cpuMs, memoryBytes, processes, openFiles, network: this.#network?.() }
   }
