@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { readdir } from 'node:fs/promises'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import type { Source } from '@backplane/kernel'
 import { temporaryDirectory } from '@backplane/testing'
@@ -21,7 +21,6 @@ test('a dialect reads folders and single modules that have no plugin.json', asyn
     'unclaimed/package.json': '{}',
     'unclaimed/inner/plugin.json': JSON.stringify(manifestOf('inner')),
     'unclaimed/inner/index.js': '',
-    'deeper/single.js': 'only directly in a plugin directory',
     'guided/main.mjs': 'export const x = 1',
   })
   const asked: string[] = []
@@ -42,6 +41,42 @@ test('a dialect reads folders and single modules that have no plugin.json', asyn
   assert.ok(legacy?.code.kind === 'files' && single?.code.kind === 'files')
   assert.deepEqual([legacy.code.main, legacy.code.adapter], ['main.js', '/host/adapter.js'])
   assert.deepEqual(await readdir(single.code.directory), ['single.ts'])
+})
+
+test('a single module is found in any folder, but not among the modules of a package', async (t) => {
+  const root = await temporaryDirectory(t)
+  await put(join(root, 'plugins'), 'modern', {}, { 'index.js': '', 'parts/own.js': '' })
+  await write(join(root, 'plugins'), {
+    'main.js': 'the plugin directory itself is no package',
+    'clouds/one.mjs': 'one',
+    'clouds/europe/two.ts': 'two',
+    'clouds/node_modules/dependency.js': 'never looked at',
+    'legacy/index.js': 'claimed',
+    'legacy/part.js': 'a part of it',
+    'legacy/parts/more.js': 'a part of it',
+    'library/package.json': '{}',
+    'library/part.js': 'of a package that is no plugin',
+    'library/parts/more.js': 'of a package that is no plugin',
+  })
+  const asked: string[] = []
+  const dialect: Dialect = {
+    name: 'legacy',
+    read: async ({ path, kind }) => {
+      asked.push(`${kind} ${path.slice(root.length + 9)}`)
+      const name = basename(path)
+      if (name.startsWith('one') || name.startsWith('two')) return { manifest: manifestOf(name.slice(0, 3)), main: name }
+      return name === 'legacy' ? { manifest: manifestOf('legacy'), main: 'index.js' } : undefined
+    },
+  }
+  const listing = await sourceWith(dialect, root).list(signal)
+  assert.deepEqual(idsOf(listing).toSorted(byText), ['acme/legacy', 'acme/modern', 'acme/one', 'acme/two'])
+  assert.deepEqual(asked.toSorted(byText), [
+    'file clouds/europe/two.ts',
+    'file clouds/one.mjs',
+    'file main.js',
+    'folder legacy',
+    'folder library',
+  ])
 })
 
 test('a dialect is asked again only when its package changed', async (t) => {
@@ -72,6 +107,10 @@ test('a package its dialect cannot read is a problem of its own', async (t) => {
   assert.deepEqual(codesOf(listing), ['SOURCE_DIALECT_FAILED'])
   assert.match(listing.problems[0]?.error.message ?? '', /no NewProvider/)
 })
+
+function byText(one: unknown, other: unknown): number {
+  return String(one) < String(other) ? -1 : 1
+}
 
 function sourceWith(dialect: Dialect, root: string): Source {
   return directory(join(root, 'plugins'), { store: join(root, 'store'), settleMs: 10, dialects: [dialect] })

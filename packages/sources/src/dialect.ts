@@ -1,7 +1,7 @@
 /**
  * Reads packages that have no `plugin.json`: an older layout of some host's, translated. It runs nothing of what it
  * reads. Asked for folders that hold a `package.json`, an `index` or a `main` module, and for single modules that lie
- * directly in a plugin directory; the first dialect that answers has the package.
+ * in a plugin directory or a folder of it, but not in or below a folder of the former kind; the first dialect that answers has the package.
  */
 export interface Dialect {
   /** Shown in messages. */

@@ -103,11 +103,11 @@ class Search {
       this.#unreadable(path, error)
     }
     if (stats === undefined) return
-    if (stats.isDirectory()) await this.#folder(path, stats, 0)
+    if (stats.isDirectory()) await this.#folder(path, stats, 0, false)
     else this.#problem(path, sourceErrors.error('SOURCE_UNREADABLE', { path, reason: 'not a folder' }))
   }
 
-  async #folder(path: string, stats: Stats, depth: number): Promise<void> {
+  async #folder(path: string, stats: Stats, depth: number, inPackage: boolean): Promise<void> {
     let names: readonly string[]
     try {
       names = this.#options.names(path, stats)
@@ -118,15 +118,17 @@ class Search {
     if (names.includes('plugin.json')) return this.#place(path, 'folder', lookAtFolder(path, stats, this.#options), undefined)
     if (depth > 0 && (await this.#isClaimed(path, stats, names))) return undefined
     this.#folders.push(path)
+    const own = inPackage || (depth > 0 && isLikePackage(names))
     for (const name of names) {
       const pause = this.#breathe()
       if (pause !== undefined) await pause
-      if (name !== 'node_modules') await this.#child(`${path}/${name}`, depth)
+      if (name !== 'node_modules') await this.#child(`${path}/${name}`, depth, own)
     }
     return undefined
   }
 
-  async #child(path: string, depth: number): Promise<void> {
+  /** `inPackage`: it lies in a folder that is laid out as a package, whose modules are parts of it. */
+  async #child(path: string, depth: number, inPackage: boolean): Promise<void> {
     if (path === this.#options.storeDirectory || this.#isIgnored(path)) return
     const known = this.#options.known?.(path)
     if (known !== undefined) {
@@ -141,17 +143,17 @@ class Search {
     }
     if (stats === undefined) return
     if (stats.isDirectory()) {
-      if (depth < this.#options.depth) await this.#folder(path, stats, depth + 1)
+      if (depth < this.#options.depth) await this.#folder(path, stats, depth + 1, inPackage)
       else this.#problem(path, sourceErrors.error('SOURCE_TOO_DEEP', { path, depth: this.#options.depth }))
     } else if (stats.isSymbolicLink()) {
       if (couldBePackage(path)) this.#problem(path, sourceErrors.error('SOURCE_LINK_SKIPPED', { path }))
-    } else if (depth === 0 && stats.isFile() && modulePattern.test(path) && !this.#options.claims.isEmpty) {
+    } else if (!inPackage && stats.isFile() && modulePattern.test(path) && !this.#options.claims.isEmpty) {
       await this.#claim(path, 'file', lookAtFile(path, stats, this.#options))
     }
   }
 
   async #isClaimed(path: string, stats: Stats, names: readonly string[]): Promise<boolean> {
-    if (this.#options.claims.isEmpty || !names.some((name) => dialectMarks.has(name))) return false
+    if (this.#options.claims.isEmpty || !isLikePackage(names)) return false
     return this.#claim(path, 'folder', lookAtFolder(path, stats, this.#options))
   }
 
@@ -181,6 +183,11 @@ class Search {
   #problem(path: string, error: ReturnType<typeof sourceErrors.error>): void {
     this.#problems.push({ path, error: error.toJSON() })
   }
+}
+
+/** Whether a folder with these names is laid out as one package, whoever's it is. */
+function isLikePackage(names: readonly string[]): boolean {
+  return names.some((name) => dialectMarks.has(name))
 }
 
 /** Whether a link points at something that would be listed if it lay here. */
