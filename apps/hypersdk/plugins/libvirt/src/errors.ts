@@ -78,6 +78,13 @@ const specs = {
     retryable: false,
     hint: 'Move the disk to a plain file or block device, or detach it first.',
   },
+  LIBVIRT_DISK_MISSING: {
+    message: 'disk {target} of {name} is not there: no file {path}',
+    status: 422,
+    exit: 66,
+    retryable: false,
+    hint: 'Bring the file back, or detach the disk from the machine; libvirt describes disks without looking at them.',
+  },
   LIBVIRT_NO_DISKS: {
     message: '{name} has no disk to export',
     status: 422,

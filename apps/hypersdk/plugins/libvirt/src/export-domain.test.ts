@@ -57,7 +57,10 @@ test('a disk that another program writes to, or that is not there, is named', as
   writer.stdin.end('quit\n')
   await once(writer, 'close')
   rmSync(disk)
-  await assert.rejects(all(provider.exportVm(request)), { code: 'LIBVIRT_CONVERT_FAILED', message: /No such file/ })
+  await assert.rejects(all(provider.exportVm(request)), {
+    code: 'LIBVIRT_DISK_MISSING',
+    message: `disk vda of busy is not there: no file ${disk}`,
+  })
 })
 
 test('snapshots of a domain are taken, listed and deleted', async (t) => {

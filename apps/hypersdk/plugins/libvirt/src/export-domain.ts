@@ -2,6 +2,7 @@ import type { Call } from '@backplane/sdk'
 import type { DiskFormat, ExportItem } from '@hypersdk/points'
 import type { QemuFormat } from '@hypersdk/points/programs'
 import { convertDisk } from './convert-disk.ts'
+import { diskSize } from './disk-size.ts'
 import type { Domain, DomainDisk } from './domain.ts'
 import { libvirtErrors } from './errors.ts'
 import type { FreezeOptions } from './freeze-plan.ts'
@@ -42,7 +43,7 @@ export async function* exportDomain(tools: ExportTools, request: DomainExport, c
   if (request.include_snapshots === true) {
     yield { kind: 'warning', stage: 'export', message: 'libvirt snapshots are not carried over; the current state is exported' }
   }
-  for (const disk of disks) yield await declare(virsh, domain, { ...disk, to }, call.signal)
+  for (const disk of disks) yield await declare(domain, { ...disk, to }, call.signal)
   if (domain.active) await frozen.freeze(virsh, request.export_id, domain, freezing)
   try {
     for (const disk of disks) {
@@ -107,22 +108,19 @@ async function pathOf(virsh: Virsh, domain: Domain, disk: DomainDisk, signal: Ab
 }
 
 async function declare(
-  virsh: Virsh,
   domain: Domain,
   disk: ReadableDisk & { readonly to: QemuFormat },
   signal: AbortSignal,
 ): Promise<ExportItem> {
-  // Only a raw file is as long as the disk inside it.
-  const size = ['domblkinfo', '--domain', domain.uuid, '--device', disk.target]
-  const info = disk.to === 'raw' ? await virsh.run(size, signal) : ''
-  const capacity = /^Capacity:\s*(\d+)/m.exec(info)?.[1]
+  const size = await diskSize({ ...disk, name: domain.name }, signal)
   const stored = sourceFormats[disk.format]
   return {
     kind: 'disk',
     disk: disk.target,
     format: disk.to,
     ...(stored === undefined ? {} : { source_format: stored }),
-    size_bytes: capacity === undefined ? null : Number(capacity),
+    // Only a raw file is as long as the disk inside it.
+    size_bytes: disk.to === 'raw' ? size : null,
     label: `${domain.name} ${disk.target}`,
     boot: disk.boot,
   }
