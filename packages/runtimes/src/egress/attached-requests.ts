@@ -7,7 +7,7 @@ import { ByteStream } from './byte-stream.ts'
 import type { EgressGate, EgressGateOptions } from './egress-gate.ts'
 import type { EgressHeaders } from './egress-options.ts'
 import { addressHeader } from './egress-words.ts'
-import { forwardedHeaders, originOf } from './forwarded-headers.ts'
+import { bodyFraming, forwardedHeaders, originOf } from './forwarded-headers.ts'
 import { runtimeErrors } from '../errors.ts'
 
 /** One connection of a plugin's, and the one it stands for. */
@@ -86,9 +86,11 @@ export class AttachedRequests implements Disposable {
     const { method = 'GET', url = '/' } = request
     // What a server is asked to send back would bring the credentials with it.
     if (method === 'TRACE' || !(url.startsWith('/') || url === '*')) return void response.writeHead(405).end()
+    const framing = bodyFraming(request.headers)
+    if (framing === undefined) return void response.writeHead(501, { connection: 'close' }).end()
     const credentials = await this.#credentials(authority)
     if (credentials === undefined) throw this.#withoutCredentials(authority)
-    const headers = forwardedHeaders(request.rawHeaders, { host: originOf(authority), ...credentials })
+    const headers = forwardedHeaders(request.rawHeaders, { host: originOf(authority), ...credentials, ...framing })
     const onward = httpRequest({ agent, method, path: url, headers, setHost: false })
     const failed = (): void => void response.destroy()
     upstream.once('close', failed)

@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import type { Authority } from './authority.ts'
 
 /** Of one connection only; the broker's two are not the same. Source: RFC 9110 §7.6.1. */
@@ -24,6 +25,18 @@ export function forwardedHeaders(
   }
   const single = [...kept].map(([name, values]) => [name, values.length === 1 ? (values[0] ?? '') : values] as const)
   return Object.fromEntries([...single, ...replaced])
+}
+
+/**
+ * How long the body of a request is, in the one form that every reader takes the same way; undefined where there is none.
+ * Told with each request: Node sends the body of a GET without any, and the place would take it for the next request,
+ * in which it would send back, or keep, the credentials of the one behind it.
+ */
+export function bodyFraming(headers: IncomingHttpHeaders): Readonly<Record<string, string>> | undefined {
+  const { 'transfer-encoding': encoding, 'content-length': length } = headers
+  if (encoding === undefined && length === undefined) return {}
+  if (encoding === undefined) return length !== undefined && /^\d+$/.test(length) ? { 'content-length': length } : undefined
+  return length === undefined && encoding.toLowerCase() === 'chunked' ? { 'transfer-encoding': 'chunked' } : undefined
 }
 
 /** What `Host` says of a place that HTTPS goes to. */
