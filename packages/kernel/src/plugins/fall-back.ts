@@ -1,10 +1,11 @@
 import type { Core } from '../core.ts'
 import type { Generation } from './generation.ts'
-import { setState, startNow } from './lifecycle.ts'
+import { messageOf } from '../calls/thrown.ts'
+import { serve, startWithDependencies } from './lifecycle.ts'
 import type { Candidate, Plugin } from './plugin.ts'
 import { noteRejected } from './rejection.ts'
 import { digestOf, isRecalled, lastServed, recalled } from './selection.ts'
-import { settle } from './succession.ts'
+import { bindAs } from './take-over.ts'
 import type { Failure, Hold } from '../record.ts'
 import type { StageResult } from '../stages/stage-result.ts'
 
@@ -22,7 +23,7 @@ export async function fallBack(core: Core, plugin: Plugin, failure: Failure): Pr
   if (digest === undefined || digest === last.digest) return undefined
   const like = { source: candidate.source, path: candidate.found.path }
   const to = await recalled(core, plugin.id, { digest: last.digest, like }, core.stopping)
-  if (to === undefined || to.failure !== undefined) return undefined
+  if (to === undefined || to.failure !== undefined || to.denied !== undefined) return undefined
   return startInstead(core, plugin, { to, last, failure, digest })
 }
 
@@ -39,23 +40,27 @@ async function startInstead(
   { to, last, failure, digest }: FallBack,
 ): Promise<StageResult<Generation> | undefined> {
   const { candidate } = plugin
-  const putInPlace = (other: Candidate): void => {
-    core.points.unbind(plugin)
-    plugin.candidate = other
-    plugin.limits = undefined
-    settle(core, plugin)
-  }
   to.needs = (to.declared?.dependencies ?? []).map(({ id }) => id).filter((id) => core.plugins.has(id))
-  putInPlace(to)
-  if (plugin.usable) {
-    const result = await startNow(core, plugin)
+  plugin.generation += 1
+  try {
+    bindAs(core, plugin, to)
+    const result = await startWithDependencies(core, plugin, to)
     if (result.ok) {
       core.events.record({ type: 'plugin.update-failed', plugin: plugin.id, version: candidate.version, failure })
       await noteRejected(core, plugin, { candidate, failure, why: 'failed', digest, to: last })
-      return result
+      serve(core, plugin, result.value)
+      return { ok: true, value: result.value.generation }
     }
+    bindAs(core, plugin, candidate)
+    noteNeither(core, plugin, last, result.failure.message)
+  } catch (error) {
+    plugin.candidate = candidate
+    noteNeither(core, plugin, last, messageOf(error))
   }
-  putInPlace(candidate)
-  if (plugin.state.name === 'idle') setState(core, plugin, { name: 'failed', failure })
   return undefined
+}
+
+function noteNeither(core: Core, { id }: Plugin, { version }: Hold['to'], reason: string): void {
+  const message = `${version}, which served before, does not start either: ${reason}`
+  core.log.write({ level: 'error', message, plugin: id })
 }

@@ -82,8 +82,9 @@ export async function startNow(core: Core, plugin: Plugin): Promise<StageResult<
   const { candidate } = plugin
   const result = await startWithDependencies(core, plugin, candidate)
   if (!result.ok) {
-    core.supervisor.startFailed(plugin, result.failure)
-    return (await core.fallBack(plugin, result.failure)) ?? result
+    const instead = await core.fallBack(plugin, result.failure)
+    if (instead === undefined) core.supervisor.startFailed(plugin, result.failure)
+    return instead ?? result
   }
   serve(core, plugin, result.value)
   return { ok: true, value: result.value.generation }

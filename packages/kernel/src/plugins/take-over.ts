@@ -68,10 +68,11 @@ function switchTo(core: Core, plugin: Plugin, started: Started, { onProbation, e
 }
 
 /** Makes what a package declares reachable in place of what the one before it declared. Errors: `POINT_CONFLICT`. */
-function bindAs(core: Core, plugin: Plugin, candidate: Candidate): void {
+export function bindAs(core: Core, plugin: Plugin, candidate: Candidate): void {
   const { candidate: old } = plugin
   core.points.unbind(plugin)
   plugin.candidate = candidate
+  plugin.limits = undefined
   try {
     core.points.bind(plugin)
   } catch (error) {
