@@ -93,7 +93,7 @@ export function addJobRoutes(app: OpenAPIHono<{ Bindings: Peer }>, api: JobApi):
   for (const route of [submit, queryByGet, queryByPost, cancel]) app.openAPIRegistry.registerPath(route)
   app.post('/jobs/submit', async (context) => {
     const type = context.req.header('content-type')?.split(';')[0]?.trim().toLowerCase() ?? ''
-    const answer = await submitAll(submittedJobs(await context.req.text(), type), api)
+    const answer = await submitAll(await submittedJobs(await context.req.text(), type), api)
     return context.json(answer, answer.accepted === 0 ? 400 : 202)
   })
   app.get('/jobs/query', (context) => {

@@ -1,10 +1,10 @@
-import { parseYamlTree } from '../config/yaml-tree.ts'
+import { readYaml } from '../config/read-yaml.ts'
 import { hypersdkErrors } from '../errors.ts'
 
 /** Content types a submission may have beside JSON. */
 export const yamlTypes: readonly string[] = ['application/yaml', 'application/x-yaml', 'text/yaml', 'text/x-yaml']
 
-/** Largest YAML body, bytes: reading YAML takes a hundred times as long as JSON, and everybody else waits meanwhile. */
+/** Largest YAML body, bytes: reading YAML takes a hundred times as long as JSON. */
 const largestYamlBytes = 256 * 1024
 
 /** Values all jobs of one YAML body may come to. */
@@ -14,8 +14,8 @@ const mostValues = 100_000
  * The jobs of one request body: one job, `{"jobs": […]}`, or a bare list, as JSON or YAML. They are not checked here.
  * Errors: `JOB_BODY_INVALID`, `JOB_BODY_TOO_LARGE`.
  */
-export function submittedJobs(text: string, contentType: string): readonly unknown[] {
-  const value = yamlTypes.includes(contentType) ? readYaml(text) : readJson(text)
+export async function submittedJobs(text: string, contentType: string): Promise<readonly unknown[]> {
+  const value = yamlTypes.includes(contentType) ? await yamlValue(text) : readJson(text)
   if (Array.isArray(value)) return nonEmpty(value)
   if (typeof value !== 'object' || value === null) throw invalid('it holds no job')
   const jobs: unknown = Reflect.get(value, 'jobs')
@@ -40,15 +40,21 @@ function readJson(text: string): unknown {
 }
 
 /** A job needs no aliases, and they can make a small text large. */
-function readYaml(text: string): unknown {
+async function yamlValue(text: string): Promise<unknown> {
   if (Buffer.byteLength(text) > largestYamlBytes) {
     throw hypersdkErrors.error('JOB_BODY_TOO_LARGE', { limit: largestYamlBytes })
   }
-  const { value, problems } = parseYamlTree(text, 'body', { values: mostValues, aliases: false })
-  const [first] = problems
-  if (first === undefined) return value
-  const where = first.path === '' ? '' : `${first.path}: `
-  throw invalid(`line ${first.line}, column ${first.column}: ${where}${first.message}`)
+  const reading = await readYaml(text, 'body', { values: mostValues, aliases: false })
+  switch (reading.kind) {
+    case 'value':
+      return reading.value
+    case 'given-up':
+      throw invalid(reading.reason)
+    case 'problem': {
+      const { line, column, path, message } = reading.problem
+      throw invalid(`line ${line}, column ${column}: ${path === '' ? '' : `${path}: `}${message}`)
+    }
+  }
 }
 
 function invalid(reason: string): Error {
