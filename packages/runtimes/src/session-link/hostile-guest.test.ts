@@ -7,7 +7,7 @@ import { createSession, portChannel, type Handler, type Session } from '@backpla
 import { PlatformError } from '@backplane/sdk'
 import { context, RecordingHost, rejection, testLimits } from '@backplane/testing'
 import { PluginOutput } from '../output/plugin-output.ts'
-import type { GuestBody } from './guest-body.ts'
+import type { BodyUse, GuestBody } from './guest-body.ts'
 import { sessionLimits } from './session-limits.ts'
 import { startOverSession } from './start-over-session.ts'
 
@@ -33,24 +33,27 @@ interface Liar {
   readonly host: RecordingHost
 }
 
-function liar(t: TestContext, answers: (target: string) => unknown, stream: Handler['stream'] = async function* () {}): Liar {
+function liar(t: TestContext, answers: (target: string) => unknown, measure?: GuestBody['measure']): Liar {
   const { port1, port2 } = new MessageChannel()
-  const guest = createSession(portChannel(port2), { handler: { call: (target) => answers(target), stream } })
+  const handler: Handler = { call: (target) => answers(target), stream: async function* () {} }
+  const guest = createSession(portChannel(port2), { handler })
   const kill = (): void => void guest[Symbol.asyncDispose]()
   const host = new RecordingHost()
-  return { start: startOf(t, { port: port1, gone: guest.ended, kill }, host), guest, host }
+  return { start: startOf(t, { port: port1, gone: guest.ended, kill, measure }, host), guest, host }
 }
 
-/** What plays the plugin: the host's end of its channel, when it has gone, and how to make it go. */
+/** What plays the plugin: the host's end of its channel, when it has gone, how to make it go, and what it is seen to use. */
 interface Player {
   readonly port: MessagePort
   readonly gone: Promise<unknown>
   readonly kill: () => void
+  readonly measure?: GuestBody['measure']
 }
 
-function startOf(t: TestContext, { port, gone, kill }: Player, host: HostLink): Promise<Instance> {
+function startOf(t: TestContext, { port, gone, kill, measure }: Player, host: HostLink): Promise<Instance> {
   const ended = gone.then((): ExitCause => ({ kind: 'exit', code: 0, lastLines: [] }))
-  const body: GuestBody = { pid: 1, output: new PluginOutput(), ended, openChannel: () => portChannel(port), ask: kill, kill }
+  const made = { pid: 1, output: new PluginOutput(), ended, openChannel: () => portChannel(port), ask: kill, kill }
+  const body: GuestBody = measure === undefined ? made : { ...made, measure }
   const code = { kind: 'files', directory: '/nowhere', main: 'index.js' } as const
   const placement = { body, code, directories: request.directories }
   const start = startOverSession('confined', placement, request, { host, signal: new AbortController().signal })
@@ -168,6 +171,49 @@ test('log lines of a guest are brought into form, and notices that are none are 
     { level: 'info', message: 'x'.repeat(16_384) },
     { level: 'info', message: 'undefined' },
   ])
+})
+
+const seen: BodyUse = { cpuMs: 7, memoryBytes: 4096, processes: 1, openFiles: 20, counts: undefined }
+
+test('what a guest uses is looked at when it has answered, however late that is', async (t) => {
+  const asked = Promise.withResolvers<void>()
+  const late = Promise.withResolvers<unknown>()
+  const order: string[] = []
+  const answers = (target: string): unknown => {
+    if (target === 'start') return good
+    asked.resolve()
+    return late.promise
+  }
+  const { start, guest } = liar(t, answers, async () => (order.push('looked at'), seen))
+  const instance = await start
+  const usage = instance.usage(60_000)
+  await asked.promise
+  // A whole way there and back, so that a look taken ahead of the answer would have been taken.
+  await instance.ping(60_000)
+  await guest.ping(60_000)
+  order.push('answered')
+  late.resolve({ cpuMs: 900, heapBytes: 5, stallMs: 3, memoryBytes: 1, processes: 1, openFiles: 1 })
+  const { cpuMs, memoryBytes, openFiles, heapBytes, stallMs } = await usage
+  assert.deepEqual(order, ['answered', 'looked at'])
+  assert.deepEqual([cpuMs, memoryBytes, openFiles], [7, 4096, 20], 'what can be seen is not believed')
+  assert.deepEqual([heapBytes, stallMs], [5, 3])
+})
+
+test('a guest that never says what it uses is looked at all the same, when its time is over', async (t) => {
+  let looks = 0
+  const never = (target: string): unknown => (target === 'start' ? good : new Promise(() => undefined))
+  const { start } = liar(t, never, async () => (looks++, seen))
+  const instance = await start
+  const { cpuMs, processes, heapBytes, stallMs } = await instance.usage(20)
+  assert.deepEqual([looks, cpuMs, processes, heapBytes, stallMs], [1, 7, 1, undefined, undefined])
+})
+
+test('a guest that never says what it uses, and of which nothing is to be seen, is told by its silence', async (t) => {
+  const never = (target: string): unknown => (target === 'start' ? good : new Promise(() => undefined))
+  const gone = liar(t, never, async () => ({ ...seen, processes: 0 }))
+  assert.equal((await rejection((await gone.start).usage(20))).name, 'TimeoutError')
+  const unseen = liar(t, never)
+  assert.equal((await rejection((await unseen.start).usage(20))).name, 'TimeoutError')
 })
 
 test('a guest that only says that its session ended is not waited for', async (t) => {
