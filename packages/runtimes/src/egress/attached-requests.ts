@@ -1,5 +1,6 @@
 import { Agent, createServer, request as httpRequest, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { ServerHttp2Stream } from 'node:http2'
+import type { Socket } from 'node:net'
 import { pipeline, type Duplex } from 'node:stream'
 import { connect, type TLSSocket } from 'node:tls'
 import type { Authority } from './authority.ts'
@@ -51,7 +52,6 @@ export class AttachedRequests implements Disposable {
     if (stream.destroyed) return void upstream.destroy()
     const bytes = new ByteStream(stream)
     stream.on('close', () => upstream.destroy())
-    upstream.on('error', () => undefined)
     upstream.on('close', () => bytes.end())
     this.#connections.set(bytes, { authority, upstream, agent: new OneConnection(upstream), waiting: new Set() })
     stream.respond({ ':status': 200, [addressHeader]: upstream.remoteAddress ?? '' })
@@ -63,8 +63,11 @@ export class AttachedRequests implements Disposable {
     this.#server.close()
   }
 
-  async #secure(authority: Authority, signal: AbortSignal): Promise<TLSSocket> {
-    const socket = await this.#gate.connect(authority, signal)
+  #secure(authority: Authority, signal: AbortSignal): Promise<TLSSocket> {
+    return this.#gate.connect(authority, signal, (socket) => this.#handshake(authority, socket))
+  }
+
+  #handshake(authority: Authority, socket: Socket): Promise<TLSSocket> {
     const { ca } = this.#options.options
     const { host, kind } = authority
     const name = kind === 'name' ? { servername: host } : {}
@@ -73,6 +76,8 @@ export class AttachedRequests implements Disposable {
     upstream.once('secureConnect', () => resolve(upstream))
     upstream.once('error', reject)
     upstream.once('close', () => reject(Object.assign(new Error('socket hang up'), { code: 'ECONNRESET' })))
+    // One that is given up may still fail, and is then nobody's.
+    upstream.on('error', () => undefined)
     return promise.finally(() => upstream.off('error', reject))
   }
 

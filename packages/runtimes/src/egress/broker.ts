@@ -86,7 +86,7 @@ async function answer(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, {
   const gone = new AbortController()
   const leave = (): void => gone.abort(new DOMException('the plugin gave up', 'AbortError'))
   stream.once('close', leave)
-  const upstream = await gate.connect(authority, gone.signal)
+  const upstream = await gate.connect(authority, gone.signal, (socket) => Promise.resolve(socket))
   stream.off('close', leave)
   if (stream.destroyed) return void upstream.destroy()
   stream.respond({ ':status': 200, [addressHeader]: upstream.remoteAddress ?? '' })

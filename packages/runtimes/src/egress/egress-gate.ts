@@ -62,10 +62,11 @@ export class EgressGate implements Disposable {
   }
 
   /**
-   * Connects to a granted place; the gate ends the socket when the plugin ends, and when it is idle too long.
-   * Errors: `EGRESS_DENIED`, `EGRESS_BUSY`, the system's; aborting is `signal`'s.
+   * Connects to a granted place; the gate ends the socket when the plugin ends, and when it is idle too long. The time
+   * for it, and `signal`, are those of `finish` too, which makes of the new socket what is wanted.
+   * Errors: `EGRESS_DENIED`, `EGRESS_BUSY`, the system's, those of `finish`; aborting is `signal`'s.
    */
-  async connect(authority: Authority, signal: AbortSignal): Promise<Socket> {
+  async connect<S extends Socket>(authority: Authority, signal: AbortSignal, finish: (socket: Socket) => Promise<S>): Promise<S> {
     const { connections, connectMs } = this.limits
     if (this.#open.size + this.#attempts.size >= connections) {
       const { plugin } = this.#options
@@ -76,10 +77,15 @@ export class EgressGate implements Disposable {
     const timer = setTimeout(() => attempt.abort(timedOut(authority, connectMs)), connectMs)
     signal.addEventListener('abort', leave)
     this.#attempts.add(attempt)
+    let socket: Socket | undefined
     try {
-      const socket = await this.#dial(authority, attempt.signal)
+      socket = await this.#dial(authority, attempt.signal)
       this.#keep(socket)
-      return socket
+      this.#attempts.delete(attempt)
+      return await unlessAborted(finish(socket), attempt.signal)
+    } catch (error) {
+      socket?.destroy()
+      throw error
     } finally {
       this.#attempts.delete(attempt)
       signal.removeEventListener('abort', leave)
@@ -94,12 +100,9 @@ export class EgressGate implements Disposable {
 
   async #dial(authority: Authority, signal: AbortSignal): Promise<Socket> {
     const { plugin, options } = this.#options
-    const given = Promise.withResolvers<never>()
-    given.promise.catch(() => undefined)
-    signal.addEventListener('abort', () => given.reject(signal.reason), { once: true })
     const allowPrivate = options.allowPrivate?.({ plugin, authority: authority.text }) === true
     const vetting = vettedAddresses(authority, { resolve: this.#resolve, allowPrivate })
-    const vetted = await Promise.race([vetting, given.promise])
+    const vetted = await unlessAborted(vetting, signal)
     if (!vetted.allowed) throw this.#refuse(authority.text, `leads nowhere: ${vetted.reason}`)
     return dial(authority, vetted.addresses, signal)
   }
@@ -132,6 +135,19 @@ export class EgressGate implements Disposable {
     const permission = `net:connect ${shown(given)}`
     if (this.#told.take(1)) violated({ kind: 'grant', permission, detail: `${shown(given)} ${reason}` })
     return runtimeErrors.error('EGRESS_DENIED', { plugin, authority: shown(given), reason }, { plugin, details: { permission } })
+  }
+}
+
+/** That answer, or why nobody waits for it any more. */
+async function unlessAborted<T>(answer: Promise<T>, signal: AbortSignal): Promise<T> {
+  const aborted = Promise.withResolvers<never>()
+  const abort = (): void => aborted.reject(signal.reason as Error)
+  if (signal.aborted) abort()
+  signal.addEventListener('abort', abort)
+  try {
+    return await Promise.race([answer, aborted.promise])
+  } finally {
+    signal.removeEventListener('abort', abort)
   }
 }
 
