@@ -29,6 +29,22 @@ const specialV4: readonly Range[] = [
   ['240.0.0.0', 4],
 ]
 
+/**
+ * Where clouds tell a machine its credentials outside the ranges above, in private ones and public: Azure, Alibaba.
+ * Allowing private networks must not lead here.
+ */
+const metadataV4: readonly Range[] = [
+  ['168.63.129.16', 32],
+  ['100.100.100.200', 32],
+]
+
+/** The same of AWS, Google and Scaleway. */
+const metadataV6: readonly Range[] = [
+  ['fd00:ec2::254', 128],
+  ['fd20:ce::254', 128],
+  ['fd00:42::42', 128],
+]
+
 /** Source: RFC 4193. */
 const privateV6: readonly Range[] = [['fc00::', 7]]
 
@@ -51,7 +67,7 @@ function ranges(v4: readonly Range[], v6: readonly Range[]): BlockList {
 }
 
 const privateRanges = ranges(privateV4, privateV6)
-const specialRanges = ranges(specialV4, specialV6)
+const specialRanges = ranges([...specialV4, ...metadataV4], [...specialV6, ...metadataV6])
 const globalRanges = ranges([], globalV6)
 
 /** What an address of an answer is. IPv4 written as IPv6, or wrapped in it, is special whatever it holds. */

@@ -21,6 +21,11 @@ test('an address in disguise, of a link, a group, a relay, a test or this machin
   assert.ok(ownAddresses().has('127.0.0.1'))
 })
 
+test('a service that tells machines their credentials is none a name leads to, wherever a cloud has put it', () => {
+  const services = '169.254.169.254 100.100.100.200 168.63.129.16 192.0.0.192 fd00:ec2::254 fd20:ce::254 fd00:42::42'.split(' ')
+  for (const address of services) assert.equal(addressKind(address), 'special', address)
+})
+
 test('a name is asked for once, and only those of its addresses that it may lead to are left', async () => {
   const asked: string[] = []
   const answers: ResolvedAddress[] = [v4('10.0.0.1'), v4('203.0.113.1'), v4('8.8.8.8'), { address: '::1', family: 6 }]
