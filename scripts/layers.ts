@@ -15,9 +15,10 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   testing: ['sdk', 'kernel'],
   server: ['sdk', 'kernel'],
   runtimes: ['sdk', 'rpc', 'types:kernel'],
-  sources: ['sdk', 'types:kernel'],
+  sources: ['sdk', 'trust', 'types:kernel'],
+  trust: ['sdk'],
   storage: ['sdk', 'types:kernel'],
-  cli: ['sdk', 'runtimes', 'server/client'],
+  cli: ['sdk', 'runtimes', 'server/client', 'sources', 'trust'],
 }
 
 /** Packages that take little or nothing from others. */

@@ -1,0 +1,77 @@
+import type { Progress } from '@backplane/sdk'
+import type { PackageTree } from '../read-tree.ts'
+
+/** Where a package can be fetched from. `archive` is a file or a URL of one, `index` a static index. */
+export type FetchKind = 'npm' | 'git' | 'oci' | 'index' | 'archive' | 'directory'
+
+/**
+ * One kind of place packages are fetched from. It runs nothing of what it fetches, follows no redirect to a place its
+ * options do not name, and believes nothing of what it is told but digests.
+ */
+export interface Fetcher {
+  readonly kind: FetchKind
+  /**
+   * The versions that fit a reference such as `npm:@acme/s3@^1.2`, best first: newest last published wins only by its SemVer.
+   * Reads only what is needed to choose. Errors: `FETCH_REFERENCE_INVALID`, `FETCH_NOT_FOUND`, `FETCH_UNREACHABLE`,
+   * `FETCH_DENIED`.
+   */
+  readonly versions: (reference: string, options: FetchOptions) => Promise<readonly AvailableVersion[]>
+  /**
+   * The package at a place, which must be what `place` says: a digest or commit that differs is `FETCH_CHANGED` and nothing is
+   * kept. Errors also: `FETCH_TOO_LARGE`, those of archives.
+   */
+  readonly fetch: (place: PinnedPlace, options: FetchOptions) => Promise<FetchedPackage>
+}
+
+/** What goes with one fetch. */
+export interface FetchOptions {
+  readonly signal: AbortSignal
+  /** `done` and `total` in bytes. */
+  readonly onProgress?: (progress: Progress) => void
+}
+
+/** One version that can be had. */
+export interface AvailableVersion {
+  /** SemVer. */
+  readonly version: string
+  readonly place: PinnedPlace
+  /** ms since the epoch, as the source says. */
+  readonly publishedAtMs?: number
+  /** Why nobody should take it any more. */
+  readonly deprecated?: string
+  /** The manifest, when the source gives it without the package; not vouched for, only for resolving. */
+  readonly manifest?: unknown
+}
+
+/** Exactly one package and nothing that can move: what a lock keeps. JSON. */
+export type PinnedPlace =
+  /** `integrity` as npm writes it: `sha512-…`. */
+  | {
+      readonly kind: 'npm'
+      readonly registry: string
+      readonly name: string
+      readonly version: string
+      readonly integrity: string
+    }
+  /** `commit`: 40 or 64 hexadecimal digits. `ref` is what was asked for: the tag must still lead to `commit`. */
+  | { readonly kind: 'git'; readonly url: string; readonly commit: string; readonly ref?: string; readonly path?: string }
+  /** `digest` of the manifest. `reference` without a tag: `registry.example.org/acme/s3`. */
+  | { readonly kind: 'oci'; readonly reference: string; readonly digest: string }
+  /** `url` of the archive, `digest` of its bytes. */
+  | { readonly kind: 'index'; readonly index: string; readonly url: string; readonly digest: string }
+  | { readonly kind: 'archive'; readonly url: string; readonly digest: string }
+  /** `digest` of the tree. */
+  | { readonly kind: 'directory'; readonly path: string; readonly digest: string }
+
+/** A package in memory, listed and validated whole; nothing of it is on the disk yet. */
+export interface FetchedPackage {
+  readonly place: PinnedPlace
+  readonly tree: PackageTree
+  /** `plugin.json` of the tree, parsed strictly; its shape is the kernel's business. */
+  readonly manifest: unknown
+  /** SHA-256 of the archive as it came: `sha256:…`; absent for a folder and for git. */
+  readonly archive?: string
+  /** As found in the package (`.backplane/*.json`) or with it (npm attestations, OCI referrers); not believed. */
+  readonly attestations: readonly unknown[]
+  readonly publishedAtMs?: number
+}

@@ -1,0 +1,40 @@
+/** A package as it stands before the decision; nothing of it has run. Whoever asks has computed `digest` from the bytes. */
+export interface Subject {
+  /** `publisher/name`. */
+  readonly id: string
+  /** SemVer. */
+  readonly version: string
+  readonly origin: 'bundled' | 'external'
+  /** Where it is from, as the operator would name it: `directory:/srv/plugins`, `npm:@acme/s3`, `git:https://…`. */
+  readonly source: string
+  /** Of exactly the bytes that would be loaded: `sha256:` and 64 hexadecimal digits. */
+  readonly digest: string
+  /** Of the archive it came in, in the same form; absent for a folder. */
+  readonly archive?: string
+  /** What the lock says these must be; absent when the lock does not know the package. */
+  readonly locked?: LockedDigests
+  /** What others say about it, as found with the package: DSSE envelopes and sigstore bundles, parsed JSON. Not yet believed. */
+  readonly attestations: readonly unknown[]
+  /** When its source says it was published, ms since the epoch; undefined where a source cannot say. */
+  readonly publishedAtMs?: number
+  /** What the scanners found; absent where none has looked. */
+  readonly findings?: readonly Finding[]
+}
+
+/** What was approved when a package was installed. */
+export interface LockedDigests {
+  readonly digest: string
+  readonly archive?: string
+}
+
+/** Something a scanner found in a package. */
+export interface Finding {
+  /** Of the scanner, and which of its rules: `static/child-process`. */
+  readonly rule: string
+  readonly severity: 'info' | 'warning' | 'danger'
+  /** Path in the package, with a slash. */
+  readonly file: string
+  /** From 1. */
+  readonly line?: number
+  readonly message: string
+}
