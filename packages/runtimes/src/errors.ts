@@ -71,6 +71,13 @@ const specs = {
     retryable: false,
     hint: 'Rename the directory, or grant one above it.',
   },
+  RUNTIME_GRANT_TOO_WIDE: {
+    message: '{plugin} cannot be granted to write {path}: it could put something else in the place of {what}',
+    status: 422,
+    exit: 78,
+    retryable: false,
+    hint: 'Grant a directory that holds neither the plugin nor its host.',
+  },
   RUNTIME_SANDBOX_UNAVAILABLE: {
     message: '{plugin} must run in a sandbox of the operating system, and this machine builds none: {missing}',
     status: 422,

@@ -80,6 +80,11 @@ export class ChildFactory implements AsyncDisposable {
     await this.#spares.fill()
   }
 
+  /** What every child reads: the guest's own files and the packages of the host's modules. */
+  async hostReads(): Promise<readonly string[]> {
+    return (await this.#prepare()).reads
+  }
+
   /** What must be readable for an adapter to be loaded: its own files, not the host it is part of. */
   readsOf(adapter: string | undefined): Promise<readonly string[]> {
     if (adapter === undefined) return Promise.resolve([])
@@ -176,10 +181,11 @@ export class ChildFactory implements AsyncDisposable {
     const [{ files, reads }, pair] = await Promise.all([this.#prepare(), this.#pairs.take()])
     const granted = [...reads, ...own.reads, ...shape.reads]
     const otherNames = own.otherNames ?? (await linkDirectories(shadowedDirectories(granted), own.cwd))
+    const writes = [...own.writes, ...shape.writes]
     const flags = childFlags({
       ...shape,
       reads: [...granted, ...Object.values(otherNames)],
-      writes: [...own.writes, ...shape.writes],
+      writes,
       narrowAddresses: own.sandbox !== undefined && !countsMemory(),
     })
     const { launcher, output = {} } = this.#options
@@ -189,6 +195,7 @@ export class ChildFactory implements AsyncDisposable {
       modules,
       preload,
       otherNames,
+      forgotten: shadowedDirectories(writes),
       ...(slot === undefined ? {} : { slot }),
       ...(sandbox === undefined ? {} : { sandboxed: true }),
     }

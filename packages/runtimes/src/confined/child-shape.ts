@@ -21,10 +21,14 @@ export function childShape(permissions: Omit<ChildShape, 'key'>): ChildShape {
   return { ...permissions, key: JSON.stringify([reads.toSorted(), writes.toSorted(), exec, net, memoryMiB, dataName]) }
 }
 
-/** What a plugin's grants need beside its directories. Errors: `RUNTIME_GRANT_UNUSABLE`. */
-export async function shapeOf(request: StartRequest, adapterReads: readonly string[]): Promise<ChildShape> {
+/** What a plugin's grants need beside its directories. Errors: `RUNTIME_GRANT_UNUSABLE`, `RUNTIME_GRANT_TOO_WIDE`. */
+export async function shapeOf(
+  request: StartRequest,
+  adapterReads: readonly string[],
+  hostReads: readonly string[],
+): Promise<ChildShape> {
   const { plugin, grants, limits, directories } = request
-  const { reads, writes } = await grantedPaths(grants, plugin.id)
+  const { reads, writes } = await grantedPaths(grants, plugin.id, { directories, reads: [...adapterReads, ...hostReads] })
   return childShape({
     reads: [...reads, ...adapterReads],
     writes,

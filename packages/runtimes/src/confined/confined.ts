@@ -81,7 +81,8 @@ async function place(
 ): Promise<Placement> {
   const code = filesOf(request, 'confined')
   const real = await realDirectories({ ...request.directories, code: code.directory })
-  const shape = await shapeOf({ ...request, directories: real }, await factory.readsOf(code.adapter))
+  const [adapterReads, hostReads] = await Promise.all([factory.readsOf(code.adapter), factory.hostReads()])
+  const shape = await shapeOf({ ...request, directories: real }, adapterReads, hostReads)
   const { limits, isolation } = request
   if (isolation.floor === 'os') {
     const paths = programPaths(request)

@@ -3,7 +3,7 @@ import type { EgressStart } from '../egress/egress-words.ts'
 import { useEgress } from '../egress/guest/use-egress.ts'
 import { ownPrograms, type OwnedPrograms } from '../guest/owned-programs.ts'
 import { provideGuestModules, type GuestModules } from '../guest/guest-modules.ts'
-import { useOtherNames } from '../guest/other-names.ts'
+import { knowDirectories, useOtherNames } from '../guest/other-names.ts'
 import { keepNamesUnder } from '../guest/module-map.ts'
 import type { GuestRequest } from '../guest/plugin-scope.ts'
 import { serveGuest } from '../session-link/guest-session.ts'
@@ -18,6 +18,8 @@ export interface ProcessBoot extends GuestModules {
   readonly slot?: string
   /** Directories that may be read only by another name: the link of each. */
   readonly otherNames?: Readonly<Record<string, string>>
+  /** Directories that may be written and are there, although the permission model forgets them. */
+  readonly forgotten?: readonly string[]
 }
 
 /** What a confined guest is told with its plugin. */
@@ -49,6 +51,7 @@ if (boot.sandboxed === true) for (const name of Object.keys(process.env)) delete
 // A terminal's Ctrl-C and a service manager's stop reach every process at once; when a plugin ends is its host's decision.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => undefined)
 useOtherNames(boot.otherNames ?? {})
+knowDirectories(boot.forgotten ?? [])
 if (boot.slot !== undefined) keepNamesUnder(boot.slot)
 const session = serveGuest({
   channel: descriptorChannel(3),

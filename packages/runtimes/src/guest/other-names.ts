@@ -1,11 +1,46 @@
 import { syncBuiltinESMExports } from 'node:module'
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { callbackify } from 'node:util'
 
 /** What is asked of a directory itself, for reading. */
 const readers = ['access', 'exists', 'lstat', 'open', 'opendir', 'readdir', 'realpath', 'stat', 'statfs', 'watch'].flatMap(
   (name) => [name, `${name}Sync`],
 )
+
+/**
+ * Lets `mkdir` answer for directories that may be written as the system would, since they are there: the permission model
+ * forgets them, not what is in them. Call it before any code of the plugin's is loaded.
+ */
+export function knowDirectories(paths: readonly string[]): void {
+  const known = new Set(paths)
+  if (known.size === 0) return
+  const fs = process.getBuiltinModule('node:fs')
+  const { mkdir, mkdirSync } = fs
+  const { mkdir: mkdirLater } = fs.promises
+  const isKnown = (path: unknown): boolean => {
+    const written = path instanceof URL && path.protocol === 'file:' ? fileURLToPath(path) : path
+    return typeof written === 'string' && known.has(resolve(written))
+  }
+  const answer = (path: unknown, options: unknown): void => {
+    if (Reflect.get(Object(options), 'recursive') === true) return
+    const message = `EEXIST: file already exists, mkdir '${String(path)}'`
+    throw Object.assign(new Error(message), { code: 'EEXIST', errno: -17, syscall: 'mkdir', path })
+  }
+  Reflect.set(fs, 'mkdirSync', (path: unknown, ...rest: unknown[]): unknown =>
+    isKnown(path) ? answer(path, rest[0]) : Reflect.apply(mkdirSync, fs, [path, ...rest]),
+  )
+  Reflect.set(fs.promises, 'mkdir', async (path: unknown, ...rest: unknown[]): Promise<unknown> =>
+    isKnown(path) ? answer(path, rest[0]) : Reflect.apply(mkdirLater, fs.promises, [path, ...rest]),
+  )
+  Reflect.set(fs, 'mkdir', (path: unknown, ...rest: unknown[]): unknown => {
+    const callback = rest.at(-1)
+    if (!isKnown(path) || typeof callback !== 'function') return Reflect.apply(mkdir, fs, [path, ...rest])
+    callbackify(async () => answer(path, rest[0]))(callback as (error: Error) => void)
+    return undefined
+  })
+  syncBuiltinESMExports()
+}
 
 /**
  * Lets the functions of `node:fs` that read a directory take another name for these directories: link by path. Call it

@@ -24,7 +24,7 @@ const shmPart = 4
 export function bubblewrap(options: BubblewrapOptions): readonly string[] {
   const { program, view, programFiles, sourceOf, tmpBytes, filter } = options
   const shmBytes = Math.ceil(tmpBytes / shmPart)
-  const binds = view.mounts.map(({ path, mode }) => [bindOption[mode], sourceOf(path), path])
+  const binds = view.mounts.map(({ path, source, mode }) => [bindOption[mode], sourceOf(source), path])
   // A root that was granted comes before all that is the sandbox's own.
   const roots = view.mounts[0]?.path === '/' ? binds.splice(0, 1) : []
   return [

@@ -1,10 +1,11 @@
-import { lstat, realpath } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { isWithin, nameAmong, wayTo } from './way-to.ts'
 
 /** One file or directory as it is in a sandbox: by the same path as outside. */
 export interface Mount {
-  /** A real path. */
+  /** Where it is in the sandbox. */
   readonly path: string
+  /** Real path of what is there; `path` itself, but for a name that cannot be a link. */
+  readonly source: string
   readonly mode: 'read' | 'write' | 'device'
 }
 
@@ -25,40 +26,71 @@ const own = /^\/(?:proc|dev\/(?:pts|shm))(?:\/|$)/
 
 /**
  * Turns paths that may be read and written into mounts. A path through a link is there by both its names. What does not
- * exist now will not exist in the sandbox.
+ * exist now will not exist in the sandbox, and neither will what a name in a directory that may be written leads to outside
+ * of it: the plugin could have made that name. What lies in such a directory is there with it, to be written.
+ *
+ * `taken` are names that are in the sandbox in any case, so that no link can have them or one above them.
  */
-export async function sandboxView(reads: readonly string[], writes: readonly string[]): Promise<SandboxView> {
+export async function sandboxView(
+  reads: readonly string[],
+  writes: readonly string[],
+  taken: readonly string[] = [],
+): Promise<SandboxView> {
+  const writable = await writablePaths(writes)
   const modes = new Map<string, Mount['mode']>()
   const named = new Map<string, string>()
   const add = async (granted: string, mode: 'read' | 'write'): Promise<void> => {
     const path = granted.replace(/\/\*$/, '')
-    const real = await realpath(path).catch(() => undefined)
-    if (real === undefined || own.test(real)) return
-    if (modes.get(real) !== 'write') modes.set(real, mode)
-    if (real.startsWith('/dev/')) modes.set(real, 'device')
-    if (real !== path) named.set(path, real)
+    const way = await wayTo(path, writable)
+    if (way.kind !== 'fixed' || own.test(way.real)) return
+    if (modes.get(way.real) !== 'write') modes.set(way.real, mode)
+    if (way.real.startsWith('/dev/')) modes.set(way.real, 'device')
+    if (way.real !== path) named.set(path, way.real)
   }
   await Promise.all([...reads.map((path) => add(path, 'read')), ...writes.map((path) => add(path, 'write'))])
-  const all = [...modes].map(([path, mode]): Mount => ({ path, mode })).toSorted(byDepth)
+  const all = [...modes].map(([path, mode]): Mount => ({ path, source: path, mode })).toSorted(byDepth)
   const mounts = all.filter((mount) => surrounding(all, mount.path)?.mode !== mount.mode)
-  // A name below another name is there with it.
-  const outermost = [...named].filter(([name]) => ![...named.keys()].some((other) => name.startsWith(`${other}/`)))
-  const links = await Promise.all(
-    outermost.map(async ([name, target]) => ((await isThere(mounts, name)) ? [] : [{ name, target }])),
-  )
-  return { mounts, links: links.flat() }
+  return withNames(mounts, named, taken)
 }
 
-/** The innermost mount around a path that is not the path itself. */
-function surrounding(mounts: readonly Mount[], path: string): Mount | undefined {
-  return mounts.findLast((mount) => mount.path !== path && `${path}/`.startsWith(mount.path === '/' ? '/' : `${mount.path}/`))
+/** Real paths of what may be written, without those that lie in another of them. */
+export async function writablePaths(writes: readonly string[]): Promise<readonly string[]> {
+  const found = new Set<string>()
+  for (const path of writes.toSorted((one, other) => one.length - other.length)) {
+    const way = await wayTo(path.replace(/\/\*$/, ''), [...found])
+    if (way.kind === 'fixed') found.add(way.real)
+  }
+  return [...found].filter((path) => ![...found].some((other) => other !== path && isWithin(path, other)))
 }
 
-/** Whether a mount brings this name along: its directory's real path is in one. */
-async function isThere(mounts: readonly Mount[], name: string): Promise<boolean> {
-  const directory = await realpath(dirname(name))
-  const inMount = mounts.some(({ path }) => `${directory}/`.startsWith(path === '/' ? '/' : `${path}/`))
-  return inMount && directory === dirname(name) && (await lstat(name)).isSymbolicLink()
+/** Adds what is reached by another name than its own. */
+async function withNames(
+  mounts: readonly Mount[],
+  named: ReadonlyMap<string, string>,
+  taken: readonly string[],
+): Promise<SandboxView> {
+  const more: Mount[] = []
+  const links = new Map<string, string>()
+  const there = mounts.map(({ path }) => path)
+  for (const [name, target] of [...named].toSorted(([one], [other]) => one.length - other.length)) {
+    const place = await nameAmong(name, there)
+    // It is there with a mount, or with a name above it.
+    if (place === target || [...there, ...links.keys()].some((path) => isWithin(place, path))) continue
+    const isTaken = [...taken, ...there, ...links.keys()].some((path) => isWithin(path, place))
+    const mode = surrounding(mounts, target, true)?.mode ?? 'read'
+    if (isTaken) more.push({ path: place, source: target, mode })
+    else links.set(place, target)
+  }
+  return {
+    // What stands for a link comes first: what is below it is put into it.
+    mounts: [...mounts, ...more].toSorted(byDepth),
+    links: [...links].map(([name, target]) => ({ name, target })),
+  }
+}
+
+/** The innermost mount around a path, which is not the path itself unless that counts too. */
+function surrounding(mounts: readonly Mount[], path: string, itself = false): Mount | undefined {
+  return mounts.findLast((mount) => (itself || mount.path !== path) && isWithin(path, mount.path))
 }
 
 function byDepth(one: Mount, other: Mount): number {

@@ -67,6 +67,8 @@ export interface Sandbox extends Disposable {
   readonly finish: (cause: ExitCause) => Promise<ExitCause>
 }
 
+/** What every sandbox has of its own. */
+const ownNames = ['/proc', '/dev/shm', '/tmp']
 /** With less Node does not start, or its sandbox is not built. */
 const leastOpenFiles = 64
 /** Of address space, before anything of a plugin's; Node reserves much that it never uses. */
@@ -81,14 +83,11 @@ export async function prepareSandbox(request: SandboxRequest): Promise<Sandbox> 
   const groups = resourceGroups()
   const group = await groups?.make(groupLimits(limits))
   if (group !== undefined) held.defer(group.end)
-  const [found, filter, ...granted] = await Promise.all([
-    sandboxView(request.reads, request.writes),
-    filterFile(request),
-    ...request.exec.map(programFiles),
-  ])
-  const view = { ...found, links: [...found.links, ...(request.links ?? [])] }
+  const [filter, ...granted] = await Promise.all([filterFile(request), ...request.exec.map(programFiles)])
   const files = [...new Set([...nodeFiles(), ...granted.flat()])]
-  const hidden = held.use(hiddenPaths([...view.mounts.map(({ path }) => path), ...files], user?.uid))
+  const found = await sandboxView(request.reads, request.writes, [...files, ...ownNames])
+  const view = { ...found, links: [...found.links, ...(request.links ?? [])] }
+  const hidden = held.use(hiddenPaths([...view.mounts.map(({ source }) => source), ...files], user?.uid))
   const tmpBytes = limits.tmpBytes
   const shown = { view, programFiles: files, sourceOf: hidden.sourceOf, tmpBytes, filter: descriptorNumber }
   const made = programs.bwrap === undefined ? await landlocked(view, request) : bubblewrap({ program: programs.bwrap, ...shown })
@@ -125,8 +124,8 @@ async function landlocked({ mounts }: SandboxView, request: SandboxRequest): Pro
   const { filters: directory, descriptorNumber } = request
   const keep = Array.from({ length: descriptorNumber - 3 }, (_, index) => index + 3)
   const launcher = await writtenOnce(join(directory, 'landlock.cjs'), () => programText('landlock'))
-  const reads = mounts.filter(({ mode }) => mode === 'read').map(({ path }) => path)
-  const writes = mounts.filter(({ mode }) => mode !== 'read').map(({ path }) => path)
+  const reads = mounts.filter(({ mode }) => mode === 'read').map(({ source }) => source)
+  const writes = mounts.filter(({ mode }) => mode !== 'read').map(({ source }) => source)
   return landlockCommand({ launcher, reads: [...reads, launcher], writes, keep })
 }
 
