@@ -1,16 +1,18 @@
 import { PlatformError } from '@backplane/sdk'
 import { decodeError, errorText } from './error-json.ts'
 import { rpcErrors } from './errors.ts'
-import { IncomingBatch } from './incoming-batch.ts'
+import { IncomingBatch, type NoticeMessage } from './incoming-batch.ts'
 import { IncomingRequests } from './incoming-requests.ts'
-import { peerLimits, withDefaults } from './limits.ts'
-import { checkSize, encodeValue, malformed, noParts, string, wholeNumber } from './message.ts'
+import { peerLimits, withDefaults, type PeerLimits } from './limits.ts'
+import { checkSize, encodeValue, malformed, noParts, sizeOf, wholeNumber } from './message.ts'
 import { Outbox } from './outbox.ts'
 import { UnaryCall } from './outgoing-call.ts'
 import { OutgoingRequests } from './outgoing-requests.ts'
 import { StreamReader } from './outgoing-stream.ts'
 import { Pings } from './pings.ts'
+import { RateGate } from './rate-gate.ts'
 import type { Channel, OutgoingCall, Session, SessionEnd, SessionLimits, SessionOptions } from './session.ts'
+import { Unasked } from './unasked.ts'
 
 /** Version of the protocol this package speaks. */
 export const protocolVersion = 1
@@ -36,6 +38,9 @@ class ChannelSession implements Session {
   readonly #outgoing: OutgoingRequests
   readonly #incoming: IncomingRequests
   readonly #pings: Pings
+  readonly #unasked: Unasked
+  /** What the peer takes of notices; before its `hello` they wait. */
+  #notices: RateGate | undefined
   readonly #settleEnd: (end: SessionEnd) => void
   #open = true
 
@@ -50,9 +55,11 @@ class ChannelSession implements Session {
     this.#outgoing = new OutgoingRequests(this.#outbox, this.#limits)
     this.#incoming = new IncomingRequests(options.handler, this.#outbox, this.#limits)
     this.#pings = new Pings(this.#outbox)
-    const { messageBytes, depth, inFlight, inFlightBytes } = this.#limits
+    this.#unasked = new Unasked(this.#limits)
+    const { messageBytes, depth, inFlight, inFlightBytes, noticeBytesPerSecond, noticeBurstBytes } = this.#limits
     channel.receive({ message: (text, parts) => this.#receive(text, parts), closed: (error) => this.#lost(error) }, this.#limits)
-    this.#outbox.control(['hello', protocolVersion, { messageBytes, depth, inFlight, inFlightBytes }])
+    const told: PeerLimits = { messageBytes, depth, inFlight, inFlightBytes, noticeBytesPerSecond, noticeBurstBytes }
+    this.#outbox.control(['hello', protocolVersion, told])
   }
 
   call(target: string, value: unknown, options: OutgoingCall = noOptions): Promise<unknown> {
@@ -68,6 +75,7 @@ class ChannelSession implements Session {
     const text = `["notice",${JSON.stringify(target)}${field}]`
     checkSize(text, parts, (this.#outbox.peer ?? this.#limits).messageBytes)
     if (!this.#open || this.#outbox.waiting > this.#limits.inFlight) return false
+    if (this.#notices?.take(sizeOf(text, parts)) === false) return false
     this.#outbox.enqueue({ write: () => this.#outbox.send(text, parts) })
     return true
   }
@@ -91,7 +99,9 @@ class ChannelSession implements Session {
 
   #receive(text: string, parts: readonly Uint8Array[]): void {
     try {
+      if (this.#unasked.refuses(text, parts)) return this.#options.handler.dropped?.()
       const batch = new IncomingBatch(text, parts, this.#limits.depth)
+      this.#unasked.count(batch.messages, text, parts)
       for (const message of batch.messages) {
         this.#dispatch(message, batch)
         if (!this.#open) return
@@ -120,7 +130,7 @@ class ChannelSession implements Session {
       case 'credit':
         return this.#incoming.credit(id, message[2])
       case 'notice':
-        return this.#notice(string(id, 'a target'), batch.value(message, 2))
+        return this.#notice(batch.notice(message))
       case 'ack':
         for (const one of message.slice(1)) this.#outgoing.acknowledge(one)
         return
@@ -151,12 +161,15 @@ class ChannelSession implements Session {
     }
     const peer = peerLimits(message[2])
     if (peer === undefined) throw malformed('the limits of hello are not legal')
+    this.#notices = new RateGate(peer.noticeBytesPerSecond, peer.noticeBurstBytes)
     this.#outbox.open(peer)
   }
 
-  #notice(target: string, value: unknown): void {
+  #notice({ target, value, bytes }: NoticeMessage): void {
+    const { handler } = this.#options
+    if (!this.#unasked.admits(bytes)) return handler.dropped?.()
     try {
-      const settled: unknown = this.#options.handler.notice?.(target, value)
+      const settled: unknown = handler.notice?.(target, value)
       if (settled instanceof Promise) settled.catch(() => {})
     } catch {
       // There is nobody to tell; Handler.notice says so.

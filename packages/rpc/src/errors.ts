@@ -17,6 +17,8 @@ export type RpcErrorCode =
   | 'RPC_TOO_MANY_CALLS'
   | 'RPC_TOO_MANY_BYTES'
   | 'RPC_CREDIT_EXCEEDED'
+  | 'RPC_FLOOD'
+  | 'RPC_TOO_FAR_AHEAD'
   | 'RPC_VERSION'
   | 'RPC_PEER_REFUSED'
   | 'RPC_LIMIT_INVALID'
@@ -125,6 +127,20 @@ export const rpcErrors: ErrorCatalogue<RpcErrorCode> = defineErrors('RPC', {
   },
   RPC_CREDIT_EXCEEDED: {
     message: 'The other side sent a stream item without credit for it.',
+    status: 502,
+    exit: 76,
+    retryable: false,
+    hint: peerHint,
+  },
+  RPC_FLOOD: {
+    message: 'The other side sends more than {limit} bytes a second that nobody asked for.',
+    status: 502,
+    exit: 76,
+    retryable: false,
+    hint: peerHint,
+  },
+  RPC_TOO_FAR_AHEAD: {
+    message: 'The other side posted more than {limit} bytes ahead of what was read.',
     status: 502,
     exit: 76,
     retryable: false,

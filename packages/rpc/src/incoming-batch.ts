@@ -9,6 +9,13 @@ export interface RequestMessage {
   readonly value: unknown
 }
 
+/** What a `notice` message says. */
+export interface NoticeMessage {
+  readonly target: string
+  readonly value: unknown
+  readonly bytes: number
+}
+
 /** One batch of a peer's, parsed; its parts are handed out in order. Errors of all: `RPC_BAD_MESSAGE` and those of {@link parseBatch}. */
 export class IncomingBatch {
   readonly messages: readonly (readonly unknown[])[]
@@ -25,6 +32,13 @@ export class IncomingBatch {
   /** The value that begins at a message's field `at`, with its bytes put back. */
   value(message: readonly unknown[], at: number): unknown {
     return putParts(message[at], message[at + 1], this.#next)
+  }
+
+  /** A notice, and what it holds. */
+  notice(message: readonly unknown[]): NoticeMessage {
+    const firstPart = this.#used
+    const value = this.value(message, 2)
+    return { target: string(message[1], 'a target'), value, bytes: weightOf(message) + this.#partBytes(firstPart) }
   }
 
   /** A request whose value begins at field `at`. */
@@ -56,7 +70,11 @@ export class IncomingBatch {
 
   /** Texts of small batches are not counted: even a thousand of them hold little, and counting each would cost. */
   #bytesOf(message: readonly unknown[], firstPart: number): number {
-    let bytes = this.#isLarge ? weightOf(message) : 0
+    return (this.#isLarge ? weightOf(message) : 0) + this.#partBytes(firstPart)
+  }
+
+  #partBytes(firstPart: number): number {
+    let bytes = 0
     for (let at = firstPart; at < this.#used; at++) bytes += this.#parts[at]?.byteLength ?? 0
     return bytes
   }

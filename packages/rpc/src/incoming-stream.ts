@@ -56,7 +56,8 @@ export class IncomingStream {
       await this.#leave()
       return true
     }
-    this.#outbox.send(message.text, message.parts)
+    // Other streams may have filled the transport while this item was made; then it waits for its turn, and `#room` behind it.
+    this.#outbox.enqueue({ write: () => this.#outbox.send(message.text, message.parts) })
     return false
   }
 

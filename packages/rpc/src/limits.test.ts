@@ -19,13 +19,22 @@ function codeOf(end: SessionEnd): string {
 
 test('the defaults are those the documentation states', () => {
   const { messageBytes, depth, inFlight, inFlightBytes, credit, partialFrameMs, ackMs } = defaultLimits
+  const { noticeBytesPerSecond, noticeBurstBytes, floodBytesPerSecond } = defaultLimits
+  assert.deepEqual([noticeBytesPerSecond, noticeBurstBytes, floodBytesPerSecond], [kib * kib, 4 * kib * kib, 16 * kib * kib])
   assert.deepEqual([messageBytes, inFlightBytes], [8 * kib * kib, 64 * kib * kib])
   assert.deepEqual([depth, inFlight, credit, partialFrameMs, ackMs], [64, 1024, 16, 10_000, 5_000])
 })
 
 test('a limit that is not a whole number in its range is refused where the session is made', () => {
   const channel = new Proxy({} as Channel, { get: () => assert.fail('the channel was touched') })
-  for (const limits of [{ messageBytes: 1024 }, { depth: 1.5 }, { inFlight: 0 }, { credit: Number.NaN }, { ackMs: -1 }]) {
+  for (const limits of [
+    { messageBytes: 1024 },
+    { depth: 1.5 },
+    { inFlight: 0 },
+    { credit: Number.NaN },
+    { ackMs: -1 },
+    { noticeBurstBytes: 0 },
+  ]) {
     const handler = { call: () => 1, stream: async function* () {} }
     assert.throws(() => createSession(channel, { handler, limits }), { code: 'RPC_LIMIT_INVALID' })
   }
@@ -238,11 +247,11 @@ test('a frame that stays incomplete longer than partialFrameMs ends the session'
 })
 
 test('frames that are each complete in time do not add up to a partial one', async () => {
-  await using peer = await rawPeer('socket', { limits: { partialFrameMs: 40 } })
+  await using peer = await rawPeer('socket', { limits: { partialFrameMs: 250 } })
   const legal = encodeFrame('[["notice","x"]]', [])
   for (let round = 0; round < 12; round++) {
     peer.sendRaw(legal.subarray(0, 7))
-    await new Promise((resolve) => setTimeout(resolve, 10))
+    await new Promise((resolve) => setTimeout(resolve, 25))
     peer.sendRaw(legal.subarray(7))
   }
   peer.send(['goodbye'])

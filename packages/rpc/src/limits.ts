@@ -7,6 +7,9 @@ export const defaultLimits: SessionLimits = {
   depth: 64,
   inFlight: 1024,
   inFlightBytes: 64 * 1024 * 1024,
+  noticeBytesPerSecond: 1024 * 1024,
+  noticeBurstBytes: 4 * 1024 * 1024,
+  floodBytesPerSecond: 16 * 1024 * 1024,
   credit: 16,
   partialFrameMs: 10_000,
   ackMs: 5_000,
@@ -18,13 +21,22 @@ const leastLimits: SessionLimits = {
   depth: 8,
   inFlight: 1,
   inFlightBytes: 256 * 1024,
+  noticeBytesPerSecond: 1,
+  noticeBurstBytes: 1,
+  floodBytesPerSecond: 256 * 1024,
   credit: 1,
   partialFrameMs: 1,
   ackMs: 1,
 }
 
 /** The part of the limits a peer is told. */
-export type PeerLimits = Pick<SessionLimits, 'messageBytes' | 'depth' | 'inFlight' | 'inFlightBytes'>
+export type PeerLimits = Pick<
+  SessionLimits,
+  'messageBytes' | 'depth' | 'inFlight' | 'inFlightBytes' | 'noticeBytesPerSecond' | 'noticeBurstBytes'
+>
+
+/** What a peer that says nothing of notices takes of them. */
+const unlimited = Number.MAX_SAFE_INTEGER
 
 /** Fills in the defaults. Errors: `RPC_LIMIT_INVALID`. */
 export function withDefaults(given: Partial<SessionLimits> = {}): SessionLimits {
@@ -40,10 +52,12 @@ export function withDefaults(given: Partial<SessionLimits> = {}): SessionLimits 
 /** Reads what the peer said in its `hello`; undefined when it is not legal. */
 export function peerLimits(said: unknown): PeerLimits | undefined {
   if (typeof said !== 'object' || said === null) return undefined
-  const { messageBytes, depth, inFlight, inFlightBytes } = said as Record<keyof PeerLimits, unknown>
+  const told = said as Record<keyof PeerLimits, unknown>
+  const { messageBytes, depth, inFlight, inFlightBytes, noticeBytesPerSecond = unlimited, noticeBurstBytes = unlimited } = told
   if (!isLimit('messageBytes', messageBytes) || !isLimit('depth', depth)) return undefined
   if (!isLimit('inFlight', inFlight) || !isLimit('inFlightBytes', inFlightBytes)) return undefined
-  return { messageBytes, depth, inFlight, inFlightBytes }
+  if (!isLimit('noticeBytesPerSecond', noticeBytesPerSecond) || !isLimit('noticeBurstBytes', noticeBurstBytes)) return undefined
+  return { messageBytes, depth, inFlight, inFlightBytes, noticeBytesPerSecond, noticeBurstBytes }
 }
 
 /** A message alone is always taken, whatever requests in flight may hold together. */

@@ -27,6 +27,13 @@ export const noParts: readonly Uint8Array[] = []
 
 const nothing: Encoded = { text: '', parts: noParts }
 
+/** Text counts by its UTF-16 units, which is never more than its bytes. */
+export function sizeOf(text: string, parts: readonly Uint8Array[]): number {
+  let size = text.length
+  for (const part of parts) size += part.byteLength
+  return size
+}
+
 /** Errors: `RPC_MESSAGE_TOO_LARGE` when the message does not fit into `limit` bytes, parts and frame head included. */
 export function checkSize(text: string, parts: readonly Uint8Array[], limit: number): void {
   let partBytes = headBytes

@@ -3,6 +3,7 @@ import type { PlatformError } from '@backplane/sdk'
 import type { MessagePort } from 'node:worker_threads'
 import { Batch } from './batch.ts'
 import { rpcErrors } from './errors.ts'
+import { sizeOf } from './message.ts'
 import { isWhole } from './own-bytes.ts'
 import type { Channel, ChannelListener, SessionLimits } from './session.ts'
 import { partsPerMessage } from './value-parts.ts'
@@ -13,6 +14,13 @@ export type Port = Pick<MessagePort, 'postMessage' | 'on' | 'off'> & { readonly 
 
 /** Unread beyond this makes the channel congested. */
 const highWaterBytes = 8 * 1024 * 1024
+/**
+ * Unread beyond this and one message ends the session: a sender that keeps to the high water never gets there, and all of
+ * it is dealt with in one turn.
+ */
+const mostUnreadBytes = 2 * highWaterBytes
+/** Each message counts so much more than it holds: without end, empty ones are as much work as large ones. */
+const messageOverheadBytes = 1024
 /** How often a reader says how much it has read; must be below the high water. */
 const reportEveryBytes = 4 * 1024 * 1024
 /** Smaller parts are copied: a transfer costs more. */
@@ -20,7 +28,8 @@ const transferAtBytes = 16 * 1024
 
 /**
  * The channel over a MessagePort. A batch is posted as its text, or as `[text, ...parts]`; a number says how many
- * bytes were read since the last one, because a port itself never says that its peer does not read.
+ * bytes were read since the last one, because a port itself never says that its peer does not read. All messages that wait
+ * in a port are handed over in one turn, so whoever sends far ahead of what was read is cut off.
  */
 export function portChannel(port: Port): Channel {
   return new PortChannel(port)
@@ -36,7 +45,9 @@ class PortChannel implements Channel {
   #messageBytes = 0
   /** Posted, and the peer has not said that it read it. */
   #unreadBytes = 0
+  /** Read, and the peer has not been told. */
   #unreportedBytes = 0
+  #reporting = false
 
   constructor(port: Port) {
     this.#port = port
@@ -94,22 +105,43 @@ class PortChannel implements Channel {
     if (size > this.#messageBytes) {
       return this.#end(rpcErrors.error('RPC_MESSAGE_TOO_LARGE', { bytes: size, limit: this.#messageBytes }))
     }
-    this.#unreportedBytes += size
-    if (this.#unreportedBytes >= reportEveryBytes) {
-      this.#port.postMessage(this.#unreportedBytes)
-      this.#unreportedBytes = 0
+    if (this.#count(size)) this.#listener?.message(text, parts)
+  }
+
+  /** False when the peer is too far ahead. */
+  #count(size: number): boolean {
+    this.#unreportedBytes += size + messageOverheadBytes
+    const limit = mostUnreadBytes + this.#messageBytes
+    if (this.#unreportedBytes > limit) {
+      this.#end(rpcErrors.error('RPC_TOO_FAR_AHEAD', { limit }))
+      return false
     }
-    this.#listener?.message(text, parts)
+    if (this.#unreportedBytes >= reportEveryBytes && !this.#reporting) {
+      this.#reporting = true
+      setImmediate(this.#report)
+    }
+    return true
+  }
+
+  /** What was read is told in a turn of its own: told at once, a fast peer could go on in this one for ever. */
+  readonly #report = (): void => {
+    this.#reporting = false
+    if (this.#state !== 'open') return
+    const bytes = this.#unreportedBytes
+    this.#unreportedBytes = 0
+    this.#unreadBytes += messageOverheadBytes
+    this.#port.postMessage(bytes)
   }
 
   #read(bytes: number): void {
+    if (!this.#count(0)) return
     if (!Number.isSafeInteger(bytes) || bytes < 1 || bytes > this.#unreadBytes) return this.#malformed()
     this.#unreadBytes -= bytes
     if (!this.congested) this.#drained.wake()
   }
 
   #post(text: string, parts: readonly Uint8Array[]): void {
-    this.#unreadBytes += sizeOf(text, parts)
+    this.#unreadBytes += sizeOf(text, parts) + messageOverheadBytes
     if (parts.length === 0) return this.#port.postMessage(text)
     const own = ownBuffers(parts)
     const large = own.filter((part) => part.byteLength >= transferAtBytes)
@@ -132,13 +164,6 @@ class PortChannel implements Channel {
     this.#drained.wake()
     this.#listener?.closed(error)
   }
-}
-
-/** Text counts by its UTF-16 units, which is never more than its bytes. */
-function sizeOf(text: string, parts: readonly Uint8Array[]): number {
-  let size = text.length
-  for (const part of parts) size += part.byteLength
-  return size
 }
 
 /**

@@ -51,6 +51,8 @@ export interface Handler {
   readonly stream: (target: string, value: unknown, call: IncomingCall) => AsyncIterable<unknown>
   /** Takes a message that has no answer. What it throws is ignored: there is nobody to tell. */
   readonly notice?: (target: string, value: unknown) => void
+  /** A notice was dropped, most often unread: the peer sends more than {@link SessionLimits.noticeBytesPerSecond}. */
+  readonly dropped?: () => void
 }
 
 /**
@@ -95,6 +97,17 @@ export interface SessionLimits {
    * further ones. One message alone always may. Default 64 MiB, at least 256 KiB.
    */
   readonly inFlightBytes: number
+  /**
+   * Notices of the peer, bytes a second, and how many at once; more are dropped, large ones before they are parsed. The
+   * peer is told and drops them itself. Default 1 MiB a second, 4 MiB at once; at least 1.
+   */
+  readonly noticeBytesPerSecond: number
+  readonly noticeBurstBytes: number
+  /**
+   * Everything of the peer's that neither asks nor answers, bytes a second and as many at once; more end the session. Default
+   * 16 MiB, at least 256 KiB.
+   */
+  readonly floodBytesPerSecond: number
   /** Stream items sent ahead of the consumer. Default 16. */
   readonly credit: number
   /** Longest a started frame may stay incomplete, ms; sockets only. Default 10,000. */
@@ -130,8 +143,8 @@ export interface Session extends AsyncDisposable {
   /** Starts when iterated; leaving the loop cancels at the peer. Same errors. */
   readonly stream: (target: string, value: unknown, options?: OutgoingCall) => AsyncIterable<unknown>
   /**
-   * Sends without an answer. False when it was dropped because the session has ended or too many already wait for a
-   * peer that does not read. Throws like `call` for a value that cannot cross.
+   * Sends without an answer. False when it was dropped because the session has ended, too many already wait for a peer
+   * that does not read, or it is more than the peer takes. Throws like `call` for a value that cannot cross.
    */
   readonly notify: (target: string, value: unknown) => boolean
   /** Settles when the peer's event loop answered; rejects with `RPC_HUNG` after `deadlineMs`. */

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 import type { PluginLogLine } from '@backplane/kernel'
 import type { LogLevel } from '@backplane/sdk'
-import { RateGate } from './rate-gate.ts'
+import { RateGate } from '@backplane/rpc'
 
 /** How much of what a plugin prints is taken. */
 export interface OutputLimits {

@@ -1,4 +1,4 @@
-/** A budget that refills with time: so many at once, so many a second. */
+/** A budget that refills with time: so many at once, so many a second. For whoever has to bound what another side sends. */
 export class RateGate {
   readonly #perSecond: number
   readonly #burst: number
