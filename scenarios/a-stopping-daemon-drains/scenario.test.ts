@@ -4,8 +4,9 @@ import { test, type TestContext } from 'node:test'
 import { Hypervisord, isAlive, makePlaces, type Places } from '../support/hypervisord.ts'
 import { checksumOf, letGo, writeSlowProvider } from '../support/slow-provider.ts'
 
-async function startSlow(t: TestContext, methods = ''): Promise<{ places: Places; daemon: Hypervisord }> {
+async function startSlow(t: TestContext, methods = '', { drain = '20s' } = {}): Promise<{ places: Places; daemon: Hypervisord }> {
   const places = await makePlaces(t, 'plugins: { directories: [./plugins] }\n')
+  await Hypervisord.configure(places, (text) => text.replace('drain_timeout: 20s', `drain_timeout: ${drain}`))
   await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0', methods })
   return { places, daemon: await Hypervisord.start(places) }
 }
@@ -101,3 +102,35 @@ test('the second signal ends the daemon whatever its plugins do, and the job goe
   assert.deepEqual([job.status, job.attempts, job.crashes, job.retries], ['completed', 2, 0, 0])
   assert.equal(await next.stop(), 0)
 })
+
+const endless = 'for (;;) {}'
+for (const [where, methods, use] of [
+  [
+    'an export',
+    `exportVm: async function* (request, call) {
+      yield* firstBlock()
+      await new Promise((resolve) => call.signal.addEventListener('abort', resolve))
+      ${endless}
+    },`,
+    submitAndBegin,
+  ],
+  ['its close', `close: () => { ${endless} },`, (daemon: Hypervisord) => daemon.get('/api/providers/slow/vms')],
+] as const) {
+  test(`a plugin in an endless loop in ${where} is cut off soon after the drain limit, and named`, async (t) => {
+    const { places, daemon } = await startSlow(t, methods, { drain: '100ms' })
+    await use(daemon)
+    const { pid } = await daemon.plugin('slow')
+    assert.equal(await daemon.stop(), 0)
+    const line = daemon.output.split('\n').find((one) => one.includes('without waiting any longer')) ?? '{}'
+    assert.deepEqual(JSON.parse(line).plugins, ['acme/slow'], daemon.output)
+    await daemon.until(async () => !(await isAlive(pid)))
+    await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.1' })
+    const next = await Hypervisord.start(places)
+    await letGo(places.control)
+    const { jobs } = (await next.get('/jobs/query?all=true')).body
+    for (const { definition } of jobs) {
+      const { status, crashes } = await next.ended(definition.id)
+      assert.deepEqual([status, crashes], ['completed', 0])
+    }
+  })
+}

@@ -74,9 +74,13 @@ const version = '${parts.version}'
 const machine = { id: 'vm/1', name: 'slow machine', state: 'POWERED_ON', memory_mb: 2048, num_cpus: 2, tags: { version } }
 const block = () => new Uint8Array(${blockBytes}).fill(Number(version.split('.')[0]))
 
-async function* exportVm(request, call, directory) {
+function* firstBlock() {
   yield { kind: 'disk', disk: 'disk0', format: 'raw', size_bytes: ${2 * blockBytes} }
   yield { kind: 'bytes', disk: 'disk0', offset: 0, bytes: block() }
+}
+
+async function* exportVm(request, call, directory) {
+  yield* firstBlock()
   call.progress(${blockBytes}, ${2 * blockBytes}, 'half')
   while (!existsSync(directory + '/go')) {
     call.signal.throwIfAborted()

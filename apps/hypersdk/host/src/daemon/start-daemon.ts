@@ -41,6 +41,8 @@ export interface DaemonSurroundings {
 export interface Daemon extends AsyncDisposable {
   readonly kernel: Kernel
   readonly served: Served
+  /** How long {@link Daemon.stop} waits for running exports: `exports.drain_timeout`, ms. */
+  readonly drainMs: number
   /** File that holds the bearer token for TCP. */
   readonly tokenPath: string
   /** Lists the plugin sources again. */
@@ -50,7 +52,10 @@ export interface Daemon extends AsyncDisposable {
    * closes the API and stops every plugin. Idempotent.
    */
   stop(hurry?: AbortSignal): Promise<void>
-  /** Before the process ends without {@link Daemon.stop}: its jobs go on with the next start. Waits for nothing. */
+  /**
+   * Before the process ends without {@link Daemon.stop}: its jobs go on with the next start, and the log tells which plugins
+   * have not ended what they are at. Waits for nothing.
+   */
   leave(): void
 }
 
@@ -102,29 +107,41 @@ export async function startDaemon(config: HostConfig, surroundings: DaemonSurrou
   const guarded = guard({ ...shared, tokens: [token], hosts: allowedHosts, bodyTypes: { '/jobs/submit': yamlTypes } })
   const served = started.use(await serve(withOlderMembers(guarded(api)), { unixSocket, tcp: listen, log }))
   runner.start()
-  return new RunningDaemon({ kernel, served, tokenPath: token.path }, started.move(), {
-    drain: (hurry) => runner.stop(config.exports.drainTimeoutMs, hurry),
+  const { drainTimeoutMs: drainMs } = config.exports
+  return new RunningDaemon({ kernel, served, tokenPath: token.path, drainMs, log }, started.move(), {
+    drain: (hurry) => runner.stop(drainMs, hurry),
     leave: () => runner.leave(),
+    plugins: () => [...runner.plugins(), ...providers.closing()],
   })
 }
 
 interface JobsOfDaemon {
   readonly drain: (hurry?: AbortSignal) => Promise<void>
   readonly leave: () => void
+  /** Those they are at, and those still closing. */
+  readonly plugins: () => readonly string[]
 }
 
 class RunningDaemon implements Daemon {
   readonly kernel: Kernel
   readonly served: Served
   readonly tokenPath: string
+  readonly drainMs: number
+  readonly #log: HostLog
   readonly #parts: AsyncDisposableStack
   readonly #jobs: JobsOfDaemon
   #stopping: Promise<void> | undefined
 
-  constructor(shown: Pick<Daemon, 'kernel' | 'served' | 'tokenPath'>, parts: AsyncDisposableStack, jobs: JobsOfDaemon) {
+  constructor(
+    shown: Pick<Daemon, 'kernel' | 'served' | 'tokenPath' | 'drainMs'> & { readonly log: HostLog },
+    parts: AsyncDisposableStack,
+    jobs: JobsOfDaemon,
+  ) {
     this.kernel = shown.kernel
     this.served = shown.served
     this.tokenPath = shown.tokenPath
+    this.drainMs = shown.drainMs
+    this.#log = shown.log
     this.#parts = parts
     this.#jobs = jobs
   }
@@ -139,12 +156,25 @@ class RunningDaemon implements Daemon {
   }
 
   leave(): void {
+    const plugins = this.#unended()
+    if (plugins.length > 0) this.#log.warn('stops without waiting any longer for plugins that have not ended', { plugins })
     this.#jobs.leave()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     this.#stopping ??= this.#parts.disposeAsync()
     return this.#stopping
+  }
+
+  /** Plugins that a stop waits for: they are at a job or a call, or are to end and have not. */
+  #unended(): readonly string[] {
+    const records = this.kernel.plugins.list()
+    const unended = records.filter(({ state, draining, counters }) => {
+      return counters.active > 0 || draining.length > 0 || state.name === 'draining'
+    })
+    return [...new Set([...this.#jobs.plugins(), ...unended.map(({ id }) => id)])].toSorted((one, other) =>
+      one < other ? -1 : 1,
+    )
   }
 
   async #drainAndEnd(hurry?: AbortSignal): Promise<void> {

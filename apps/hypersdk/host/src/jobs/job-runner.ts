@@ -136,6 +136,11 @@ export class JobRunner {
     }
   }
 
+  /** Ids of the plugins that running jobs are at. */
+  plugins(): readonly string[] {
+    return [...this.#running.keys()].flatMap((id) => this.#around.ledger.find(id)?.plugin?.id ?? [])
+  }
+
   #close(): void {
     this.#state = 'closed'
     clearTimeout(this.#timer)

@@ -43,7 +43,7 @@ export class ProviderInstance implements AsyncDisposable {
   readonly #opening: InstanceOpening
   #current: Opened | undefined
   #pending: Promise<Opened> | undefined
-  readonly #closing = new Set<Promise<void>>()
+  readonly #closing = new Map<Promise<void>, Opened>()
   #disposed = false
 
   constructor(opening: InstanceOpening) {
@@ -76,13 +76,18 @@ export class ProviderInstance implements AsyncDisposable {
     if (this.#current !== undefined && this.#usable(serving) === undefined) this.#retire()
   }
 
+  /** Ids of the plugins whose instances were asked to close and have not answered. */
+  closing(): readonly string[] {
+    return [...this.#closing.values()].map(({ lease }) => lease.plugin)
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true
     await this.#pending?.catch(() => undefined)
     const opened = this.#current
     this.#retire()
     if (opened !== undefined) await this.#close(opened)
-    await Promise.all(this.#closing)
+    await Promise.all(this.#closing.keys())
   }
 
   async #take(serving: number | undefined, signal: AbortSignal): Promise<Opened> {
@@ -143,7 +148,7 @@ export class ProviderInstance implements AsyncDisposable {
     const closing = close(opened)
       .catch(this.#opening.onCloseError)
       .finally(() => this.#closing.delete(closing))
-    this.#closing.add(closing)
+    this.#closing.set(closing, opened)
     return closing
   }
 }

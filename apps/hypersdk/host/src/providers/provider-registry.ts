@@ -114,6 +114,11 @@ export class ProviderRegistry implements AsyncDisposable {
     return this.#instance(instance, type).use(this.#serving(type), signal)
   }
 
+  /** Ids of the plugins whose instances were asked to close and have not answered. */
+  closing(): readonly string[] {
+    return [...this.#instances.values()].flatMap((one) => one.closing())
+  }
+
   /** Whether the configuration names this instance. */
   isConfigured(instance: string): boolean {
     return this.#options.config.providers.has(instance)
