@@ -1,3 +1,5 @@
+import type { Caller } from './guard/caller.ts'
+
 /**
  * What a fetch `Request` cannot carry: how the request really came. {@link serve} makes it; whoever mounts a handler
  * behind another server makes it truthfully, because the guard decides by it. Hono handlers see it as `c.env`.
@@ -5,6 +7,8 @@
 export interface Peer {
   /** A unix socket is 0600: whoever can connect is its owner, so no token is asked. */
   readonly via: 'unix' | 'tcp'
+  /** Whether it came through TLS. */
+  readonly secure: boolean
   /** Remote address; empty for a unix socket. */
   readonly address: string
   /** The port listened on; undefined for a unix socket. */
@@ -13,8 +17,10 @@ export interface Peer {
   readonly target: string
   /** Every Host header, in order. */
   readonly hosts: readonly string[]
-  /** Aborted when the server begins to close: end streams then. */
+  /** Aborted when the server begins to close, or the caller's token counts no more: end streams then. */
   readonly closing: AbortSignal
+  /** Who it is, once the guard has found out; it stands before every route. */
+  readonly caller?: Caller
 }
 
 /** Answers one request. A Hono application's `fetch` is one. */

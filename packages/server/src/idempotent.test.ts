@@ -5,6 +5,7 @@ import { idempotent } from './idempotent.ts'
 
 const peer: Peer = {
   via: 'unix',
+  secure: false,
   address: '',
   localPort: undefined,
   target: '/',

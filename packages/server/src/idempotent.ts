@@ -83,7 +83,8 @@ class KeptAnswers {
 
 /**
  * Honours `Idempotency-Key` on POST: the same request with the same key is done once, also while the first is still
- * running, and the repeated answer carries `Idempotency-Replayed: true`. Not repeated are failures of the server (500 and
+ * running, and the repeated answer carries `Idempotency-Replayed: true`. A key is its caller's own. Not repeated are answers
+ * that are not to be stored (`Cache-Control: no-store`), failures of the server (500 and
  * above), refusals that may pass (429), and answers to nobody (499): the client that left must be able to ask again.
  * What is kept is in memory and bounded in number, time and bytes. Place it inside the guard, which bounds the body.
  * Errors, thrown: `SERVER_IDEMPOTENCY_KEY_INVALID`, `SERVER_IDEMPOTENCY_MISMATCH`.
@@ -93,9 +94,11 @@ export function idempotent(options: IdempotencyOptions = {}): (handler: Handler)
   const kept = new KeptAnswers(options)
 
   return (handler) => async (request, peer) => {
-    const key = request.headers.get('idempotency-key')
-    if (key === null || request.method !== 'POST') return handler(request, peer)
-    if (!/^[\x21-\x7e]{1,128}$/.test(key)) throw serverErrors.error('SERVER_IDEMPOTENCY_KEY_INVALID')
+    const given = request.headers.get('idempotency-key')
+    if (given === null || request.method !== 'POST') return handler(request, peer)
+    if (!/^[\x21-\x7e]{1,128}$/.test(given)) throw serverErrors.error('SERVER_IDEMPOTENCY_KEY_INVALID')
+    // Nobody is given an answer that another caller was, whoever's key it is.
+    const key = `${given} ${peer.caller?.name ?? ''}`
     const body = await request.arrayBuffer()
     const fingerprint = createHash('sha256').update(`${request.url}\n`).update(new Uint8Array(body)).digest('base64')
     for (let entry = kept.find(key); entry !== undefined; entry = kept.find(key)) {
@@ -118,6 +121,8 @@ async function toKeep(pending: Promise<Response>, limitBytes: number): Promise<A
   try {
     const response = await pending
     if (response.status >= 500 || passing.has(response.status)) return undefined
+    // A secret that is shown once.
+    if (response.ok && response.headers.get('cache-control') === 'no-store') return undefined
     // A file is passed on as it is made, however large it is.
     if (response.headers.has('content-disposition')) return undefined
     const body = response.body === null ? null : await response.clone().arrayBuffer()

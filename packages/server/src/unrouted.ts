@@ -11,7 +11,8 @@ export function unrouted(app: Hono<{ Bindings: Peer }>): NotFoundHandler {
   return (context) => {
     const offered = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE'].filter((method) => {
       const [handlers] = app.router.match(method, context.req.path)
-      return handlers.length > 0
+      // What stands before every route of a path is no route.
+      return handlers.some(([[, route]]) => route.method !== 'ALL')
     })
     if (offered.length === 0) return problemResponse(serverErrors.error('SERVER_ROUTE_UNKNOWN'), 404)
     const allow = offered.join(', ')

@@ -96,7 +96,7 @@ test('streams are counted, and a stream that ends makes room', async (t) => {
   const server = await startServer(t, kernel, { api: { events: { streams: 1 } } })
   const only = await follow(t, server, '/api/events')
   const full = await server.unix('/api/events')
-  assert.deepEqual([full.status, full.json.code], [503, 'SERVER_STREAMS_FULL'])
+  assert.deepEqual([full.status, full.problem.code], [503, 'SERVER_STREAMS_FULL'])
   only.request.destroy()
   for (;;) {
     // The server learns of the closed connection in its own time.
@@ -135,6 +135,6 @@ test('streams end when the server closes, and no listener stays behind', async (
 test('a number that is none is refused', async (t) => {
   const { kernel } = await demoKernel(t, echoPlugin('demo/more'))
   const server = await startServer(t, kernel)
-  assert.equal((await server.unix('/api/events?since=x')).json.code, 'SERVER_REQUEST_INVALID')
-  assert.equal((await server.unix('/api/events', { headers: { 'last-event-id': '-1' } })).json.code, 'SERVER_REQUEST_INVALID')
+  assert.equal((await server.unix('/api/events?since=x')).problem.code, 'SERVER_REQUEST_INVALID')
+  assert.equal((await server.unix('/api/events', { headers: { 'last-event-id': '-1' } })).problem.code, 'SERVER_REQUEST_INVALID')
 })

@@ -1,6 +1,7 @@
-import type { Kernel } from '@backplane/kernel'
+import type { Kernel, KernelEvent, RecordedEvent } from '@backplane/kernel'
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import { serverErrors } from '../errors.ts'
+import { reaches } from '../guard/caller.ts'
 import type { Peer } from '../handler.ts'
 import { serverSentEvents, type SseOptions } from '../sse.ts'
 import { streamLimit } from '../stream-limit.ts'
@@ -23,7 +24,10 @@ export function addEventRoutes(app: OpenAPIHono<{ Bindings: Peer }>, kernel: Ker
     const since = lastEventId ?? context.req.valid('query').since
     const place = since === undefined ? { life, seq: newestSeq(kernel.events) } : placeOf(since)
     const onEnd = begin()
-    return serverSentEvents(context.env, (signal) => kernelEvents(kernel.events, life, place, signal), { ...sse, onEnd })
+    const { caller } = context.env
+    const isWanted = ({ event }: RecordedEvent): boolean => caller?.plugins === undefined || reaches(caller, pluginOf(event))
+    const stream = { life, place, isWanted }
+    return serverSentEvents(context.env, (signal) => kernelEvents(kernel.events, stream, signal), { ...sse, onEnd })
   })
 }
 
@@ -31,4 +35,9 @@ function placeOf(text: string): ReaderPlace {
   const place = readerPlace(text)
   if (place === undefined) throw serverErrors.error('SERVER_REQUEST_INVALID', { reason: `\`${text.slice(0, 40)}\` is no event` })
   return place
+}
+
+/** Events that are about no plugin are for those who may see all of them. */
+function pluginOf(event: KernelEvent): string {
+  return 'plugin' in event ? event.plugin : ''
 }

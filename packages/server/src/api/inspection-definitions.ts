@@ -6,6 +6,7 @@ import { Id, json, problem } from './route-parts.ts'
 const longestProfileSeconds = 60
 const amount = z.number().nullable()
 
+/** What a machine has to hold plugins with. */
 export const SystemView = z
   .object({
     host: z.object({ name: z.string(), api: z.string() }),
@@ -25,7 +26,8 @@ export const SystemView = z
   })
   .openapi('System')
 
-const PluginUsage = z
+/** What one plugin uses, and what it may. */
+export const PluginUsageView = z
   .object({
     plugin: z.string(),
     state: z.string(),
@@ -38,9 +40,10 @@ const PluginUsage = z
   })
   .openapi('PluginUsage')
 
+/** What every running plugin uses and does; bytes and ms as named, counts since the host started. */
 export const TopView = z
   .object({
-    at: z.string(),
+    at: z.string().describe('RFC 3339, UTC.'),
     over_ms: z.int().nullable().describe('What calls_per_second is over: since somebody looked before; null the first time.'),
     plugins: z.array(
       z.object({
@@ -70,6 +73,7 @@ export const TopView = z
   })
   .openapi('Top')
 
+/** Why a plugin is as it is: its state first, then faults before notices. */
 export const WhyView = z
   .object({
     plugin: z.string(),
@@ -107,7 +111,7 @@ const pluginUsage = createRoute({
   path: '/api/plugins/{id}/usage',
   summary: 'What one plugin uses, and what it may',
   request: { params: z.object({ id: Id }) },
-  responses: { 200: json(PluginUsage, 'The newest sample.'), default: problem },
+  responses: { 200: json(PluginUsageView, 'The newest sample.'), default: problem },
 })
 
 const whyPlugin = createRoute({

@@ -6,17 +6,20 @@ import { PlatformError } from '@backplane/sdk'
 import { demoKernel, echo, echoPlugin } from '../fixtures/demo-kernel.ts'
 import { startServer } from '../fixtures/start-server.ts'
 import { watchedKernel } from '../fixtures/watched-kernel.ts'
+import { PluginUsageView, SystemView, TopView, WhyView } from './inspection-definitions.ts'
+import { PluginDetail } from './plugin-view.ts'
+import { HistoryView } from './version-definitions.ts'
 
 test('the system is what the host found, and nothing where the host does not say', async (t) => {
   const { kernel } = await demoKernel(t)
   const layer = { layer: 'sandbox', available: false, mechanism: 'bubblewrap', detail: 'Shows nothing of the machine.' }
   const found = { sandbox: false, layers: [{ ...layer, missing: 'bwrap is missing', install: 'apt-get install bubblewrap' }] }
   const server = await startServer(t, kernel, { api: { system: () => found } })
-  const { json } = await server.tcp('/api/system')
+  const json = (await server.tcp('/api/system')).as(SystemView)
   assert.deepEqual([json.host, json.node, json.sandbox], [{ name: 'test-host', api: '1.0.0' }, process.version, false])
   assert.deepEqual(json.layers, found.layers)
   const silent = await startServer(t, kernel)
-  const nothing = (await silent.tcp('/api/system')).json
+  const nothing = (await silent.tcp('/api/system')).as(SystemView)
   assert.deepEqual([nothing.sandbox, nothing.layers], [null, []])
   assert.equal((await silent.bare('/api/system')).status, 401)
 })
@@ -28,25 +31,26 @@ test('usage is the newest sample and the limits; what does not run has none', as
   await clock.advance(1_000)
   runtime.use('demo/one', { cpuMs: 350 })
   await clock.advance(1_000)
-  const { json } = await server.tcp('/api/plugins/one/usage')
+  const json = (await server.tcp('/api/plugins/one/usage')).as(PluginUsageView)
+  const { usage, limits } = json
   assert.deepEqual([json.plugin, json.state, json.tier, json.denials], ['demo/one', 'active', 'contained', 0])
   assert.deepEqual(
-    [json.usage.cpu_percent, json.usage.cpu_ms, json.usage.memory_bytes, json.usage.stall_ms, json.usage.open_files],
+    [usage?.cpu_percent, usage?.cpu_ms, usage?.memory_bytes, usage?.stall_ms, usage?.open_files],
     [25, 350, 50 * 1024 ** 2, 12, null],
   )
-  assert.deepEqual([json.limits.memory_mib, json.limits.cpu_percent], [256, 100])
+  assert.deepEqual([limits?.['memory_mib'], limits?.['cpu_percent']], [256, 100])
   await kernel.plugins.disable('demo/two')
-  const off = (await server.tcp('/api/plugins/demo/two/usage')).json
+  const off = (await server.tcp('/api/plugins/demo/two/usage')).as(PluginUsageView)
   assert.deepEqual([off.usage, off.state, off.tier], [null, 'disabled', null])
-  assert.equal((await server.tcp('/api/plugins/ome/usage')).json.code, 'SERVER_PLUGIN_UNKNOWN')
+  assert.equal((await server.tcp('/api/plugins/ome/usage')).problem.code, 'SERVER_PLUGIN_UNKNOWN')
 })
 
 test('top lists what runs, with calls a second since somebody looked before', async (t) => {
   const { kernel, runtime, clock } = await watchedKernel(t)
   const server = await startServer(t, kernel)
-  const first = (await server.tcp('/api/top')).json
+  const first = (await server.tcp('/api/top')).as(TopView)
   assert.deepEqual(
-    first.plugins.map((row: { id: string; calls_per_second: unknown }) => [row.id, row.calls_per_second]),
+    first.plugins.map((row) => [row.id, row.calls_per_second]),
     [
       ['demo/one', null],
       ['demo/two', null],
@@ -59,15 +63,16 @@ test('top lists what runs, with calls a second since somebody looked before', as
   await kernel.provider(echo, 'one-echo').say('x')
   await kernel.plugins.disable('demo/two')
   // Looks nearer than half a second share their answer.
-  let second = (await server.tcp('/api/top')).json
-  while (second.over_ms === null) second = (await server.tcp('/api/top')).json
+  let second = (await server.tcp('/api/top')).as(TopView)
+  while (second.over_ms === null) second = (await server.tcp('/api/top')).as(TopView)
   const [one, ...others] = second.plugins
   assert.deepEqual(others, [])
   assert.deepEqual(
-    [one.state, one.heap_bytes, one.open_files, one.calls, one.errors, one.violations],
+    [one?.state, one?.heap_bytes, one?.open_files, one?.calls, one?.errors, one?.violations],
     ['active', 4096, 20, 1, 0, 1],
   )
-  assert.ok(second.over_ms >= 500 && one.calls_per_second > 0 && one.calls_per_second <= 2)
+  const { calls_per_second: rate } = one ?? {}
+  assert.ok(second.over_ms >= 500 && typeof rate === 'number' && rate > 0 && rate <= 2)
 })
 
 test('why gives findings with the events that show them', async (t) => {
@@ -75,11 +80,11 @@ test('why gives findings with the events that show them', async (t) => {
   const server = await startServer(t, kernel)
   runtime.violate('demo/one', { kind: 'grant', permission: 'net:connect example.com:443', detail: 'connect refused' })
   await clock.advance(0)
-  const { json } = await server.tcp('/api/plugins/one/why')
-  assert.deepEqual([json.plugin, json.state, json.findings[0].weight], ['demo/one', 'active', 'fine'])
-  const denied = json.findings.find((one: { because: string }) => one.because.includes('net:connect example.com:443'))
-  const [shown] = denied.evidence
-  const event = kernel.events.since(0).events.find(({ seq }) => seq === shown.seq)?.event
+  const json = (await server.tcp('/api/plugins/one/why')).as(WhyView)
+  assert.deepEqual([json.plugin, json.state, json.findings[0]?.weight], ['demo/one', 'active', 'fine'])
+  const denied = json.findings.find((one) => one.because.includes('net:connect example.com:443'))
+  const [shown] = denied?.evidence ?? []
+  const event = kernel.events.since(0).events.find(({ seq }) => seq === shown?.seq)?.event
   assert.equal(event?.type, 'grant.denied')
   assert.equal((await server.tcp('/api/plugins/ome/why')).status, 404)
 })
@@ -99,12 +104,12 @@ test('a profile is the bytes as the plugin makes them, with a file name, and ref
   const again = await post('/api/plugins/demo/one/profile?seconds=0.5')
   assert.equal(again.headers['idempotency-replayed'], undefined, 'a file is never kept for a repetition')
   const failed = await server.tcp('/api/plugins/one/profile?kind=heap', { method: 'POST' })
-  assert.deepEqual([failed.status, failed.json.code], [500, 'RUNTIME_PROFILE_FAILED'])
+  assert.deepEqual([failed.status, failed.problem.code], [500, 'RUNTIME_PROFILE_FAILED'])
   for (const query of ['kind=everything', 'seconds=0', 'seconds=61', 'seconds=x']) {
     const refused = await server.tcp(`/api/plugins/one/profile?${query}`, { method: 'POST' })
-    assert.deepEqual([refused.status, refused.json.code], [400, 'SERVER_REQUEST_INVALID'], query)
+    assert.deepEqual([refused.status, refused.problem.code], [400, 'SERVER_REQUEST_INVALID'], query)
   }
-  assert.equal((await server.tcp('/api/plugins/one/profile')).json.code, 'SERVER_PLUGIN_UNKNOWN')
+  assert.equal((await server.tcp('/api/plugins/one/profile')).problem.code, 'SERVER_PLUGIN_UNKNOWN')
 })
 
 test('what shares the process of its host, or does not run, has no profile', async (t) => {
@@ -113,8 +118,8 @@ test('what shares the process of its host, or does not run, has no profile', asy
   const server = await startServer(t, kernel, { api: { catalogues: [kernelErrors] } })
   const codes: unknown[] = []
   for (const id of ['one', 'two']) {
-    const { status, json } = await server.tcp(`/api/plugins/${id}/profile`, { method: 'POST' })
-    codes.push([status, json.code])
+    const { status, problem } = await server.tcp(`/api/plugins/${id}/profile`, { method: 'POST' })
+    codes.push([status, problem.code])
   }
   assert.deepEqual(codes, [
     [409, 'PROFILE_SHARED'],
@@ -144,11 +149,11 @@ test('a client that goes ends the profile it asked for', async (t) => {
 test('no plugin hides a fixed route: one called like it is named by its whole id', async (t) => {
   const { kernel } = await demoKernel(t, echoPlugin('one/usage'), echoPlugin('two/why'), echoPlugin('demo/history'))
   const server = await startServer(t, kernel)
-  assert.equal((await server.tcp('/api/plugins/one/usage')).json.plugin, 'demo/one')
-  assert.equal((await server.tcp('/api/plugins/two/why')).json.plugin, 'demo/two')
-  assert.equal((await server.tcp('/api/plugins/one%2Fusage')).json.id, 'one/usage')
-  assert.equal((await server.tcp('/api/plugins/one/usage/usage')).json.plugin, 'one/usage')
-  assert.equal((await server.tcp('/api/plugins/history')).json.id, 'demo/history')
-  assert.deepEqual((await server.tcp('/api/plugins/history/history')).json.plugin, 'demo/history')
-  assert.equal((await server.tcp('/api/plugins/demo/one/explode')).json.code, 'SERVER_ID_INVALID')
+  assert.equal((await server.tcp('/api/plugins/one/usage')).as(PluginUsageView).plugin, 'demo/one')
+  assert.equal((await server.tcp('/api/plugins/two/why')).as(WhyView).plugin, 'demo/two')
+  assert.equal((await server.tcp('/api/plugins/one%2Fusage')).as(PluginDetail).id, 'one/usage')
+  assert.equal((await server.tcp('/api/plugins/one/usage/usage')).as(PluginUsageView).plugin, 'one/usage')
+  assert.equal((await server.tcp('/api/plugins/history')).as(PluginDetail).id, 'demo/history')
+  assert.deepEqual((await server.tcp('/api/plugins/history/history')).as(HistoryView).plugin, 'demo/history')
+  assert.equal((await server.tcp('/api/plugins/demo/one/explode')).problem.code, 'SERVER_ID_INVALID')
 })

@@ -1,5 +1,6 @@
 import type { Kernel, PluginRecord } from '@backplane/kernel'
 import type { OpenAPIHono, z } from '@hono/zod-openapi'
+import { reaches } from '../guard/caller.ts'
 import type { Peer } from '../handler.ts'
 import { explainPlugin } from '../why/explain-plugin.ts'
 import type { Finding } from '../why/finding.ts'
@@ -8,6 +9,7 @@ import { definitions, type SystemView, type TopView, type WhyView } from './insp
 import { conditionDetail, conditionView, violationsOf } from './plugin-condition.ts'
 import { findPlugin } from './plugin-id.ts'
 import { profileAnswer } from './profile-answer.ts'
+import { visiblePlugins } from './visible-plugins.ts'
 
 /** What a machine has to hold plugins with, as the host found it. */
 export interface SystemLayers {
@@ -41,13 +43,14 @@ export function addInspectionRoutes(app: OpenAPIHono<{ Bindings: Peer }>, kernel
   app.openapi(definitions.top, (context) => {
     const running = plugins.list().filter(({ state }) => state.name === 'active' || state.name === 'draining')
     const { overMs, perSecond } = rates.look(running, performance.now())
-    const rows = running.map((record) => topRow(record, perSecond.get(record.id)))
+    const visible = running.filter(({ id }) => reaches(context.env.caller, id))
+    const rows = visible.map((record) => topRow(record, perSecond.get(record.id)))
     const over = overMs === undefined ? null : Math.round(overMs)
     return context.json({ at: new Date().toISOString(), over_ms: over, plugins: rows }, 200)
   })
 
   app.openapi(definitions.pluginUsage, (context) => {
-    const record = findPlugin(plugins, context.req.param('id'))
+    const record = findPlugin(visiblePlugins(plugins, context.env.caller), context.req.param('id'))
     const { id, state, generation } = record
     const { usage, violations, denials } = conditionView(record)
     const { limits } = conditionDetail(record)
@@ -56,14 +59,14 @@ export function addInspectionRoutes(app: OpenAPIHono<{ Bindings: Peer }>, kernel
   })
 
   app.openapi(definitions.whyPlugin, async (context) => {
-    const record = findPlugin(plugins, context.req.param('id'))
+    const record = findPlugin(visiblePlugins(plugins, context.env.caller), context.req.param('id'))
     const profiles = await options.profiles?.(record.id)
     const findings = explainPlugin(record, events.since(0).events, profiles).map(findingView)
     return context.json({ plugin: record.id, state: record.state.name, findings }, 200)
   })
 
   app.openapi(definitions.profilePlugin, async (context) => {
-    const { id } = findPlugin(plugins, context.req.param('id'))
+    const { id } = findPlugin(visiblePlugins(plugins, context.env.caller), context.req.param('id'))
     const { kind = 'cpu', seconds = 5 } = context.req.valid('query')
     const left = AbortSignal.any([context.req.raw.signal, context.env.closing])
     return profileAnswer(plugins, id, { kind, durationMs: seconds * 1_000, signal: left })

@@ -14,6 +14,15 @@ export function readerPlace(text: string): ReaderPlace | undefined {
   return match === null ? undefined : { life: match[1], seq: Number(match[2]) }
 }
 
+/** Who reads events, and which. */
+export interface EventReader {
+  /** Of the process. */
+  readonly life: string
+  readonly place: ReaderPlace
+  /** Others are passed over. */
+  readonly isWanted: (event: RecordedEvent) => boolean
+}
+
 /**
  * The kernel's events after a place, kept ones first, then as they happen, until `signal` aborts. The log itself is the
  * buffer: a reader only holds its place. When events it has not seen are no longer kept, a `gap` event says which; when
@@ -21,8 +30,7 @@ export function readerPlace(text: string): ReaderPlace | undefined {
  */
 export async function* kernelEvents(
   log: EventLog,
-  life: string,
-  place: ReaderPlace,
+  { life, place, isWanted }: EventReader,
   signal: AbortSignal,
 ): AsyncGenerator<ServerSentEvent> {
   const restarted = (place.life ?? life) !== life || place.seq > newestSeq(log)
@@ -37,7 +45,7 @@ export async function* kernelEvents(
     if (!complete && first !== undefined) yield { event: 'gap', data: { from: seen + 1, to: first.seq - 1 } }
     for (const recorded of events) {
       seen = recorded.seq
-      yield view(recorded, life)
+      if (isWanted(recorded)) yield view(recorded, life)
       if (signal.aborted) return
     }
     // Nothing can come between this look and the wait: both are of one turn.

@@ -4,13 +4,14 @@ import { defineErrors, PlatformError } from '@backplane/sdk'
 import { demoKernel, echoPlugin } from '../fixtures/demo-kernel.ts'
 import { startServer } from '../fixtures/start-server.ts'
 import { openapiDocument } from './openapi.ts'
-import type { PluginView } from './plugin-view.ts'
+import { PluginDetail } from './plugin-view.ts'
+import { Health, PluginList, PluginSearch, PluginStats, RefreshView } from './routes.ts'
 
 test('the listing says name, version, type, status, loaded_at and path, and why a plugin is not there', async (t) => {
   const server = await startServer(t, (await demoKernel(t)).kernel)
-  const { json } = await server.tcp('/api/plugins')
+  const json = (await server.tcp('/api/plugins')).as(PluginList)
   assert.equal(json.count, 4)
-  const byName = new Map<string, PluginView>(json.plugins.map((plugin: PluginView) => [plugin.name, plugin]))
+  const byName = new Map(json.plugins.map((plugin) => [plugin.name, plugin]))
   const one = byName.get('one')
   assert.ok(one)
   const { name, id, version, type, status, loaded_at, path, state, reason, generation } = one
@@ -49,51 +50,56 @@ test('a package that cannot be read is listed with its path and the reason', asy
     error: { code: 'SOURCE_UNREADABLE', message: 'it ends too early', retryable: false },
   })
   const server = await startServer(t, demo.kernel)
-  const report = (await server.tcp('/api/plugins/reload', { method: 'POST' })).json
+  const report = (await server.tcp('/api/plugins/reload', { method: 'POST' })).as(RefreshView)
   assert.deepEqual(report.added, ['/plugins/half'])
-  const failed = report.failed.map((one: { id: string; reason: string }) => [one.id, one.reason])
+  const failed = report.failed.map((one) => [one.id, one.reason])
   assert.deepEqual(failed, [
     ['demo/broken', 'no licence'],
     ['/plugins/half', 'it ends too early'],
   ])
-  const [half] = (await server.tcp('/api/plugins')).json.plugins
+  const [half] = (await server.tcp('/api/plugins')).as(PluginList).plugins
+  assert.ok(half)
   assert.deepEqual([half.name, half.status, half.path, half.type], ['half', 'failed', '/plugins/half', null])
   for (const id of [half.id, half.name]) {
-    const { status, json } = await server.tcp(`/api/plugins/${encodeURIComponent(id)}`)
-    assert.deepEqual([status, json.failure.message], [200, 'it ends too early'], 'what is listed can be asked for')
+    const answer = await server.tcp(`/api/plugins/${encodeURIComponent(id)}`)
+    assert.deepEqual(
+      [answer.status, answer.as(PluginDetail).failure?.message],
+      [200, 'it ends too early'],
+      'what is listed can be asked for',
+    )
   }
 })
 
 test('a long listing comes in pages', async (t) => {
   const server = await startServer(t, (await demoKernel(t)).kernel)
-  const first = (await server.tcp('/api/plugins?limit=2')).json
+  const first = (await server.tcp('/api/plugins?limit=2')).as(PluginList)
   assert.deepEqual([first.plugins.length, first.count, first.next], [2, 4, 'demo/off'])
-  const rest = (await server.tcp(`/api/plugins?limit=9&after=${encodeURIComponent(first.next)}`)).json
-  assert.deepEqual([rest.plugins.map((one: { name: string }) => one.name), rest.next], [['one', 'two'], null])
+  const rest = (await server.tcp(`/api/plugins?limit=9&after=${encodeURIComponent(String(first.next))}`)).as(PluginList)
+  assert.deepEqual([rest.plugins.map((one) => one.name), rest.next], [['one', 'two'], null])
   const wrong = await server.tcp('/api/plugins?limit=0')
-  assert.deepEqual([wrong.status, wrong.json.code], [400, 'SERVER_REQUEST_INVALID'])
-  assert.match(wrong.json.detail, /limit/)
+  assert.deepEqual([wrong.status, wrong.problem.code], [400, 'SERVER_REQUEST_INVALID'])
+  assert.match(wrong.problem.detail, /limit/)
 })
 
 test('an id is a bare name or publisher/name, with its slash as it is or escaped', async (t) => {
   const server = await startServer(t, (await demoKernel(t)).kernel)
   for (const id of ['one', 'demo/one', 'demo%2Fone', 'demo%2fone']) {
     const answer = await server.tcp(`/api/plugins/${id}`)
-    assert.deepEqual([answer.status, answer.json.id], [200, 'demo/one'], id)
+    assert.deepEqual([answer.status, answer.as(PluginDetail).id], [200, 'demo/one'], id)
     const reloaded = await server.tcp(`/api/plugins/${id}/reload`, { method: 'POST' })
-    assert.deepEqual([reloaded.status, reloaded.json.id], [200, 'demo/one'], id)
+    assert.deepEqual([reloaded.status, reloaded.as(PluginDetail).id], [200, 'demo/one'], id)
   }
   const missing = await server.tcp('/api/plugins/onne')
-  assert.deepEqual([missing.status, missing.json.code], [404, 'SERVER_PLUGIN_UNKNOWN'])
-  assert.match(missing.json.detail, /did you mean `demo\/one`/)
+  assert.deepEqual([missing.status, missing.problem.code], [404, 'SERVER_PLUGIN_UNKNOWN'])
+  assert.match(missing.problem.detail, /did you mean `demo\/one`/)
 })
 
 test('a bare name that two plugins have names neither', async (t) => {
   const { kernel } = await demoKernel(t, echoPlugin('other/one', { contributes: {} }))
   const server = await startServer(t, kernel)
   const answer = await server.tcp('/api/plugins/one/disable', { method: 'POST' })
-  assert.deepEqual([answer.status, answer.json.code], [409, 'SERVER_ID_AMBIGUOUS'])
-  assert.match(answer.json.detail, /demo\/one, other\/one/)
+  assert.deepEqual([answer.status, answer.problem.code], [409, 'SERVER_ID_AMBIGUOUS'])
+  assert.match(answer.problem.detail, /demo\/one, other\/one/)
   assert.equal(kernel.plugins.get('demo/one')?.state.name, 'active')
 })
 
@@ -101,15 +107,15 @@ test('a plugin called like a fixed route never hides it and is reached by its fu
   const names = ['search', 'stats', 'reload']
   const { kernel } = await demoKernel(t, ...names.map((name) => echoPlugin(`demo/${name}`)))
   const server = await startServer(t, kernel)
-  assert.equal((await server.tcp('/api/plugins/stats')).json.total, 7)
-  assert.equal((await server.tcp('/api/plugins/search?q=stats')).json.query, 'stats')
-  assert.equal((await server.tcp('/api/plugins/reload', { method: 'POST' })).json.unchanged, 7)
+  assert.equal((await server.tcp('/api/plugins/stats')).as(PluginStats).total, 7)
+  assert.equal((await server.tcp('/api/plugins/search?q=stats')).as(PluginSearch).query, 'stats')
+  assert.equal((await server.tcp('/api/plugins/reload', { method: 'POST' })).as(RefreshView).unchanged, 7)
   for (const name of names) {
-    assert.equal((await server.tcp(`/api/plugins/demo/${name}`)).json.id, `demo/${name}`)
-    assert.equal((await server.tcp(`/api/plugins/demo/${name}/reload`, { method: 'POST' })).json.state, 'active')
-    assert.equal((await server.tcp(`/api/plugins/demo/${name}/disable`, { method: 'POST' })).json.state, 'disabled')
+    assert.equal((await server.tcp(`/api/plugins/demo/${name}`)).as(PluginDetail).id, `demo/${name}`)
+    assert.equal((await server.tcp(`/api/plugins/demo/${name}/reload`, { method: 'POST' })).as(PluginDetail).state, 'active')
+    assert.equal((await server.tcp(`/api/plugins/demo/${name}/disable`, { method: 'POST' })).as(PluginDetail).state, 'disabled')
     const bare = await server.tcp(`/api/plugins/${name}`, { method: 'DELETE' })
-    assert.deepEqual([bare.status, bare.json.code], [404, 'SERVER_ID_RESERVED'])
+    assert.deepEqual([bare.status, bare.problem.code], [404, 'SERVER_ID_RESERVED'])
     assert.equal((await server.tcp(`/api/plugins/demo%2F${name}`, { method: 'DELETE' })).status, 204)
     assert.equal(kernel.plugins.get(`demo/${name}`), undefined)
   }
@@ -119,16 +125,16 @@ test('search finds by name, tag, type and description, best first', async (t) =>
   const other = echoPlugin('other/cloud-thing', { description: 'Says one thing', tags: ['remote'] })
   const server = await startServer(t, (await demoKernel(t, other)).kernel)
   const found = async (query: string): Promise<string[]> => {
-    const { json } = await server.tcp(`/api/plugins/search?q=${encodeURIComponent(query)}`)
+    const json = (await server.tcp(`/api/plugins/search?q=${encodeURIComponent(query)}`)).as(PluginSearch)
     assert.equal(json.count, json.plugins.length)
-    return json.plugins.map((each: { name: string }) => each.name)
+    return json.plugins.map((each) => each.name)
   }
   assert.deepEqual(await found('ONE'), ['one', 'cloud-thing'])
   assert.deepEqual(await found('remote thing'), ['cloud-thing'])
   assert.deepEqual(await found('two-echo'), ['two'])
   assert.deepEqual(await found('remote nothing'), [])
   assert.deepEqual(await found(''), [])
-  assert.equal((await server.tcp('/api/plugins/search')).json.code, 'SERVER_REQUEST_INVALID')
+  assert.equal((await server.tcp('/api/plugins/search')).problem.code, 'SERVER_REQUEST_INVALID')
 })
 
 test('errors of the kernel keep their code and get the status of their catalogue', async (t) => {
@@ -159,18 +165,18 @@ test('errors of the kernel keep their code and get the status of their catalogue
     details: { calls: 3 },
   })
   const odd = await send()
-  assert.deepEqual([odd.status, odd.json.code, odd.json.details], [500, 'ELSEWHERE_UNKNOWN', undefined])
-  assert.deepEqual([(await send()).json.code, server.log.length], ['SERVER_INTERNAL', 1])
+  assert.deepEqual([odd.status, odd.problem.code, odd.problem.details], [500, 'ELSEWHERE_UNKNOWN', undefined])
+  assert.deepEqual([(await send()).problem.code, server.log.length], ['SERVER_INTERNAL', 1])
 })
 
 test('nothing at a path is 404, another method 405 with what is offered', async (t) => {
   const server = await startServer(t, (await demoKernel(t)).kernel)
   const nothing = await server.tcp('/api/nothing')
-  assert.deepEqual([nothing.status, nothing.json.code], [404, 'SERVER_ROUTE_UNKNOWN'])
+  assert.deepEqual([nothing.status, nothing.problem.code], [404, 'SERVER_ROUTE_UNKNOWN'])
   const posted = await server.tcp('/api/plugins', { method: 'POST' })
-  assert.deepEqual([posted.status, posted.json.code, posted.headers.allow], [405, 'SERVER_METHOD_REFUSED', 'GET'])
+  assert.deepEqual([posted.status, posted.problem.code, posted.headers.allow], [405, 'SERVER_METHOD_REFUSED', 'GET'])
   const read = await server.tcp('/api/plugins/reload')
-  assert.deepEqual([read.status, read.json.code], [404, 'SERVER_ID_RESERVED'])
+  assert.deepEqual([read.status, read.problem.code], [404, 'SERVER_ID_RESERVED'])
 })
 
 test('ready means that no required plugin is missing and the host agrees', async (t) => {
@@ -183,7 +189,7 @@ test('ready means that no required plugin is missing and the host agrees', async
   await kernel.plugins.disable('demo/needed')
   const answer = await server.bare('/readyz')
   const expected = ['required plugin demo/needed is disabled', 'the database is full']
-  assert.deepEqual([answer.status, answer.json.reasons], [503, expected])
+  assert.deepEqual([answer.status, answer.as(Health).reasons], [503, expected])
 })
 
 test('the document is OpenAPI 3.1, names every route and is what is served', async (t) => {
@@ -209,6 +215,11 @@ test('the document is OpenAPI 3.1, names every route and is what is served', asy
     '/api/plugins/{id}/usage',
     '/api/plugins/{id}/why',
     '/api/plugins/{id}/profile',
+    '/api/operations',
+    '/api/operations/{id}',
+    '/api/operations/{id}/events',
+    '/api/tokens',
+    '/api/tokens/{name}',
     '/api/events',
     '/healthz',
     '/readyz',

@@ -8,11 +8,15 @@ import { problemResponder } from '../problem.ts'
 import { unrouted } from '../unrouted.ts'
 import { addEventRoutes, type EventStreamOptions } from './event-routes.ts'
 import { addHealthRoutes } from './health-routes.ts'
+import type { TokenStore } from '../guard/token-store.ts'
 import { addInspectionRoutes, type InspectionOptions } from './inspection-routes.ts'
 import { openapiDocument } from './openapi.ts'
+import { addOperationRoutes, respondAsync } from './operation-routes.ts'
+import { Operations, type OperationLimits } from './operations.ts'
 import { addPluginActions } from './plugin-actions.ts'
 import { pluginChanges } from './plugin-change.ts'
 import { addPluginRoutes } from './plugin-routes.ts'
+import { addTokenRoutes } from './token-routes.ts'
 import { addUnescapedIds } from './unescaped-ids.ts'
 import { addVersionRoutes } from './version-routes.ts'
 
@@ -26,6 +30,9 @@ export interface ManagementApiOptions extends InspectionOptions {
   /** The host's own metrics, in Prometheus text, put after the plugins'. */
   readonly metrics?: () => string
   readonly events?: EventStreamOptions
+  /** Tokens that can be made, listed and revoked by this API; the guard is given the same. Without them it cannot. */
+  readonly tokens?: TokenStore
+  readonly operations?: Partial<OperationLimits>
 }
 
 /** The management API of one kernel. */
@@ -43,10 +50,13 @@ export interface ManagementApi {
 
 /**
  * Management REST over a kernel: list, find, reload, enable, disable and remove plugins, choose their versions, look at
- * what they use and why they are as they are, profile them, events, health, metrics. Every error is problem+json. Changes to one plugin go one after another; `If-Match` with the ETag that was read refuses a
- * change of something that has changed meanwhile, and `Idempotency-Key` makes a POST safe to repeat.
+ * what they use and why they are as they are, profile them, tokens, events, health, metrics. Every error is problem+json.
+ * Changes to one plugin go one after another; `If-Match` with the ETag that was read refuses a change of something that has
+ * changed meanwhile, `Idempotency-Key` makes a POST safe to repeat, and `Prefer: respond-async` lets a change go on after its
+ * answer, as an operation. A caller whose token is for some plugins alone sees no others.
  * Errors: `SERVER_ID_INVALID`, `SERVER_ID_RESERVED`, `SERVER_ID_AMBIGUOUS`, `SERVER_PLUGIN_UNKNOWN`,
- * `SERVER_STATE_CHANGED`, `SERVER_RELOAD_FAILED`, `SERVER_ROLLBACK_FAILED`, `SERVER_REQUEST_INVALID`, `SERVER_STREAMS_FULL`,
+ * `SERVER_STATE_CHANGED`, `SERVER_PLUGIN_BUSY`, `SERVER_OPERATION_UNKNOWN`, `SERVER_OPERATIONS_FULL`, `SERVER_TOKEN_UNKNOWN`,
+ * `SERVER_TOKEN_EXISTS`, `SERVER_TOKENS_FULL`, `SERVER_RELOAD_FAILED`, `SERVER_ROLLBACK_FAILED`, `SERVER_REQUEST_INVALID`, `SERVER_STREAMS_FULL`,
  * `SERVER_ROUTE_UNKNOWN`, `SERVER_METHOD_REFUSED`, and those of the kernel.
  */
 export function managementApi(kernel: Kernel, options: ManagementApiOptions = {}): ManagementApi {
@@ -58,11 +68,15 @@ export function managementApi(kernel: Kernel, options: ManagementApiOptions = {}
       throw serverErrors.error('SERVER_REQUEST_INVALID', { reason })
     },
   })
+  const operations = new Operations(options.operations)
+  app.use('/api/plugins/*', respondAsync(app, kernel, operations))
   addPluginRoutes(app, kernel)
   const change = pluginChanges(kernel.plugins)
   addPluginActions(app, kernel, change)
   addVersionRoutes(app, kernel, change)
   addInspectionRoutes(app, kernel, options)
+  addOperationRoutes(app, operations)
+  if (options.tokens !== undefined) addTokenRoutes(app, options.tokens, options.log)
   addUnescapedIds(app)
   addEventRoutes(app, kernel, options.events ?? {})
   addHealthRoutes(app, kernel, options)

@@ -2,21 +2,22 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { demoKernel } from '../fixtures/demo-kernel.ts'
 import { startServer } from '../fixtures/start-server.ts'
+import { PluginDetail } from './plugin-view.ts'
 
 test('enable, disable, reload and remove do what they say', async (t) => {
   const { kernel } = await demoKernel(t)
   const server = await startServer(t, kernel)
   const headers = { 'content-type': 'application/json' }
   const disabled = await server.tcp('/api/plugins/one/disable', { method: 'POST', headers, body: '{"reason":"too slow"}' })
-  assert.deepEqual([disabled.json.status, disabled.json.reason], ['disabled', 'too slow'])
-  assert.equal((await server.tcp('/api/plugins/one/enable', { method: 'POST' })).json.status, 'loaded')
-  assert.equal((await server.tcp('/api/plugins/off/enable', { method: 'POST' })).json.status, 'loaded')
-  const reloaded = (await server.tcp('/api/plugins/one/reload', { method: 'POST' })).json
+  assert.deepEqual([disabled.as(PluginDetail).status, disabled.as(PluginDetail).reason], ['disabled', 'too slow'])
+  assert.equal((await server.tcp('/api/plugins/one/enable', { method: 'POST' })).as(PluginDetail).status, 'loaded')
+  assert.equal((await server.tcp('/api/plugins/off/enable', { method: 'POST' })).as(PluginDetail).status, 'loaded')
+  const reloaded = (await server.tcp('/api/plugins/one/reload', { method: 'POST' })).as(PluginDetail)
   assert.deepEqual([reloaded.state, reloaded.generation], ['active', 2])
   assert.equal((await server.tcp('/api/plugins/one', { method: 'DELETE' })).status, 204)
   assert.equal((await server.tcp('/api/plugins/one')).status, 404)
   const odd = await server.tcp('/api/plugins/two/disable', { method: 'POST', headers, body: '{"raeson":1}' })
-  assert.deepEqual([odd.status, odd.json.code], [400, 'SERVER_REQUEST_INVALID'])
+  assert.deepEqual([odd.status, odd.problem.code], [400, 'SERVER_REQUEST_INVALID'])
   assert.equal((await server.tcp('/api/plugins/two/explode', { method: 'POST' })).status, 405)
   assert.equal(kernel.plugins.get('demo/two')?.state.name, 'idle')
 })
@@ -26,7 +27,7 @@ test('a change of what has changed meanwhile is refused by its ETag', async (t) 
   const server = await startServer(t, kernel)
   const read = await server.tcp('/api/plugins/one')
   const etag = String(read.headers.etag)
-  assert.equal(etag, `"${read.json.state_version}"`)
+  assert.equal(etag, `"${read.as(PluginDetail).state_version}"`)
   const change = (verb: string, tag: string): ReturnType<typeof server.tcp> =>
     server.tcp(`/api/plugins/one/${verb}`, { method: 'POST', headers: { 'if-match': tag } })
   const both = await Promise.all([change('reload', etag), change('reload', etag)])
@@ -34,7 +35,7 @@ test('a change of what has changed meanwhile is refused by its ETag', async (t) 
     both.map(({ status }) => status).toSorted((a, b) => a - b),
     [200, 412],
   )
-  assert.equal(both.find(({ status }) => status === 412)?.json.code, 'SERVER_STATE_CHANGED')
+  assert.equal(both.find(({ status }) => status === 412)?.problem.code, 'SERVER_STATE_CHANGED')
   assert.equal(kernel.plugins.get('demo/one')?.generation, 2)
   const now = String(both.find(({ status }) => status === 200)?.headers.etag)
   assert.equal((await change('reload', `"old", ${now}`)).status, 200)
@@ -50,7 +51,7 @@ test('a repeated POST with one Idempotency-Key is done once', async (t) => {
   assert.equal((await send('/api/plugins/one/reload')).status, 200)
   assert.equal((await send('/api/plugins/one/reload')).headers['idempotency-replayed'], 'true')
   assert.equal(kernel.plugins.get('demo/one')?.generation, 2)
-  assert.equal((await send('/api/plugins/two/reload')).json.code, 'SERVER_IDEMPOTENCY_MISMATCH')
+  assert.equal((await send('/api/plugins/two/reload')).problem.code, 'SERVER_IDEMPOTENCY_MISMATCH')
 })
 
 test('a reload that left the old version serving is an error that says why', async (t) => {
@@ -63,9 +64,9 @@ test('a reload that left the old version serving is an error that says why', asy
     },
   })
   const answer = await server.tcp('/api/plugins/one/reload', { method: 'POST' })
-  assert.deepEqual([answer.status, answer.json.code, answer.json.plugin], [409, 'SERVER_RELOAD_FAILED', 'demo/one'])
-  assert.match(answer.json.detail, /no licence for two\. Version 1\.0\.0 goes on serving/)
-  const after = (await server.tcp('/api/plugins/one')).json
+  assert.deepEqual([answer.status, answer.problem.code, answer.problem.plugin], [409, 'SERVER_RELOAD_FAILED', 'demo/one'])
+  assert.match(answer.problem.detail, /no licence for two\. Version 1\.0\.0 goes on serving/)
+  const after = (await server.tcp('/api/plugins/one')).as(PluginDetail)
   assert.deepEqual([after.status, after.version, after.generation >= 1], ['loaded', '1.0.0', true])
-  assert.deepEqual([after.update.version, after.update.failure.message], ['2.0.0', 'no licence for two'])
+  assert.deepEqual([after.update?.version, after.update?.failure.message], ['2.0.0', 'no licence for two'])
 })

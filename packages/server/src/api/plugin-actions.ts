@@ -1,7 +1,7 @@
 import type { Kernel } from '@backplane/kernel'
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { Peer } from '../handler.ts'
-import { refusedUpdate, type PluginChange } from './plugin-change.ts'
+import { askedChange, refusedUpdate, type PluginChange } from './plugin-change.ts'
 import { stateReason } from './plugin-status.ts'
 import { pluginDetail, stateVersion } from './plugin-view.ts'
 import * as routes from './routes.ts'
@@ -21,30 +21,26 @@ export function addPluginActions(app: OpenAPIHono<{ Bindings: Peer }>, kernel: K
   })
 
   app.openapi(routes.reloadPlugin, async (context) => {
-    const { 'if-match': ifMatch } = context.req.valid('header')
-    const record = await change(context.req.param('id'), ifMatch, async (before) =>
+    const record = await change(askedChange(context), async (before) =>
       refusedUpdate('SERVER_RELOAD_FAILED', before, await plugins.reload(before.id)),
     )
     return context.json(pluginDetail(record, points), 200, { ETag: `"${stateVersion(record)}"` })
   })
 
   app.openapi(routes.enablePlugin, async (context) => {
-    const { 'if-match': ifMatch } = context.req.valid('header')
-    const record = await change(context.req.param('id'), ifMatch, ({ id }) => plugins.enable(id))
+    const record = await change(askedChange(context), ({ id }) => plugins.enable(id))
     return context.json(pluginDetail(record, points), 200, { ETag: `"${stateVersion(record)}"` })
   })
 
   app.openapi(routes.disablePlugin, async (context) => {
-    const { 'if-match': ifMatch } = context.req.valid('header')
     const { reason } = context.req.valid('json') ?? {}
-    const record = await change(context.req.param('id'), ifMatch, ({ id }) => plugins.disable(id, reason))
+    const record = await change(askedChange(context), ({ id }) => plugins.disable(id, reason))
     return context.json(pluginDetail(record, points), 200, { ETag: `"${stateVersion(record)}"` })
   })
 
   app.openapi(routes.removePlugin, async (context) => {
-    const { 'if-match': ifMatch } = context.req.valid('header')
     const keepState = context.req.valid('query').keep_state === 'true'
-    await change(context.req.param('id'), ifMatch, ({ id }) => plugins.remove(id, { keepState }))
+    await change(askedChange(context), ({ id }) => plugins.remove(id, { keepState }))
     return context.body(null, 204)
   })
 }

@@ -1,6 +1,7 @@
-import type { PluginDirectory, PluginRecord } from '@backplane/kernel'
+import type { PluginRecord } from '@backplane/kernel'
 import { nearestName } from '@backplane/sdk'
 import { serverErrors } from '../errors.ts'
+import type { VisiblePlugins } from './visible-plugins.ts'
 
 /** A bare name or `publisher/name`. Packages that could not be read are named by their path instead. */
 export const pluginIdPattern = /^[a-z0-9][a-z0-9-]{0,63}(\/[a-z0-9][a-z0-9-]{0,63})?$/
@@ -12,7 +13,7 @@ const reserved = new Set(['reload', 'search', 'stats'])
  * The plugin a request names. Ids are only ever compared, never joined to a path.
  * Errors: `SERVER_ID_INVALID`, `SERVER_ID_RESERVED`, `SERVER_ID_AMBIGUOUS`, `SERVER_PLUGIN_UNKNOWN` with the nearest id.
  */
-export function findPlugin(plugins: PluginDirectory, id: string): PluginRecord {
+export function findPlugin(plugins: VisiblePlugins, id: string): PluginRecord {
   if (!pluginIdPattern.test(id)) return unreadable(plugins, id)
   if (reserved.has(id)) throw serverErrors.error('SERVER_ID_RESERVED', { name: id })
   if (id.includes('/')) return plugins.get(id) ?? unknown(plugins, id)
@@ -24,13 +25,13 @@ export function findPlugin(plugins: PluginDirectory, id: string): PluginRecord {
 }
 
 /** A package whose manifest cannot be read is listed under its path, and named by it or by its last part. */
-function unreadable(plugins: PluginDirectory, id: string): PluginRecord {
+function unreadable(plugins: VisiblePlugins, id: string): PluginRecord {
   const [found, ...others] = plugins.list().filter((record) => record.id === id || record.id.endsWith(`/${id}`))
   if (found === undefined || others.length > 0) throw serverErrors.error('SERVER_ID_INVALID')
   return found
 }
 
-function unknown(plugins: PluginDirectory, id: string): never {
+function unknown(plugins: VisiblePlugins, id: string): never {
   const ids = plugins.list().map((record) => record.id)
   const byName = new Map(ids.map((known) => [id.includes('/') ? known : known.slice(known.indexOf('/') + 1), known]))
   const similar = byName.get(nearestName(id, byName.keys()) ?? '')

@@ -6,6 +6,7 @@ import { pluginStatus } from './plugin-status.ts'
 import { pluginDetail, pluginView, stateVersion } from './plugin-view.ts'
 import * as routes from './routes.ts'
 import { searchPlugins } from './search.ts'
+import { visiblePlugins } from './visible-plugins.ts'
 
 /** Adds what reads: list, search, stats, one plugin. The fixed routes come before `/{id}`, so no plugin hides them. */
 export function addPluginRoutes(app: OpenAPIHono<{ Bindings: Peer }>, kernel: Kernel): void {
@@ -13,7 +14,7 @@ export function addPluginRoutes(app: OpenAPIHono<{ Bindings: Peer }>, kernel: Ke
 
   app.openapi(routes.listPlugins, (context) => {
     const { limit, after } = context.req.valid('query')
-    const all = plugins.list()
+    const all = visiblePlugins(plugins, context.env.caller).list()
     const rest = after === undefined ? all : all.filter((record) => record.id > after)
     const page = rest.slice(0, limit)
     const next = page.length < rest.length ? (page.at(-1)?.id ?? null) : null
@@ -22,7 +23,8 @@ export function addPluginRoutes(app: OpenAPIHono<{ Bindings: Peer }>, kernel: Ke
 
   app.openapi(routes.searchPlugins, (context) => {
     const { q: query } = context.req.valid('query')
-    const searchable = plugins.list().map((record) => ({
+    const visible = visiblePlugins(plugins, context.env.caller).list()
+    const searchable = visible.map((record) => ({
       view: pluginView(record, points),
       tags: record.manifest?.tags ?? [],
       contributes: Object.values(record.manifest?.contributes ?? {}).flatMap((names) => Object.keys(names)),
@@ -33,7 +35,7 @@ export function addPluginRoutes(app: OpenAPIHono<{ Bindings: Peer }>, kernel: Ke
 
   app.openapi(routes.pluginStats, (context) => {
     const counts = { total: 0, loaded: 0, failed: 0, disabled: 0, unloaded: 0 }
-    for (const record of plugins.list()) {
+    for (const record of visiblePlugins(plugins, context.env.caller).list()) {
       counts.total += 1
       counts[pluginStatus(record.state)] += 1
     }
@@ -41,7 +43,7 @@ export function addPluginRoutes(app: OpenAPIHono<{ Bindings: Peer }>, kernel: Ke
   })
 
   app.openapi(routes.getPlugin, (context) => {
-    const record = findPlugin(plugins, context.req.param('id'))
+    const record = findPlugin(visiblePlugins(plugins, context.env.caller), context.req.param('id'))
     context.header('ETag', `"${stateVersion(record)}"`)
     return context.json(pluginDetail(record, points), 200)
   })

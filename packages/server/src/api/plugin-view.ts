@@ -7,6 +7,7 @@ import { pluginStatus, stateReason } from './plugin-status.ts'
 
 const Time = z.string().describe('RFC 3339, UTC.')
 
+/** Why a plugin could not be used: the stage that failed, and what to do about it. */
 const FailureView = z
   .object({ stage: z.string(), code: z.string(), message: z.string(), hint: z.string().nullable() })
   .openapi('Failure')
@@ -50,6 +51,7 @@ export const PluginView = z
     state_version: z.string().describe('Changes with the state; also the ETag, for If-Match.'),
   })
   .openapi('Plugin')
+/** What {@link PluginView} describes. */
 export type PluginView = z.output<typeof PluginView>
 
 /** One plugin with everything the kernel knows of it. */
@@ -75,6 +77,7 @@ export const PluginDetail = PluginView.extend({
   shadowed: z.array(z.string()).describe('Packages with this id that lost by precedence.'),
   notes: z.array(z.string()).describe('Worth knowing and not wrong enough to refuse.'),
 }).openapi('PluginDetail')
+/** What {@link PluginDetail} describes. */
 export type PluginDetail = z.output<typeof PluginDetail>
 
 /** Shows a record. */

@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
 
-const ProblemView = z
+/** Every error. Source: RFC 9457 §3. */
+export const ProblemView = z
   .object({
     type: z.string(),
     title: z.string(),

@@ -1,13 +1,17 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { definitions as inspection } from './inspection-definitions.ts'
+import { definitions as operations } from './operation-definitions.ts'
 import { PluginDetail, PluginView } from './plugin-view.ts'
 import { Id, json, Precondition, problem, text } from './route-parts.ts'
+import { definitions as tokens } from './token-definitions.ts'
 import { definitions as versions } from './version-definitions.ts'
 
-const Listing = z
+/** A page of plugins, sorted by id. */
+export const PluginList = z
   .object({ plugins: z.array(PluginView), count: z.int().describe('In all, not on this page.'), next: z.string().nullable() })
   .openapi('PluginList')
 
+/** What came of listing the sources again: ids by what was done, and what is not as wanted. */
 export const RefreshView = z
   .object({
     added: z.array(z.string()),
@@ -18,7 +22,16 @@ export const RefreshView = z
   })
   .openapi('Refresh')
 
-const Health = z.object({ status: z.enum(['ok', 'ready', 'not-ready']), reasons: z.array(z.string()) }).openapi('Health')
+/** Plugins that were found, best first. */
+export const PluginSearch = z.object({ plugins: z.array(PluginView), count: z.int(), query: z.string() }).openapi('PluginSearch')
+
+/** Plugins by their status; `total` is their sum. */
+export const PluginStats = z
+  .object({ total: z.int(), loaded: z.int(), failed: z.int(), disabled: z.int(), unloaded: z.int() })
+  .openapi('Stats')
+
+/** What a probe is told, and why it is not ready. */
+export const Health = z.object({ status: z.enum(['ok', 'ready', 'not-ready']), reasons: z.array(z.string()) }).openapi('Health')
 
 export const listPlugins = createRoute({
   method: 'get',
@@ -30,7 +43,7 @@ export const listPlugins = createRoute({
       after: z.string().optional().describe('The `next` of the page before.'),
     }),
   },
-  responses: { 200: json(Listing, 'The plugins.'), default: problem },
+  responses: { 200: json(PluginList, 'The plugins.'), default: problem },
 })
 
 export const searchPlugins = createRoute({
@@ -39,7 +52,7 @@ export const searchPlugins = createRoute({
   summary: 'Find plugins by id, description, tag, type or what they contribute',
   request: { query: z.object({ q: z.string().max(200) }) },
   responses: {
-    200: json(z.object({ plugins: z.array(PluginView), count: z.int(), query: z.string() }), 'Best first.'),
+    200: json(PluginSearch, 'Best first.'),
     default: problem,
   },
 })
@@ -49,10 +62,7 @@ export const pluginStats = createRoute({
   path: '/api/plugins/stats',
   summary: 'Count the plugins by status',
   responses: {
-    200: json(
-      z.object({ total: z.int(), loaded: z.int(), failed: z.int(), disabled: z.int(), unloaded: z.int() }).openapi('Stats'),
-      'The counts.',
-    ),
+    200: json(PluginStats, 'The counts.'),
     default: problem,
   },
 })
@@ -153,6 +163,8 @@ export const routes = [
   removePlugin,
   ...Object.values(versions),
   ...Object.values(inspection),
+  ...Object.values(operations),
+  ...Object.values(tokens),
   streamEvents,
   healthz,
   readyz,

@@ -7,6 +7,7 @@ const body = <T extends z.ZodType>(schema: T) => ({ content: { 'application/json
 const change = { params: z.object({ id: Id }), headers: Precondition }
 const afterwards = { 200: json(PluginDetail, 'The plugin afterwards.'), default: problem }
 
+/** The versions of a plugin that served or were to serve, newest first. */
 export const HistoryView = z
   .object({
     plugin: z.string(),
@@ -15,8 +16,8 @@ export const HistoryView = z
         version: z.string(),
         digest: z.string().nullable(),
         state_version: z.int().describe('Of the form of its stored state.'),
-        from: z.string(),
-        to: z.string().nullable().describe('Null while it serves.'),
+        from: z.string().describe('RFC 3339, UTC.'),
+        to: z.string().nullable().describe('RFC 3339, UTC; null while it serves.'),
         outcome: z.enum(['serving', 'replaced', 'moved back', 'rolled back', 'failed']),
         reason: z.string().nullable(),
       }),

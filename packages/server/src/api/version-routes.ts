@@ -1,10 +1,11 @@
 import type { HistoryEntry, Kernel, PluginRecord } from '@backplane/kernel'
 import type { OpenAPIHono, z } from '@hono/zod-openapi'
 import type { Peer } from '../handler.ts'
-import { refusedUpdate, type PluginChange } from './plugin-change.ts'
+import { askedChange, refusedUpdate, type PluginChange } from './plugin-change.ts'
 import { findPlugin } from './plugin-id.ts'
 import { pluginDetail, stateVersion } from './plugin-view.ts'
 import { definitions, type HistoryView } from './version-definitions.ts'
+import { visiblePlugins } from './visible-plugins.ts'
 
 /** Adds what decides which version serves, and what lets a plugin out of quarantine. */
 export function addVersionRoutes(app: OpenAPIHono<{ Bindings: Peer }>, kernel: Kernel, change: PluginChange): void {
@@ -12,14 +13,14 @@ export function addVersionRoutes(app: OpenAPIHono<{ Bindings: Peer }>, kernel: K
   const answer = (record: PluginRecord) => [pluginDetail(record, points), 200, { ETag: `"${stateVersion(record)}"` }] as const
 
   app.openapi(definitions.pluginHistory, async (context) => {
-    const { id } = findPlugin(plugins, context.req.param('id'))
+    const { id } = findPlugin(visiblePlugins(plugins, context.env.caller), context.req.param('id'))
     const entries = await plugins.history(id)
     return context.json({ plugin: id, entries: entries.map(historyView) }, 200)
   })
 
   app.openapi(definitions.rollbackPlugin, async (context) => {
     const { to } = context.req.valid('json') ?? {}
-    const record = await change(context.req.param('id'), context.req.valid('header')['if-match'], async (before) => {
+    const record = await change(askedChange(context), async (before) => {
       const after = await plugins.rollback(before.id, to === undefined ? {} : { to })
       return refusedUpdate('SERVER_ROLLBACK_FAILED', before, after)
     })
@@ -28,21 +29,17 @@ export function addVersionRoutes(app: OpenAPIHono<{ Bindings: Peer }>, kernel: K
 
   app.openapi(definitions.pinPlugin, async (context) => {
     const { version } = context.req.valid('json') ?? {}
-    const record = await change(context.req.param('id'), context.req.valid('header')['if-match'], (before) =>
-      plugins.pin(before.id, version ?? before.version),
-    )
+    const record = await change(askedChange(context), (before) => plugins.pin(before.id, version ?? before.version))
     return context.json(...answer(record))
   })
 
   app.openapi(definitions.unpinPlugin, async (context) => {
-    const record = await change(context.req.param('id'), context.req.valid('header')['if-match'], ({ id }) =>
-      plugins.pin(id, undefined),
-    )
+    const record = await change(askedChange(context), ({ id }) => plugins.pin(id, undefined))
     return context.json(...answer(record))
   })
 
   app.openapi(definitions.releasePlugin, async (context) => {
-    const record = await change(context.req.param('id'), context.req.valid('header')['if-match'], ({ id }) => plugins.release(id))
+    const record = await change(askedChange(context), ({ id }) => plugins.release(id))
     return context.json(...answer(record))
   })
 }

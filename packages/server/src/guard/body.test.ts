@@ -15,7 +15,7 @@ test('a body must be JSON by its type', async (t) => {
     '',
   ]) {
     const answer = await server.tcp('/api/plugins/one/disable', { method: 'POST', headers: { 'content-type': type }, body })
-    assert.deepEqual([answer.status, answer.json.code], [415, 'SERVER_BODY_TYPE_REFUSED'], type)
+    assert.deepEqual([answer.status, answer.problem.code], [415, 'SERVER_BODY_TYPE_REFUSED'], type)
   }
   assert.deepEqual(changesOf(kernel), [])
   const headers = { 'content-type': 'application/json; charset=utf-8' }
@@ -48,9 +48,9 @@ test('a body that two readers could read differently is refused', async (t) => {
   ]
   for (const [body, code] of codes) {
     const answer = await post(body)
-    assert.deepEqual([answer.status, answer.json.code], [400, code], body.slice(0, 60))
+    assert.deepEqual([answer.status, answer.problem.code], [400, code], body.slice(0, 60))
   }
-  assert.equal((await post(new Uint8Array([0x22, 0xff, 0x22]))).json.code, 'SERVER_BODY_INVALID')
+  assert.equal((await post(new Uint8Array([0x22, 0xff, 0x22]))).problem.code, 'SERVER_BODY_INVALID')
   assert.deepEqual(changesOf(kernel), [])
   assert.equal((await post('{"reason":"say \\"{[:\\" twice"}')).status, 200)
 
@@ -64,7 +64,7 @@ test('a body has a size, and none is unpacked', async (t) => {
   const server = await startServer(t, (await demoKernel(t)).kernel, { guard: { limits: { bytes: 1_000 } } })
   const headers = { 'content-type': 'application/json' }
   const large = await server.tcp('/api/plugins/one/disable', { method: 'POST', headers, body: `"${'x'.repeat(1_000)}"` })
-  assert.deepEqual([large.status, large.json.code], [413, 'SERVER_BODY_TOO_LARGE'])
+  assert.deepEqual([large.status, large.problem.code], [413, 'SERVER_BODY_TOO_LARGE'])
   const chunked = await server.raw(
     `POST /api/plugins/one/disable HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\nAuthorization: Bearer ${server.token}\r\n` +
       `Content-Type: application/json\r\nTransfer-Encoding: chunked\r\nConnection: close\r\n\r\n` +
@@ -73,7 +73,7 @@ test('a body has a size, and none is unpacked', async (t) => {
   assert.match(chunked, /^HTTP\/1\.1 413 /)
   const packed = { ...headers, 'content-encoding': 'gzip' }
   const encoded = await server.tcp('/api/plugins/one/disable', { method: 'POST', headers: packed, body: 'x' })
-  assert.deepEqual([encoded.status, encoded.json.code], [415, 'SERVER_BODY_ENCODED'])
+  assert.deepEqual([encoded.status, encoded.problem.code], [415, 'SERVER_BODY_ENCODED'])
   const unexpected = await server.tcp('/api/plugins', { headers: { ...headers, 'content-length': '2' }, body: '{}' })
-  assert.deepEqual([unexpected.status, unexpected.json.code], [400, 'SERVER_BODY_UNEXPECTED'])
+  assert.deepEqual([unexpected.status, unexpected.problem.code], [400, 'SERVER_BODY_UNEXPECTED'])
 })

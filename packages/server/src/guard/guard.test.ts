@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { PluginDetail } from '../api/plugin-view.ts'
 import { changesOf, demoKernel } from '../fixtures/demo-kernel.ts'
 import { startServer } from '../fixtures/start-server.ts'
 import { tokenDigest } from './token.ts'
@@ -16,7 +17,7 @@ test('a request for a foreign host is misdirected, whatever its token', async (t
   ]) {
     const answer = await server.tcp('/api/plugins/one', { method: 'DELETE', headers: { host } })
     assert.equal(answer.status, 421, host)
-    assert.equal(answer.json.code, 'SERVER_HOST_REFUSED')
+    assert.equal(answer.problem.code, 'SERVER_HOST_REFUSED')
   }
   assert.equal((await server.unix('/healthz', { headers: { host: 'evil.example' } })).status, 421)
   assert.deepEqual(changesOf(kernel), [])
@@ -53,7 +54,7 @@ test('two hosts, no host or another host in the target are misdirected', async (
 test('a page of another origin changes nothing', async (t) => {
   const { kernel } = await demoKernel(t)
   const server = await startServer(t, kernel, { guard: { origins: ['https://console.example'] } })
-  const remove = (headers: Record<string, string>): Promise<{ status: number; json: { code: string } }> =>
+  const remove = (headers: Record<string, string>): ReturnType<typeof server.tcp> =>
     server.tcp('/api/plugins/one', { method: 'DELETE', headers })
   for (const origin of [
     'https://evil.example',
@@ -63,7 +64,7 @@ test('a page of another origin changes nothing', async (t) => {
   ]) {
     const answer = await remove({ origin })
     assert.equal(answer.status, 403, origin)
-    assert.equal(answer.json.code, 'SERVER_ORIGIN_REFUSED')
+    assert.equal(answer.problem.code, 'SERVER_ORIGIN_REFUSED')
   }
   assert.equal((await remove({ 'sec-fetch-site': 'cross-site' })).status, 403)
   assert.equal((await remove({ 'sec-fetch-site': 'same-site' })).status, 403)
@@ -77,11 +78,11 @@ test('a page of another origin changes nothing', async (t) => {
 test('over TCP a token is required, over the unix socket none', async (t) => {
   const server = await startServer(t, (await demoKernel(t)).kernel)
   const missing = await server.bare('/api/plugins')
-  assert.deepEqual([missing.status, missing.json.code], [401, 'SERVER_TOKEN_MISSING'])
+  assert.deepEqual([missing.status, missing.problem.code], [401, 'SERVER_TOKEN_MISSING'])
   assert.equal(missing.headers['www-authenticate'], 'Bearer')
   for (const authorization of ['Bearer wrong', `Basic ${server.token}`, `Bearer ${server.token}x`, 'Bearer ']) {
     const wrong = await server.bare('/api/plugins', { headers: { authorization } })
-    assert.deepEqual([wrong.status, wrong.json.code], [401, 'SERVER_TOKEN_REFUSED'], authorization)
+    assert.deepEqual([wrong.status, wrong.problem.code], [401, 'SERVER_TOKEN_REFUSED'], authorization)
   }
   assert.equal((await server.tcp('/api/plugins')).status, 200)
   assert.equal((await server.unix('/api/plugins')).status, 200)
@@ -94,7 +95,7 @@ test('wrong tokens are slowed down, a right one is never held up', async (t) => 
   const wrong = (): ReturnType<typeof server.bare> => server.bare('/api/plugins', { headers: { authorization: 'Bearer guess' } })
   for (let count = 0; count < 3; count++) assert.equal((await wrong()).status, 401)
   const limited = await wrong()
-  assert.deepEqual([limited.status, limited.json.code, limited.json.retryable], [429, 'SERVER_TOKEN_RATE_LIMITED', true])
+  assert.deepEqual([limited.status, limited.problem.code, limited.problem.retryable], [429, 'SERVER_TOKEN_RATE_LIMITED', true])
   assert.ok(Number(limited.headers['retry-after']) > 0)
   assert.equal((await server.tcp('/api/plugins')).status, 200)
 })
@@ -110,9 +111,8 @@ test('a token of a smaller scope may not do more', async (t) => {
     server.bare(path, { method, headers: { authorization: `Bearer ${letter.repeat(43)}` } })
   assert.equal((await as('r', 'GET', '/api/plugins')).status, 200)
   const refused = await as('o', 'DELETE', '/api/plugins/one')
-  assert.deepEqual([refused.status, refused.json.code], [403, 'SERVER_SCOPE_REFUSED'])
+  assert.deepEqual([refused.status, refused.problem.code], [403, 'SERVER_SCOPE_REFUSED'])
   assert.equal((await as('r', 'POST', '/jobs/submit')).status, 403)
-  assert.equal((await as('o', 'POST', '/jobs/submit')).status, 404)
   assert.deepEqual(changesOf(kernel), [])
 })
 
@@ -120,11 +120,11 @@ test('methods off the list never reach a route', async (t) => {
   const server = await startServer(t, (await demoKernel(t)).kernel)
   for (const method of ['TRACE', 'OPTIONS', 'PUT', 'PATCH', 'PROPFIND']) {
     const answer = await server.tcp('/api/plugins', { method })
-    assert.deepEqual([answer.status, answer.json.code], [405, 'SERVER_METHOD_REFUSED'], method)
+    assert.deepEqual([answer.status, answer.problem.code], [405, 'SERVER_METHOD_REFUSED'], method)
     assert.equal(answer.headers.allow, 'GET, HEAD, POST, DELETE')
   }
   const overridden = await server.tcp('/api/plugins/one', { headers: { 'x-http-method-override': 'DELETE' } })
-  assert.equal(overridden.json.id, 'demo/one')
+  assert.equal(overridden.as(PluginDetail).id, 'demo/one')
 })
 
 test('a path that cannot be decoded or leads elsewhere is refused, and the server lives', async (t) => {
@@ -132,7 +132,7 @@ test('a path that cannot be decoded or leads elsewhere is refused, and the serve
   const server = await startServer(t, kernel)
   for (const id of ['%', '%zz', '%c3%28', '%00', 'one%00', '%0d%0a']) {
     const answer = await server.tcp(`/api/plugins/${id}`)
-    assert.deepEqual([answer.status, answer.json.code], [400, 'SERVER_PATH_INVALID'], id)
+    assert.deepEqual([answer.status, answer.problem.code], [400, 'SERVER_PATH_INVALID'], id)
   }
   for (const id of [
     '..%2f..%2fetc%2fpasswd',
@@ -146,13 +146,13 @@ test('a path that cannot be decoded or leads elsewhere is refused, and the serve
     '%20',
   ]) {
     const answer = await server.tcp(`/api/plugins/${id}`)
-    assert.deepEqual([answer.status, answer.json.code], [400, 'SERVER_ID_INVALID'], id.slice(0, 40))
+    assert.deepEqual([answer.status, answer.problem.code], [400, 'SERVER_ID_INVALID'], id.slice(0, 40))
   }
   for (const id of ['constructor', 'nothing', 'demo/nothing', 'demo%2fnothing']) {
     const answer = await server.tcp(`/api/plugins/${id}`)
-    assert.deepEqual([answer.status, answer.json.code], [404, 'SERVER_PLUGIN_UNKNOWN'], id)
+    assert.deepEqual([answer.status, answer.problem.code], [404, 'SERVER_PLUGIN_UNKNOWN'], id)
   }
-  assert.equal((await server.tcp('/api\\plugins')).json.code, 'SERVER_PATH_INVALID')
+  assert.equal((await server.tcp('/api\\plugins')).problem.code, 'SERVER_PATH_INVALID')
   for (const target of ['/api/plugins/../../etc/passwd', '//evil.example/api', '/api/plugins/./x/../..']) {
     assert.equal((await server.tcp(target)).status, 404, target)
   }
@@ -167,9 +167,9 @@ test('what a handler throws is answered without its text, and told to the log', 
     },
   })
   const answer = await server.tcp('/api/plugins')
-  assert.deepEqual([answer.status, answer.json.code], [500, 'SERVER_INTERNAL'])
+  assert.deepEqual([answer.status, answer.problem.code], [500, 'SERVER_INTERNAL'])
   assert.doesNotMatch(answer.text, /canary|shadow|node:|at /)
-  assert.ok(server.log.some((line) => line.fields?.['instance'] === answer.json.instance))
+  assert.ok(server.log.some((line) => line.fields?.['instance'] === answer.problem.instance))
 })
 
 test('the token is in no answer and in no log line', async (t) => {

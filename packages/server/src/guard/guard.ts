@@ -1,29 +1,34 @@
-import type { ErrorCatalogue } from '@backplane/sdk'
 import type { Log } from '@backplane/kernel'
-import type { Handler } from '../handler.ts'
+import type { ErrorCatalogue } from '@backplane/sdk'
+import type { Handler, Peer } from '../handler.ts'
 import { problemResponder } from '../problem.ts'
+import { accessLookup, checkAccess, managementAccess, type AccessTable } from './access.ts'
 import { checkBody, type BodyLimits, type BodyTypes } from './body.ts'
+import type { Caller } from './caller.ts'
+import { isPreflight, preflightAnswer, readableBy } from './cors.ts'
 import { checkHost } from './host.ts'
 import { checkMethod } from './method.ts'
 import { checkOrigin } from './origin.ts'
 import { checkPath } from './path.ts'
-import { checkScope, managementScope, type Scope, type ScopeOf } from './scope.ts'
 import { tokenCheck, type Token } from './token.ts'
 
 /** What the guard lets through. Everything has a default that suits a daemon on loopback. */
 export interface GuardOptions {
-  /** Who may call over TCP. Without one, nobody may. */
-  readonly tokens: readonly Token[]
+  /** Who may call over TCP. Without one, nobody may. Gone through for each request, so a store of them may change. */
+  readonly tokens: Iterable<Token>
   /** Exact `host:port` names beside the loopback ones of the port listened on. */
   readonly hosts?: readonly string[]
-  /** Origins (`https://console.example`) beside the server's own. */
+  /**
+   * Origins (`https://console.example`) beside the server's own whose pages may send requests and read the answers (CORS),
+   * each with a token. Default none.
+   */
   readonly origins?: readonly string[]
   /** Paths that need no token, for probes. Default `/healthz` and `/readyz`. */
   readonly open?: readonly string[]
   /** Default GET, HEAD, POST, DELETE. */
   readonly methods?: readonly string[]
-  /** Which scope a request needs. Default {@link managementScope}. */
-  readonly scopeOf?: ScopeOf
+  /** What each route needs. Default {@link managementAccess}. */
+  readonly access?: AccessTable
   /** Body types beside JSON, by path: `{ '/jobs/submit': ['application/yaml'] }`. Only JSON is checked for depth and keys. */
   readonly bodyTypes?: BodyTypes
   readonly limits?: Partial<BodyLimits>
@@ -35,37 +40,61 @@ export interface GuardOptions {
 }
 
 /**
- * What stands before routing: host, origin, token, method, scope, path and body are checked in this order, and the
- * first that does not fit is the answer, as problem+json. The handler gets a body that is already read and checked. It
- * also answers for what the handler throws, so a fault in a route never ends the process.
+ * What stands before routing: host, origin, token, method, path, scope and body are checked in this order, and the
+ * first that does not fit is the answer, as problem+json. The handler gets a body that is already read and checked, and is
+ * told the {@link Caller}. It also answers for what the handler throws, so a fault in a route never ends the process.
  *
  * Errors: `SERVER_HOST_REFUSED`, `SERVER_ORIGIN_REFUSED`, `SERVER_TOKEN_MISSING`, `SERVER_TOKEN_REFUSED`,
- * `SERVER_TOKEN_RATE_LIMITED`, `SERVER_METHOD_REFUSED`, `SERVER_SCOPE_REFUSED`, `SERVER_PATH_INVALID`, `SERVER_BODY_*`.
+ * `SERVER_TOKEN_EXPIRED`, `SERVER_TOKEN_RATE_LIMITED`, `SERVER_METHOD_REFUSED`, `SERVER_PATH_INVALID`,
+ * `SERVER_SCOPE_REFUSED`, `SERVER_PLUGINS_REFUSED`, `SERVER_BODY_*`.
  */
 export function guard(options: GuardOptions): (handler: Handler) => Handler {
   const hosts = options.hosts ?? []
   const origins = options.origins ?? []
   const open = new Set(options.open ?? ['/healthz', '/readyz'])
   const methods = options.methods ?? ['GET', 'HEAD', 'POST', 'DELETE']
-  const scopeOf = options.scopeOf ?? managementScope
+  const accessOf = accessLookup(options.access ?? managementAccess)
   const bodyTypes = options.bodyTypes ?? {}
   const limits: BodyLimits = { bytes: 1024 * 1024, depth: 32, ...options.limits }
   const checkToken = tokenCheck(options.tokens, options.failuresPerMinute ?? 20)
-  const answer = problemResponder(options.catalogues ?? [], options.log)
+  const problem = problemResponder(options.catalogues ?? [], options.log)
 
   return (handler) => async (request, peer) => {
-    try {
+    let foreign: string | undefined
+    const answer = async (): Promise<Response> => {
       const path = new URL(request.url).pathname
       checkHost(peer, hosts)
-      checkOrigin(request.headers, peer, origins)
-      const scope: Scope = peer.via === 'unix' ? 'admin' : open.has(path) ? 'read' : checkToken(request.headers, peer.address)
+      foreign = checkOrigin(request.headers, peer, origins)
+      if (foreign !== undefined && isPreflight(request)) return preflightAnswer(methods)
+      const token = peer.via === 'unix' ? owner : open.has(path) ? anyone : checkToken(request.headers, peer.address)
       checkMethod(request.method, methods)
-      checkScope(scope, scopeOf(request.method, path))
       checkPath(path, peer.target)
+      checkAccess(token, accessOf(request.method, path))
       const checked = await checkBody(request, bodyTypes[path] ?? [], limits)
-      return await handler(checked, peer)
-    } catch (error) {
-      return answer(error)
+      return await handler(checked, { ...peer, caller: callerOf(token), closing: endOf(token, peer) })
     }
+    const answered = await answer().catch((error: unknown) => problem(error))
+    return foreign === undefined ? answered : readableBy(foreign, answered)
   }
+}
+
+/** Whoever can connect to the unix socket is its owner. */
+const owner: Caller = { name: 'unix socket', scope: 'admin' }
+const anyone: Caller = { name: 'anyone', scope: 'read' }
+
+function callerOf({ name, scope, plugins }: Caller): Caller {
+  return { name, scope, plugins }
+}
+
+/** The longest a timer can be, ms; a stream that is cut off then is taken up again. */
+const longestTimerMs = 2 ** 31 - 1
+
+/** Aborted when the server closes, and when the token counts no more. */
+function endOf(token: Caller | Token, { closing }: Peer): AbortSignal {
+  const signals = [closing]
+  if ('revoked' in token && token.revoked !== undefined) signals.push(token.revoked)
+  if ('expiresAtMs' in token && token.expiresAtMs !== undefined) {
+    signals.push(AbortSignal.timeout(Math.min(longestTimerMs, Math.max(0, token.expiresAtMs - Date.now()))))
+  }
+  return signals.length === 1 ? closing : AbortSignal.any(signals)
 }

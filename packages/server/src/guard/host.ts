@@ -15,7 +15,7 @@ export function checkHost(peer: Peer, extra: readonly string[]): void {
 
 /** Names this server answers to, with the port unless it is the default one. */
 export function allowedHosts(peer: Peer, extra: readonly string[]): readonly string[] {
-  const own = peer.localPort === undefined || peer.localPort === 80 ? loopbackNames : []
+  const own = peer.localPort === undefined || peer.localPort === (peer.secure ? 443 : 80) ? loopbackNames : []
   const withPort = peer.localPort === undefined ? [] : loopbackNames.map((name) => `${name}:${peer.localPort}`)
   return [...own, ...withPort, ...extra.map((name) => name.toLowerCase())]
 }

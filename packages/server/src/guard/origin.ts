@@ -4,15 +4,16 @@ import { allowedHosts } from './host.ts'
 
 /**
  * Browsers tell where a request comes from: `Origin` must be absent, the server's own or allowed, and
- * `Sec-Fetch-Site` absent, `none` or `same-origin`. Programs send neither.
+ * `Sec-Fetch-Site` absent, `none` or `same-origin`. Programs send neither. Answers the origin when it is an allowed one.
  */
-export function checkOrigin(headers: Headers, peer: Peer, extra: readonly string[]): void {
+export function checkOrigin(headers: Headers, peer: Peer, extra: readonly string[]): string | undefined {
   const origin = headers.get('origin')
   const site = headers.get('sec-fetch-site')
-  const allowed = origin !== null && extra.includes(origin)
-  const own = origin === null || allowedHosts(peer, []).some((host) => origin === `http://${host}`)
-  if (!allowed && !own) refuse()
-  if (!allowed && site !== null && site !== 'none' && site !== 'same-origin') refuse()
+  if (origin !== null && extra.includes(origin)) return origin
+  const scheme = peer.secure ? 'https' : 'http'
+  if (origin !== null && !allowedHosts(peer, []).some((host) => origin === `${scheme}://${host}`)) refuse()
+  if (site !== null && site !== 'none' && site !== 'same-origin') refuse()
+  return undefined
 }
 
 function refuse(): never {

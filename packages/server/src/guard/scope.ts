@@ -1,27 +1,13 @@
-import { serverErrors } from '../errors.ts'
-
-/** What a token allows; each includes those before it. */
-export type Scope = 'read' | 'operate' | 'admin'
-
-/** Which scope a request needs. */
-export type ScopeOf = (method: string, path: string) => Scope
-
-const order: readonly Scope[] = ['read', 'operate', 'admin']
-
-/** What an operator does with plugins that are there: no other code comes to run than what was installed before. */
-const operations = /^\/api\/plugins\/.+\/(?:rollback|pin|unpin|release)$/
-
 /**
- * Reading needs `read`, choosing among the versions of a plugin and releasing it `operate`, changing plugins otherwise
- * `admin`, and so does profiling them: a heap holds secrets. Everything else that changes something needs `operate`.
+ * What a token allows; each includes those before it. `read`: look. `operate`: run what is installed (enable, disable,
+ * choose among its versions, submit jobs). `install`: decide what is installed. `admin`: what shows secrets, and tokens.
  */
-export const managementScope: ScopeOf = (method, path) => {
-  if (method === 'GET' || method === 'HEAD') return 'read'
-  if (method === 'POST' && operations.test(path)) return 'operate'
-  return path === '/api/plugins' || path.startsWith('/api/plugins/') ? 'admin' : 'operate'
-}
+export type Scope = 'read' | 'operate' | 'install' | 'admin'
 
-/** Refuses a token that allows too little. */
-export function checkScope(have: Scope, need: Scope): void {
-  if (order.indexOf(have) < order.indexOf(need)) throw serverErrors.error('SERVER_SCOPE_REFUSED', { have, need })
+/** All of them, each including those before it. */
+export const scopes = ['read', 'operate', 'install', 'admin'] as const satisfies readonly Scope[]
+
+/** Whether a token with `have` may do what needs `need`. */
+export function includesScope(have: Scope, need: Scope): boolean {
+  return scopes.indexOf(have) >= scopes.indexOf(need)
 }

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { link, mkdir, open, unlink, type FileHandle } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { link } from 'node:fs/promises'
 import { serverErrors } from '../errors.ts'
+import { readPrivateFile, writePrivateFile } from './private-file.ts'
 import { tokenDigest, type Token } from './token.ts'
 
 /** A token that lives in a file its owner alone may read. */
@@ -33,40 +33,24 @@ export async function tokenFile(path: string): Promise<TokenFile> {
 }
 
 async function read(path: string): Promise<Token | undefined> {
-  let file: FileHandle
-  try {
-    file = await open(path, 'r')
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined
-    throw error
-  }
-  await using opened = file
-  const { mode } = await opened.stat()
-  if ((mode & 0o077) !== 0) {
-    throw serverErrors.error('SERVER_TOKEN_FILE_EXPOSED', { path, mode: (mode & 0o777).toString(8) })
-  }
-  const { buffer, bytesRead } = await opened.read(Buffer.alloc(1_024), 0, 1_024, 0)
-  const text = buffer.toString('utf8', 0, bytesRead).trim()
+  const text = (await readPrivateFile(path, 1_024))?.trim()
+  if (text === undefined) return undefined
   if (!/^[A-Za-z0-9_-]{43,512}$/.test(text)) throw serverErrors.error('SERVER_TOKEN_FILE_INVALID', { path })
   return { name: 'token file', sha256: tokenDigest(text), scope: 'admin' }
 }
 
-// Written under another name and linked, so that nobody ever reads half a token.
+// Written under another name and linked, so that nobody ever reads half a token, and the first one to come wins.
 async function create(path: string): Promise<boolean> {
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-  const temporary = `${path}.${randomBytes(6).toString('hex')}`
   try {
-    {
-      await using file = await open(temporary, 'wx', 0o600)
-      await file.writeFile(`${randomBytes(32).toString('base64url')}\n`)
-      await file.sync()
-    }
-    await link(temporary, path)
+    await writePrivateFile(path, `${newSecret()}\n`, link)
     return true
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false
     throw error
-  } finally {
-    await unlink(temporary).catch(() => undefined)
   }
+}
+
+/** A token nobody can guess: 256 random bits, in letters a header takes. */
+export function newSecret(): string {
+  return randomBytes(32).toString('base64url')
 }

@@ -8,11 +8,12 @@ export function answerClientError(error: Error, socket: Duplex): void {
   // As node itself decides: an answer that has begun cannot be followed by another.
   const current: unknown = Reflect.get(socket, '_httpMessage')
   const begun = current instanceof ServerResponse && current.headersSent
-  if (begun || !socket.writable) {
+  const code = 'code' in error ? String(error.code) : ''
+  // Without a handshake there is nobody to answer to.
+  if (begun || !socket.writable || /^ERR_(?:SSL|TLS)_/.test(code)) {
     socket.destroy()
     return
   }
-  const code = 'code' in error ? error.code : undefined
   const [name, status] =
     code === 'HPE_HEADER_OVERFLOW'
       ? (['SERVER_HEADERS_TOO_LARGE', 431] as const)

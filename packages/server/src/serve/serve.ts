@@ -1,6 +1,9 @@
 import { once } from 'node:events'
+import { readFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
+import { createServer as createTlsServer } from 'node:https'
 import { isIP, type AddressInfo } from 'node:net'
+import { createSecureContext } from 'node:tls'
 import type { Log } from '@backplane/kernel'
 import { serverErrors } from '../errors.ts'
 import type { Handler, Peer } from '../handler.ts'
@@ -26,8 +29,16 @@ export interface TcpOptions {
   readonly host?: string
   /** 0 takes any free port. */
   readonly port: number
-  /** Needed for an address other machines reach. The token then crosses the network in the clear: put TLS before it. */
-  readonly allowRemote?: boolean
+  /** Needed for an address that other machines reach. */
+  readonly tls?: TlsFiles | undefined
+}
+
+/** Where the certificate of a server is. Read when it begins to listen. TLS 1.2 at least. */
+export interface TlsFiles {
+  /** PEM: the certificate, and those between it and its authority. */
+  readonly certificate: string
+  /** PEM, not encrypted. */
+  readonly key: string
 }
 
 /** Ceilings of each listener. */
@@ -59,23 +70,26 @@ export interface Served extends AsyncDisposable {
 }
 
 /**
- * Serves a handler on a unix socket, on TCP or on both; on error nothing is left listening.
- * Errors: `SERVER_ADDRESS_IN_USE`, `SERVER_ADDRESS_UNAVAILABLE`, `SERVER_ADDRESS_REMOTE`, `SERVER_SOCKET_OCCUPIED`,
- * `SERVER_SOCKET_PATH_LONG`.
+ * Serves a handler on a unix socket, on TCP or on both; on error nothing is left listening. An address that other machines
+ * reach is refused without TLS, and with it is a warning in the log: put {@link guard} before the handler, which asks for a
+ * token there.
+ * Errors: `SERVER_ADDRESS_IN_USE`, `SERVER_ADDRESS_UNAVAILABLE`, `SERVER_ADDRESS_REMOTE`, `SERVER_TLS_INVALID`,
+ * `SERVER_SOCKET_OCCUPIED`, `SERVER_SOCKET_PATH_LONG`.
  */
 export async function serve(handler: Handler, options: ServeOptions): Promise<Served> {
   const closing = new AbortController()
   const servers: Server[] = []
   await using started = new AsyncDisposableStack()
-  const add = (via: Peer['via']): Server => {
-    const server = createListener(handler, { via, closing: closing.signal, options })
+  const add = (via: Peer['via'], tls?: TlsText): Server => {
+    const server = createListener(handler, { via, closing: closing.signal, options, tls })
     servers.push(server)
     started.defer(() => void server.close())
     return server
   }
 
   if (options.unixSocket !== undefined) started.use(await listenUnix(add('unix'), options.unixSocket))
-  const tcp = options.tcp === undefined ? undefined : await listenTcp(add('tcp'), options.tcp)
+  const tls = await readTls(options.tcp)
+  const tcp = options.tcp === undefined ? undefined : await listenTcp(add('tcp', tls), options.tcp, options.log)
 
   const names = started.move()
   let closed: Promise<void> | undefined
@@ -92,13 +106,40 @@ export async function serve(handler: Handler, options: ServeOptions): Promise<Se
   return { unixSocket: options.unixSocket, tcp, close: closeOnce, [Symbol.asyncDispose]: closeOnce }
 }
 
-async function listenTcp(server: Server, options: TcpOptions): Promise<Served['tcp']> {
-  const { host = '127.0.0.1', port, allowRemote = false } = options
-  if (!allowRemote && !isLoopback(host)) throw serverErrors.error('SERVER_ADDRESS_REMOTE', { host })
+async function listenTcp(server: Server, options: TcpOptions, log: Log | undefined): Promise<Served['tcp']> {
+  const { host = '127.0.0.1', port, tls } = options
   await listen(server, { host, port }, `${host}:${port}`)
   const address = server.address() as AddressInfo
   const name = address.family === 'IPv6' ? `[${address.address}]` : address.address
-  return { host: address.address, port: address.port, url: `http://${name}:${address.port}` }
+  const url = `${tls === undefined ? 'http' : 'https'}://${name}:${address.port}`
+  if (!isLoopback(host)) log?.write({ level: 'warn', message: remoteWarning, fields: { url } })
+  return { host: address.address, port: address.port, url }
+}
+
+const remoteWarning =
+  'other machines reach the API: whoever has a token rules the plugins, and anybody may try tokens and take connections; let a firewall name who may come'
+
+interface TlsText {
+  readonly cert: string
+  readonly key: string
+}
+
+/** What an address needs before it is listened on. */
+async function readTls(tcp: TcpOptions | undefined): Promise<TlsText | undefined> {
+  if (tcp === undefined) return undefined
+  const { host = '127.0.0.1', tls } = tcp
+  if (tls === undefined) {
+    if (!isLoopback(host)) throw serverErrors.error('SERVER_ADDRESS_REMOTE', { host })
+    return undefined
+  }
+  try {
+    const [cert, key] = await Promise.all([readFile(tls.certificate, 'utf8'), readFile(tls.key, 'utf8')])
+    createSecureContext({ cert, key })
+    return { cert, key }
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw serverErrors.error('SERVER_TLS_INVALID', { ...tls, reason }, { cause: error })
+  }
 }
 
 /** Whether only this machine reaches an address or name; what {@link serve} asks before it listens. */
@@ -106,10 +147,14 @@ export function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 }
 
-function createListener(
-  handler: Handler,
-  context: { readonly via: Peer['via']; readonly closing: AbortSignal; readonly options: ServeOptions },
-): Server {
+interface ListenerContext {
+  readonly via: Peer['via']
+  readonly closing: AbortSignal
+  readonly options: ServeOptions
+  readonly tls: TlsText | undefined
+}
+
+function createListener(handler: Handler, context: ListenerContext): Server {
   const limits: ConnectionLimits = {
     headerBytes: 16 * 1_024,
     headersTimeoutMs: 5_000,
@@ -119,14 +164,19 @@ function createListener(
     requestsPerConnection: 1_000,
     ...context.options.limits,
   }
-  const server = createServer({
+  const { tls } = context
+  const http = {
     maxHeaderSize: limits.headerBytes,
     headersTimeout: limits.headersTimeoutMs,
     requestTimeout: limits.requestTimeoutMs,
     keepAliveTimeout: limits.idleTimeoutMs,
     // How often node looks for what is too slow; its default of 30 s would make 5 s mean 35 s.
     connectionsCheckingInterval: Math.min(1_000, limits.headersTimeoutMs),
-  })
+  }
+  const server =
+    tls === undefined
+      ? createServer(http)
+      : createTlsServer({ ...http, ...tls, minVersion: 'TLSv1.2', handshakeTimeout: limits.headersTimeoutMs })
   server.maxRequestsPerSocket = limits.requestsPerConnection
   capConnections(server, limits.connections)
   const problem = problemResponder([], context.options.log)
@@ -142,10 +192,11 @@ function createListener(
   return server
 }
 
-function peerOf(incoming: IncomingMessage, context: { readonly via: Peer['via']; readonly closing: AbortSignal }): Peer {
+function peerOf(incoming: IncomingMessage, context: ListenerContext): Peer {
   const { rawHeaders, socket } = incoming
   return {
     via: context.via,
+    secure: context.tls !== undefined,
     address: socket.remoteAddress ?? '',
     localPort: context.via === 'unix' ? undefined : socket.localPort,
     target: incoming.url ?? '/',

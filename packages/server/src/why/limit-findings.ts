@@ -15,7 +15,7 @@ const settings: Readonly<Record<LimitName, keyof Limits | undefined>> = {
   stall: 'stallMs',
   message: 'messageBytes',
   state: 'stateBytes',
-  output: undefined,
+  output: 'outputBytesPerSecond',
 }
 
 /** Which limits it went over, how often, and what was done. */

@@ -1,0 +1,88 @@
+import { randomUUID } from 'node:crypto'
+import { serverErrors } from '../errors.ts'
+import { reaches, type Caller } from '../guard/caller.ts'
+
+/** How many changes may go on, and how many are remembered. */
+export interface OperationLimits {
+  /** Changes that go on at once. Default 64. */
+  readonly running: number
+  /** Ended ones that can still be asked for; the oldest is forgotten for a new one. Default 500. */
+  readonly ended: number
+  /** Answers larger than this are told as a status alone, bytes. Default 256 KiB. */
+  readonly answerBytes: number
+}
+
+/** What began an operation. */
+export interface OperationStart {
+  readonly method: string
+  readonly path: string
+  /** The plugin it changes; undefined means all. */
+  readonly plugin: string | undefined
+}
+
+/** A change that goes on after its request was answered. */
+export interface Operation extends OperationStart {
+  readonly id: string
+  readonly startedAtMs: number
+  readonly state: OperationState
+  /** Settles when it has ended; never rejects. */
+  readonly ended: Promise<void>
+}
+
+/** How it stands. */
+export type OperationState =
+  | { readonly name: 'running' }
+  | { readonly name: 'ended'; readonly endedAtMs: number; readonly status: number; readonly body: unknown }
+
+/** Operations of one server, in memory: they end with the process, as the changes themselves do. */
+export class Operations {
+  readonly #limits: OperationLimits
+  readonly #known = new Map<string, Operation>()
+
+  constructor(limits: Partial<OperationLimits> = {}) {
+    this.#limits = { running: 64, ended: 500, answerBytes: 256 * 1_024, ...limits }
+  }
+
+  /** Begins one. `work` never rejects: its failures are answers. Errors: `SERVER_OPERATIONS_FULL`. */
+  start(what: OperationStart, work: () => Promise<Response>): Operation {
+    const running = [...this.#known.values()].filter(({ state }) => state.name === 'running').length
+    const { running: limit } = this.#limits
+    if (running >= limit) throw serverErrors.error('SERVER_OPERATIONS_FULL', { limit }, { details: { seconds: 1 } })
+    const id = randomUUID()
+    const ended = this.#end(id, work)
+    const operation: Operation = { ...what, id, startedAtMs: Date.now(), state: { name: 'running' }, ended }
+    this.#known.set(id, operation)
+    return operation
+  }
+
+  /** One a caller may know of. Errors: `SERVER_OPERATION_UNKNOWN`. */
+  get(id: string, caller: Caller | undefined): Operation {
+    const operation = this.#known.get(id)
+    if (operation === undefined || !mayKnow(caller, operation)) throw serverErrors.error('SERVER_OPERATION_UNKNOWN', { id })
+    return operation
+  }
+
+  /** Those a caller may know of, newest first. */
+  list(caller: Caller | undefined): readonly Operation[] {
+    return [...this.#known.values()].filter((operation) => mayKnow(caller, operation)).toReversed()
+  }
+
+  async #end(id: string, work: () => Promise<Response>): Promise<void> {
+    const response = await work()
+    const text = await response.text()
+    const body: unknown = text === '' || Buffer.byteLength(text) > this.#limits.answerBytes ? null : JSON.parse(text)
+    const operation = this.#known.get(id)
+    if (operation === undefined) return
+    this.#known.set(id, { ...operation, state: { name: 'ended', endedAtMs: Date.now(), status: response.status, body } })
+    this.#forgetOldest()
+  }
+
+  #forgetOldest(): void {
+    const ended = [...this.#known.values()].filter(({ state }) => state.name === 'ended')
+    for (const { id } of ended.slice(0, Math.max(0, ended.length - this.#limits.ended))) this.#known.delete(id)
+  }
+}
+
+function mayKnow(caller: Caller | undefined, { plugin }: Operation): boolean {
+  return plugin === undefined ? caller?.plugins === undefined : reaches(caller, plugin)
+}

@@ -1,0 +1,91 @@
+import { serverErrors } from '../errors.ts'
+import type { Caller } from './caller.ts'
+import { includesScope, scopes, type Scope } from './scope.ts'
+
+/** What a route needs. */
+export interface Access {
+  readonly scope: Scope
+  /**
+   * The route shows and changes only the plugins its caller's token is for. A token that is for some plugins alone may use
+   * no other routes.
+   */
+  readonly ofPlugins?: true
+}
+
+/**
+ * What each route needs, by method and path with parameters in braces: `POST /api/plugins/{id}/reload`. A parameter stands
+ * for one segment, or for two, because a plugin's id has a slash that may be written as it is. Where several entries fit,
+ * the strictest counts; what none fits needs `admin`. HEAD needs what GET needs.
+ */
+export type AccessTable = Readonly<Record<string, Access>>
+
+/** Finds what a request needs, by its method and its path as it stood in the request. */
+export function accessLookup(table: AccessTable): (method: string, path: string) => Access {
+  const routes = Object.entries(table).map(([route, access]) => {
+    const [method = '', path = ''] = route.split(' ')
+    const literal = path.split(/\{[^}]*\}/).map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`))
+    return { method, pattern: new RegExp(`^${literal.join('[^/]+(?:/[^/]+)?')}$`), access }
+  })
+  return (method, path) => {
+    const wanted = method === 'HEAD' ? 'GET' : method
+    // As a router decodes it: `%74okens` is `tokens`, and `%2F` stays no slash.
+    const decoded = decodeURI(path)
+    const fitting = routes.filter((route) => route.method === wanted && route.pattern.test(decoded)).map(({ access }) => access)
+    const scope = scopes.findLast((each) => fitting.some((access) => access.scope === each)) ?? 'admin'
+    const ofPlugins = fitting.length > 0 && fitting.every((access) => access.ofPlugins === true)
+    return ofPlugins ? { scope, ofPlugins } : { scope }
+  }
+}
+
+/** Refuses a token that allows too little, or that is for some plugins alone where all are meant. */
+export function checkAccess({ scope: have, plugins }: Caller, { scope: need, ofPlugins }: Access): void {
+  if (!includesScope(have, need)) throw serverErrors.error('SERVER_SCOPE_REFUSED', { have, need })
+  if (plugins !== undefined && ofPlugins !== true) {
+    throw serverErrors.error('SERVER_PLUGINS_REFUSED', { plugins: plugins.join(', ') })
+  }
+}
+
+const read: Access = { scope: 'read' }
+const readPlugins: Access = { scope: 'read', ofPlugins: true }
+const operatePlugins: Access = { scope: 'operate', ofPlugins: true }
+const installPlugins: Access = { scope: 'install', ofPlugins: true }
+const adminOfPlugins: Access = { scope: 'admin', ofPlugins: true }
+const admin: Access = { scope: 'admin' }
+
+/** What the routes of the management API need. */
+export const managementAccess: AccessTable = {
+  'GET /healthz': read,
+  'GET /readyz': read,
+  'GET /metrics': read,
+  'GET /openapi.json': read,
+  'GET /api/system': read,
+  'GET /api/top': readPlugins,
+  'GET /api/events': readPlugins,
+  'GET /api/plugins': readPlugins,
+  'GET /api/plugins/search': readPlugins,
+  'GET /api/plugins/stats': readPlugins,
+  'GET /api/plugins/{id}': readPlugins,
+  'GET /api/plugins/{id}/history': readPlugins,
+  'GET /api/plugins/{id}/usage': readPlugins,
+  'GET /api/plugins/{id}/why': readPlugins,
+  // Of code that is installed already, and nothing that cannot be taken back.
+  'POST /api/plugins/{id}/enable': operatePlugins,
+  'POST /api/plugins/{id}/disable': operatePlugins,
+  'POST /api/plugins/{id}/rollback': operatePlugins,
+  'POST /api/plugins/{id}/pin': operatePlugins,
+  'POST /api/plugins/{id}/unpin': operatePlugins,
+  'POST /api/plugins/{id}/release': operatePlugins,
+  // These take in what the sources have now, code that never ran here too; removing forgets what a plugin stored.
+  'POST /api/plugins/reload': { scope: 'install' },
+  'POST /api/plugins/{id}/reload': installPlugins,
+  'DELETE /api/plugins/{id}': installPlugins,
+  // A heap holds the secrets of a plugin, and so may the names in a profile of the processor.
+  'POST /api/plugins/{id}/profile': adminOfPlugins,
+  'GET /api/operations': readPlugins,
+  'GET /api/operations/{id}': readPlugins,
+  'GET /api/operations/{id}/events': readPlugins,
+  // Whoever makes tokens can make one that may do everything; the list tells whom to attack.
+  'GET /api/tokens': admin,
+  'POST /api/tokens': admin,
+  'DELETE /api/tokens/{name}': admin,
+}
