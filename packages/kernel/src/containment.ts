@@ -66,6 +66,12 @@ export type LimitName =
  */
 export type LimitAction = 'warn' | 'refuse' | 'restart' | 'quarantine'
 
+/**
+ * What was done about a violation: what was to follow · or the version before serves again, because the one that went over
+ * was still on probation.
+ */
+export type TakenAction = LimitAction | 'move-back'
+
 /** One time a plugin went over a limit, or tried something it was not granted. */
 export type Violation =
   | {

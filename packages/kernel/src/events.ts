@@ -1,5 +1,5 @@
 import type { BreakerState, Failure, StateName } from './record.ts'
-import type { ExitCause, LimitAction, LimitName } from './ports.ts'
+import type { ExitCause, LimitName, TakenAction } from './ports.ts'
 
 /** What happened, in order, for people and programs: `/api/events`, audit, tests. The union is closed. */
 export type KernelEvent =
@@ -50,7 +50,7 @@ export type KernelEvent =
       /** How many equal ones this stands for: at most one a second is told. */
       readonly count: number
       /** What was really done. */
-      readonly action: LimitAction
+      readonly action: TakenAction
     }
   | {
       readonly type: 'grant.denied'

@@ -78,16 +78,22 @@ export class Supervisor implements Disposable {
     const { plugin, number } = generation
     const wentOver = generation.ended === undefined && cause.kind === 'memory'
     const verdict = wentOver && this.violations.wanted(plugin, 'memory') === 'quarantine' ? 'quarantine' : undefined
+    const action = plugin.probation?.watches(generation) === true ? 'move-back' : (verdict ?? 'restart')
     exited(this.#core, generation, withLines(cause, generation), verdict)
     if (!wentOver) return
-    this.violations.report(plugin.id, number, { kind: 'limit', limit: 'memory', detail: cause.detail }, verdict ?? 'restart')
+    this.violations.report(plugin.id, number, { kind: 'limit', limit: 'memory', detail: cause.detail }, action)
   }
 
   /** The generation that served ended unexpectedly. */
-  ended(plugin: Plugin, cause: ExitCause, verdict?: TroubleVerdict): void {
+  ended({ plugin, candidate }: Generation, cause: ExitCause, verdict?: TroubleVerdict): void {
     plugin.usage = undefined
-    const noted = this.#note(plugin, true)
     const text = exitText(cause)
+    if (plugin.candidate !== candidate) {
+      // the version before is in its place by now, and does not answer for it
+      setState(this.#core, plugin, { name: 'stopped', reason: `${candidate.version} ended: ${text}` })
+      return
+    }
+    const noted = this.#note(plugin, true)
     switch (verdict ?? noted) {
       case 'again':
         setState(this.#core, plugin, { name: 'stopped', reason: `${text}; ${this.#startsBy(plugin)}` })

@@ -1,4 +1,4 @@
-import type { LimitAction, Limits, Usage, Violation } from './containment.ts'
+import type { Limits, TakenAction, Usage, Violation } from './containment.ts'
 
 /*
  * How a kernel watches over what runs: every threshold and every wait of it, and the groups plugins share limits in. All
@@ -63,7 +63,7 @@ export interface ReportedViolation {
   /** How many equal ones this stands for: at most one a second is told. */
   readonly count: number
   /** What was really done; undefined for a permission that was refused, which is all there is to do. */
-  readonly action: LimitAction | undefined
+  readonly action: TakenAction | undefined
 }
 
 /** What one plugin used when it was last asked, and how much of a processor since the time before. */

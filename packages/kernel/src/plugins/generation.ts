@@ -3,7 +3,7 @@ import type { ActiveCall } from '../calls/active-call.ts'
 import { Conduct } from '../calls/conduct.ts'
 import type { CallGroup } from './namespaces.ts'
 import type { Candidate, Plugin } from './plugin.ts'
-import type { Contribution, Instance, Limits } from '../ports.ts'
+import type { Contribution, Instance, LimitName, Limits } from '../ports.ts'
 import type { DrainingGeneration } from '../record.ts'
 import type { UsageSample } from '../supervision.ts'
 
@@ -41,6 +41,8 @@ export class Generation {
   readonly release: () => void
   readonly conduct: Conduct = new Conduct()
   readonly lastLines: () => readonly string[]
+  /** Limits it went over. */
+  readonly exceeded: Set<LimitName> = new Set()
   /** What it used when it was last asked. */
   usage: UsageSample | undefined
   /** Counts the calls of its group, where those are limited. */

@@ -145,7 +145,7 @@ export function exited(core: Core, generation: Generation, given: ExitCause, ver
   core.events.record({ type: 'plugin.exited', plugin: plugin.id, generation: number, cause })
   core.log.write({ level: 'error', message: `${plugin.id} ended: ${exitText(cause)}`, plugin: plugin.id, generation: number })
   // first, so that whoever calls again when he is told reaches the version before
-  if (plugin.probation?.newer.generation === generation) plugin.probation.ended(cause)
+  if (plugin.probation?.watches(generation) === true) plugin.probation.ended(cause)
   core.inFlight.abort(generation, (call) => pluginExited(plugin, call.route, cause))
   generation.release()
   void core.directories.removeExchange(generation.directories.exchange).catch(() => undefined)
@@ -153,5 +153,5 @@ export function exited(core: Core, generation: Generation, given: ExitCause, ver
   if (plugin.serving !== generation) return
   plugin.serving = undefined
   plugin.epoch += 1
-  core.supervisor.ended(plugin, cause, verdict)
+  core.supervisor.ended(generation, cause, verdict)
 }

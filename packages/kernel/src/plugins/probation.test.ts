@@ -351,3 +351,30 @@ test('a secret that a health check throws is in no record, event or line', async
   const seen = JSON.stringify([t.events(), t.kernel.plugins.list(), t.lines, await t.kernel.plugins.history('echo')])
   assert.ok(!seen.includes(secret))
 })
+
+test('of a version on probation that goes over a limit it is said that it was moved back, whatever else was to follow', async () => {
+  for (const wanted of ['warn', 'restart', 'quarantine'] as const) {
+    await using t = await serving({}, 0, { onLimit: { data: wanted, memory: wanted } })
+    await update(t, echoPlugin({ version: '2.0.0' }))
+    t.runtime.violate('demo/echo', { kind: 'limit', limit: 'data', detail: 'wrote a lot' }, 2)
+    const { action } = await t.event('limit.exceeded')
+    assert.equal(action, 'move-back')
+    await assertMovedBack(t, 'limit', /limit of data: wrote a lot/)
+    assert.ok(t.lines.some(({ message }) => message.endsWith('wrote a lot (move-back)')))
+    await update(t, echoPlugin({ version: '2.0.1' }))
+    t.runtime.crash('demo/echo', { kind: 'memory', detail: 'held too much', lastLines: [] }, 3)
+    const told = await t.event('limit.exceeded', ({ limit }) => limit === 'memory')
+    assert.equal(told.action, 'move-back')
+    assert.equal(t.kernel.plugins.get('echo')?.state.name, 'active')
+  }
+})
+
+test('a limit that the version before went over too says nothing; another one does', async () => {
+  await using t = await serving({}, 0, { onLimit: { data: 'warn', tmp: 'warn' } })
+  t.runtime.violate('demo/echo', { kind: 'limit', limit: 'data', detail: 'wrote a lot' }, 1)
+  await update(t, echoPlugin({ version: '2.0.0' }))
+  t.runtime.violate('demo/echo', { kind: 'limit', limit: 'data', detail: 'wrote a lot' }, 2)
+  assert.equal(await say(t), '2.0.0 x')
+  t.runtime.violate('demo/echo', { kind: 'limit', limit: 'tmp', detail: 'wrote a lot there' }, 2)
+  await assertMovedBack(t, 'limit', /limit of tmp/)
+})

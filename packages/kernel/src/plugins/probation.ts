@@ -2,6 +2,7 @@ import { exitText } from '../calls/call-error.ts'
 import { messageOf } from '../calls/thrown.ts'
 import type { Conduct } from '../calls/conduct.ts'
 import type { Core } from '../core.ts'
+import type { Generation } from './generation.ts'
 import { inTime } from './prove.ts'
 import { defaultProbation, type Finding, larger, moreFaults, slower } from './regression.ts'
 import type { Probation as Rules } from '../kernel.ts'
@@ -35,7 +36,6 @@ export class Probation implements Disposable {
   readonly #parts: ProbationParts
   readonly #rules: Rules
   readonly #untilMs: number
-  readonly #events: Disposable
   #timer: Disposable | undefined
   #over = false
   #failedChecks = 0
@@ -52,12 +52,22 @@ export class Probation implements Disposable {
     this.older.generation.warm = Promise.withResolvers()
     this.#before = this.#memoryBytes(this.older)
     this.newer.generation.conduct.faulted = () => this.#judge(moreFaults(this.#rules, ...this.#conducts))
-    this.#events = core.events.subscribe(({ event }) => {
-      if (event.type === 'limit.exceeded' && event.generation === this.newer.generation.number) {
-        if (event.plugin === this.newer.generation.plugin.id) this.#overLimit(event.limit, event.detail)
-      }
-    })
     this.#wait()
+  }
+
+  /** Whether this is the generation that is watched. */
+  watches(generation: Generation): boolean {
+    return this.newer.generation === generation
+  }
+
+  /** Whether going over a limit says that the new version is worse: not if callers reach it, or the old one did too. */
+  isWorse(limit: LimitName): boolean {
+    return !innocent.has(limit) && !this.older.generation.exceeded.has(limit)
+  }
+
+  /** The watched generation went over a limit, and that is worse. */
+  overLimit(limit: LimitName, detail: string): void {
+    this.#judge({ reason: 'limit', evidence: `it went over its limit of ${limit}: ${detail}` })
   }
 
   /** The watched generation ended by itself. */
@@ -124,16 +134,6 @@ export class Probation implements Disposable {
     }
   }
 
-  /** A limit the old version went over too says nothing of the new one. */
-  #overLimit(limit: LimitName, detail: string): void {
-    const { number, plugin } = this.older.generation
-    if (innocent.has(limit)) return
-    const didBefore = this.#core.events
-      .since(0)
-      .events.some(({ event }) => event.type === 'limit.exceeded' && event.plugin === plugin.id && event.generation === number)
-    if (!didBefore) this.#judge({ reason: 'limit', evidence: `it went over its limit of ${limit}: ${detail}` })
-  }
-
   #judge(finding: Finding | undefined): void {
     if (finding === undefined || this.#over || this.#core.stopping.aborted) return
     this.#end()
@@ -143,7 +143,6 @@ export class Probation implements Disposable {
   #end(): void {
     this.#over = true
     this.#timer?.[Symbol.dispose]()
-    this.#events[Symbol.dispose]()
     this.newer.generation.conduct.faulted = undefined
   }
 }

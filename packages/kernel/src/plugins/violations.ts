@@ -1,7 +1,7 @@
 import type { Core } from '../core.ts'
 import type { Generation } from './generation.ts'
 import type { Plugin } from './plugin.ts'
-import type { ExitCause, LimitAction, LimitName, Violation } from '../ports.ts'
+import type { ExitCause, LimitAction, LimitName, TakenAction, Violation } from '../ports.ts'
 import { messageOf } from '../calls/thrown.ts'
 
 /** What follows from a violation when neither plugin nor host say. */
@@ -23,6 +23,8 @@ export const defaultActions: Readonly<Record<LimitName, LimitAction>> = Object.f
 
 /** Limits that are kept by refusing or ending the call; whatever else is wanted comes on top of that. */
 const refused: ReadonlySet<LimitName> = new Set(['concurrency', 'time', 'message', 'state'])
+/** After these nothing of the generation runs. */
+const endings: ReadonlySet<TakenAction> = new Set(['restart', 'quarantine'])
 /** Equal violations within this time are told once, with their number, ms. */
 const quietMs = 1_000
 /** Different violations of one plugin that are told apart within that time; a hostile one invents new ones. */
@@ -38,7 +40,7 @@ interface Told {
 
 interface News {
   readonly violation: Violation
-  readonly action: LimitAction | undefined
+  readonly action: TakenAction | undefined
   readonly generation: number
 }
 
@@ -52,7 +54,7 @@ export class Violations implements Disposable {
   }
 
   /** `action`, when what follows is already known, or done. */
-  report(id: string, number: number, given: Violation, action?: LimitAction): void {
+  report(id: string, number: number, given: Violation, action?: TakenAction): void {
     const plugin = this.#core.plugins.get(id)
     if (plugin === undefined) return
     const violation = this.#clean(given)
@@ -64,12 +66,22 @@ export class Violations implements Disposable {
     const counts = (plugin.violations ??= new Map())
     counts.set(violation.limit, (counts.get(violation.limit) ?? 0) + 1)
     const running = this.#running(plugin, number)
-    const taken = action ?? this.#possible(violation.limit, this.wanted(plugin, violation.limit), running)
+    const wanted = action ?? this.#possible(violation.limit, this.wanted(plugin, violation.limit), running)
+    const taken = running === undefined ? wanted : this.#onProbation(running, violation.limit, wanted)
     this.#tell(plugin, { violation, action: taken, generation: number })
-    if (running !== undefined && (taken === 'restart' || taken === 'quarantine')) {
-      const verdict = taken === 'quarantine' ? 'quarantine' : undefined
-      this.#core.supervisor.end(running, causeOf(violation.limit, violation.detail, running), verdict)
-    }
+    running?.exceeded.add(violation.limit)
+    if (running === undefined) return
+    if (taken === 'move-back') plugin.probation?.overLimit(violation.limit, violation.detail)
+    if (!endings.has(wanted)) return
+    const verdict = wanted === 'quarantine' ? 'quarantine' : undefined
+    this.#core.supervisor.end(running, causeOf(violation.limit, violation.detail, running), verdict)
+  }
+
+  /** A new version that is ended, or found to be worse, is taken back: it is neither started again nor put away. */
+  #onProbation(running: Generation, limit: LimitName, wanted: TakenAction): TakenAction {
+    const { probation } = running.plugin
+    if (probation?.watches(running) !== true) return wanted
+    return endings.has(wanted) || probation.isWorse(limit) ? 'move-back' : wanted
   }
 
   [Symbol.dispose](): void {
@@ -115,7 +127,7 @@ export class Violations implements Disposable {
     const { violation, action } = news
     const key = violation.kind === 'limit' ? violation.limit : `grant ${violation.permission}`
     const known = told.get(key)
-    if (known !== undefined && action !== 'restart' && action !== 'quarantine') {
+    if (known !== undefined && (action === undefined || !(endings.has(action) || action === 'move-back'))) {
       known.count += 1
       known.newest = news
       return

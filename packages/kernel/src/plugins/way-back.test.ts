@@ -140,3 +140,27 @@ test('removed by hand and changed since, a plugin may come back as it was', asyn
   await t.kernel.plugins.refresh()
   assert.equal(await say(t), '1.0.0 x')
 })
+
+test('when both versions have ended the newer one is blamed, which broke, and the older one starts without a mark', async () => {
+  await using t = await testKernel({
+    points,
+    plugins: [echoPlugin()],
+    times: { probationMs: 60_000 },
+    supervision: { crashes: 1 },
+    random: () => 1,
+  })
+  await say(t)
+  t.source.put(echoPlugin({ version: '2.0.0' }))
+  await t.kernel.plugins.refresh()
+  t.runtime.crash('demo/echo', undefined, 1)
+  await t.event('plugin.exited')
+  t.runtime.crash('demo/echo', undefined, 2)
+  await t.event('plugin.moved-back')
+  assert.equal(await say(t), '1.0.0 x')
+  assert.deepEqual(
+    t.events().flatMap((event) => (event.type === 'plugin.changed' && event.to === 'quarantined' ? [event.version] : [])),
+    [],
+  )
+  const { held, update } = t.kernel.plugins.get('echo') ?? {}
+  assert.deepEqual([held?.why, held?.against.version, update?.version], ['moved back', '2.0.0', '2.0.0'])
+})

@@ -1,4 +1,4 @@
-import type { LimitName, Limits, PluginRecord, RecordedEvent } from '@backplane/kernel'
+import type { LimitName, Limits, PluginRecord, RecordedEvent, TakenAction } from '@backplane/kernel'
 import { sentence, type Evidence, type Finding } from './finding.ts'
 import { evidenceOf, newestOf } from './plugin-events.ts'
 
@@ -26,7 +26,7 @@ export function limitFindings(record: PluginRecord, events: readonly RecordedEve
     const mine = told.filter(({ event }) => event.limit === limit)
     const [newest] = mine
     const detail = newest?.event.detail ?? 'what it came to is no longer kept'
-    const ended = mine.some(({ event }) => event.action === 'restart' || event.action === 'quarantine')
+    const ended = mine.some(({ event }) => event.action !== 'warn' && event.action !== 'refuse')
     return {
       weight: ended ? 'fault' : 'notice',
       what: `It went over its limit of ${limit} ${times(count)}.`,
@@ -80,7 +80,7 @@ function ceiling({ limits, enforcement }: PluginRecord, limit: LimitName): reado
   ]
 }
 
-function actionText(action: 'warn' | 'refuse' | 'restart' | 'quarantine'): string {
+function actionText(action: TakenAction): string {
   switch (action) {
     case 'warn':
       return 'it was told'
@@ -90,6 +90,8 @@ function actionText(action: 'warn' | 'refuse' | 'restart' | 'quarantine'): strin
       return 'the generation was ended, the next call starts it again'
     case 'quarantine':
       return 'it was put in quarantine'
+    case 'move-back':
+      return 'it was on probation, so the version before serves again'
   }
 }
 
