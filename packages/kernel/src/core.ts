@@ -29,6 +29,7 @@ import { withinNamespace } from './supervision.ts'
 import type { StageResult } from './stages/stage-result.ts'
 import { Switches } from './plugins/switches.ts'
 import { systemClock } from './system-clock.ts'
+import { unapproved } from './stages/admission.ts'
 import { messageOf } from './calls/thrown.ts'
 
 /** The parts of one kernel, as they see each other. Made once, by `createKernel`. */
@@ -58,6 +59,8 @@ export interface Core {
   readonly isHeldBack: (candidate: Candidate) => boolean
   /** Why a plugin is switched off; undefined when it is not. */
   readonly offReason: (candidate: Candidate) => string | undefined
+  /** Permissions it asks for that nobody approved. */
+  readonly unapproved: (candidate: Candidate) => readonly string[]
   /** Aborted when the kernel is disposed. */
   readonly stopping: AbortSignal
   /** Throws what the host's own function throws. */
@@ -131,6 +134,7 @@ export function createCore(options: KernelOptions, stopping: AbortSignal, relist
     offReason: (candidate) =>
       switches.reason(candidate.id) ??
       (isHeldBack(candidate) ? 'the host runs in safe mode, without external plugins' : undefined),
+    unapproved: (candidate) => unapproved(options.admission, candidate),
     stagedBytes: new StagedBytes(),
     redactor: new Redactor(),
     starts: new Semaphore(startsAtOnce),

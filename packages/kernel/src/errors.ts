@@ -31,6 +31,20 @@ const specs = {
     retryable: false,
     hint: 'Write fs:read <path>, fs:write <path>, exec <program> or net:connect <host:port or URL>.',
   },
+  PERMISSION_UNAPPROVED: {
+    message: '{plugin} {version} asks for permissions that nobody approved: {permissions}',
+    status: 403,
+    exit: 77,
+    retryable: false,
+    hint: 'Look at what they allow and approve them for {plugin}, or install a version that asks for less.',
+  },
+  TRUST_REFUSED: {
+    message: '{plugin} {version} is refused: {reason}',
+    status: 403,
+    exit: 77,
+    retryable: false,
+    hint: '{fix}',
+  },
   POLICY_DENIED: {
     message: '{plugin} may not run: {reason}',
     status: 403,

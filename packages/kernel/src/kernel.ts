@@ -11,6 +11,7 @@ import type {
 import type { EventLog } from './events.ts'
 import type { DeclaredManifest } from './manifest-summary.ts'
 import type {
+  Admission,
   Clock,
   Grants,
   Isolation,
@@ -192,6 +193,8 @@ export interface KernelOptions {
    */
   readonly settings?: (id: string, manifest: DeclaredManifest) => PluginSettings | undefined
   readonly policy?: Policy
+  /** Asked before anything runs. Default: everything the sources have may run, with all it asks for. */
+  readonly admission?: Admission
   readonly store?: Store
   readonly secrets?: SecretBroker
   /** Environment `${env:…}` is read from. Default `process.env`. */

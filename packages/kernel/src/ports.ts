@@ -92,6 +92,8 @@ export interface StagedPackage {
   /** `sha256:` and 64 hexadecimal digits over the sorted tree; for a module in memory, of its manifest. */
   readonly digest: string
   readonly code: PackageCode
+  /** What others say about the package, as found with it: signatures and the like, parsed JSON. Nobody has believed it yet. */
+  readonly attestations?: readonly unknown[]
   /**
    * Called once nobody will load from `code` any more; the place may be gone when it settles. Until then it stays, also for
    * other processes. Idempotent, never rejects.
@@ -295,6 +297,48 @@ export interface Store extends AsyncDisposable {
   readonly keys: (namespace: string, prefix: string) => Promise<readonly string[]>
   /** Forgets a namespace. */
   readonly clear: (namespace: string) => Promise<void>
+}
+
+/** Decides what may run, and with which permissions. */
+export interface Admission {
+  /**
+   * Whether exactly these bytes may run. Asked at every start, after they were hashed where nobody else writes and before any of
+   * them is loaded, whatever way they came. What it throws refuses as well.
+   */
+  readonly admit: (asked: AdmissionRequest, signal: AbortSignal) => Promise<AdmissionDecision>
+  /**
+   * The permissions that were approved, as a manifest writes them; undefined: all it asks for. Asked often, so it answers from
+   * memory. A plugin that asks for more is `blocked`, as an update it waits; after approving, refresh.
+   */
+  readonly approved?: (plugin: Pick<AdmissionRequest, 'id' | 'version' | 'origin' | 'source'>) => readonly string[] | undefined
+}
+
+/** A package about to be started. */
+export interface AdmissionRequest {
+  readonly id: string
+  readonly version: string
+  readonly origin: 'bundled' | 'external'
+  /** Name of the source it is from. */
+  readonly source: string
+  /** Where it is, as the operator would name it. */
+  readonly path: string
+  readonly manifest: AcceptedManifest
+  readonly staged: StagedPackage
+}
+
+/** The answer, for the record. */
+export type AdmissionDecision =
+  | { readonly ok: true; readonly trust: PluginTrust }
+  /** `reason` and `fix` are sentences without a full stop at the end of the first; `details` is JSON. */
+  | { readonly ok: false; readonly reason: string; readonly fix: string; readonly details?: Readonly<Record<string, unknown>> }
+
+/** What the decision to let a plugin run rests on. */
+export interface PluginTrust {
+  readonly level: 'bundled' | 'signed' | 'unsigned'
+  /** Who vouches for it. */
+  readonly publisher?: string
+  /** What the policy let pass, and why, for people. */
+  readonly waived: readonly string[]
 }
 
 /** Turns `${secret:name}` handles into values at the moment of use. */

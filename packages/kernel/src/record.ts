@@ -1,5 +1,5 @@
 import type { Tier } from '@backplane/sdk'
-import type { AcceptedManifest, Enforcement, ExitCause, Grants, LimitName, Limits } from './ports.ts'
+import type { AcceptedManifest, Enforcement, ExitCause, Grants, LimitName, Limits, PluginTrust } from './ports.ts'
 import type { UsageSample } from './supervision.ts'
 
 /** Which of the five stages a plugin was in; `probation` is the time after an update in which it can be taken back. */
@@ -74,6 +74,8 @@ export interface PluginRecord {
   /** Worth knowing and not wrong enough to refuse: a point this host does not have, with the nearest it has. */
   readonly notes: readonly string[]
   readonly grants: Grants
+  /** What the decision to let it run rests on; undefined before the first start, and without an admission. */
+  readonly trust: PluginTrust | undefined
   /** How each permission and limit is enforced by the tier; also the waivers. Empty before the first start. */
   readonly enforcement: readonly Enforcement[]
   readonly counters: Counters
@@ -143,11 +145,11 @@ export interface ProbationRecord {
 }
 
 /**
- * A version that serves instead of the one that the sources have: that one was moved back, could not be started, or was
- * rolled back by hand. Over once the sources have something else.
+ * A version that serves instead of the one that the sources have: that one was moved back, could not be started, waits for
+ * permissions to be approved, or was rolled back by hand. Over once the sources have something else.
  */
 export interface Hold {
-  readonly why: 'moved back' | 'failed' | 'rolled back'
+  readonly why: 'moved back' | 'failed' | 'rolled back' | 'not approved'
   /** What serves. */
   readonly to: { readonly version: string; readonly digest: string }
   /** What the sources have. */

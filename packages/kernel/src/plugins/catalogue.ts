@@ -8,7 +8,7 @@ import type { Source, SourceListing } from '../ports.ts'
 import { candidateOf, isSame } from '../stages/candidate.ts'
 import { contentsOf, discover, type Discovered } from '../stages/discover.ts'
 import { isUnfit, Resolver } from '../stages/resolve.ts'
-import { type Offered, select } from './selection.ts'
+import { insteadOfUnapproved, type Offered, select } from './selection.ts'
 import { introduce, reconsider, replace } from './succession.ts'
 
 /** What was found for one id; what lost by precedence is named by its path. */
@@ -64,7 +64,8 @@ export class Catalogue {
       if (plugin !== undefined) plugin.shadowed = shadowed
       const known = selected.get(id) ?? sameCandidate(plugin, first)
       const candidate = known ?? candidateOf(id, first, core)
-      candidates.set(id, candidate)
+      const waits = known === undefined && isFit(candidate) && core.unapproved(candidate).length > 0
+      candidates.set(id, (waits ? await insteadOfUnapproved(core, candidate, signal) : undefined) ?? candidate)
       if (known === undefined && wasRead(candidate)) read.push(candidate)
     }
     const removed = [...core.plugins.values()].filter(({ id, isRemoved }) => !isRemoved && !wanted.has(id))
@@ -206,6 +207,10 @@ function sameCandidate(plugin: Plugin | undefined, first: Discovered): Candidate
   return known.find((candidate) => candidate !== undefined && isSame(candidate, first))
 }
 
+function isFit({ failure, denied }: Candidate): boolean {
+  return failure === undefined && denied === undefined
+}
+
 function isNotAsWanted({ state, update }: Plugin): boolean {
-  return state.name === 'failed' || state.name === 'quarantined' || update !== undefined
+  return state.name === 'failed' || state.name === 'quarantined' || state.name === 'blocked' || update !== undefined
 }

@@ -121,6 +121,7 @@ export function serve(core: Core, plugin: Plugin, started: Started, ending?: End
   plugin.standing = started
   noteServing(core, plugin, started, ending)
   plugin.digest = started.digest
+  plugin.trust = started.trust
   plugin.grants = started.grants
   plugin.limits = started.limits
   plugin.enforcement = started.enforcement

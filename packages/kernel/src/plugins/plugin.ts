@@ -5,7 +5,17 @@ import type { Generation } from './generation.ts'
 import { noGrants } from './permissions.ts'
 import type { DeclaredManifest } from '../manifest-summary.ts'
 import type { Breakers } from '../calls/breakers.ts'
-import type { AcceptedManifest, Enforcement, FoundPackage, Grants, LimitName, Limits, Source, StagedPackage } from '../ports.ts'
+import type {
+  AcceptedManifest,
+  Enforcement,
+  FoundPackage,
+  Grants,
+  LimitName,
+  Limits,
+  PluginTrust,
+  Source,
+  StagedPackage,
+} from '../ports.ts'
 import type { Probation } from './probation.ts'
 import type { Failure, FailedUpdate, HealthRecord, Hold, LastExit, PluginRecord, PluginState } from '../record.ts'
 import type { Started } from '../stages/start.ts'
@@ -58,6 +68,7 @@ export class Plugin {
   counters: CallCounters | undefined
   limits: Limits | undefined
   digest: string | undefined
+  trust: PluginTrust | undefined
   /** Set while a first start is under way: every caller waits for the same one. */
   starting: Promise<Generation> | undefined
   /** Why it is switched off or on its way out; policy's word is in the candidate. */
@@ -106,9 +117,13 @@ export class Plugin {
     return turn
   }
 
-  /** Whether its handlers, values and providers count: it passed check, policy and resolve, and nobody switched it off. */
+  /**
+   * Whether its handlers, values and providers count: it passed check, policy and resolve, waits for no approval, and nobody
+   * switched it off.
+   */
   get usable(): boolean {
-    return this.candidate.failure === undefined && this.candidate.denied === undefined && this.off === undefined
+    const { failure, denied } = this.candidate
+    return failure === undefined && denied === undefined && this.off === undefined && this.state.name !== 'blocked'
   }
 
   /** Settles once no work on it is under way. */
@@ -145,6 +160,7 @@ export class Plugin {
       shadowed: this.shadowed,
       notes: candidate.notes,
       grants: this.grants,
+      trust: this.trust,
       enforcement: this.enforcement,
       counters: this.counters?.snapshot() ?? noCounters,
       limits: this.limits,

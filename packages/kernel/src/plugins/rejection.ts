@@ -6,13 +6,24 @@ import type { Failure, FailedUpdate, Hold } from '../record.ts'
 import type { Started } from '../stages/start.ts'
 
 /** Failures of what surrounds a version, not of the version: set right, the same bytes may do, so they are held only until then. */
-const surroundings = ['CONFIG_', 'SETTING_', 'SECRET_', 'POLICY_', 'DEPENDENCY_', 'POINT_CONFLICT', 'SOURCE_', 'KERNEL_'] as const
+const surroundings = [
+  'CONFIG_',
+  'SETTING_',
+  'SECRET_',
+  'POLICY_',
+  'TRUST_',
+  'PERMISSION_',
+  'DEPENDENCY_',
+  'POINT_CONFLICT',
+  'SOURCE_',
+  'KERNEL_',
+] as const
 
 /** What was found wanting, and what serves in its place. */
 export interface Rejected {
   readonly candidate: Candidate
   readonly failure: Failure
-  readonly why: Exclude<Hold['why'], 'rolled back'>
+  readonly why: Exclude<Hold['why'], 'rolled back' | 'not approved'>
   /** Digest of the candidate, where it is known. */
   readonly digest: string | undefined
   readonly to: Hold['to']

@@ -3,9 +3,11 @@ import type { Core } from '../core.ts'
 import { kernelErrors } from '../errors.ts'
 import type { Candidate, Plugin } from './plugin.ts'
 import type { FoundPackage, RecalledPackage, Source, StagedPackage } from '../ports.ts'
+import { unapprovedError } from '../stages/admission.ts'
 import { candidateOf } from '../stages/candidate.ts'
 import type { Discovered } from '../stages/discover.ts'
 import { failureOf } from '../stages/stage-result.ts'
+import type { Started } from '../stages/start.ts'
 import { messageOf } from '../calls/thrown.ts'
 
 /** What the sources have of one plugin, in order of precedence; never empty. */
@@ -20,7 +22,8 @@ export async function select(core: Core, id: string, offered: Offered, signal: A
   if (pinned !== undefined) return pinnedCandidate(core, id, { offered, version: pinned }, signal)
   const hold = core.choices.held(id)
   if (hold === undefined) return core.plugins.has(id) ? undefined : insteadOfQuarantined(core, id, offered[0], signal)
-  if (!(await isAgainst(core, hold, offered[0], signal))) {
+  const isApproved = hold.why === 'not approved' && core.unapproved(candidateOf(id, offered[0], core)).length === 0
+  if (isApproved || !(await isAgainst(core, hold, offered[0], signal))) {
     await core.choices.release(id)
     return undefined
   }
@@ -54,6 +57,33 @@ async function insteadOfQuarantined(
     false,
   )
   return served
+}
+
+/**
+ * A version that asks for more than was approved waits: what serves goes on, or, at the start of the host, what served last.
+ * Undefined when there is nothing that could serve in its place.
+ */
+export async function insteadOfUnapproved(core: Core, candidate: Candidate, signal: AbortSignal): Promise<Candidate | undefined> {
+  const { id, version, found, source } = candidate
+  const plugin = core.plugins.get(id)
+  const permissions = core.unapproved(candidate)
+  if (plugin?.candidate === candidate || permissions.length === 0) return undefined
+  const standing = plugin?.serving === undefined ? undefined : plugin.standing
+  const to = standing === undefined ? await lastServed(core, id) : versionOf(standing)
+  const like = { source, path: found.path }
+  const instead = to === undefined ? undefined : await recalled(core, id, { digest: to.digest, like }, signal)
+  if (to === undefined || instead === undefined || core.unapproved(instead).length > 0) return undefined
+  const sinceMs = core.clock.now()
+  const failure = failureOf('check', unapprovedError(candidate, permissions))
+  const update = { version, atMs: sinceMs, failure }
+  const { fingerprint } = found
+  await core.choices.hold(id, { why: 'not approved', to, against: { version }, sinceMs, update, fingerprint }, false)
+  core.events.record({ type: 'plugin.update-failed', plugin: id, version, failure })
+  return instead
+}
+
+function versionOf({ generation, digest }: Started): { readonly version: string; readonly digest: string } {
+  return { version: generation.candidate.version, digest }
 }
 
 /** The version that serves or served until it was replaced, where its bytes are known. */

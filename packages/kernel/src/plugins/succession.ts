@@ -10,6 +10,7 @@ import { succeed, type TakeOver } from './take-over.ts'
 const discovered: PluginState = Object.freeze({ name: 'discovered' })
 const checked: PluginState = Object.freeze({ name: 'checked' })
 const resolved: PluginState = Object.freeze({ name: 'resolved' })
+const nothing: readonly string[] = Object.freeze([])
 const idle: PluginState = Object.freeze({ name: 'idle' })
 
 /** Takes a package in that was not there before. Nothing of it runs. */
@@ -33,6 +34,8 @@ export function settle(core: Core, plugin: Plugin, isNew = false): void {
   if (failure !== undefined && isUnfit(candidate)) return setState(core, plugin, { name: 'failed', failure })
   setState(core, plugin, checked)
   if (failure !== undefined) return setState(core, plugin, { name: 'failed', failure })
+  const waits = core.unapproved(candidate)
+  if (waits.length > 0) return setState(core, plugin, blockedOn(candidate, waits))
   setState(core, plugin, resolved)
   try {
     core.points.bind(plugin)
@@ -44,22 +47,33 @@ export function settle(core: Core, plugin: Plugin, isNew = false): void {
   }
 }
 
+function blockedOn({ version }: Candidate, permissions: readonly string[]): PluginState {
+  const reason = `version ${version} asks for permissions that nobody approved: ${permissions.join(', ')}`
+  return { name: 'blocked', reason, permissions }
+}
+
 /** Looks at a plugin again whose surroundings changed: what did not fit may fit now, and the other way round. */
 export function reconsider(core: Core, plugin: Plugin): void {
   if (plugin.serving !== undefined || plugin.isBusy || plugin.departure !== undefined) return
   const { state, candidate } = plugin
   const off = plugin.off ?? candidate.denied
-  if (off !== undefined ? state.name === 'disabled' : isInPlace(state, candidate.failure)) return
+  const waits = off === undefined && candidate.failure === undefined ? core.unapproved(candidate) : nothing
+  if (off !== undefined ? state.name === 'disabled' : isInPlace(state, candidate.failure, waits)) return
   core.points.unbind(plugin)
   settle(core, plugin)
+}
+
+function isEqual(some: readonly string[], others: readonly string[]): boolean {
+  return some.length === others.length && some.every((one, at) => one === others[at])
 }
 
 /**
  * Whether a plugin that is not switched off stands where it belongs. One that failed to start stays failed by itself;
  * only failures of the stages before follow the surroundings.
  */
-function isInPlace(state: PluginState, failure: Failure | undefined): boolean {
+function isInPlace(state: PluginState, failure: Failure | undefined, waits: readonly string[]): boolean {
   if (state.name === 'disabled' || state.name === 'draining') return false
+  if (state.name === 'blocked' || waits.length > 0) return state.name === 'blocked' && isEqual(state.permissions, waits)
   const shown = state.name === 'failed' ? state.failure : undefined
   if (failure === undefined) return shown === undefined || shown.stage === 'start'
   return shown?.code === failure.code && shown.message === failure.message

@@ -78,13 +78,13 @@ function withDefaults(manifest: Manifest, contributes: AcceptedManifest['contrib
     ...manifest,
     ...declaredOf(manifest, contributes),
     main: manifest.main ?? 'index.js',
-    permissions: manifest.permissions ?? noStrings,
   }
 }
 
 function declaredOf(manifest: Summarised, contributes: DeclaredManifest['contributes']): DeclaredManifest {
-  const { id, version, requires, dependencies = noDependencies, activation = 'lazy', criticality = 'optional' } = manifest
-  return { id, version, requires, contributes, dependencies, activation, criticality }
+  const { id, version, requires, activation = 'lazy', criticality = 'optional' } = manifest
+  const { dependencies = noDependencies, permissions = noStrings } = manifest
+  return { id, version, requires, contributes, dependencies, permissions, activation, criticality }
 }
 
 /** Of several errors these say best what is wrong. */

@@ -32,11 +32,10 @@ export interface StartWay {
 export async function planStart(
   core: Core,
   candidate: Candidate,
-  staged: StagedPackage,
+  { manifest, staged }: Pick<StartPlan, 'manifest' | 'staged'>,
   { number, place }: StartWay,
 ): Promise<StartPlan> {
-  const { id, version, manifest } = candidate
-  if (manifest === undefined) throw new TypeError(`${id} has no accepted manifest`)
+  const { id, version } = candidate
   const settings = core.settingsOf(candidate)
   const config = await configOf(core, candidate, settings)
   const limits = core.limitsOf(candidate)

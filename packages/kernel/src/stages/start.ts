@@ -7,10 +7,11 @@ import { linkHost } from '../calls/host-link.ts'
 import type { Candidate, Plugin } from '../plugins/plugin.ts'
 import { pluginState } from '../plugins/plugin-state.ts'
 import type { StatePlace } from '../plugins/plugin-states.ts'
-import type { Enforcement, Grants, HostLink, Instance, Limits, StagedPackage } from '../ports.ts'
+import type { AcceptedManifest, Enforcement, Grants, HostLink, Instance, Limits, PluginTrust, StagedPackage } from '../ports.ts'
 import type { Failure } from '../record.ts'
 import { stateVersionOf } from '../plugins/rejection.ts'
 import { messageOf } from '../calls/thrown.ts'
+import { admit } from './admission.ts'
 import { checkContract } from './contract.ts'
 import { failureOf, type StageResult } from './stage-result.ts'
 import { planStart, type StartPlan } from './start-plan.ts'
@@ -24,6 +25,7 @@ export interface Started {
   /** Where it keeps its state. */
   readonly place: StatePlace
   readonly digest: string
+  readonly trust: PluginTrust | undefined
   readonly grants: Grants
   readonly limits: Limits
   readonly enforcement: readonly Enforcement[]
@@ -38,19 +40,26 @@ export async function start(core: Core, plugin: Plugin, candidate: Candidate, nu
   let place: StatePlace | undefined
   try {
     staged = candidate.staged ?? (await boundedWait(candidate.found.stage(core.stopping), { signal: core.stopping }))
+    const manifest = manifestOf(candidate)
+    const trust = await admit(core, candidate, { manifest, staged })
     place = await core.states.prepare(plugin.id, stateVersionOf(candidate))
-    const plan = await planStart(core, candidate, staged, { number, place })
+    const plan = await planStart(core, candidate, { manifest, staged }, { number, place })
     const generation = await startGeneration(core, plugin, { candidate, plan, place })
     candidate.staged = staged
     core.stagedBytes.hold(core, generation)
     const { grants, limits, enforcement } = plan
-    return { ok: true, value: { generation, place, digest: staged.digest, grants, limits, enforcement } }
+    return { ok: true, value: { generation, place, digest: staged.digest, trust, grants, limits, enforcement } }
   } catch (error) {
     await place?.discard()
     if (candidate.staged === undefined) await staged?.release?.()
     const failure = failureOf('start', coded(plugin.id, error))
     return { ok: false, failure: core.redactor.value(failure) as Failure }
   }
+}
+
+function manifestOf({ id, manifest }: Candidate): AcceptedManifest {
+  if (manifest === undefined) throw new TypeError(`${id} has no accepted manifest`)
+  return manifest
 }
 
 /** The platform's own errors say what to do; anything else becomes the reason of one. */

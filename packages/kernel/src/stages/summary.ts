@@ -8,7 +8,7 @@ let known: string | undefined
 
 /** Names the rules that a manifest is held to by itself. */
 export function manifestRules(): string {
-  known ??= hash('sha256', JSON.stringify([manifestSchema, permissionVerbs]), 'base64url')
+  known ??= hash('sha256', JSON.stringify([manifestSchema, permissionVerbs, 'permissions']), 'base64url')
   return known
 }
 
@@ -19,7 +19,7 @@ export function usableSummary({ summary }: FoundPackage): ManifestSummary | unde
 
 /** What is to be remembered of an accepted manifest: its own words, before any point's schema saw them. */
 export function summaryOf({ manifest }: FoundPackage): ManifestSummary {
-  const { id, version, requires, contributes, dependencies, activation, criticality } = manifest as Manifest
+  const { id, version, requires, contributes, dependencies, permissions, activation, criticality } = manifest as Manifest
   return {
     rules: manifestRules(),
     manifest: {
@@ -28,6 +28,7 @@ export function summaryOf({ manifest }: FoundPackage): ManifestSummary {
       requires,
       ...(contributes === undefined ? {} : { contributes }),
       ...(dependencies === undefined || dependencies.length === 0 ? {} : { dependencies }),
+      ...(permissions === undefined || permissions.length === 0 ? {} : { permissions }),
       ...(activation === undefined || activation === 'lazy' ? {} : { activation }),
       ...(criticality === undefined || criticality === 'optional' ? {} : { criticality }),
     },

@@ -22,10 +22,18 @@ const VersionView = z.object({ version: z.string(), digest: z.string().nullable(
 
 /** How a plugin does, beside its state. */
 export const conditionShape = {
+  trust: z
+    .object({
+      level: z.enum(['bundled', 'signed', 'unsigned']),
+      publisher: z.string().nullable().describe('Who vouches for it.'),
+      waived: z.array(z.string()).describe('What the policy let pass, and why.'),
+    })
+    .nullable()
+    .describe('What the decision to let it run rests on; null before the first start.'),
   pinned: z.string().nullable().describe('The version it is pinned to by hand.'),
   held: z
     .object({
-      why: z.enum(['moved back', 'failed', 'rolled back']),
+      why: z.enum(['moved back', 'failed', 'rolled back', 'not approved']),
       to: VersionView.describe('What serves.'),
       against: VersionView.describe('What the sources have.'),
       since: Time,
@@ -62,8 +70,9 @@ const ConditionDetail = z.object(conditionDetailShape)
 
 /** Shows how a plugin does. */
 export function conditionView(record: PluginRecord): z.output<typeof Condition> {
-  const { held, probation, usage, health, lastExit } = record
+  const { held, probation, usage, health, lastExit, trust } = record
   return {
+    trust: trust === undefined ? null : { level: trust.level, publisher: trust.publisher ?? null, waived: [...trust.waived] },
     pinned: record.pinned ?? null,
     held:
       held === undefined

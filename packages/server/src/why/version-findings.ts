@@ -19,6 +19,7 @@ function heldFindings({ id, held }: PluginRecord, events: readonly RecordedEvent
     'moved back': `Version ${held.against.version} was worse and was taken back by itself.`,
     failed: `Version ${held.against.version} could not be started.`,
     'rolled back': `Somebody rolled ${held.against.version} back.`,
+    'not approved': `Version ${held.against.version} asks for permissions that nobody approved.`,
   }[held.why]
   return [
     {
@@ -30,7 +31,10 @@ function heldFindings({ id, held }: PluginRecord, events: readonly RecordedEvent
         ...(held.update === undefined ? [] : [{ text: held.update.failure.message, atMs: held.update.atMs }]),
         { text: `held since ${new Date(held.sinceMs).toISOString()}`, atMs: held.sinceMs },
       ],
-      hint: `Install another version, or reload ${id} to try ${held.against.version} again.`,
+      hint:
+        held.why === 'not approved'
+          ? `Approve what ${held.against.version} asks for, or install another version.`
+          : `Install another version, or reload ${id} to try ${held.against.version} again.`,
     },
   ]
 }

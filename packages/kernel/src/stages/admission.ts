@@ -1,0 +1,46 @@
+import type { Core } from '../core.ts'
+import { kernelErrors } from '../errors.ts'
+import type { Candidate } from '../plugins/plugin.ts'
+import type { AcceptedManifest, Admission, PluginTrust, StagedPackage } from '../ports.ts'
+
+const none: readonly string[] = Object.freeze([])
+
+/** What a package asks for beyond what was approved. Without an admission, or its word on it, everything is. */
+export function unapproved(admission: Admission | undefined, { id, version, source, declared }: Candidate): readonly string[] {
+  const asked = declared?.permissions ?? none
+  if (admission?.approved === undefined || asked.length === 0) return none
+  const approved = admission.approved({ id, version, origin: source.origin, source: source.name })
+  return approved === undefined ? none : asked.filter((permission) => !approved.includes(permission))
+}
+
+/** Errors: `PERMISSION_UNAPPROVED`. */
+export function unapprovedError({ id, version }: Candidate, permissions: readonly string[]): Error {
+  const parameters = { plugin: id, version, permissions: permissions.join(', ') }
+  return kernelErrors.error('PERMISSION_UNAPPROVED', parameters, { plugin: id, details: { permissions } })
+}
+
+/**
+ * The last gate before code runs, on every way there: first start, update, restart after a crash, roll back, recall.
+ * Errors: `TRUST_REFUSED`, `PERMISSION_UNAPPROVED`.
+ */
+export async function admit(
+  { options: { admission }, stopping }: Pick<Core, 'options' | 'stopping'>,
+  candidate: Candidate,
+  { manifest, staged }: { readonly manifest: AcceptedManifest; readonly staged: StagedPackage },
+): Promise<PluginTrust | undefined> {
+  if (admission === undefined) return undefined
+  const { id, version, source, found } = candidate
+  const asked = { id, version, origin: source.origin, source: source.name, path: found.path, manifest, staged }
+  const decision = await admission.admit(asked, stopping)
+  if (!decision.ok) {
+    const { reason, fix, details } = decision
+    throw kernelErrors.error(
+      'TRUST_REFUSED',
+      { plugin: id, version, reason, fix },
+      { plugin: id, ...(details === undefined ? {} : { details }) },
+    )
+  }
+  const permissions = unapproved(admission, candidate)
+  if (permissions.length > 0) throw unapprovedError(candidate, permissions)
+  return decision.trust
+}
