@@ -2,17 +2,6 @@ import type { Tier } from '@backplane/sdk'
 import type { Policy } from './kernel.ts'
 import type { Enforcement } from './ports.ts'
 
-/** A decision and why; a refusal's reason is for people. */
-export type Decision = { readonly ok: true } | { readonly ok: false; readonly reason: string }
-
-/** Whether a plugin may run at all. Names are ids or the part after the slash; `allow` wins over `deny`. */
-export function mayRun(id: string, policy: Policy): Decision {
-  const named = (names: readonly string[]): boolean => names.includes(id) || names.includes(id.slice(id.indexOf('/') + 1))
-  if (policy.allow !== undefined) return named(policy.allow) ? { ok: true } : { ok: false, reason: 'it is not on the allow-list' }
-  if (policy.deny !== undefined && named(policy.deny)) return { ok: false, reason: 'it is on the deny-list' }
-  return { ok: true }
-}
-
 /** Tiers in order of how much they keep a plugin from. */
 const strength: readonly Tier[] = ['trusted', 'contained', 'confined', 'foreign', 'wasm']
 

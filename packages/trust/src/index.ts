@@ -1,3 +1,3 @@
 export type { Advisory, Publisher, Signer, TrustedKey, TrustPolicy } from './policy.ts'
-export type { Finding, LockedDigests, Subject } from './subject.ts'
+export type { Attestation, Finding, LockedDigests, Subject } from './subject.ts'
 export type { RuleName, RuleResult, Verdict } from './verdict.ts'

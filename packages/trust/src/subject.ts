@@ -13,12 +13,22 @@ export interface Subject {
   readonly archive?: string
   /** What the lock says these must be; absent when the lock does not know the package. */
   readonly locked?: LockedDigests
-  /** What others say about it, as found with the package: DSSE envelopes and sigstore bundles, parsed JSON. Not yet believed. */
-  readonly attestations: readonly unknown[]
+  /** The same archive's other digest, `sha512:` and 128 hexadecimal digits: what the provenance of npm is about. */
+  readonly archiveSha512?: string
+  /** What others say about it, as found with the package. Not yet believed. */
+  readonly attestations: readonly Attestation[]
   /** When its source says it was published, ms since the epoch; undefined where a source cannot say. */
   readonly publishedAtMs?: number
   /** What the scanners found; absent where none has looked. */
   readonly findings?: readonly Finding[]
+}
+
+/** One thing said about a package. */
+export interface Attestation {
+  /** Path in the package (`.backplane/acme.dsse.json`), or the address it came from; a verdict names it. */
+  readonly file: string
+  /** A DSSE envelope or a sigstore bundle, parsed JSON. */
+  readonly content: unknown
 }
 
 /** What was approved when a package was installed. */

@@ -1,4 +1,5 @@
 import type { Progress } from '@backplane/sdk'
+import type { Attestation } from '@backplane/trust'
 import type { PackageTree } from '../read-tree.ts'
 
 /** Where a package can be fetched from. `archive` is a file or a URL of one, `index` a static index. */
@@ -71,7 +72,9 @@ export interface FetchedPackage {
   readonly manifest: unknown
   /** SHA-256 of the archive as it came: `sha256:…`; absent for a folder and for git. */
   readonly archive?: string
+  /** The same archive's `sha512:…`, where a source's provenance is about it (npm). */
+  readonly archiveSha512?: string
   /** As found in the package (`.backplane/*.json`) or with it (npm attestations, OCI referrers); not believed. */
-  readonly attestations: readonly unknown[]
+  readonly attestations: readonly Attestation[]
   readonly publishedAtMs?: number
 }
