@@ -2,9 +2,10 @@ import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 
 /** TLS wraps the socket that came; the two are told to be one by where it came from. */
-type Connection = Socket | string
+export type Connection = Socket | string
 
-function connectionOf(socket: Socket): Connection {
+/** A connection, whichever of its two sockets is given; known by it only until it closes. */
+export function connectionOf(socket: Socket): Connection {
   return socket.remotePort === undefined ? socket : `${socket.remoteAddress} ${socket.remotePort}`
 }
 
@@ -30,7 +31,6 @@ export function capConnections(server: Server, limit: number): void {
       open.delete(connection)
       longestIdle.destroy()
     }
-    // A socket that is closed already has no remote port any more.
     const connection = connectionOf(socket)
     open.set(connection, socket)
     idle.set(connection, socket)

@@ -228,3 +228,16 @@ test('answers over one connection come in order', async (t) => {
   )
   assert.match(answers, /"status":"ok"[^]*"total":4[^]*HTTP\/1\.1 200 [^]*\r\n\r\n$/)
 })
+
+test('a connection is closed after its last request, and when it has none for long', async (t) => {
+  const limits = { requestsPerConnection: 2, idleTimeoutMs: 100 }
+  const server = await startServer(t, (await demoKernel(t)).kernel, { serve: { limits } })
+  const one = `GET /healthz HTTP/1.1\r\nHost: 127.0.0.1:${server.port}\r\n\r\n`
+  const answers = await server.raw(one.repeat(3))
+  assert.deepEqual(
+    [...answers.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status),
+    ['200', '200', '503'],
+    'the third is told to come again on another connection',
+  )
+  assert.match(await server.raw(one), /^HTTP\/1\.1 200 /, 'nobody said to close it')
+})

@@ -12,6 +12,7 @@ import { answerClientError } from './client-error.ts'
 import { capConnections } from './connection-cap.ts'
 import { respond } from './fetch-adapter.ts'
 import { listen } from './listen.ts'
+import { endPendingHandshakes } from './pending-handshakes.ts'
 import { listenUnix } from './unix-socket.ts'
 
 /** Where to listen, and how much one client may take. At least one of `unixSocket` and `tcp` is given. */
@@ -179,6 +180,7 @@ function createListener(handler: Handler, context: ListenerContext): Server {
       : createTlsServer({ ...http, ...tls, minVersion: 'TLSv1.2', handshakeTimeout: limits.headersTimeoutMs })
   server.maxRequestsPerSocket = limits.requestsPerConnection
   capConnections(server, limits.connections)
+  if (tls !== undefined) endPendingHandshakes(server, context.closing)
   const problem = problemResponder([], context.options.log)
   const answer: Parameters<typeof server.on<'request'>>[1] = (incoming, outgoing) => {
     outgoing.once('close', () => {
