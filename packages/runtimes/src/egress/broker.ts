@@ -5,6 +5,7 @@ import type { NetworkUse } from '@backplane/kernel'
 import { PlatformError } from '@backplane/sdk'
 import { AttachedRequests } from './attached-requests.ts'
 import { addressHeader, attachedHeader, errorHeader, windowBytes } from './egress-words.ts'
+import { MeteredFrames } from './metered-frames.ts'
 import { EgressGate, type EgressGateOptions } from './egress-gate.ts'
 
 /** Streams a plugin may open beyond its connections, to be told that these are all. */
@@ -36,7 +37,7 @@ export function serveEgress({ socket, broken, ...options }: BrokerOptions): Brok
   const gate = new EgressGate(options)
   const attached = new AttachedRequests(gate, options)
   const { connections, headerBytes } = gate.limits
-  const session = performServerHandshake(socket, {
+  const session = performServerHandshake(new MeteredFrames(socket, gate.limits), {
     maxSessionMemory: sessionMiB,
     streamResetRate: resetsPerSecond,
     streamResetBurst: resetsAtOnce,
@@ -47,23 +48,26 @@ export function serveEgress({ socket, broken, ...options }: BrokerOptions): Brok
       maxHeaderListSize: headerBytes,
     },
   })
-  let ended = false
-  const end = (): void => {
-    ended = true
+  let isOver = false
+  const close = (): void => {
     gate[Symbol.dispose]()
     attached[Symbol.dispose]()
     session.destroy()
     socket.destroy()
   }
-  const fail = (error: Error & { readonly code?: string }): void => {
-    // Any other error is that of a process that has ended.
-    if (!ended && error.code?.startsWith('ERR_HTTP2') === true) broken(error.message)
-    end()
+  const end = (): void => {
+    isOver = true
+    close()
   }
-  session.on('error', fail)
-  socket.on('error', fail)
+  session.on('error', (error: Error & { readonly code?: string }) => {
+    // Any other error is that of a process that has ended.
+    if (!isOver && error.code?.startsWith('ERR_HTTP2') === true) broken(error.message)
+    end()
+  })
+  socket.on('error', end)
   socket.on('end', end)
-  socket.on('close', end)
+  // Of what the plugin said wrong, the session tells only after its connection is closed.
+  socket.on('close', close)
   session.on('stream', (stream, headers) => {
     stream.on('error', () => undefined)
     void answer(stream, headers, { gate, attached }).catch((error: unknown) => refuse(stream, error))

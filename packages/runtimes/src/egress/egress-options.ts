@@ -42,6 +42,10 @@ export interface EgressLimits {
   readonly idleMs: number
   /** All headers of one message that passes through the host, bytes. Default 16 KiB. */
   readonly headerBytes: number
+  /** New connections it may ask for per second, a quarter at once; more are read later, none is refused for it. Default 200. */
+  readonly requestsPerSecond: number
+  /** Frames of HTTP/2 it may send per second, a quarter at once, the smallest as the largest; more are read later. Default 20,000. */
+  readonly framesPerSecond: number
 }
 
 /** What holds where nothing else is said. */
@@ -50,4 +54,6 @@ export const defaultEgressLimits: EgressLimits = {
   connectMs: 10_000,
   idleMs: 300_000,
   headerBytes: 16 * 1024,
+  requestsPerSecond: 200,
+  framesPerSecond: 20_000,
 }

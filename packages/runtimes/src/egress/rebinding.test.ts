@@ -69,7 +69,7 @@ function answer(asked: Buffer, type: number, { addresses, alias }: Answer): Buff
   const records = [
     ...(alias === undefined ? [] : [record(Buffer.from([0xc0, 12]), 5, named)]),
     ...mine.map((address) =>
-      record(named, type, address.includes(':') ? v6(address) : Buffer.from(address.split('.').map(Number))),
+      record(named, type, address.includes(':') ? packed(address) : Buffer.from(address.split('.').map(Number))),
     ),
   ]
   const head = Buffer.from(asked)
@@ -84,7 +84,7 @@ function encoded(name: string): Buffer {
 }
 
 /** Of an address whose last 32 bits may be dotted. */
-function v6(address: string): Buffer {
+function packed(address: string): Buffer {
   const dotted = address.replace(/(\d+)\.(\d+)\.(\d+)\.(\d+)$/, (_all, ...parts: string[]) => {
     const [a = 0, b = 0, c = 0, d = 0] = parts.slice(0, 4).map(Number)
     return `${((a << 8) | b).toString(16)}:${((c << 8) | d).toString(16)}`
