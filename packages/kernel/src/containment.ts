@@ -42,6 +42,12 @@ export interface Limits {
   readonly messageBytes: number
   /** What `scope.state` may hold, bytes. */
   readonly stateBytes: number
+  /**
+   * What it may write of log lines, and to each of its standard output and error, bytes a second, and at once after a
+   * pause. More log lines are dropped and counted; a stream is read no faster.
+   */
+  readonly outputBytesPerSecond: number
+  readonly outputBurstBytes: number
 }
 
 /** The names of limits as violations, settings and metrics say them. */

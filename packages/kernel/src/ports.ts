@@ -10,7 +10,17 @@ import type {
   Tier,
 } from '@backplane/sdk'
 import type { ManifestSummary } from './manifest-summary.ts'
-import type { Enforcement, Grants, Isolation, Limits, ProfileKind, ProfileOptions, Usage, Violation } from './containment.ts'
+import type {
+  Enforcement,
+  Grants,
+  Isolation,
+  LimitName,
+  Limits,
+  ProfileKind,
+  ProfileOptions,
+  Usage,
+  Violation,
+} from './containment.ts'
 
 export type * from './containment.ts'
 
@@ -282,7 +292,8 @@ export type ExitCause =
   | { readonly kind: 'protocol'; readonly detail: string; readonly lastLines: readonly string[] }
   | { readonly kind: 'hang'; readonly detail: string; readonly lastLines: readonly string[] }
   | { readonly kind: 'unhealthy'; readonly detail: string; readonly lastLines: readonly string[] }
-  | { readonly kind: 'limit'; readonly detail: string; readonly lastLines: readonly string[] }
+  /** `limit`, where its tier ended it for going over one; what the kernel ends is told before. */
+  | { readonly kind: 'limit'; readonly detail: string; readonly lastLines: readonly string[]; readonly limit?: LimitName }
 
 /**
  * Keeps small texts durably: a namespace holds keys, a value is text. A write is durable when its promise settles.

@@ -11,7 +11,7 @@ import type { Candidate, Plugin } from './plugins/plugin.ts'
 import { type Quarantine, Quarantines } from './plugins/quarantines.ts'
 import { Troubles, type TroubleVerdict } from './plugins/troubles.ts'
 import { Violations } from './plugins/violations.ts'
-import type { ExitCause } from './ports.ts'
+import type { ExitCause, LimitName } from './ports.ts'
 import type { Failure } from './record.ts'
 import { failureOf } from './stages/stage-result.ts'
 import { isolationOf } from './stages/start-plan.ts'
@@ -73,15 +73,14 @@ export class Supervisor implements Disposable {
     for (const watch of this.#watches) watch.arm()
   }
 
-  /** Nothing of a generation runs any more. One that its tier ended for its memory went over that limit. */
+  /** Nothing of a generation runs any more. One that its tier ended for what it used went over a limit. */
   exitedByItself(generation: Generation, cause: ExitCause): void {
     const { plugin, number } = generation
-    const wentOver = generation.ended === undefined && cause.kind === 'memory'
-    const verdict = wentOver && this.violations.wanted(plugin, 'memory') === 'quarantine' ? 'quarantine' : undefined
+    const over = generation.ended === undefined ? limitOf(cause) : undefined
+    const verdict = over !== undefined && this.violations.wanted(plugin, over.limit) === 'quarantine' ? 'quarantine' : undefined
     const action = plugin.probation?.watches(generation) === true ? 'move-back' : (verdict ?? 'restart')
     exited(this.#core, generation, withLines(cause, generation), verdict)
-    if (!wentOver) return
-    this.violations.report(plugin.id, number, { kind: 'limit', limit: 'memory', detail: cause.detail }, action)
+    if (over !== undefined) this.violations.report(plugin.id, number, { kind: 'limit', ...over }, action)
   }
 
   /** The generation that served ended unexpectedly. */
@@ -216,6 +215,13 @@ export class Supervisor implements Disposable {
 }
 
 /** Where the tier kept no last lines of it, what it logged. */
+/** Which limit a generation went over when its tier ended it for that. */
+function limitOf(cause: ExitCause): { readonly limit: LimitName; readonly detail: string } | undefined {
+  if (cause.kind === 'memory') return { limit: 'memory', detail: cause.detail }
+  if (cause.kind !== 'limit' || cause.limit === undefined) return undefined
+  return { limit: cause.limit, detail: cause.detail }
+}
+
 function withLines(cause: ExitCause, { lastLines }: Generation): ExitCause {
   return 'lastLines' in cause && cause.lastLines.length === 0 ? { ...cause, lastLines: lastLines() } : cause
 }

@@ -19,6 +19,8 @@ export const limits: Partial<Limits> = {
   stallMs: 6_000,
   messageBytes: 1024 ** 2,
   stateBytes: 1024 ** 2,
+  outputBytesPerSecond: 64 * 1024,
+  outputBurstBytes: 1024 ** 2,
 }
 
 /** Waits of the host; shorter than usual where a plugin uses them up. */

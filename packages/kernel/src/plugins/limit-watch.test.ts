@@ -72,6 +72,15 @@ test('one that its tier ended for its memory counts the same, and keeps what the
   assert.equal(w.t.events().filter(({ type }) => type === 'plugin.exited').length, 1)
 })
 
+test('one that its tier ended for going over another limit is told by that limit’s name, and what is to follow follows', async () => {
+  await using w = await watched({ onLimit: { output: 'quarantine' } })
+  w.runtime.crash('demo/echo', { kind: 'limit', limit: 'output', detail: 'it flooded its host', lastLines: [] })
+  const { limit, detail, action } = await w.t.event('limit.exceeded')
+  assert.deepEqual([limit, detail, action], ['output', 'it flooded its host', 'quarantine'])
+  const { state, violations } = w.t.kernel.plugins.get('echo') ?? {}
+  assert.deepEqual([state?.name, violations], ['quarantined', { output: 1 }])
+})
+
 test('calls in a plugin that is ended for its memory are told so', async () => {
   const plugin = echoPlugin({ say: (value) => (value === 'x' ? value : new Promise(() => undefined)) })
   await using w = await watched({ plugins: [plugin] })

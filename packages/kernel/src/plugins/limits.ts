@@ -19,6 +19,8 @@ export const defaultLimits: Limits = Object.freeze({
   stallMs: 10_000,
   messageBytes: 8 * 1024 ** 2,
   stateBytes: 16 * 1024 ** 2,
+  outputBytesPerSecond: 1024 ** 2,
+  outputBurstBytes: 4 * 1024 ** 2,
 })
 
 const mebibyte = 1024 ** 2
@@ -46,11 +48,17 @@ export function limitsFor(trust: TrustLevel): Limits {
         concurrency: 32,
         timeoutMs: 10_000,
         messageBytes: mebibyte,
+        outputBytesPerSecond: mebibyte / 16,
       }
   }
 }
 
-const narrow: Partial<Limits> = { fileBytes: 64 * mebibyte, dataBytes: 64 * mebibyte }
+const narrow: Partial<Limits> = {
+  fileBytes: 64 * mebibyte,
+  dataBytes: 64 * mebibyte,
+  outputBytesPerSecond: mebibyte / 4,
+  outputBurstBytes: mebibyte,
+}
 
 /** Waits of a kernel when the host states none; what each is for is said at {@link Times}. */
 export const defaultTimes: Times = Object.freeze({

@@ -1,14 +1,11 @@
 import type { Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
-import type { PluginLogLine } from '@backplane/kernel'
+import type { Limits, PluginLogLine } from '@backplane/kernel'
 import type { LogLevel } from '@backplane/sdk'
 import { RateGate } from '@backplane/rpc'
 
-/** How much of what a plugin prints is taken. */
+/** How much of what a plugin prints is taken, whichever plugin it is; how many bytes, its own limits say. */
 export interface OutputLimits {
-  /** Read from each stream; a plugin that prints more is held back. Default 262,144 a second, 1,048,576 at once. */
-  readonly bytesPerSecond: number
-  readonly burstBytes: number
   /** Logged, from its output and its log together; more is dropped and counted. Default 200 a second, 2,000 at once. */
   readonly linesPerSecond: number
   readonly burstLines: number
@@ -20,13 +17,18 @@ export interface OutputLimits {
 
 /** The limits unless told otherwise. */
 export const defaultOutputLimits: OutputLimits = Object.freeze({
-  bytesPerSecond: 262_144,
-  burstBytes: 1_048_576,
   linesPerSecond: 200,
   burstLines: 2_000,
   lineLength: 8_192,
   lastLines: 20,
 })
+
+/** Bytes read from a stream before its plugin is known, a second and at once: until then nothing of a plugin's runs. */
+const unknownYet: OutputBytes = { outputBytesPerSecond: 65_536, outputBurstBytes: 1_048_576 }
+/** How long after lines were dropped it is said how many, ms, unless another line comes before. */
+const tellDroppedMs = 1_000
+
+type OutputBytes = Pick<Limits, 'outputBytesPerSecond' | 'outputBurstBytes'>
 
 /** Turns what a plugin prints and logs into log lines of bounded number and size, and keeps the last printed ones. */
 export class PluginOutput {
@@ -36,6 +38,9 @@ export class PluginOutput {
   #write: ((line: PluginLogLine) => void) | undefined
   #early: PluginLogLine[] = []
   #dropped = 0
+  #tellingDropped: NodeJS.Timeout | undefined
+  #bytes = unknownYet
+  readonly #streams: { gate: RateGate }[] = []
   #outOfMemory: string | undefined
 
   constructor(limits: Partial<OutputLimits> = {}) {
@@ -53,20 +58,25 @@ export class PluginOutput {
     return this.#outOfMemory
   }
 
-  /** Where lines go from now on; those that came before are written first. */
-  attach(write: (line: PluginLogLine) => void): void {
+  /** Where lines go from now on, and what may come; lines that came before are written first. */
+  attach(write: (line: PluginLogLine) => void, bytes: OutputBytes): void {
+    this.#bytes = bytes
+    for (const stream of this.#streams) stream.gate = gateOf(bytes)
     this.#write = write
     for (const line of this.#early.splice(0)) write(line)
   }
 
   /** Passes a line on, within the rate. */
   readonly log = (line: PluginLogLine): void => {
-    if (!this.#lines.take(1)) {
-      this.#dropped += 1
-      return
-    }
+    if (!this.#lines.take(1)) return this.dropped(1)
     this.#tellDropped()
     this.#pass(line)
+  }
+
+  /** Lines were dropped before they came here. */
+  dropped(lines: number): void {
+    this.#dropped += lines
+    this.#tellingDropped ??= setTimeout(() => this.#tellDropped(), tellDroppedMs).unref()
   }
 
   /** Says how many lines were dropped, when some were and nobody was told yet. */
@@ -76,8 +86,9 @@ export class PluginOutput {
 
   /** Reads a stream to its end, as lines of `level`. */
   read(stream: Readable, level: LogLevel): void {
-    const { bytesPerSecond, burstBytes, lineLength } = this.#limits
-    const bytes = new RateGate(bytesPerSecond, burstBytes)
+    const { lineLength } = this.#limits
+    const bytes = { gate: gateOf(this.#bytes) }
+    this.#streams.push(bytes)
     const decoder = new StringDecoder('utf8')
     let rest = ''
     stream.on('data', (chunk: Buffer) => {
@@ -85,8 +96,8 @@ export class PluginOutput {
       rest = lines.pop() ?? ''
       for (const line of lines) this.#printLine(line, level)
       for (; rest.length > lineLength; rest = rest.slice(lineLength)) this.#printLine(rest.slice(0, lineLength), level)
-      bytes.take(chunk.length)
-      const waitMs = bytes.waitMs()
+      bytes.gate.take(chunk.length)
+      const waitMs = bytes.gate.waitMs()
       if (waitMs === 0) return
       stream.pause()
       setTimeout(() => stream.resume(), waitMs).unref()
@@ -112,8 +123,11 @@ export class PluginOutput {
   }
 
   #tellDropped(): void {
+    clearTimeout(this.#tellingDropped)
+    this.#tellingDropped = undefined
     if (this.#dropped === 0) return
-    const message = `${this.#dropped} lines were dropped: more than ${this.#limits.linesPerSecond} a second`
+    const most = `${this.#limits.linesPerSecond}, or ${this.#bytes.outputBytesPerSecond} bytes, a second`
+    const message = `${this.#dropped} lines were dropped: more than ${most}`
     this.#dropped = 0
     this.#pass({ level: 'warn', message })
   }
@@ -122,4 +136,8 @@ export class PluginOutput {
     if (this.#write !== undefined) this.#write(line)
     else if (this.#early.length < this.#limits.lastLines) this.#early.push(line)
   }
+}
+
+function gateOf({ outputBytesPerSecond, outputBurstBytes }: OutputBytes): RateGate {
+  return new RateGate(outputBytesPerSecond, outputBurstBytes)
 }

@@ -99,6 +99,18 @@ for (const [tier, make] of [
       assert.deepEqual(messages(subject, 'printed'), ['printed 0', 'printed 1', 'printed 2'])
     })
 
+    rule('of lines that hold more than it may write only some are logged, and the rest is counted', async (subject) => {
+      const instance = await subject.start({ limits: { outputBytesPerSecond: 20_000, outputBurstBytes: 20_000 } })
+      await subject.attack(instance, 'logALot', { lines: 1_500 })
+      const logged = (): number => messages(subject, 'logged ').length
+      const dropped = (): number =>
+        messages(subject, '').reduce((sum, message) => sum + Number(/^(\d+) lines were dropped/.exec(message)?.[1] ?? 0), 0)
+      while (logged() + dropped() < 1_500) await new Promise((resolve) => setTimeout(resolve, 10))
+      assert.equal(logged() + dropped(), 1_500)
+      assert.ok(logged() < 1_000, `${logged()} lines were logged`)
+      assert.deepEqual(await subject.attack(instance, 'large', { bytes: 3 }), { value: 'zzz' })
+    })
+
     rule('of lines without measure only some are logged, and the rest is counted', async (subject) => {
       const instance = await subject.start()
       await subject.attack(instance, 'logALot', { lines: 5_000 })

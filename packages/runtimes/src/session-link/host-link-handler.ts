@@ -2,6 +2,7 @@ import type { HostLink, PluginLogLine } from '@backplane/kernel'
 import type { Handler } from '@backplane/rpc'
 import type { LogLevel } from '@backplane/sdk'
 import { runtimeErrors } from '../errors.ts'
+import type { PluginOutput } from '../output/plugin-output.ts'
 import { IncomingContext, invokerHandler } from './invoker-handler.ts'
 
 /** Longest message of one log line that is kept, UTF-16 units; the rest is cut. */
@@ -11,7 +12,7 @@ const longestMessage = 16_384
  * Answers a plugin behind a session with what its host offers. Whatever the plugin says of itself is checked or replaced:
  * it calls in its own name only.
  */
-export function hostLinkHandler(host: HostLink, plugin: string, log: (line: PluginLogLine) => void): Handler {
+export function hostLinkHandler(host: HostLink, plugin: string, output: Pick<PluginOutput, 'log' | 'dropped'>): Handler {
   const targets = invokerHandler(host, plugin)
   const text = (value: unknown, what: string): string => {
     if (typeof value === 'string') return value
@@ -40,8 +41,10 @@ export function hostLinkHandler(host: HostLink, plugin: string, log: (line: Plug
     },
     notice: (target, value) => {
       // Others are ignored: nobody waits for an answer, and an error for each would be work for nothing.
-      if (target === 'log') log(logLine(value))
+      if (target === 'log') output.log(logLine(value))
+      else if (target === 'dropped' && Number.isSafeInteger(value)) output.dropped(Math.max(0, Number(value)))
     },
+    dropped: () => output.dropped(1),
   }
 }
 

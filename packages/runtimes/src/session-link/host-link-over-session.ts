@@ -2,6 +2,28 @@ import type { HostLink } from '@backplane/kernel'
 import type { Session } from '@backplane/rpc'
 import { invokerOverSession, outgoing } from './invoker-over-session.ts'
 
+/** How long after lines were dropped the host is told how many, ms, unless another line goes before. */
+const tellDroppedMs = 1_000
+
+/** Sends log lines; what the host does not take is counted, and told with the next one that goes. */
+function logOverSession(session: Session): HostLink['log'] {
+  let dropped = 0
+  let telling: NodeJS.Timeout | undefined
+  const tell = (): void => {
+    telling = undefined
+    if (session.notify('dropped', dropped)) dropped = 0
+    else tellLater()
+  }
+  const tellLater = (): void => {
+    telling ??= setTimeout(tell, tellDroppedMs).unref()
+  }
+  return (line) => {
+    if (session.notify('log', line)) return
+    dropped += 1
+    tellLater()
+  }
+}
+
 /** The host as a plugin behind a session sees it; what {@link hostLinkHandler} answers. */
 export function hostLinkOverSession(session: Session): HostLink {
   return {
@@ -18,7 +40,7 @@ export function hostLinkOverSession(session: Session): HostLink {
       },
       keys: async (prefix) => (await session.call('state.keys', prefix)) as readonly string[],
     },
-    log: (line) => session.notify('log', line),
+    log: logOverSession(session),
     // Only a runtime says this, and it is on the host's side.
     violated: () => undefined,
   }

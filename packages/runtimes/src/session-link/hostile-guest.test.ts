@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { test, type TestContext } from 'node:test'
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import type { ExitCause, HostLink, Instance, StartRequest } from '@backplane/kernel'
-import { createSession, portChannel, type Handler, type Session } from '@backplane/rpc'
+import { createSession, portChannel, type Handler, type Session, type SessionLimits } from '@backplane/rpc'
 import { PlatformError } from '@backplane/sdk'
 import { context, RecordingHost, rejection, testLimits } from '@backplane/testing'
 import { PluginOutput } from '../output/plugin-output.ts'
@@ -76,13 +76,16 @@ interface Brute {
   readonly instance: Instance
   readonly port: MessagePort
   /** What the host said it takes. */
-  readonly limits: { readonly inFlight: number; readonly inFlightBytes: number; readonly messageBytes: number }
+  readonly limits: Partial<SessionLimits>
+  readonly host: RecordingHost
 }
 
 async function brute(t: TestContext): Promise<Brute> {
   const { port1, port2 } = new MessageChannel()
   const told = Promise.withResolvers<Brute['limits']>()
-  port2.on('message', (text: string) => {
+  port2.on('message', (text: string | number) => {
+    // A number says how much the host has read.
+    if (typeof text === 'number') return
     for (const [kind, id, more] of JSON.parse(text) as [string, number, never][]) {
       if (kind === 'hello') told.resolve(more)
       if (kind === 'call') port2.postMessage(JSON.stringify([['result', id, good]]))
@@ -91,8 +94,9 @@ async function brute(t: TestContext): Promise<Brute> {
   const roomy = { messageBytes: 1024 ** 3, depth: 64, inFlight: 1024, inFlightBytes: 1024 ** 3 }
   port2.postMessage(JSON.stringify([['hello', 1, roomy]]))
   const closed = once(port2, 'close')
-  const start = startOf(t, { port: port1, gone: closed, kill: () => port2.close() }, new PonderingHost())
-  return { instance: await start, port: port2, limits: await told.promise }
+  const host = new PonderingHost()
+  const start = startOf(t, { port: port1, gone: closed, kill: () => port2.close() }, host)
+  return { instance: await start, port: port2, limits: await told.promise, host }
 }
 
 for (const [what, answer, code] of [
@@ -238,7 +242,7 @@ test('a guest that ends its session is gone, with every call in flight', async (
 test('a guest is told how many requests it may have open, and one more ends it', async (t) => {
   const { instance, port, limits } = await brute(t)
   assert.equal(limits.inFlight, 64)
-  const flood = Array.from({ length: limits.inFlight + 1 }, (_, at) => ['call', at + 1, 'secret', 0, '', '', 'token'])
+  const flood = Array.from({ length: 65 }, (_, at) => ['call', at + 1, 'secret', 0, '', '', 'token'])
   port.postMessage(JSON.stringify(flood))
   const cause = await instance.exited
   assert.equal(cause.kind, 'protocol')
@@ -249,17 +253,49 @@ test('a guest is told how much its open requests may hold, and more ends it', as
   const { instance, port, limits } = await brute(t)
   assert.deepEqual([limits.messageBytes, limits.inFlightBytes], [1024 ** 2, 16 * 1024 ** 2])
   const large = 'x'.repeat(1024 ** 2 - 100)
-  for (let id = 1; id <= 17; id++) port.postMessage(JSON.stringify([['call', id, 'secret', 0, '', '', large]]))
+  const post = (id: number): void => port.postMessage(JSON.stringify([['call', id, 'secret', 0, '', '', large]]))
+  for (let id = 1; id <= 9; id++) post(id)
+  await once(port, 'message')
+  for (let id = 10; id <= 17; id++) post(id)
   const cause = await instance.exited
   assert.match(cause.kind === 'protocol' ? cause.detail : cause.kind, /hold more than 16777216 bytes/)
 })
 
+test('a guest is told what it may log, and one that floods its host with more is ended for that', async (t) => {
+  const { instance, port, limits, host } = await brute(t)
+  assert.deepEqual([limits.noticeBytesPerSecond, limits.noticeBurstBytes], [1024 ** 2, 4 * 1024 ** 2])
+  const line = JSON.stringify([['notice', 'log', { level: 'info', message: 'x'.repeat(900_000) }]])
+  for (let at = 0; at < 9; at++) port.postMessage(line)
+  await once(port, 'message')
+  for (let at = 0; at < 15; at++) port.postMessage(line)
+  const cause = await instance.exited
+  assert.deepEqual([cause.kind, cause.kind === 'limit' && cause.limit], ['limit', 'output'])
+  const [, dropped] = /^(\d+) lines were dropped/.exec(host.lines.at(-1)?.message ?? '') ?? []
+  assert.ok(host.lines.length < 8 && Number(dropped) > 10, `${host.lines.length} lines were taken and ${dropped} dropped`)
+})
+
+test('a guest that says how many lines it dropped is believed where that is a number', async (t) => {
+  const { start, guest, host } = liar(t, () => good)
+  const instance = await start
+  for (const dropped of ['many', -5, 1.5, null, 3]) guest.notify('dropped', dropped)
+  await guest.call('secret', 'token')
+  await instance.stop(0)
+  assert.match(host.lines.map(({ message }) => message).join(), /^3 lines were dropped: [^:]*$/)
+})
+
 test('what a plugin may have in flight follows from its limits', () => {
   const mebibyte = 1024 ** 2
+  const notices = { noticeBytesPerSecond: mebibyte, noticeBurstBytes: 4 * mebibyte, floodBytesPerSecond: 16 * mebibyte }
   const small = sessionLimits({ ...testLimits, concurrency: 1, queue: 0, messageBytes: mebibyte })
-  assert.deepEqual(small, { messageBytes: mebibyte, inFlight: 64, inFlightBytes: 16 * mebibyte, credit: 16 })
+  assert.deepEqual(small, { messageBytes: mebibyte, inFlight: 64, inFlightBytes: 16 * mebibyte, ...notices, credit: 16 })
   const usual = sessionLimits(testLimits)
-  assert.deepEqual(usual, { messageBytes: 8 * mebibyte, inFlight: 1_280, inFlightBytes: 64 * mebibyte, credit: 8 })
+  assert.deepEqual(usual, {
+    messageBytes: 8 * mebibyte,
+    inFlight: 1_280,
+    inFlightBytes: 64 * mebibyte,
+    ...notices,
+    credit: 8,
+  })
   const huge = sessionLimits({ ...testLimits, messageBytes: 128 * mebibyte })
   assert.deepEqual([huge.inFlightBytes, huge.credit], [128 * mebibyte, 1])
 })

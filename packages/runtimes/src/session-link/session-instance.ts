@@ -26,6 +26,9 @@ const endMs = 500
 /** How long after being asked it is killed, ms. */
 const killMs = 250
 
+/** Ends of a session whose other side only wanted to keep this one busy. */
+const floods: ReadonlySet<string> = new Set(['RPC_FLOOD', 'RPC_TOO_FAR_AHEAD'])
+
 /** What a {@link SessionInstance} is made of. */
 export interface SessionInstanceParts {
   readonly tier: Tier
@@ -181,7 +184,9 @@ export class SessionInstance implements Instance {
     if (stopped) return { kind: 'stopped' }
     if (this.#hang !== undefined && 'lastLines' in cause) return { kind: 'hang', detail: this.#hang, lastLines: cause.lastLines }
     if (sessionEnd.kind !== 'violated' || !('lastLines' in cause)) return cause
-    return { kind: 'protocol', detail: sessionEnd.error.message, lastLines: cause.lastLines }
+    const { code, message: detail } = sessionEnd.error
+    const { lastLines } = cause
+    return floods.has(code) ? { kind: 'limit', limit: 'output', detail, lastLines } : { kind: 'protocol', detail, lastLines }
   }
 
   async #endBodyAfterSession(): Promise<SessionEnd> {

@@ -8,15 +8,20 @@ const largestHeld = 16
 
 /**
  * What the host takes from one plugin over its session. A plugin's requests in flight are held to what it may have of
- * calls; what they hold, and what a stream may send ahead, to a few messages of the largest size. The guest is told and
- * lets further requests wait; one that does not keep to it ends its session.
+ * calls; what they hold, and what a stream may send ahead, to a few messages of the largest size; its log lines, which are
+ * the only notices there are, to what it may write. The guest is told, lets further requests wait and drops further lines;
+ * one that does not keep to it ends its session.
  */
-export function sessionLimits({ messageBytes, concurrency, queue }: Limits): Partial<SessionLimits> {
+export function sessionLimits(limits: Limits): Partial<SessionLimits> {
+  const { messageBytes, concurrency, queue, outputBytesPerSecond, outputBurstBytes } = limits
   const inFlightBytes = Math.max(messageBytes, Math.min(defaultLimits.inFlightBytes, largestHeld * messageBytes))
   return {
     messageBytes,
     inFlight: Math.max(leastInFlight, concurrency + queue),
     inFlightBytes,
+    noticeBytesPerSecond: outputBytesPerSecond,
+    noticeBurstBytes: outputBurstBytes,
+    floodBytesPerSecond: Math.max(defaultLimits.floodBytesPerSecond, 4 * outputBurstBytes),
     credit: Math.min(defaultLimits.credit, Math.floor(inFlightBytes / messageBytes)),
   }
 }

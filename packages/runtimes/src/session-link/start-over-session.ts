@@ -35,9 +35,9 @@ export async function startOverSession(
 ): Promise<Instance> {
   const { body, directories, network } = placement
   const plugin = request.plugin.id
-  body.output.attach(host.log)
+  body.output.attach(host.log, request.limits)
   const session = createSession(body.openChannel(), {
-    handler: hostLinkHandler(host, plugin, body.output.log),
+    handler: hostLinkHandler(host, plugin, body.output),
     limits: sessionLimits(request.limits),
   })
   const instance = new SessionInstance({ tier, plugin, body, session, directories, hangMs, network })

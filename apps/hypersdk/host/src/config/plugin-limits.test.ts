@@ -48,6 +48,7 @@ test('limits of dropped-in plugins are read with their units', async (t) => {
   tmp: 2MB
   timeout: 30s
   stall: 1500ms
+  output: 128KiB
   concurrency: 4`
   const { plugins, settings } = await load(t, written)
   assert.deepEqual(plugins.limits, {
@@ -58,6 +59,7 @@ test('limits of dropped-in plugins are read with their units', async (t) => {
     dataBytes: 1024 ** 3,
     tmpBytes: 2_000_000,
     timeoutMs: 30_000,
+    outputBytesPerSecond: 128 * 1024,
     stallMs: 1_500,
     concurrency: 4,
   })

@@ -46,12 +46,21 @@ export const PluginLimits = z
     tmp: size('1MiB', mebibyte).optional(),
     /** Longest its event loop may stand still. */
     stall: time.optional(),
+    /** What it may write of log lines and output, each second. */
+    output: size('1KiB', 1_024).optional(),
   })
   .transform((written): Partial<Limits> => {
-    const { memory, cpu_percent: cpuPercent, open_files: openFiles, timeout: timeoutMs, stall: stallMs } = written
+    const {
+      memory,
+      cpu_percent: cpuPercent,
+      open_files: openFiles,
+      timeout: timeoutMs,
+      stall: stallMs,
+      output: outputBytesPerSecond,
+    } = written
     const { processes, concurrency, data: dataBytes, tmp: tmpBytes } = written
     const sizes = { memoryMiB: mebibytes(memory), dataBytes, tmpBytes }
-    return present({ ...sizes, cpuPercent, processes, openFiles, concurrency, timeoutMs, stallMs })
+    return present({ ...sizes, cpuPercent, processes, openFiles, concurrency, timeoutMs, stallMs, outputBytesPerSecond })
   })
 
 const nameInFile: Readonly<Record<LimitName, string>> = {
