@@ -1,10 +1,20 @@
 import type { Kernel, Log } from '@backplane/kernel'
 import type { ErrorCatalogue } from '@backplane/sdk'
-import { idempotent, managementApi, unrouted, type Handler, type InspectionOptions, type Peer } from '@backplane/server'
+import {
+  idempotent,
+  managementApi,
+  securedDocument,
+  unrouted,
+  type Handler,
+  type InspectionOptions,
+  type Peer,
+  type TokenStore,
+} from '@backplane/server'
 import { OpenAPIHono } from '@hono/zod-openapi'
 import { hypersdkErrors } from '../errors.ts'
 import type { Redactor } from '../secrets/redactor.ts'
 import { answerError } from './answer-error.ts'
+import { hostAccess } from './host-access.ts'
 import { jobMetrics } from './job-metrics.ts'
 import { addJobRoutes, type JobApi } from './job-routes.ts'
 import { addJobStateRoutes } from './job-state-routes.ts'
@@ -21,6 +31,8 @@ export interface HostApiOptions extends JobApi, InspectionOptions {
   readonly log: Log
   /** Errors whose status is wanted. */
   readonly catalogues: readonly ErrorCatalogue[]
+  /** The tokens the guard asks for; made, listed and revoked here. */
+  readonly tokens: TokenStore
 }
 
 /**
@@ -44,6 +56,7 @@ export function hostApi(options: HostApiOptions): Handler {
   const management = managementApi(kernel, {
     catalogues,
     log,
+    tokens: options.tokens,
     notReady: () => (runner.accepting ? [] : ['the daemon is stopping']),
     metrics: () => jobMetrics(options.ledger),
     ...(options.system === undefined ? {} : { system: options.system }),
@@ -62,8 +75,7 @@ export function hostApi(options: HostApiOptions): Handler {
 }
 
 function openapiDocument(app: OpenAPIHono<{ Bindings: Peer }>, version: string): ReturnType<OpenAPIHono['getOpenAPI31Document']> {
-  app.openAPIRegistry.registerComponent('securitySchemes', 'token', { type: 'http', scheme: 'bearer' })
-  return app.getOpenAPI31Document({
+  const document = app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: {
       title: 'hypervisord',
@@ -71,6 +83,6 @@ function openapiDocument(app: OpenAPIHono<{ Bindings: Peer }>, version: string):
       description: 'Over the unix socket no token is asked. Every error is an RFC 9457 problem with a stable `code`.',
       license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
     },
-    security: [{ token: [] }],
   })
+  return securedDocument(document, hostAccess)
 }

@@ -65,20 +65,34 @@ const Instance = z.strictObject({
   metadata: z.record(z.string(), z.unknown()).default({}),
 })
 
-const Server = z.strictObject({
-  /** Path of the socket for local tools; false for none. */
-  unix_socket: z.union([Path, z.literal(false)], { error: 'must be a path or false' }).optional(),
-  /** Address with port, or false for none. */
-  listen: z
-    .union([z.string(), z.literal(false)], { error: 'must be an address such as 127.0.0.1:8080, or false' })
-    .superRefine((text, context) => {
-      const message = text === false ? undefined : listenProblem(text)
-      if (message !== undefined) context.addIssue({ code: 'custom', message })
-    })
-    .optional(),
-  /** Names, beside loopback, under which browsers and proxies may call. */
-  allowed_hosts: Names.default([]),
-})
+/** A certificate with those between it and its authority, and its key, both PEM. */
+const Tls = z.strictObject({ certificate: Path, key: Path })
+
+const Server = z
+  .strictObject({
+    /** Path of the socket for local tools; false for none. */
+    unix_socket: z.union([Path, z.literal(false)], { error: 'must be a path or false' }).optional(),
+    /** Address with port, or false for none. */
+    listen: z.union([z.string(), z.literal(false)], { error: 'must be an address such as 127.0.0.1:8080, or false' }).optional(),
+    /** Speaks TLS on that address; needed where other machines reach it. */
+    tls: Tls.optional(),
+    /** Names, beside loopback, under which browsers and proxies may call. */
+    allowed_hosts: Names.default([]),
+    /** Web pages that may call, each with a token: their origins, such as `https://console.example`. */
+    allowed_origins: z.array(z.string().superRefine(checkOrigin)).default([]),
+  })
+  .superRefine(({ listen, tls }, context) => {
+    const message = listen === undefined || listen === false ? undefined : listenProblem(listen, tls !== undefined)
+    if (message !== undefined) context.addIssue({ code: 'custom', message, path: ['listen'] })
+  })
+
+/** Compared as a browser writes it, so it must be written the same. */
+function checkOrigin(text: string, context: z.RefinementCtx): void {
+  const url = URL.parse(text)
+  const isOrigin = (url?.protocol === 'https:' || url?.protocol === 'http:') && url.origin === text
+  if (!isOrigin)
+    context.addIssue({ code: 'custom', message: 'must be an origin such as https://console.example, without a path' })
+}
 
 const Exports = z.strictObject({
   /** Where exports go that name no place of their own. */

@@ -1,5 +1,6 @@
 import type { LimitAction, LimitName, Limits, NamespaceSettings } from '@backplane/kernel'
 import type { Tier } from '@backplane/sdk'
+import type { TlsFiles } from '@backplane/server'
 
 /** Everything hypervisord runs by: file, environment and flags together. Paths are absolute. */
 export interface HostConfig {
@@ -22,8 +23,10 @@ export interface HostConfig {
 /** Where the management API listens. */
 export interface ServerConfig {
   readonly unixSocket: string | undefined
-  readonly listen: { readonly host: string; readonly port: number } | undefined
+  readonly listen: { readonly host: string; readonly port: number; readonly tls?: TlsFiles | undefined } | undefined
   readonly allowedHosts: readonly string[]
+  /** Whose pages may call, each with a token. */
+  readonly allowedOrigins: readonly string[]
 }
 
 /** Which plugins there are and what they may use. */

@@ -1,11 +1,11 @@
 import { isLoopback } from '@backplane/server'
 
-/** What is wrong with an address to listen on, for people; undefined when nothing is. */
-export function listenProblem(text: string): string | undefined {
+/** What is wrong with an address to listen on, with or without TLS, for people; undefined when nothing is. */
+export function listenProblem(text: string, tls: boolean): string | undefined {
   const address = parseListenAddress(text)
   if (address === null) return 'must be an address with a port, such as 127.0.0.1:8080'
-  if (isLoopback(address.host)) return undefined
-  return 'must be a loopback address; for other machines put a proxy with TLS before it and name it in server.allowed_hosts'
+  if (tls || isLoopback(address.host)) return undefined
+  return 'must be a loopback address, because server.tls names no certificate: what other machines reach must speak TLS'
 }
 
 /**

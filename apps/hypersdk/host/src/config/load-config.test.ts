@@ -117,9 +117,40 @@ test('every problem is told at once, each at its place', async (t) => {
 
 test('an address that other machines reach is a problem of the file, not of the start', async (t) => {
   const lines = await problemsOf(t, 'server: {listen: "0.0.0.0:80"}')
-  assert.match(lines[0] ?? '', /^config\.yaml:1:10: server\.listen: must be a loopback address; .* a proxy with TLS/)
+  assert.match(
+    lines[0] ?? '',
+    /^config\.yaml:1:10: server\.listen: must be a loopback address, because server\.tls names no certificate/,
+  )
   const refused = load(t, '', { flags: { addr: '192.0.2.1:80' } })
   await assert.rejects(refused, { code: 'DAEMON_USAGE', message: /192\.0\.2\.1:80 must be a loopback address/ })
+})
+
+test('with a certificate such an address is taken; its files are found beside the configuration', async (t) => {
+  const text = 'server: {listen: "0.0.0.0:8443", tls: {certificate: tls/cert.pem, key: /etc/key.pem}}'
+  const { config, directory } = await load(t, text)
+  const tls = { certificate: join(directory, 'tls/cert.pem'), key: '/etc/key.pem' }
+  assert.deepEqual(config.server.listen, { host: '0.0.0.0', port: 8443, tls })
+  const moved = await load(t, text, { flags: { addr: '192.0.2.1:443' } })
+  assert.equal(moved.config.server.listen?.host, '192.0.2.1')
+  assert.match((await problemsOf(t, 'server: {tls: {certificate: a.pem}}'))[0] ?? '', /server\.tls\.key/)
+})
+
+test('allowed origins are written as browsers write them', async (t) => {
+  const { config } = await load(t, 'server: {allowed_origins: ["https://console.example", "http://localhost:3000"]}')
+  assert.deepEqual(config.server.allowedOrigins, ['https://console.example', 'http://localhost:3000'])
+  for (const wrong of [
+    '*',
+    'console.example',
+    'https://console.example/',
+    'https://Console.example',
+    'https://console.example:443',
+    'null',
+    'file://',
+  ]) {
+    const [line] = await problemsOf(t, `server: {allowed_origins: ["${wrong}"]}`)
+    assert.match(line ?? '', /allowed_origins\[0\]: must be an origin such as/, wrong)
+  }
+  assert.deepEqual((await load(t, '')).config.server.allowedOrigins, [])
 })
 
 test('a slip in a handle is a problem of the file, not a text for the provider', async (t) => {

@@ -139,12 +139,16 @@ function serverOf(raw: ConfigFile, around: Around, dataDirectory: string): Serve
   const addrGiven = around.flags.addr ?? env['HYPERSDK_ADDR'] ?? env['DAEMON_ADDR']
   const listenText = addrGiven ?? (raw.server.listen === false ? undefined : (raw.server.listen ?? '127.0.0.1:8080'))
   const isListening = listenText !== undefined && listenText !== ''
-  const problem = isListening ? listenProblem(listenText) : undefined
+  const problem = isListening ? listenProblem(listenText, raw.server.tls !== undefined) : undefined
   if (problem !== undefined) throw hypersdkErrors.error('DAEMON_USAGE', { reason: `the address ${listenText} ${problem}` })
+  const { tls } = raw.server
+  const files = tls && { certificate: resolve(around.base, tls.certificate), key: resolve(around.base, tls.key) }
+  const address = isListening ? parseListenAddress(listenText) : null
   return {
     unixSocket: socketGiven === undefined ? inFile : socketGiven === '' ? undefined : resolve(cwd, socketGiven),
-    listen: isListening ? (parseListenAddress(listenText) ?? undefined) : undefined,
+    listen: address === null ? undefined : { ...address, ...(files === undefined ? {} : { tls: files }) },
     allowedHosts: raw.server.allowed_hosts,
+    allowedOrigins: raw.server.allowed_origins,
   }
 }
 

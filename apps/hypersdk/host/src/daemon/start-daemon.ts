@@ -2,9 +2,10 @@ import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createKernel, type Kernel, type Store } from '@backplane/kernel'
 import { confined, contained, probeSystem, trusted, type EgressQuestion } from '@backplane/runtimes'
-import { automaticProfiles, guard, serve, tokenFile, type Served } from '@backplane/server'
+import { automaticProfiles, guard, serve, tokenFile, tokenStore, type Served } from '@backplane/server'
 import { sqliteStore } from '@backplane/storage'
 import { afterExport, beforeExport, provider } from '@hypersdk/points'
+import { hostAccess } from '../api/host-access.ts'
 import { hostApi } from '../api/host-api.ts'
 import { withOlderMembers } from '../api/older-members.ts'
 import { yamlTypes } from '../api/submitted-jobs.ts'
@@ -90,6 +91,7 @@ export async function startDaemon(config: HostConfig, surroundings: DaemonSurrou
   const runner = new JobRunner({ kernel, providers, ledger, exports: config.exports })
   started.defer(() => runner.stop(0))
   const token = await tokenFile(join(config.dataDirectory, 'token'))
+  const tokens = await tokenStore(join(config.dataDirectory, 'tokens.json'), [token])
   const shared = { catalogues, log }
   const api = hostApi({
     ...shared,
@@ -100,11 +102,13 @@ export async function startDaemon(config: HostConfig, surroundings: DaemonSurrou
     exports: config.exports,
     version: productVersion,
     redactor,
+    tokens,
     system: probeSystem,
     profiles: profiles.names,
   })
-  const { allowedHosts, unixSocket, listen } = config.server
-  const guarded = guard({ ...shared, tokens: [token], hosts: allowedHosts, bodyTypes: { '/jobs/submit': yamlTypes } })
+  const { allowedHosts, allowedOrigins, unixSocket, listen } = config.server
+  const bodyTypes = { '/jobs/submit': yamlTypes }
+  const guarded = guard({ ...shared, tokens, access: hostAccess, hosts: allowedHosts, origins: allowedOrigins, bodyTypes })
   const served = started.use(await serve(withOlderMembers(guarded(api)), { unixSocket, tcp: listen, log }))
   runner.start()
   const { drainTimeoutMs: drainMs } = config.exports
