@@ -21,6 +21,18 @@ test('the less a plugin is trusted, the narrower its limits, unless the host say
   assert.deepEqual([memory('first-party'), memory('verified'), memory('community')], [256, 256, 192])
   const { timeoutMs, concurrency, messageBytes } = effectiveLimits(undefined, {}, of('community'))
   assert.deepEqual([timeoutMs, concurrency, messageBytes], [10_000, 32, 1024 ** 2])
+  const output = (trust: TrustLevel): readonly number[] => {
+    const { outputBytesPerSecond, outputBurstBytes } = effectiveLimits(undefined, {}, of(trust))
+    return [outputBytesPerSecond / 1024, outputBurstBytes / 1024]
+  }
+  assert.deepEqual(
+    [output('first-party'), output('verified'), output('community')],
+    [
+      [1_024, 4_096],
+      [256, 1_024],
+      [64, 1_024],
+    ],
+  )
   assert.equal(effectiveLimits({ timeout: '1m' }, {}, of('community')).timeoutMs, 10_000, 'it may ask for less only')
   assert.equal(effectiveLimits(undefined, { timeoutMs: 90_000 }, of('community')).timeoutMs, 90_000)
 })

@@ -13,7 +13,7 @@ export interface Supervision {
   readonly answerMs: number
   /** Looks in a row without a good answer after which a generation is ended. Default 3. */
   readonly unhealthyAfter: number
-  /** Between two samples of what a running plugin uses. Default 1 000; 0 turns it off. */
+  /** Between two samples of what a running plugin uses; in between it is asked once whether it answers. Default 1 000; 0 turns it off. */
   readonly usageMs: number
   /** How long a plugin may go on with a call after the call's deadline before it counts as ignored. Default 1 000. */
   readonly ignoredMs: number

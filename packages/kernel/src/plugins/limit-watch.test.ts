@@ -37,11 +37,11 @@ async function watched(options: TestKernelOptions = {}): Promise<Watched & Async
   return { t, runtime, told, use, [Symbol.asyncDispose]: () => t[Symbol.asyncDispose]() }
 }
 
-/** A runtime whose plugins never say what they use. */
-function silent(): Runtime {
+/** A runtime whose plugins never answer this. */
+function silent(question: 'usage' | 'ping' = 'usage'): Runtime {
   const never = (): Promise<never> => new Promise(() => undefined)
   return startingWith(asIfConfined(inlineRuntime()), async (request, start) =>
-    Object.defineProperty(await start(request), 'usage', { value: never }),
+    Object.defineProperty(await start(request), question, { value: never }),
   )
 }
 
@@ -171,6 +171,14 @@ test('an event loop that stood still, or stands still, for too long ends its plu
   assert.deepEqual(stands.told, [], 'not yet')
   await stands.t.clock.advance(1_000)
   assert.equal((await stands.t.event('limit.exceeded')).detail, 'did not answer for 5000 of 5000 ms')
+})
+
+test('one that stands still between two samples is found out within the second after its limit', async () => {
+  await using w = await watched({ limits: { stallMs: 5_000 }, runtimes: [silent('ping')] })
+  await w.t.clock.advance(5_250)
+  assert.deepEqual(w.told, [], 'not yet')
+  await w.t.clock.advance(250)
+  assert.equal((await w.t.event('limit.exceeded')).limit, 'stall')
 })
 
 test('a host that stood still itself blames nobody', async () => {

@@ -6,6 +6,8 @@ import type { LimitName, Usage } from '../ports.ts'
 /** A processor's share is measured between two samples, which are never taken on the instant: so much over is not over. */
 const cpuSlack = 1.1
 const mebibyte = 1024 ** 2
+/** Looks in the time between two samples; in the middle one it is only asked whether it answers. */
+const looksPerSample = 4
 
 /**
  * Asks from time to time what runs uses, and holds it to its limits, where the tier itself has not. One that does not
@@ -17,6 +19,7 @@ export class LimitWatch implements Disposable {
   /** Looks since the question that is still open. */
   readonly #silent = new WeakMap<Generation, number>()
   #timer: Disposable | undefined
+  #looks = 0
 
   constructor(core: Core, running: ReadonlySet<Generation>) {
     this.#core = core
@@ -27,9 +30,11 @@ export class LimitWatch implements Disposable {
   arm(): void {
     const { usageMs } = this.#core.supervisor.settings
     if (usageMs <= 0 || this.#timer !== undefined || !this.#watched().next().value) return
-    this.#timer = this.#core.clock.after(usageMs, () => {
+    const everyMs = usageMs / looksPerSample
+    this.#timer = this.#core.clock.after(everyMs, () => {
       this.#timer = undefined
-      for (const generation of this.#watched()) this.#look(generation, usageMs)
+      this.#looks += 1
+      for (const generation of this.#watched()) this.#look(generation, everyMs)
       this.arm()
     })
   }
@@ -45,30 +50,40 @@ export class LimitWatch implements Disposable {
     }
   }
 
-  #look(generation: Generation, usageMs: number): void {
+  #look(generation: Generation, everyMs: number): void {
     const silent = this.#silent.get(generation)
     if (silent === undefined) {
-      void this.#ask(generation)
+      if (this.#looks % looksPerSample === 0) void this.#ask(generation, () => this.#sample(generation))
+      else if (this.#looks % 2 === 0) void this.#ask(generation, () => generation.instance.ping(this.#patienceMs(generation)))
       return
     }
     if (isHeapTaken(generation)) return
     this.#silent.set(generation, silent + 1)
-    const silentMs = (silent + 1) * usageMs
+    const silentMs = (silent + 1) * everyMs
     if (silentMs >= generation.limits.stallMs) {
       this.#over(generation, 'stall', `did not answer for ${silentMs} of ${generation.limits.stallMs} ms`)
     }
   }
 
-  async #ask(generation: Generation): Promise<void> {
+  async #ask(generation: Generation, question: () => Promise<void>): Promise<void> {
     this.#silent.set(generation, 0)
     try {
-      const usage = await generation.instance.usage(2 * generation.limits.stallMs + this.#core.supervisor.settings.answerMs)
-      if (generation.ended === undefined) this.#weigh(generation, usage)
+      await question()
     } catch {
       // one that cannot tell is held to what its tier holds it to; one that cannot answer is noticed by its silence
     } finally {
       this.#silent.delete(generation)
     }
+  }
+
+  async #sample(generation: Generation): Promise<void> {
+    const usage = await generation.instance.usage(this.#patienceMs(generation))
+    if (generation.ended === undefined) this.#weigh(generation, usage)
+  }
+
+  /** Long after it was found to stand still. */
+  #patienceMs({ limits }: Generation): number {
+    return 2 * limits.stallMs + this.#core.supervisor.settings.answerMs
   }
 
   #weigh(generation: Generation, usage: Usage): void {
