@@ -45,9 +45,12 @@ test('a plugin opens instances of others; they are closed when it stops', async 
     async (scope, t) => {
       const opened = await scope.use(store, 'disk').open('a:')
       assert.equal(await opened.get('k'), 'a:k')
+      const other = await scope.use(store, 'disk').open('b:')
+      await other[Symbol.asyncDispose]()
+      await assert.rejects(other.get('k'), { code: 'CALL_INSTANCE_UNKNOWN' })
       await t.kernel.plugins.disable('demo/user')
       await closed.promise
-      await assert.rejects(opened.get('k'), { code: 'CALL_INSTANCE_UNKNOWN' })
+      await assert.rejects(opened.get('k'), { code: 'GENERATION_ENDED' })
     },
     { plugins: [disk] },
   )

@@ -13,7 +13,7 @@ import { asPlatformError, messageOf } from './thrown.ts'
 /** A plugin's way back, and how the host frees what the plugin holds through it. */
 export interface LinkedHost {
   readonly link: HostLink
-  /** Closes the instances the plugin opened at others. */
+  /** Closes the instances the plugin opened at others; from now on it is refused whatever it asks for. */
   readonly release: () => void
   /** The newest lines it wrote. */
   readonly lastLines: () => readonly string[]
@@ -26,7 +26,15 @@ const longestLine = 500
 /** Makes what one generation of a plugin may ask of its host. Every call takes the same way as the host's own. */
 export function linkHost(core: Core, candidate: Candidate, generation: number, state: HostLink['state']): LinkedHost {
   const plugin = candidate.id
+  let isOver = false
+  /** Code of a generation that has ended may still run, in the host's own process above all: it gets nothing more. */
+  const alive = (): void => {
+    if (!isOver) return
+    const reason = 'nothing of it is to run any more'
+    throw kernelErrors.error('GENERATION_ENDED', { plugin, generation, reason }, { plugin })
+  }
   const opened = new OpenedByPlugin(core, plugin)
+  const secrets = pluginSecrets(core, plugin, core.settingsOf(candidate))
   const lines: string[] = []
   const overQuota = (error: unknown): never => {
     const { code, message } = asPlatformError(error)
@@ -37,6 +45,7 @@ export function linkHost(core: Core, candidate: Candidate, generation: number, s
     call: (target, value, context) => {
       const request = asRequest(plugin, context)
       return withFallbacks(core, opened.ways(target), request, async (name) => {
+        alive()
         const { lane, route, known } = opened.find(named(target, name))
         return core.dispatcher.call(lane, { route, target: known, value }, request)
       })
@@ -44,23 +53,31 @@ export function linkHost(core: Core, candidate: Candidate, generation: number, s
     stream: (target, value, context) => {
       const request = asRequest(plugin, context)
       return streamWithFallbacks(core, opened.ways(target), request, (name) => {
+        alive()
         const { lane, route, known } = opened.find(named(target, name))
         return core.dispatcher.stream(lane, { route, target: known, value }, request)
       })
     },
     open: (target: Target, options, context) => {
       const request = asRequest(plugin, context)
-      return withFallbacks(core, opened.ways(target), request, (name) => opened.open(named(target, name), options, request))
+      return withFallbacks(core, opened.ways(target), request, async (name) => {
+        alive()
+        return opened.open(named(target, name), options, request)
+      })
     },
     close: (target) => opened.close(target),
     emit: async (point, value, context) => {
+      alive()
       const table = core.points.table(point, 'hook')
       if (table.point.kind === 'hook' && table.point.emitters === 'plugins')
         return emit(core, table, value, asRequest(plugin, context))
       throw kernelErrors.error('HOOK_NOT_EMITTABLE', { plugin, point }, { plugin, point })
     },
-    secret: pluginSecrets(core, plugin, core.settingsOf(candidate)),
-    state: { ...state, set: (key, value) => state.set(key, value).catch(overQuota) },
+    secret: async (name) => {
+      alive()
+      return secrets(name)
+    },
+    state: whileAlive(alive, { ...state, set: (key, value) => state.set(key, value).catch(overQuota) }),
     log: (line) => {
       const cleaned = cleanLine(core, line)
       if (lines.push(cleaned.message.slice(0, longestLine)) > mostLines) lines.shift()
@@ -68,7 +85,20 @@ export function linkHost(core: Core, candidate: Candidate, generation: number, s
     },
     violated: (violation) => core.supervisor.violations.report(plugin, generation, violation),
   }
-  return { link, release: () => opened.releaseAll(), lastLines: () => lines }
+  const release = (): void => {
+    isOver = true
+    opened.releaseAll()
+  }
+  return { link, release, lastLines: () => lines }
+}
+
+function whileAlive(alive: () => void, state: HostLink['state']): HostLink['state'] {
+  return {
+    get: async (key) => (alive(), state.get(key)),
+    set: async (key, value) => (alive(), state.set(key, value)),
+    delete: async (key) => (alive(), state.delete(key)),
+    keys: async (prefix) => (alive(), state.keys(prefix)),
+  }
 }
 
 function named(target: Target, name: string): Target {

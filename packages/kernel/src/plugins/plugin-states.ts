@@ -22,6 +22,8 @@ interface Slots {
 export interface StatePlace {
   readonly slot: StateSlot
   readonly migrate: { readonly from: number; readonly to: number } | undefined
+  /** Whether the plugin went back to another slot meanwhile: what this one was made of is no longer what counts. */
+  readonly isStale: () => boolean
   /** Writes down that this slot is the plugin's. Writes of generations on another one still wait. */
   readonly commit: () => Promise<void>
   /** Calls reach this slot's generation now: writes of generations on another one are refused. */
@@ -41,6 +43,8 @@ export class PluginStates {
   readonly #slots = new Map<string, Slots>()
   readonly #open = new Map<string, StateSlot>()
   readonly #working = new Set<Promise<void>>()
+  /** How often each plugin went back at once. */
+  readonly #returns = new Map<string, number>()
 
   constructor(store: Store, directories: PluginDirectories, log: Log) {
     this.#store = store
@@ -67,9 +71,9 @@ export class PluginStates {
     const { plugin } = to
     const slots = this.#slots.get(plugin)
     if (slots === undefined || slots.current.name === to.name) return
-    const replaced = this.#slot(plugin, slots.current)
-    to.open()
-    replaced.open(true)
+    this.#returns.set(plugin, this.#returnsOf(plugin) + 1)
+    for (const other of [slots.current, slots.kept]) if (other !== undefined) this.#slot(plugin, other).replace()
+    to.restore()
     this.#inBackground(
       plugin,
       this.#become(to).then(() => this.#drop(plugin)),
@@ -80,7 +84,11 @@ export class PluginStates {
   async forget(plugin: string): Promise<void> {
     const { current, kept, leftovers } = await this.#load(plugin, 1)
     const names = [current.name, ...(kept === undefined ? [] : [kept.name]), ...leftovers]
-    for (const name of names) await this.#store.clear(this.#slot(plugin, { name, stateVersion: 0 }).namespace)
+    for (const name of names) {
+      const slot = this.#slot(plugin, { name, stateVersion: 0 })
+      slot.replace()
+      await this.#store.clear(slot.namespace)
+    }
     await this.#store.delete(namespace, prefix + plugin)
     this.#slots.delete(plugin)
     for (const key of this.#open.keys()) if (key.startsWith(`${plugin} `)) this.#open.delete(key)
@@ -89,6 +97,10 @@ export class PluginStates {
   /** Settles once nothing is being written or removed. */
   async settled(): Promise<void> {
     await Promise.all(this.#working)
+  }
+
+  #returnsOf(plugin: string): number {
+    return this.#returns.get(plugin) ?? 0
   }
 
   #inBackground(plugin: string, work: Promise<void>): void {
@@ -100,25 +112,33 @@ export class PluginStates {
     const slot = this.#slot(plugin, name)
     const before = this.#slots.get(plugin)?.current ?? name
     const isOther = before.name !== name.name
+    const returns = this.#returnsOf(plugin)
+    const isCurrent = (other: SlotName): boolean => this.#slots.get(plugin)?.current.name === other.name
+    // one that was replaced is written by the version that goes back to it
+    if (isOther) slot.restore()
     return {
       slot,
       migrate,
+      isStale: () => this.#returnsOf(plugin) !== returns,
       commit: async () => {
         if (isOther) await this.#become(slot)
       },
       taken: () => {
         if (!isOther) return
-        slot.open()
-        this.#slot(plugin, before).open(true)
+        slot.restore()
+        this.#slot(plugin, before).replace()
         this.#inBackground(plugin, this.#drop(plugin))
       },
       discard: async () => {
         if (!isOther) return
         const old = this.#slot(plugin, before)
         try {
-          if (this.#slots.get(plugin)?.current.name === name.name) await this.#become(old)
+          if (isCurrent(name)) await this.#become(old)
         } finally {
-          old.open()
+          // what the plugin went back from meanwhile is not written again
+          if (this.#returnsOf(plugin) === returns) old.resume()
+          else if (!isCurrent(before)) old.replace()
+          if (!isCurrent(name)) slot.replace()
         }
         await this.#drop(plugin)
       },
@@ -136,7 +156,7 @@ export class PluginStates {
       await copyDirectory(await this.#directories.data(plugin, old.name), await this.#directories.data(plugin, slot.name))
       return this.#place(plugin, name, { from: old.stateVersion, to: stateVersion })
     } catch (error) {
-      old.open()
+      old.resume()
       await this.#drop(plugin)
       const versions = { from: old.stateVersion, to: stateVersion }
       throw kernelErrors.error('STATE_COPY_FAILED', { plugin, ...versions, reason: messageOf(error) }, { plugin, cause: error })
@@ -150,7 +170,7 @@ export class PluginStates {
     if (slots === undefined || slots.current.name === name) return
     const { current, kept } = slots
     const isForward = stateVersion > current.stateVersion
-    const left = [...slots.leftovers, isForward ? kept?.name : current.name].filter((other) => other !== undefined)
+    const left = [...slots.leftovers, kept?.name, isForward ? undefined : current.name].filter((other) => other !== undefined)
     const next = { current: { name, stateVersion }, leftovers: left.filter((other) => other !== name), next: slots.next }
     try {
       await this.#save(plugin, isForward ? { ...next, kept: current } : next)

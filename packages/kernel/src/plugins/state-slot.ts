@@ -56,11 +56,22 @@ export class StateSlot implements SlotName {
     await Promise.allSettled(this.#writing)
   }
 
-  /** Lets writes in, or refuses them from now on. */
-  open(isReplaced = false): void {
-    this.#isReplaced = isReplaced
+  /** Lets go of what {@link pause} holds; whether it is written follows from the slot's place meanwhile. */
+  resume(): void {
     this.#gate?.resolve()
     this.#gate = undefined
+  }
+
+  /** Refuses writes from now on: another slot took its place. */
+  replace(): void {
+    this.#isReplaced = true
+    this.resume()
+  }
+
+  /** Lets writes in again. */
+  restore(): void {
+    this.#isReplaced = false
+    this.resume()
   }
 
   release(): void {

@@ -36,7 +36,14 @@ export async function succeed(core: Core, plugin: Plugin, candidate: Candidate, 
   try {
     await prove(core, generation)
     await handOver(core, plugin.serving, generation)
-    await result.value.place.commit()
+    const { place } = result.value
+    if (!place.isStale()) await place.commit()
+    if (place.isStale()) {
+      // the version before was taken back meanwhile: begin again, from what it has
+      await stop(core, generation)
+      await place.discard()
+      return await succeed(core, plugin, candidate, how)
+    }
     switchTo(core, plugin, result.value, how)
     result.value.place.taken()
     return true
