@@ -1,11 +1,12 @@
 import { readdirSync } from 'node:fs'
-import { lstat, mkdir, readdir, rename } from 'node:fs/promises'
+import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PlatformError } from '@backplane/sdk'
 import { sourceErrors } from './errors.ts'
 import { defaultPackageLimits } from './limits.ts'
+import { makePrivateFolder, removeLeftovers } from './private-folder.ts'
 import { readTree, type PackageTree } from './read-tree.ts'
-import { isLeftover, stagingName } from './staging-name.ts'
+import { stagingName } from './staging-name.ts'
 import { collectAll, collectPlugin, type StoreParts } from './store-collection.ts'
 import { StoreLeases } from './store-leases.ts'
 import { StoreOwners } from './store-owners.ts'
@@ -104,13 +105,8 @@ export class PackageStore {
 
   /** Makes the directory, refuses one that others may write to, and removes what a killed host left behind. */
   async #open(): Promise<void> {
-    await mkdir(this.directory, { recursive: true, mode: 0o700 })
-    const stats = await lstat(this.directory)
-    const refuse = (problem: string): Error => sourceErrors.error('SOURCE_STORE_UNSAFE', { path: this.directory, problem })
-    if (!stats.isDirectory()) throw refuse('is not a folder')
-    if ((stats.mode & 0o022) !== 0) throw refuse('may be written to by other users')
-    const names = await readdir(this.directory)
-    await Promise.all(names.filter(isLeftover).map((name) => removeTree(join(this.directory, name))))
+    await makePrivateFolder(this.directory)
+    await removeLeftovers(this.directory)
     this.#parts.leases.sweep()
     await this.#collect(() => collectAll(this.#parts))
   }

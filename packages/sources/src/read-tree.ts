@@ -13,6 +13,15 @@ export interface TreeFile {
   readonly bytes: Uint8Array
 }
 
+/** One file of a package without its bytes. */
+export interface HashedFile {
+  readonly path: string
+  readonly executable: boolean
+  readonly sizeBytes: number
+  /** Of its bytes, hexadecimal. */
+  readonly sha256: string
+}
+
 /** A package in memory (at most the limits allow) and the digest of exactly these bytes. */
 export interface PackageTree {
   readonly files: readonly TreeFile[]
@@ -51,14 +60,23 @@ export async function readTree(look: TreeLook, signal: AbortSignal): Promise<Pac
  * the owner may execute the file. Folders count only through the files in them.
  */
 export function treeDigest(files: readonly TreeFile[]): string {
+  return treeDigestOf(
+    files.map(({ path, executable, bytes }) => {
+      return { path, executable, sizeBytes: bytes.length, sha256: hash('sha256', bytes) }
+    }),
+  )
+}
+
+/** {@link treeDigest} of files whose bytes have been hashed. */
+export function treeDigestOf(files: readonly HashedFile[]): string {
   const sum = createHash('sha256').update('backplane-tree-1\n')
-  for (const { path, executable, bytes } of inOrder(files)) {
-    sum.update(`${executable ? 'x' : '-'} ${bytes.length} ${hash('sha256', bytes)} ${path}\0`)
+  for (const { path, executable, sizeBytes, sha256 } of inOrder(files)) {
+    sum.update(`${executable ? 'x' : '-'} ${sizeBytes} ${sha256} ${path}\0`)
   }
   return `sha256:${sum.digest('hex')}`
 }
 
-function inOrder(files: readonly TreeFile[]): readonly TreeFile[] {
+function inOrder(files: readonly HashedFile[]): readonly HashedFile[] {
   return files
     .map((file) => ({ file, key: Buffer.from(file.path) }))
     .sort((one, other) => Buffer.compare(one.key, other.key))

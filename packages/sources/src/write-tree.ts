@@ -1,3 +1,4 @@
+import { constants } from 'node:fs'
 import { chmod, lstat, mkdir, open, readdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { Gate } from './gate.ts'
@@ -34,6 +35,12 @@ export async function removeTree(path: string): Promise<void> {
 export async function syncFolder(path: string): Promise<void> {
   await using folder = await open(path, 'r')
   await folder.sync()
+}
+
+/** Puts the bytes of a file on the disk, unless something else has taken its place. */
+export async function syncFile(path: string): Promise<void> {
+  await using file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+  await file.sync()
 }
 
 async function writeFile(path: string, { bytes, executable }: TreeFile, signal: AbortSignal): Promise<void> {
