@@ -85,3 +85,20 @@ export interface System {
     readonly install?: string | null
   }[]
 }
+
+export interface Token {
+  readonly name: string
+  readonly scope: string
+  readonly plugins: readonly string[] | null
+  readonly created_at: string
+  readonly expires_at: string | null
+  readonly expired: boolean
+}
+
+export interface TokenList {
+  readonly tokens: readonly Token[]
+}
+
+export interface NewToken extends Token {
+  readonly token: string
+}

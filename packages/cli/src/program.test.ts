@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { chmod, readFile, readdir, stat } from 'node:fs/promises'
+import { chmod, readFile, readdir, stat, writeFile } from 'node:fs/promises'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -157,6 +157,42 @@ test('over TCP the token comes from its file, and what is wrong about the addres
   }
 })
 
+test('tokens are made for somebody, listed, used from a file and revoked', async (t) => {
+  const host = await smallHost(t)
+  const run = (args: string): Promise<Ran> => backplane(args.split(' '))
+  const created = await at(host, 'tokens create ci --scope operate --expires 12h --plugins demo/one other/*')
+  assert.match(created.out, /^[\w-]{43}\n$/, 'nothing else is written, so that it can go into a file')
+  assert.match(created.err, /^ci may operate until 20\S+Z, for demo\/one, other\/\*\. This is the only time/)
+  const file = join(host.directory, 'ci.token')
+  await writeFile(file, created.out, { mode: 0o600 })
+  const own = await run(`plugins --url ${host.url} --token-file ${file}`)
+  assert.match(own.out, /demo\/one/)
+  assert.doesNotMatch(own.out, /demo\/two/)
+  const refused = await run(`profile one --url ${host.url} --token-file ${file}`)
+  assert.deepEqual([refused.code, /SERVER_SCOPE_REFUSED/.test(refused.err)], [77, true])
+  assert.match((await at(host, 'tokens')).out, /^NAME +SCOPE +PLUGINS +CREATED +EXPIRES\nci +operate +demo\/one, other\/\* +20/)
+  const json = await at(host, 'tokens create forever --json')
+  assert.deepEqual([JSON.parse(json.out).expires_at, JSON.parse(json.out).token.length, json.err], [null, 43, ''])
+  assert.deepEqual(JSON.parse((await at(host, 'tokens list --json')).out).count, 2)
+  const twice = await at(host, 'tokens create ci')
+  assert.deepEqual([twice.code, /SERVER_TOKEN_EXISTS/.test(twice.err)], [1, true])
+  assert.equal((await at(host, 'tokens revoke ci')).out, 'ci revoked\n')
+  const ended = await run(`plugins --url ${host.url} --token-file ${file}`)
+  assert.deepEqual([ended.code, /SERVER_TOKEN_REFUSED/.test(ended.err)], [77, true])
+  const unknown = await at(host, 'tokens revoke forver')
+  assert.deepEqual([unknown.code, /did you mean `forever`/.test(unknown.err)], [66, true])
+  for (const wrong of [
+    '--scope reed',
+    '--expires soon',
+    '--expires 0d',
+    '--expires 2020-01-01T00:00:00Z',
+    '--expires 2099-01-01',
+  ]) {
+    const ran = await at(host, `tokens create x ${wrong}`)
+    assert.deepEqual([ran.code, /BACKPLANE_USAGE/.test(ran.err)], [2, true], wrong)
+  }
+})
+
 test('a socket that is not ours is told', async (t) => {
   const host = await smallHost(t)
   // Root may use every socket.
@@ -183,10 +219,15 @@ test('what answers, and is no host, is told from one that is slow or goes away',
 })
 
 test('every verb has help with examples', async () => {
-  for (const verb of 'doctor top why profile plugins history rollback pin unpin release events'.split(' ')) {
-    const { code, out } = await backplane([verb, '--help'])
-    assert.deepEqual([verb, code, out.includes('\nExamples:\n  backplane ')], [verb, 0, true])
+  const verbsOf = async (path: readonly string[]): Promise<string[][]> => {
+    const { code, out, err } = await backplane([...path, '--help'])
+    assert.deepEqual([path, code, err, out.includes('\nExamples:\n  backplane ')], [path, 0, '', true])
+    const [, commands = ''] = /\nCommands:\n([^]*?)\n\n/.exec(out) ?? []
+    const verbs = [...commands.matchAll(/^ {2}([\w-]+)/gm)].map(([, verb = '']) => verb).filter((verb) => verb !== 'help')
+    return [[...path], ...(await Promise.all(verbs.map((verb) => verbsOf([...path, verb])))).flat()]
   }
+  const all = (await verbsOf([])).map((path) => path.join(' '))
+  for (const verb of ['doctor', 'unpin', 'plugins show', 'tokens create']) assert.ok(all.includes(verb), all.join(', '))
   assert.match((await backplane([])).err, /Usage: backplane/)
   assert.match((await backplane(['--version'])).out, /^\d+\.\d+\.\d+\n$/)
 })

@@ -15,6 +15,7 @@ import { addPlugins } from './verbs/plugins.ts'
 import { addProfile } from './verbs/profile.ts'
 import { addRelease } from './verbs/release.ts'
 import { addRollback } from './verbs/rollback.ts'
+import { addTokens } from './verbs/tokens.ts'
 import { addTop } from './verbs/top.ts'
 import { addWhy } from './verbs/why.ts'
 
@@ -23,7 +24,19 @@ interface GlobalOptions extends AddressOptions {
   readonly timeout: number
 }
 
-const verbs = [addDoctor, addTop, addWhy, addProfile, addPlugins, addHistory, addRollback, addPin, addRelease, addEvents] as const
+const verbs = [
+  addDoctor,
+  addTop,
+  addWhy,
+  addProfile,
+  addPlugins,
+  addHistory,
+  addRollback,
+  addPin,
+  addRelease,
+  addEvents,
+  addTokens,
+] as const
 
 /**
  * Runs the command line with its arguments (without program and script) and answers the exit code: 0 done, 1 the answer is
