@@ -110,7 +110,7 @@ export function createCore(options: KernelOptions, stopping: AbortSignal, relist
     log,
     store,
     switches,
-    choices: new Choices(store),
+    choices: new Choices(store, log),
     history: new History(store, clock, log),
     events: createEventLog(clock, log),
     plugins: new Map(),

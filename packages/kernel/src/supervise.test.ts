@@ -173,3 +173,32 @@ test('where nothing is known of its last lines, what it logged is kept', async (
   const lines = 'lastLines' in cause ? cause.lastLines : []
   assert.deepEqual([lines.length, lines[0], lines.at(-1)], [20, 'line 11', 'line 30'])
 })
+
+test('what was in quarantine is forgotten once a new version serves, in the store too; not while the older one stands in', async () => {
+  const store = memoryStore()
+  const kept = (): Promise<readonly string[]> => store.keys('kernel', 'quarantined/')
+  const options: TestKernelOptions = { store, supervision: { crashes: 1 } }
+  await using t = await kernelWith({ ...options, plugins: [echoPlugin({ version: '1.0.0' })] })
+  await say(t)
+  t.source.put(echoPlugin({ version: '2.0.0' }))
+  await t.kernel.plugins.refresh()
+  await crash(t)
+  assert.deepEqual(await kept(), ['quarantined/demo/echo'])
+  await t.kernel.plugins.rollback('echo')
+  assert.equal(await say(t), '1.0.0 x')
+  assert.deepEqual(await kept(), ['quarantined/demo/echo'], 'the source still has what is in quarantine')
+  t.source.put(echoPlugin({ version: '3.0.0' }))
+  await t.kernel.plugins.refresh()
+  assert.equal(await say(t), '3.0.0 x')
+  await t.kernel[Symbol.asyncDispose]()
+  assert.deepEqual(await kept(), [])
+})
+
+test('a version in quarantine does not stand in for one that cannot start', async () => {
+  await using t = await kernelWith({ supervision: { crashes: 1 } })
+  await crash(t)
+  t.source.put({ ...echoPlugin({ version: '2.0.0' }), setup: () => assert.fail('bad') })
+  await t.kernel.plugins.refresh()
+  await assert.rejects(say(t), { code: 'PLUGIN_UNAVAILABLE', message: /bad/ })
+  assert.equal(t.kernel.plugins.get('echo')?.version, '2.0.0')
+})

@@ -1,4 +1,5 @@
 import { exitText, pluginExited } from './calls/call-error.ts'
+import { messageOf } from './calls/thrown.ts'
 import type { Core } from './core.ts'
 import { kernelErrors } from './errors.ts'
 import type { Generation } from './plugins/generation.ts'
@@ -10,6 +11,7 @@ import { Namespaces } from './plugins/namespaces.ts'
 import type { Candidate, Plugin } from './plugins/plugin.ts'
 import { type Quarantine, Quarantines } from './plugins/quarantines.ts'
 import { Troubles, type TroubleVerdict } from './plugins/troubles.ts'
+import { isRecalled } from './plugins/selection.ts'
 import { Violations } from './plugins/violations.ts'
 import type { ExitCause, LimitName } from './ports.ts'
 import type { Failure } from './record.ts'
@@ -43,7 +45,7 @@ export class Supervisor implements Disposable {
   constructor(core: Core) {
     this.#core = core
     this.settings = { ...defaultSupervision, ...core.options.supervision }
-    this.quarantines = new Quarantines(core.store)
+    this.quarantines = new Quarantines(core.store, core.log)
     this.namespaces = new Namespaces(core, this.running)
     this.violations = new Violations(core)
     this.#watches = [new HealthWatch(core, this.running), new LimitWatch(core, this.running)]
@@ -67,6 +69,7 @@ export class Supervisor implements Disposable {
     plugin.usage = undefined
     if (this.#served.get(plugin) !== generation.candidate) plugin.breakers = undefined
     this.#served.set(plugin, generation.candidate)
+    this.#forgetQuarantined(plugin, generation.candidate)
     if (this.running.has(generation)) return
     this.running.add(generation)
     void generation.instance.exited.then(() => this.running.delete(generation))
@@ -173,6 +176,16 @@ export class Supervisor implements Disposable {
     const most = this.settings.crashes ?? (isCommunity ? 3 : 5)
     const random = (options.random ?? Math.random)()
     return (plugin.troubles ??= new Troubles()).note({ nowMs: clock.now(), isCrash, crashes: most, random }, this.settings)
+  }
+
+  /** A new version ends the quarantine of the one it replaces; what only stands in for that one does not. */
+  #forgetQuarantined({ id }: Plugin, serving: Candidate): void {
+    const { choices } = this.#core
+    const entry = this.quarantines.entry(id)
+    if (entry === undefined || this.quarantines.of(serving) !== undefined || isRecalled(serving)) return
+    if (choices.pinned(id) !== undefined || choices.held(id)?.fingerprint === entry.fingerprint) return
+    const { log } = this.#core
+    this.quarantines.release(id).catch((error: unknown) => log.write({ level: 'error', message: messageOf(error), plugin: id }))
   }
 
   #wait(plugin: Plugin, failure: Failure): void {

@@ -1,8 +1,7 @@
-import { parseKept } from './parse-kept.ts'
+import { failureForm, type Form, kernelNamespace as namespace, readKept } from './kept-entries.ts'
 import type { Hold } from '../record.ts'
-import type { Store } from '../ports.ts'
+import type { Log, Store } from '../ports.ts'
 
-const namespace = 'kernel'
 const pins = 'pin/'
 const holds = 'hold/'
 
@@ -12,17 +11,28 @@ export interface KeptHold extends Hold {
   readonly fingerprint: string
 }
 
+const holdForm: Form = {
+  why: 'string',
+  to: { version: 'string', digest: 'string' },
+  against: { version: 'string', 'digest?': 'string' },
+  sinceMs: 'number',
+  fingerprint: 'string',
+  'update?': { version: 'string', atMs: 'number', failure: failureForm },
+}
+
 /**
  * Which versions serve instead of what the sources have first: pinned by hand, rolled back by hand, or held because the
  * newer one was found wanting. Kept in the store, so that a restart changes nothing of it.
  */
 export class Choices {
   readonly #store: Store
+  readonly #log: Log
   readonly #pins = new Map<string, string>()
   readonly #holds = new Map<string, KeptHold>()
 
-  constructor(store: Store) {
+  constructor(store: Store, log: Log) {
     this.#store = store
+    this.#log = log
   }
 
   async load(): Promise<void> {
@@ -30,11 +40,8 @@ export class Choices {
       const version = await this.#store.get(namespace, key)
       if (version !== undefined) this.#pins.set(key.slice(pins.length), version)
     }
-    for (const key of await this.#store.keys(namespace, holds)) {
-      const text = await this.#store.get(namespace, key)
-      const hold = text === undefined ? undefined : parseKept(text)
-      if (hold !== undefined) this.#holds.set(key.slice(holds.length), hold as KeptHold)
-    }
+    const kept = await readKept<KeptHold>({ store: this.#store, log: this.#log }, holds, holdForm)
+    for (const [id, hold] of kept) this.#holds.set(id, hold)
   }
 
   /** Plugins something was decided of. */

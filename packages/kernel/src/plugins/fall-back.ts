@@ -18,7 +18,7 @@ export async function fallBack(core: Core, plugin: Plugin, failure: Failure): Pr
   const { candidate } = plugin
   if (isRecalled(candidate) || core.choices.pinned(plugin.id) !== undefined || core.stopping.aborted) return undefined
   const last = await lastServed(core, plugin.id)
-  if (last === undefined) return undefined
+  if (last === undefined || core.supervisor.quarantines.entry(plugin.id)?.version === last.version) return undefined
   const digest = await digestOf(core, candidate)
   if (digest === undefined || digest === last.digest) return undefined
   const like = { source: candidate.source, path: candidate.found.path }

@@ -1,8 +1,9 @@
 import { messageOf } from '../calls/thrown.ts'
+import { type Form, hasForm, kernelNamespace as namespace } from './kept-entries.ts'
 import type { Clock, Log, Store } from '../ports.ts'
 import type { HistoryEntry } from '../record.ts'
 
-const namespace = 'kernel'
+const entryForm: Form = { version: 'string', stateVersion: 'number', fromMs: 'number', outcome: 'string' }
 const prefix = 'history/'
 
 /** Entries kept of each plugin. */
@@ -95,7 +96,7 @@ export class History {
       const text = await this.#store.get(namespace, prefix + plugin)
       const entries: unknown = text === undefined ? [] : JSON.parse(text)
       if (!Array.isArray(entries)) throw new TypeError('it is not a list')
-      return entries as readonly HistoryEntry[]
+      return entries.filter((entry) => hasForm<HistoryEntry>(entry, entryForm))
     } catch (error) {
       this.#failed(plugin, 'read', error)
       return []

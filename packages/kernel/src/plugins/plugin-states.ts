@@ -2,10 +2,10 @@ import { kernelErrors } from '../errors.ts'
 import type { Log, Store } from '../ports.ts'
 import { messageOf } from '../calls/thrown.ts'
 import { copyDirectory } from './copy-directory.ts'
+import { kernelNamespace as namespace } from './kept-entries.ts'
 import type { PluginDirectories } from './plugin-directories.ts'
 import { copyNamespace, type SlotName, StateSlot } from './state-slot.ts'
 
-const namespace = 'kernel'
 const prefix = 'state/'
 
 /** Which slots a plugin has. Written as a whole: whenever the host is killed, the old or the new one is there. */

@@ -1,9 +1,8 @@
-import { parseKept } from './parse-kept.ts'
+import { failureForm, type Form, kernelNamespace as namespace, readKept } from './kept-entries.ts'
 import type { Candidate } from './plugin.ts'
-import type { Store } from '../ports.ts'
+import type { Log, Store } from '../ports.ts'
 import type { Failure } from '../record.ts'
 
-const namespace = 'kernel'
 const prefix = 'quarantined/'
 const startingPrefix = 'starting/'
 
@@ -14,6 +13,9 @@ export interface Quarantine {
   readonly atMs: number
   readonly failure: Failure
 }
+
+const suspectForm: Form = { id: 'string', version: 'string', fingerprint: 'string', atMs: 'number' }
+const quarantineForm: Form = { version: 'string', fingerprint: 'string', atMs: 'number', failure: failureForm }
 
 /** A package that was being started in the host's own process when the host ended. */
 export interface Suspect {
@@ -29,16 +31,19 @@ export interface Suspect {
  */
 export class Quarantines {
   readonly #store: Store
+  readonly #log: Log
   readonly #entries = new Map<string, Quarantine>()
 
-  constructor(store: Store) {
+  constructor(store: Store, log: Log) {
     this.#store = store
+    this.#log = log
   }
 
   /** Reads what is kept. Answers the suspects: each is told once. */
   async load(): Promise<readonly Suspect[]> {
-    for (const [id, entry] of await this.#read<Quarantine>(prefix)) this.#entries.set(id, entry)
-    const suspects = await this.#read<Suspect>(startingPrefix)
+    const kept = { store: this.#store, log: this.#log }
+    for (const [id, entry] of await readKept<Quarantine>(kept, prefix, quarantineForm)) this.#entries.set(id, entry)
+    const suspects = await readKept<Suspect>(kept, startingPrefix, suspectForm)
     for (const [id] of suspects) await this.#store.delete(namespace, startingPrefix + id)
     return suspects.map(([, suspect]) => suspect)
   }
@@ -52,6 +57,11 @@ export class Quarantines {
   of({ id, version, found }: Candidate): Quarantine | undefined {
     const entry = this.#entries.get(id)
     return entry?.version === version && entry.fingerprint === found.fingerprint ? entry : undefined
+  }
+
+  /** What is in quarantine of a plugin, be it that another package is in its place. */
+  entry(id: string): Quarantine | undefined {
+    return this.#entries.get(id)
   }
 
   /** Until the host ends, or longer: then the promise settles when it is kept. */
@@ -79,15 +89,5 @@ export class Quarantines {
     } finally {
       await this.#store.delete(namespace, startingPrefix + id).catch(() => undefined)
     }
-  }
-
-  async #read<T>(from: string): Promise<readonly (readonly [id: string, entry: T])[]> {
-    const entries: [string, T][] = []
-    for (const key of await this.#store.keys(namespace, from)) {
-      const text = await this.#store.get(namespace, key)
-      const entry = text === undefined ? undefined : parseKept(text)
-      if (entry !== undefined) entries.push([key.slice(from.length), entry as T])
-    }
-    return entries
   }
 }

@@ -1,6 +1,6 @@
+import { kernelNamespace as namespace } from './kept-entries.ts'
 import type { Store } from '../ports.ts'
 
-const namespace = 'kernel'
 const prefix = 'disabled/'
 
 /** Which plugins the operator switched off, and why; kept in the store, so that it survives restarts. */

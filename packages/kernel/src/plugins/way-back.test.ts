@@ -164,3 +164,18 @@ test('when both versions have ended the newer one is blamed, which broke, and th
   const { held, update } = t.kernel.plugins.get('echo') ?? {}
   assert.deepEqual([held?.why, held?.against.version, update?.version], ['moved back', '2.0.0', '2.0.0'])
 })
+
+test('what is kept and is not of its form is left out, told, and keeps neither a host from starting nor a source from being listed', async () => {
+  const bad = ['{}', '[]', '{"why":"failed"}', '{"why":"failed","to":{"version":"1.0.0"},"fingerprint":"f"}', '{"version":1}']
+  for (const text of bad) {
+    const store = memoryStore()
+    const keys = ['hold/demo/echo', 'quarantined/demo/echo', 'starting/demo/echo', 'history/demo/echo']
+    for (const key of keys) await store.set('kernel', key, text)
+    await using t = await testKernel({ points, plugins: [echoPlugin()], store })
+    assert.equal(await say(t), '1.0.0 x', text)
+    t.source.put(echoPlugin({ version: '2.0.0' }))
+    await t.kernel.plugins.refresh()
+    assert.equal(await say(t), '2.0.0 x', text)
+    assert.ok(t.lines.some(({ message }) => message.includes('hold/demo/echo')))
+  }
+})
