@@ -44,6 +44,12 @@ const legal: readonly Workspace[] = [
     { dependencies: ['@backplane/server'] },
   ),
   workspace(
+    'apps/demo/cli',
+    '@demo/cli',
+    { 'src/a.ts': `import { x } from '@backplane/server/client'; import { y } from '@backplane/sdk'` },
+    { dependencies: ['@backplane/server', '@backplane/sdk'] },
+  ),
+  workspace(
     'apps/demo/host',
     '@demo/host',
     { 'src/a.ts': `import { x } from '@backplane/kernel'; import { y } from '@demo/points'` },
@@ -107,6 +113,14 @@ const illegal: readonly (readonly [
   ['the points of another app', 'apps/demo/plugins/one', `import { x } from '@other/points'`, ['@other/points'], /may not/],
   ['the kernel in a plugin', 'apps/demo/plugins/one', `import { x } from '@backplane/kernel'`, ['@backplane/kernel'], /may not/],
   ['the kernel in a command line', 'apps/demo/cli', `import { x } from '@backplane/kernel'`, ['@backplane/kernel'], /may not/],
+  [
+    'the whole server in a command line',
+    'apps/demo/cli',
+    `import { x } from '@backplane/server'`,
+    ['@backplane/server'],
+    /may not/,
+  ],
+  ['the points in a command line', 'apps/demo/cli', `import { x } from '@demo/points'`, ['@demo/points'], /may not/],
   ['nothing, and listing something', 'packages/server', ``, ['zod'], /lists zod, which no module imports/],
 ]
 

@@ -21,6 +21,13 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   cli: ['sdk', 'runtimes', 'server/client', 'sources', 'trust'],
 }
 
+/** The same for the parts of an app, which also have its points; a host may import every package. */
+const apps: Readonly<Record<string, readonly string[]>> = {
+  points: ['sdk'],
+  plugins: ['sdk'],
+  cli: ['sdk', 'server/client'],
+}
+
 /** Packages that take little or nothing from others. */
 const external: Readonly<Record<string, readonly string[]>> = {
   'packages/sdk': [],
@@ -124,17 +131,22 @@ class Check {
 function allowance(from: string, to: string, subPath?: string): 'all' | 'types' | 'nothing' {
   const [area, name, part] = from.split('/')
   const target = to.startsWith('packages/') ? to.slice('packages/'.length) : undefined
-  if (area === 'packages') {
-    const allowed = packages[name ?? ''] ?? []
-    if (target === undefined) return 'nothing'
-    if (allowed.includes(target)) return 'all'
-    const paths = allowed.filter((each) => each.startsWith(`${target}/`))
-    if (subPath === undefined ? paths.length > 0 : paths.includes(target + subPath)) return 'all'
-    return allowed.includes(`types:${target}`) ? 'types' : 'nothing'
-  }
   const isOwnPoints = to === `${area}/${name}/points`
-  const allowed = part === 'host' ? target !== undefined || isOwnPoints : target === 'sdk' || (part === 'plugins' && isOwnPoints)
-  return allowed ? 'all' : 'nothing'
+  if (area !== 'packages') {
+    if (target === undefined) return isOwnPoints && (part === 'host' || part === 'plugins') ? 'all' : 'nothing'
+    return part === 'host' || isAmong(apps[part ?? ''] ?? ['sdk'], target, subPath) ? 'all' : 'nothing'
+  }
+  if (target === undefined) return 'nothing'
+  const allowed = packages[name ?? ''] ?? []
+  if (isAmong(allowed, target, subPath)) return 'all'
+  return allowed.includes(`types:${target}`) ? 'types' : 'nothing'
+}
+
+/** Whether a list of the table names a package, or the one path of it that is meant. */
+function isAmong(allowed: readonly string[], target: string, subPath: string | undefined): boolean {
+  if (allowed.includes(target)) return true
+  const paths = allowed.filter((each) => each.startsWith(`${target}/`))
+  return subPath === undefined ? paths.length > 0 : paths.includes(target + subPath)
 }
 
 /** A package is imported by its name, or by a path it exports. */

@@ -1,41 +1,6 @@
 import { defineErrors, type ErrorCatalogue } from '@backplane/sdk'
 
 const specs = {
-  CLI_DAEMON_UNREACHABLE: {
-    message: 'no hypervisord answers at {address} ({reason})',
-    status: 503,
-    exit: 69,
-    retryable: true,
-    hint: 'Start it with `hypervisord` (in the repository `npm start`), or say where it is with --socket or --url.',
-  },
-  CLI_SOCKET_REFUSED: {
-    message: 'the socket {address} belongs to another user',
-    status: 403,
-    exit: 77,
-    retryable: false,
-    hint: 'Run hyperctl as the user hypervisord runs as, or use --url with its token file.',
-  },
-  CLI_CONNECTION_LOST: {
-    message: 'the connection to {address} was lost: {reason}',
-    status: 503,
-    exit: 75,
-    retryable: true,
-    hint: 'Try again; `hyperctl status` tells whether the daemon is back.',
-  },
-  CLI_TIMEOUT: {
-    message: '{address} did not answer within {seconds} s',
-    status: 504,
-    exit: 75,
-    retryable: true,
-    hint: 'Try again, or allow more with --timeout.',
-  },
-  CLI_ANSWER_INVALID: {
-    message: '{address} answered something that is not the API of hypervisord',
-    status: 502,
-    exit: 69,
-    retryable: false,
-    hint: 'Check --url and --socket: another program may be listening there.',
-  },
   CLI_TOKEN_UNREADABLE: {
     message: 'the token file {path} cannot be read ({reason})',
     status: 401,

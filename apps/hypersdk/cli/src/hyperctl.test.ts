@@ -64,10 +64,10 @@ test('what is not the API, too slow or unreadable is told apart', async (t) => {
   })
   for (const verb of ['status', 'plugins', 'events']) {
     const { code, err } = await hyperctl(socket, [verb])
-    assert.deepEqual([code, err.split(':')[0]], [69, 'CLI_ANSWER_INVALID'], verb)
+    assert.deepEqual([code, err.split(':')[0]], [69, 'CLIENT_ANSWER_INVALID'], verb)
   }
   const slow = await hyperctl(socket, ['providers', '--timeout', '0.05'])
-  assert.deepEqual([slow.code, slow.err.split(':')[0]], [75, 'CLI_TIMEOUT'])
+  assert.deepEqual([slow.code, slow.err.split(':')[0]], [75, 'CLIENT_TIMEOUT'])
   const missing = await hyperctl(socket, ['submit', '/nonexistent.yaml'])
   assert.deepEqual([missing.code, missing.err.split(':')[0]], [66, 'CLI_INPUT_UNREADABLE'])
   const file = join(dirname(socket), 'plain')
@@ -75,7 +75,7 @@ test('what is not the API, too slow or unreadable is told apart', async (t) => {
   assert.equal((await hyperctl(file, ['status'])).code, 69)
   if (process.getuid?.() !== 0) {
     await chmod(socket, 0o000)
-    assert.equal((await hyperctl(socket, ['status'])).err.split(':')[0], 'CLI_SOCKET_REFUSED')
+    assert.equal((await hyperctl(socket, ['status'])).err.split(':')[0], 'CLIENT_SOCKET_REFUSED')
   }
 })
 
@@ -131,7 +131,7 @@ test('a connection that breaks twice is told', async (t) => {
   const { socket } = await scriptedDaemon(t, (_request, response) => response.destroy())
   for (const args of ['cancel j1', 'status']) {
     const { code, err } = await hyperctl(socket, args.split(' '))
-    assert.deepEqual([code, err.split(':')[0]], [75, 'CLI_CONNECTION_LOST'])
+    assert.deepEqual([code, err.split(':')[0]], [75, 'CLIENT_CONNECTION_LOST'])
   }
 })
 

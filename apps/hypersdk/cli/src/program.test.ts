@@ -5,7 +5,7 @@ import { hyperctl } from './fixtures/captured-terminal.ts'
 test('no daemon is told with how to start one', async () => {
   const { code, out, err } = await hyperctl('/nonexistent/s.sock', ['plugins'])
   assert.deepEqual([code, out], [69, ''])
-  assert.match(err, /^CLI_DAEMON_UNREACHABLE: .*\/nonexistent\/s\.sock \(ENOENT\)\nStart it with `hypervisord`/)
+  assert.match(err, /^CLIENT_UNREACHABLE: .*\/nonexistent\/s\.sock \(ENOENT\)\nStart hypervisord with `hypervisord`/)
 })
 
 test('the default socket is below XDG_RUNTIME_DIR, or else in the data directory', async () => {

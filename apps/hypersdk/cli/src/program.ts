@@ -1,9 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { PlatformError } from '@backplane/sdk'
+import { ApiClient, clientErrors, exitCodeOf, HostError } from '@backplane/server/client'
 import { Command, CommanderError, Option } from 'commander'
-import { findDaemon, type AddressOptions } from './api/address.ts'
-import { ApiClient } from './api/api-client.ts'
-import { DaemonError, exitCodeOf } from './api/daemon-error.ts'
+import { findDaemon, type AddressOptions } from './find-daemon.ts'
 import { addEventCommands } from './commands/events.ts'
 import { examples } from './commands/examples.ts'
 import { addJobCommands } from './commands/jobs.ts'
@@ -14,6 +13,7 @@ import { addVerifyCommand } from './commands/verify.ts'
 import { addVmCommands } from './commands/vms.ts'
 import { addWatchCommand } from './commands/watch.ts'
 import { cliErrors } from './errors.ts'
+import { hintFor } from './own-hints.ts'
 import type { Runner, Verb } from './session.ts'
 import { highlight, type Terminal } from './terminal/terminal.ts'
 
@@ -106,13 +106,14 @@ function tellFailure(thrown: unknown, terminal: Terminal, json: boolean): number
   if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0
   if (thrown instanceof CommanderError && thrown.code === 'commander.help') return 2
   const error = platformError(thrown)
-  if (json) terminal.err(`${JSON.stringify(error instanceof DaemonError ? error.problem : error)}\n`)
+  if (json) terminal.err(`${JSON.stringify(error instanceof HostError ? error.problem : error)}\n`)
   else {
-    const hint = error.hint === undefined ? '' : `${error.hint}\n`
+    const told = hintFor(error.code, error.hint)
+    const hint = told === undefined ? '' : `${told}\n`
     terminal.err(`${highlight(terminal, 'red', error.code)}: ${error.message}\n${hint}`)
   }
-  if (error instanceof DaemonError) return exitCodeOf(error.problem)
-  const specs: Readonly<Record<string, { readonly exit: number }>> = cliErrors.specs
+  if (error instanceof HostError) return exitCodeOf(error.problem)
+  const specs: Readonly<Record<string, { readonly exit: number }>> = { ...cliErrors.specs, ...clientErrors.specs }
   return specs[error.code]?.exit ?? 70
 }
 

@@ -1,4 +1,4 @@
-import type { ApiClient } from './api/api-client.ts'
+import type { ApiClient } from '@backplane/server/client'
 import type { Terminal } from './terminal/terminal.ts'
 
 /** What a verb works with. */

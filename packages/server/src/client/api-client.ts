@@ -12,10 +12,17 @@ import { HostError, type HostProblem } from './host-error.ts'
 
 type Method = 'GET' | 'POST' | 'DELETE'
 
+/** A request body that is not made here: as it is, with its media type. */
+export interface Content {
+  readonly type: string
+  readonly text: string
+}
+
 /** What goes with a request. */
 interface Sent {
-  /** JSON. */
-  readonly content?: string | undefined
+  readonly content?: Content | undefined
+  /** Statuses of 400 and above under which JSON is an answer and no problem. */
+  readonly answers?: readonly number[] | undefined
   readonly headers?: Readonly<Record<string, string>> | undefined
   readonly signal?: AbortSignal | undefined
 }
@@ -47,14 +54,15 @@ export class ApiClient {
 
   /** Sends JSON. Safe to repeat by itself after a lost connection: it carries a key of its own. */
   async post(path: string, body?: Readonly<Record<string, unknown>>): Promise<unknown> {
-    const content = body === undefined ? undefined : JSON.stringify(body)
-    const key = { 'idempotency-key': randomUUID() }
-    try {
-      return await this.#json('POST', path, content, key)
-    } catch (error) {
-      if (!isLost(error)) throw error
-      return this.#json('POST', path, content, key)
-    }
+    return this.#repeatable(path, body === undefined ? {} : { content: { type: 'application/json', text: JSON.stringify(body) } })
+  }
+
+  /**
+   * Sends a body as it is, as safe to repeat. `answers` are statuses of 400 and above under which JSON is an answer: a list
+   * that was refused in all its parts answers with the reason of each.
+   */
+  async postContent(path: string, content: Content, answers: readonly number[] = []): Promise<unknown> {
+    return this.#repeatable(path, { content, answers })
   }
 
   async delete(path: string, query?: URLSearchParams): Promise<unknown> {
@@ -87,10 +95,21 @@ export class ApiClient {
     }
   }
 
-  async #json(method: Method, path: string, content?: string, headers?: Readonly<Record<string, string>>): Promise<unknown> {
-    const answer = await this.#request(method, path, { content, headers })
+  async #repeatable(path: string, given: Sent): Promise<unknown> {
+    const sent = { ...given, headers: { 'idempotency-key': randomUUID() } }
+    try {
+      return await this.#json('POST', path, sent)
+    } catch (error) {
+      if (!isLost(error)) throw error
+      return this.#json('POST', path, sent)
+    }
+  }
+
+  async #json(method: Method, path: string, sent: Sent = {}): Promise<unknown> {
+    const answer = await this.#request(method, path, sent)
     const status = answer.statusCode ?? 0
-    if (status >= 400) throw await this.#problem(answer)
+    const isJson = String(answer.headers['content-type']).startsWith('application/json')
+    if (status >= 400 && !(isJson && sent.answers?.includes(status) === true)) throw await this.#problem(answer)
     return parse(await this.#read(answer)) ?? (status === 204 ? null : this.#refuse('CLIENT_ANSWER_INVALID'))
   }
 
@@ -112,7 +131,7 @@ export class ApiClient {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
     const all = {
       ...headers,
-      ...(content === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(content) }),
+      ...(content === undefined ? {} : { 'content-type': content.type, 'content-length': Buffer.byteLength(content.text) }),
       ...(this.#address.kind === 'url' ? { authorization: `Bearer ${this.#address.token}` } : { host: 'localhost' }),
     }
     const options = { method, headers: all, agent: false as const, ...(signal === undefined ? {} : { signal }) }
@@ -124,7 +143,7 @@ export class ApiClient {
     sent.setTimeout(this.#timeoutMs, () => sent.destroy(this.#error('CLIENT_TIMEOUT', { seconds: this.#timeoutMs / 1_000 })))
     sent.on('response', resolve)
     sent.on('error', (error) => reject(this.#connectionError(error)))
-    sent.end(content)
+    sent.end(content?.text)
     return promise
   }
 

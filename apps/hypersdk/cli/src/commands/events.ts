@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { follow } from '../api/follow.ts'
+import { follow } from '@backplane/server/client'
 import type { Runner, Session } from '../session.ts'
 import { printable } from '../terminal/printable.ts'
 import { examples } from './examples.ts'

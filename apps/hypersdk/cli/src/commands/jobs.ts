@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import type { Job, JobLogLine } from '../api/daemon-json.ts'
-import { follow } from '../api/follow.ts'
+import type { Job, JobLogLine } from '../daemon-json.ts'
+import { follow } from '@backplane/server/client'
 import { show, type Runner, type Session } from '../session.ts'
 import { printable } from '../terminal/printable.ts'
 import { secondsText } from '../terminal/quantity.ts'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Plugin } from '../api/daemon-json.ts'
+import type { Plugin } from '../daemon-json.ts'
 import { show, type Runner, type Session } from '../session.ts'
 import { printable } from '../terminal/printable.ts'
 import { listText, tableText } from '../terminal/table.ts'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Provider } from '../api/daemon-json.ts'
+import type { Provider } from '../daemon-json.ts'
 import { show, type Runner, type Session } from '../session.ts'
 import { listText, tableText } from '../terminal/table.ts'
 import { bareGroup } from './bare-group.ts'

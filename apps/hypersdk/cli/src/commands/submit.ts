@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { extname } from 'node:path'
 import type { Command } from 'commander'
-import type { Content } from '../api/api-client.ts'
-import { hintFor } from '../api/daemon-error.ts'
-import type { Submission } from '../api/daemon-json.ts'
+import type { Content } from '@backplane/server/client'
+import { hintFor } from '../own-hints.ts'
+import type { Submission } from '../daemon-json.ts'
 import { cliErrors } from '../errors.ts'
 import type { Runner, Session } from '../session.ts'
 import { printable } from '../terminal/printable.ts'
@@ -45,7 +45,7 @@ export function addSubmitCommand(program: Command, run: Runner): void {
   submit.action(
     run(async (session, file: string | undefined, options: SubmitOptions) => {
       const content = file === undefined ? jobOf(options) : await readJobs(file, options, session.terminal)
-      const answer = (await session.api.post('/jobs/submit', content)) as Submission
+      const answer = (await session.api.postContent('/jobs/submit', content, [400])) as Submission
       showSubmission(session, answer, options.watch === true)
       let exitCode = answer.rejected > 0 ? 1 : 0
       if (options.watch === true) {

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import type { Vm } from '../api/daemon-json.ts'
+import type { Vm } from '../daemon-json.ts'
 import { cliErrors } from '../errors.ts'
 import { show, type Runner } from '../session.ts'
 import { bytesText } from '../terminal/quantity.ts'

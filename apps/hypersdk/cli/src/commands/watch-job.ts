@@ -1,5 +1,5 @@
-import { follow } from '../api/follow.ts'
-import type { Job, JobLogLine, JobProgress, JobStatus } from '../api/daemon-json.ts'
+import { follow } from '@backplane/server/client'
+import type { Job, JobLogLine, JobProgress, JobStatus } from '../daemon-json.ts'
 import type { Session } from '../session.ts'
 import { printable } from '../terminal/printable.ts'
 import { progressLine } from '../terminal/progress-line.ts'

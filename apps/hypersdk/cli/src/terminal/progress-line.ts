@@ -1,4 +1,4 @@
-import type { JobProgress } from '../api/daemon-json.ts'
+import type { JobProgress } from '../daemon-json.ts'
 import { printable } from './printable.ts'
 import { bytesText, secondsText } from './quantity.ts'
 

@@ -1,12 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { cliErrors } from '../errors.ts'
-
-/** How the daemon is reached. */
-export type Address =
-  | { readonly kind: 'socket'; readonly path: string }
-  | { readonly kind: 'url'; readonly url: URL; readonly token: string }
+import type { Address } from '@backplane/server/client'
+import { cliErrors } from './errors.ts'
 
 /** What the command line says about it. */
 export interface AddressOptions {
@@ -31,11 +27,6 @@ export async function findDaemon(options: AddressOptions, env: Environment, uid:
   if (url?.protocol !== 'http:' && url?.protocol !== 'https:') throw cliErrors.error('CLI_URL_INVALID', { url: text })
   const path = options.tokenFile ?? env['HYPERSDK_TOKEN_FILE'] ?? places.tokenFile
   return { kind: 'url', url, token: await readToken(path) }
-}
-
-/** As one would name it to a person. */
-export function addressText(address: Address): string {
-  return address.kind === 'socket' ? address.path : address.url.origin
 }
 
 /** Where hypervisord listens and keeps its token when nothing says otherwise: FHS for root, XDG for everybody else. */

@@ -74,12 +74,3 @@ export interface Plugin {
   readonly reason: string | null
   readonly update: { readonly version: string; readonly failure: { readonly message: string } } | null
 }
-
-/** An error as the daemon answers it. */
-export interface DaemonProblem {
-  readonly status: number
-  readonly detail: string
-  readonly code: string
-  readonly hint?: string
-  readonly retryable: boolean
-}
