@@ -1,6 +1,7 @@
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
+import { removeDirectory } from './remove-directory.ts'
 
 /**
  * Where plugins may keep and hand over files: `plugins/<publisher>/<name>/{data,data-<slot>,exchange/<generation>}`; a slot of
@@ -39,31 +40,31 @@ export class PluginDirectories implements AsyncDisposable {
   /** Removes the data directory of one slot. */
   async removeData(plugin: string, slot: string): Promise<void> {
     if (this.#root === undefined && this.#given === undefined) return
-    await rm(await this.data(plugin, slot), { recursive: true, force: true })
+    await removeDirectory(await this.data(plugin, slot))
   }
 
   /** Makes the directories of one generation; what an earlier process left for hand-over is removed first. */
   async create(plugin: string, { data, exchange }: { readonly data: string; readonly exchange: string }): Promise<void> {
     if (!this.#cleaned.has(plugin)) {
       this.#cleaned.add(plugin)
-      await rm(dirname(exchange), { recursive: true, force: true })
+      await removeDirectory(dirname(exchange))
     }
     await mkdir(data, { recursive: true, mode: 0o700 })
     await mkdir(exchange, { recursive: true, mode: 0o700 })
   }
 
   async removeExchange(exchange: string): Promise<void> {
-    await rm(exchange, { recursive: true, force: true })
+    await removeDirectory(exchange)
   }
 
   /** Removes everything of a plugin. */
   async forget(plugin: string): Promise<void> {
     if (this.#root === undefined && this.#given === undefined) return
-    await rm(join(await this.#path(), 'plugins', plugin), { recursive: true, force: true })
+    await removeDirectory(join(await this.#path(), 'plugins', plugin))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    if (this.#given === undefined && this.#root !== undefined) await rm(await this.#root, { recursive: true, force: true })
+    if (this.#given === undefined && this.#root !== undefined) await removeDirectory(await this.#root)
   }
 
   #path(): Promise<string> {

@@ -1,6 +1,7 @@
 import {
   chmodSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -69,6 +70,9 @@ function stagingDirectory(): string {
 /** Takes away places, never what may be bound to one. */
 function removeStaging(directory: string): void {
   try {
+    // Where everybody may make names, one of them may be somebody else's link.
+    const stats = lstatSync(directory)
+    if (!stats.isDirectory() || stats.uid !== process.getuid?.()) return
     for (const entry of readdirSync(directory, { withFileTypes: true })) {
       const path = join(directory, entry.name)
       if (entry.isDirectory()) rmdirSync(path)

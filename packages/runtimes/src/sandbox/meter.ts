@@ -17,6 +17,8 @@ export interface Metered {
 /** How often processes are looked at, and how many looks pass between two at the data directory, ms. */
 const lookMs = 1_000
 const looksPerDataLook = 5
+/** Of a path in a plugin's data, characters: it names its files as it likes. */
+const mostPathShown = 100
 
 /**
  * Looks at what plugins use and tells their hosts when it is more than they may: the enforcement of limits where the
@@ -114,12 +116,15 @@ class Watch {
   async #lookAtData(): Promise<void> {
     const { data, limits } = this.#metered
     const most = { bytes: limits.dataBytes, files: limits.dataFiles }
-    const { bytes, files } = await directoryUse(data, most)
+    const { bytes, files, uncounted } = await directoryUse(data, most)
     if (bytes > most.bytes) {
       const detail = `holds more than ${mebibytes(most.bytes)} in its data directory`
       this.#tell({ kind: 'limit', limit: 'data', detail })
     } else if (files > most.files) {
       const detail = `holds more than ${most.files} files and folders in its data directory`
+      this.#tell({ kind: 'limit', limit: 'data', detail })
+    } else if (uncounted !== undefined) {
+      const detail = `keeps its host from counting what is in its data directory, at ${uncounted.slice(0, mostPathShown)}`
       this.#tell({ kind: 'limit', limit: 'data', detail })
     }
   }

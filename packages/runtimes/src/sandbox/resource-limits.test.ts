@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { link, mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { chown, link, mkdir, readdir, readFile, realpath, rename, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -141,6 +142,20 @@ test('what a directory holds is counted, up to the limit', async (t) => {
   assert.equal((await directoryUse(directory, { bytes: 1e9, files: 10 })).files, 11)
 })
 
+test('what a plugin keeps its host from counting is said', async (t) => {
+  const root = await temporaryDirectory(t)
+  const most = { bytes: 1e9, files: 1e9 }
+  const half = Array.from({ length: 15 }, () => 'd'.repeat(200)).join('/')
+  for (const name of ['one', 'two']) await mkdir(join(root, 'data', name, half), { recursive: true })
+  assert.equal((await directoryUse(join(root, 'data'), most)).uncounted, undefined)
+  // Every directory can be reached by the plugin, step by step, and by nobody else by a path.
+  await rename(join(root, 'data/one'), join(root, 'data/two', half, 'moved'))
+  const { uncounted } = await directoryUse(join(root, 'data'), most)
+  // Nothing else comes that deep.
+  rmSync(join(root, 'data'), { recursive: true })
+  assert.match(uncounted ?? '', /^two\/d/)
+})
+
 test('the use of a process and of what it started is told from outside', async (t) => {
   const child = spawn('sh', ['-c', 'sleep 1000; true'])
   t.after(() => child.kill('SIGKILL'))
@@ -168,6 +183,36 @@ test('a plugin is given its own files, and none that has another name elsewhere'
   using user = await takeServiceUser({ first: 60_706, count: 478 }, { data, exchange })
   for (const own of ['', 'sub', 'sub/own']) assert.equal((await stat(join(data, own))).uid, user.uid, own)
   assert.equal((await stat(join(root, 'outside'))).uid, 0)
+})
+
+test('what a plugin puts in the way while it is given its files is not followed', async (t) => {
+  if (process.getuid?.() !== 0) return t.skip('only root can give files away')
+  const root = await realpath(await temporaryDirectory(t))
+  await mkdir(join(root, 'outside/sub'), { recursive: true })
+  await writeFile(join(root, 'outside/sub/file'), '')
+  const [data, exchange] = [join(root, 'data'), join(root, 'exchange')]
+  await mkdir(exchange)
+  const names = Array.from({ length: 50 }, (_, index) => `${index}`)
+  for (const name of names) await mkdir(join(data, name, 'sub'), { recursive: true })
+  // Another process changes directories into links and back as fast as it can.
+  const flip = `const fs = require('node:fs'); process.chdir(${JSON.stringify(data)}); console.log('flips')
+for (;;) for (const name of fs.readdirSync('.')) { try { fs.renameSync(name, '../aside'); fs.symlinkSync('../outside', name); fs.unlinkSync(name); fs.renameSync('../aside', name) } catch {} }`
+  const flips = spawn(process.execPath, ['-e', flip], { stdio: ['ignore', 'pipe', 'inherit'] })
+  try {
+    await once(flips.stdout, 'data')
+    for (let round = 0; round < 40; round++) {
+      await chown(data, 0, 0)
+      // That something went away or was no directory when it was opened is no harm.
+      const user = await takeServiceUser({ first: 60_706, count: 478 }, { data, exchange }).catch(() => undefined)
+      user?.[Symbol.dispose]()
+      for (const path of ['outside', 'outside/sub', 'outside/sub/file']) {
+        assert.equal((await stat(join(root, path))).uid, 0, path)
+      }
+    }
+  } finally {
+    flips.kill('SIGKILL')
+    await once(flips, 'exit')
+  }
 })
 
 test('a plugin keeps its user, and two that run at once have two', async (t) => {

@@ -1,4 +1,5 @@
-import { chown, lchown, lstat, opendir, stat } from 'node:fs/promises'
+import { constants } from 'node:fs'
+import { chown, lchown, lstat, open, opendir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 
 /** User ids that plugins run as when their host is root. */
@@ -60,16 +61,28 @@ function choose({ first, count }: UidRange, owner: number, data: string): number
   throw new RangeError(`all ${count} user ids from ${first} on are taken`)
 }
 
+/** A plugin's own directories are not nested deeper by accident; each level holds one file open. */
+const mostLevels = 128
+
 /**
  * Links are given, not followed, and what they lead to is not touched. A file with a second name stays whose it is: that
- * name may be anywhere.
+ * name may be anywhere. Every directory is held open while its entries are given, by names below that descriptor: a plugin
+ * that still runs cannot put a link in the way.
  */
-async function giveTree(path: string, uid: number): Promise<void> {
-  const stats = await lstat(path)
-  if (stats.isDirectory()) {
-    for await (const entry of await opendir(path)) await giveTree(join(path, entry.name), uid)
+async function giveTree(path: string, uid: number, level = 0): Promise<void> {
+  if (level > mostLevels) throw new RangeError(`the data directory has more than ${mostLevels} levels`)
+  const directory = await open(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
+  try {
+    const here = `/proc/self/fd/${directory.fd}`
+    for await (const entry of await opendir(here)) {
+      const own = join(here, entry.name)
+      if (entry.isDirectory()) await giveTree(own, uid, level + 1)
+      else if ((await lstat(own)).nlink === 1) await lchown(own, uid, uid)
+    }
+    await directory.chown(uid, uid)
+  } finally {
+    await directory.close()
   }
-  if (stats.isDirectory() || stats.nlink === 1) await lchown(path, uid, uid)
 }
 
 function hash(text: string): number {
