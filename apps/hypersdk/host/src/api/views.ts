@@ -39,11 +39,12 @@ export const problem = {
   },
 }
 
+/** A provider type: which plugin supplies it, whether it can be used now, and its named instances. */
 export const ProviderView = z
   .object({
     type: z.string(),
     name: z.string().describe('For people.'),
-    plugin: z.string(),
+    plugin: z.string().describe('Id of the plugin that supplies it.'),
     version: z.string(),
     available: z.boolean(),
     reason: z.string().nullable().describe('Why it is not available.'),
@@ -52,6 +53,7 @@ export const ProviderView = z
   })
   .openapi('Provider')
 
+/** Machines of one provider instance, every one of them; `count` is how many. */
 export const VmList = z
   .object({ vms: z.array(VmInfo), count: z.int(), instance: z.string(), provider: z.string(), timestamp: Time })
   .openapi('VmList')
@@ -60,21 +62,23 @@ const JobProgressView = z.object({
   phase: z.string(),
   current_file: z.string().nullable(),
   current_step: z.string(),
-  files_downloaded: z.int(),
+  files_downloaded: z.int().describe('Complete ones.'),
   total_files: z.int(),
   bytes_downloaded: z.number().describe('Of the disks, before compression.'),
-  bytes_transferred: z.number(),
-  total_bytes: z.number().nullable(),
-  percent_complete: z.number().nullable(),
+  bytes_transferred: z.number().describe('The same as bytes_downloaded, under the name older clients read.'),
+  total_bytes: z.number().nullable().describe('Of all disks; null while nobody knows.'),
+  percent_complete: z.number().nullable().describe('0 to 100; null while the total is not known.'),
   estimated_remaining: z.number().nullable().describe('Seconds.'),
   bytes_per_second: z.number(),
   export_method: z.string(),
 })
 
+/** How far a job is; bytes, seconds and bytes per second. The members beside id and status are there once it runs. */
 export const ProgressAnswer = JobProgressView.partial()
   .extend({ job_id: z.string(), status: z.enum(jobStatuses), timestamp: Time })
   .openapi('JobProgress')
 
+/** One export job in full: what was asked for, how it stands, what came of it and how often it was tried. */
 export const JobView = z
   .object({
     definition: z.looseObject({
@@ -92,15 +96,15 @@ export const JobView = z
       .looseObject({
         files: z.array(z.string()),
         checksum: z.string().describe('SHA-256 of the main file.'),
-        total_size: z.int(),
+        total_size: z.int().describe('Bytes.'),
       })
       .nullable(),
     error: z.string().nullable(),
     failure: z.looseObject({ code: z.string(), message: z.string(), retryable: z.boolean() }).nullable(),
     plugin: z.object({ id: z.string(), version: z.string(), generation: z.int() }).nullable(),
-    attempts: z.int(),
-    retries: z.int(),
-    crashes: z.int(),
+    attempts: z.int().describe('Times it was begun.'),
+    retries: z.int().describe('Times it was begun again after an error that may pass.'),
+    crashes: z.int().describe('Deaths of the daemon while it ran.'),
     next_attempt_at: Time.nullable(),
     cancel_requested: z.boolean(),
     manifest: z.string().nullable().describe('Path of the artifact manifest, once the export is complete.'),
@@ -110,6 +114,7 @@ export const JobView = z
   })
   .openapi('Job')
 
+/** What was queued of a submission and, by its index in it, why the rest was not. */
 export const SubmitAnswer = z
   .object({
     job_ids: z.array(z.string()),
@@ -120,8 +125,10 @@ export const SubmitAnswer = z
   })
   .openapi('SubmitAnswer')
 
+/** Jobs, newest first; `total` counts those beyond the limit too. */
 export const JobList = z.object({ jobs: z.array(JobView), total: z.int(), timestamp: Time }).openapi('JobList')
 
+/** Ids of jobs that are being cancelled, and of those that are not, with the reason of each. */
 export const CancelAnswer = z
   .object({
     cancelled: z.array(z.string()),
@@ -131,6 +138,7 @@ export const CancelAnswer = z
   })
   .openapi('CancelAnswer')
 
+/** Lines of a job's log, oldest first; `seq` is what to go on after. */
 export const LogAnswer = z
   .object({
     job_id: z.string(),
@@ -147,18 +155,20 @@ export const LogAnswer = z
   })
   .openapi('JobLog')
 
+/** When a job will be done at the rate it has; null where that cannot be told. */
 export const EtaAnswer = z
   .object({
     job_id: z.string(),
     status: z.enum(jobStatuses),
     percent_complete: z.number().nullable(),
     bytes_per_second: z.number(),
-    eta_seconds: z.number().nullable(),
+    eta_seconds: z.number().nullable().describe('From now.'),
     estimated_completion: Time.nullable(),
     timestamp: Time,
   })
   .openapi('JobEta')
 
+/** What became of each file of a finished export, by reading it again. */
 export const VerifyAnswer = z
   .object({
     job_id: z.string(),
