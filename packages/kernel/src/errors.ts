@@ -353,6 +353,13 @@ const specs = {
     retryable: false,
     hint: 'Pin {plugin} to the version you want, or take the pin off.',
   },
+  CALL_FALLBACK_REFUSED: {
+    message: '"{name}" is asked instead of "{instead}" in {point} and does not open with its settings: {reason}',
+    status: 503,
+    exit: 78,
+    retryable: true,
+    hint: 'Repair "{instead}", or name another one as its fallback that opens with the same settings.',
+  },
   GENERATION_ENDED: {
     message: 'generation {generation} of {plugin} has ended: {reason}',
     status: 503,

@@ -215,7 +215,8 @@ export interface KernelOptions {
   readonly namespaces?: Readonly<Record<string, NamespaceSettings>>
   /**
    * Who is asked instead of a provider that takes no calls: point id → name → other names, in order. A call goes on only
-   * while nobody was asked: nothing is done twice.
+   * while nobody was asked: nothing is done twice. For an opened instance one of the next provider is opened with the same
+   * settings (`CALL_FALLBACK_REFUSED` when it does not take them); a lease stays with what it holds.
    */
   readonly fallbacks?: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>>
   /** When a plugin that does not do well is ended, started again, or left alone. */

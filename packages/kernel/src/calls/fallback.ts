@@ -32,13 +32,12 @@ export async function withFallbacks<T>(
     try {
       return await attempt(name)
     } catch (error) {
-      const code: unknown = Reflect.get(Object(error), 'code')
-      if (!notTaken.has(code)) throw error
+      if (!isNotTaken(error)) throw error
       refusal ??= error
       const to = about.names[index + 1]
       if (to === undefined) break
       const { point, method } = about
-      const event = { type: 'call.fell-back', point, method, from: name, to, code: String(code) } as const
+      const event = { type: 'call.fell-back', point, method, from: name, to, code: codeOf(error) } as const
       core.events.record(request.traceId === undefined ? event : { ...event, traceId: request.traceId })
     }
   }
@@ -65,6 +64,20 @@ export function streamWithFallbacks(
       }
     },
   }
+}
+
+/** Whether an error says that nobody was asked. */
+export function isNotTaken(error: unknown): boolean {
+  return notTaken.has(codeOf(error))
+}
+
+/** The same names without those before one of them. */
+export function namesFrom({ names }: Ways, name: string): readonly string[] {
+  return names.slice(Math.max(0, names.indexOf(name)))
+}
+
+function codeOf(error: unknown): string {
+  return String(Reflect.get(Object(error), 'code'))
 }
 
 const nothing: readonly string[] = Object.freeze([])

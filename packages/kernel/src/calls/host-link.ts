@@ -46,23 +46,22 @@ export function linkHost(core: Core, candidate: Candidate, generation: number, s
       const request = asRequest(plugin, context)
       return withFallbacks(core, opened.ways(target), request, async (name) => {
         alive()
-        const { lane, route, known } = opened.find(named(target, name))
-        return core.dispatcher.call(lane, { route, target: known, value }, request)
+        return opened.call(named(target, name), value, request)
       })
     },
     stream: (target, value, context) => {
       const request = asRequest(plugin, context)
       return streamWithFallbacks(core, opened.ways(target), request, (name) => {
         alive()
-        const { lane, route, known } = opened.find(named(target, name))
-        return core.dispatcher.stream(lane, { route, target: known, value }, request)
+        return opened.stream(named(target, name), value, request)
       })
     },
     open: (target: Target, options, context) => {
       const request = asRequest(plugin, context)
-      return withFallbacks(core, opened.ways(target), request, async (name) => {
+      const ways = opened.ways(target)
+      return withFallbacks(core, ways, request, async (name) => {
         alive()
-        return opened.open(named(target, name), options, request)
+        return opened.open(named(target, name), options, request, ways)
       })
     },
     close: (target) => opened.close(target),

@@ -1,11 +1,12 @@
 import type { ProviderPoint } from '@backplane/sdk'
 import type { CallRequest } from './active-call.ts'
 import { boundedWait } from './bounded-wait.ts'
-import { handleOf, pinnedLane } from './client.ts'
+import { handleOf } from './client.ts'
 import type { Core } from '../core.ts'
 import type { Generation } from '../plugins/generation.ts'
 import type { Lease } from '../kernel.ts'
 import { hostLane } from './named-lane.ts'
+import { pinnedLane } from './open-instance.ts'
 
 /** Holds the generation that serves a provider now. Waiting for it to start ends with the caller's signal or deadline. */
 export async function takeLease<P extends ProviderPoint>(
