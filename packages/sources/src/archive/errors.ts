@@ -106,7 +106,11 @@ const specs: Readonly<Record<ArchiveErrorCode, ErrorSpec>> = {
     ...refused,
     hint: 'Take the bit away (`chmod ug-s`) and pack it again.',
   },
-  ARCHIVE_PATH_ENCODING: { message: 'the name {entry} is not UTF-8', ...refused, hint: rename },
+  ARCHIVE_PATH_ENCODING: {
+    message: 'the name {entry} is not UTF-8, or not said to be',
+    ...refused,
+    hint: 'Give it a name in ASCII, or pack it again with `npm pack`, `tar --format=pax -czf` or `python3 -m zipfile -c`.',
+  },
   ARCHIVE_PATH_EMPTY: { message: 'the path {entry} is empty, or a part of it is', ...refused, hint: packAgain },
   ARCHIVE_PATH_ABSOLUTE: { message: 'the path {entry} is absolute', ...refused, hint: report },
   ARCHIVE_PATH_ESCAPES: { message: 'the path {entry} leads out of the package', ...refused, hint: report },
