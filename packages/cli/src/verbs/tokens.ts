@@ -51,7 +51,7 @@ function addCreate(tokens: Command, run: Runner): void {
     create,
     [
       'tokens create grafana --scope read --expires 90d',
-      'tokens create ci --scope install --plugins acme/* hypersdk/libvirt > ci.token',
+      `tokens create ci --scope install --plugins 'acme/*' hypersdk/libvirt > ci.token`,
       'tokens create backup --scope operate --json | jq -r .token',
     ],
     'Only the token goes to standard output; keep it in a file for yourself alone (umask 077), for --token-file.\nThe host keeps its digest: a token that is lost is revoked and made anew.',

@@ -138,3 +138,20 @@ test('a number that is none is refused', async (t) => {
   assert.equal((await server.unix('/api/events?since=x')).problem.code, 'SERVER_REQUEST_INVALID')
   assert.equal((await server.unix('/api/events', { headers: { 'last-event-id': '-1' } })).problem.code, 'SERVER_REQUEST_INVALID')
 })
+
+test('a stream is judged like every other request before it begins, and an upgrade to something else is none', async (t) => {
+  const server = await startServer(t, (await demoKernel(t)).kernel)
+  const { secret } = await server.tokens.create({ name: 'late', scope: 'read', expiresAtMs: 1 })
+  const cases: [number, Readonly<Record<string, string>>][] = [
+    [401, {}],
+    [401, { authorization: `Bearer ${secret}` }],
+    [403, { authorization: `Bearer ${server.token}`, origin: 'https://evil.example' }],
+    [403, { authorization: `Bearer ${server.token}`, 'sec-fetch-site': 'cross-site' }],
+    [421, { authorization: `Bearer ${server.token}`, host: 'evil.example' }],
+  ]
+  for (const [status, headers] of cases) {
+    assert.equal((await server.bare('/api/events', { headers })).status, status, JSON.stringify(headers))
+    const upgrade = { ...headers, connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' }
+    assert.equal((await server.bare('/api/events', { headers: upgrade })).status, status, 'upgrade')
+  }
+})

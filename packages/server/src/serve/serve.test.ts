@@ -78,6 +78,11 @@ test('bytes that are no request are answered and cut off', async (t) => {
   const server = await startServer(t, (await demoKernel(t)).kernel)
   const authorized = `Host: 127.0.0.1:${server.port}\r\nAuthorization: Bearer ${server.token}\r\n`
   assert.match(await server.raw('hello\r\n\r\n'), /^HTTP\/1\.1 400 [^]*SERVER_REQUEST_MALFORMED/)
+  assert.match(
+    await server.raw(`GET /healthz HTTP/1.1\nHost: 127.0.0.1:${server.port}\n\n`),
+    /^HTTP\/1\.1 400 /,
+    'bare line feeds',
+  )
   const smuggled = `POST /x HTTP/1.1\r\n${authorized}Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`
   assert.match(await server.raw(smuggled), /^HTTP\/1\.1 400 /)
   const many = `GET / HTTP/1.1\r\n${authorized}${'X-Y: 1\r\n'.repeat(3_000)}\r\n`
