@@ -40,7 +40,7 @@ export function workerBody({ main, execArgv, guest, memoryMiB, output: limits }:
     output,
     ended: workerEnd(worker, output),
     openChannel: () => portChannel(port1),
-    profile: (kind, profiled) => workerProfile(worker, kind, profiled),
+    profile: (kind, profiled) => (kind === 'cpu' ? workerProfile(worker, profiled) : undefined),
     // A thread cannot be asked by a signal.
     ask: kill,
     kill,

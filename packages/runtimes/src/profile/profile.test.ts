@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { fileURLToPath } from 'node:url'
 import { test, type TestContext } from 'node:test'
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import type { Instance, PackageCode, ProfileKind, Runtime, Target } from '@backplane/kernel'
 import { context, rejection, RuntimeSubject } from '@backplane/testing'
 import { confined } from '../confined/confined.ts'
@@ -78,6 +80,48 @@ test('contained: a plugin whose event loop stands still is profiled while it doe
   assert.ok(bytes.includes('burnsTheProcessor'))
   await instance.stop(0)
   await burnt
+})
+
+for (const kind of ['cpu', 'heap'] as const) {
+  test(
+    `contained: the ${kind} profile of a thread that is stuck in the system can be given up`,
+    { timeout: 30_000 },
+    async (t) => {
+      const instance = await start(t, () => contained({ modules: hostModules }))
+      let isBack = false
+      const back = (): unknown => (isBack = true)
+      const blocked = instance.call(method('block'), 0, context()).then(back, back)
+      await assert.rejects(instance.ping(200))
+      const controller = new AbortController()
+      const given = rejection(profile(instance, kind, { durationMs: 10, signal: controller.signal }))
+      controller.abort()
+      assert.equal((await given).name, 'AbortError')
+      assert.equal(isBack, false)
+      await instance.stop(0)
+      await blocked
+    },
+  )
+}
+
+test('contained: a plugin that ends before its heap was read does its host no harm', { timeout: 60_000 }, async (t) => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as () => void
+  for (let at = 0; at < 3; at++) {
+    const instance = await start(t, () => contained({ modules: hostModules }))
+    await instance.call(method('keep'), 100_000, context())
+    assert.ok(instance.profile)
+    const pieces = instance.profile('heap', { durationMs: 0, signal: never })[Symbol.asyncIterator]()
+    if (at > 0) await pieces.next()
+    else void pieces.next().catch(() => undefined)
+    await instance.stop(0)
+    collect()
+    // What had come may still be read; what had not is an error.
+    await assert.rejects(async () => {
+      while ((await pieces.next()).done !== true);
+      throw new Error('all of it had come')
+    })
+    collect()
+  }
 })
 
 test('trusted: there is no profile of a plugin that shares the process of its host', async (t) => {

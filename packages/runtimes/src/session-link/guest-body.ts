@@ -29,7 +29,7 @@ export interface GuestBody {
   /** What it uses, seen from outside; absent where the host's own use cannot be told from it. */
   readonly measure?: () => Promise<BodyUse>
   /** Profiles it from outside; absent where only the guest itself can. */
-  readonly profile?: (kind: ProfileKind, options: ProfileOptions) => AsyncIterable<Uint8Array>
+  readonly profile?: (kind: ProfileKind, options: ProfileOptions) => AsyncIterable<Uint8Array> | undefined
   /** Asks it to end, which it may ignore. */
   readonly ask: () => void
   /** Ends it, which it cannot ignore; `why` is then the cause of its end. */
