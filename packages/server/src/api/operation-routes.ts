@@ -66,7 +66,7 @@ export function respondAsync(
       answered = await app.fetch(again, env)
       return answered.clone()
     })
-    await endOrTime(operation, Math.min(waitSeconds, longestWaitSeconds), req.raw.signal)
+    await endOrTime(operation, Math.min(waitSeconds, longestWaitSeconds), AbortSignal.any([req.raw.signal, env.closing]))
     if (answered !== undefined) return answered
     const view = operationView(operations.get(operation.id, env.caller))
     return context.json(view, 202, {

@@ -58,7 +58,7 @@ const revokeToken = createRoute({
   method: 'delete',
   path: '/api/tokens/{name}',
   summary: 'Refuse a token from now on, and end the streams it has open',
-  request: { params: z.object({ name: z.string() }) },
+  request: { params: z.object({ name: z.string().regex(tokenNamePattern) }) },
   responses: { 204: { description: 'Done.' }, default: problem },
 })
 

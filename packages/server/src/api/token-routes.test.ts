@@ -173,6 +173,22 @@ test('a filtered token gets the events of its plugins alone, and its stream ends
   assert.match(await ended, /^retry: /)
 })
 
+test('a stream ends when the token that opened it expires', async (t) => {
+  const server = await startServer(t, (await demoKernel(t)).kernel)
+  const { secret } = await server.tokens.create({ name: 'short', scope: 'read', expiresAtMs: Date.now() + 2_000 })
+  const { text: seen, status } = await server.as(secret, '/api/events')
+  assert.deepEqual([status, seen.startsWith('retry: ')], [200, true])
+  assert.equal((await server.as(secret, '/api/events')).problem.code, 'SERVER_TOKEN_EXPIRED')
+})
+
+test('a name that is none is refused before it is looked for, however long', async (t) => {
+  const server = await startServer(t, (await demoKernel(t)).kernel)
+  for (const name of ['x'.repeat(10_000), 'A', 'a%20b', '%2e%2e%2fx']) {
+    const answer = await server.tcp(`/api/tokens/${name}`, { method: 'DELETE' })
+    assert.deepEqual([answer.status, answer.problem.code], [400, 'SERVER_REQUEST_INVALID'], name.slice(0, 9))
+  }
+})
+
 test('an answer kept for a repetition is given to nobody else', async (t) => {
   const { kernel } = await demoKernel(t)
   const server = await startServer(t, kernel)

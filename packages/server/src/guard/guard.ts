@@ -1,6 +1,6 @@
 import type { Log } from '@backplane/kernel'
 import type { ErrorCatalogue } from '@backplane/sdk'
-import type { Handler, Peer } from '../handler.ts'
+import type { Handler } from '../handler.ts'
 import { problemResponder } from '../problem.ts'
 import { accessLookup, checkAccess, managementAccess, type AccessTable } from './access.ts'
 import { checkBody, type BodyLimits, type BodyTypes } from './body.ts'
@@ -10,6 +10,7 @@ import { checkHost } from './host.ts'
 import { checkMethod } from './method.ts'
 import { checkOrigin } from './origin.ts'
 import { checkPath } from './path.ts'
+import { endOfCall } from './token-end.ts'
 import { tokenCheck, type Token } from './token.ts'
 
 /** What the guard lets through. Everything has a default that suits a daemon on loopback. */
@@ -71,7 +72,7 @@ export function guard(options: GuardOptions): (handler: Handler) => Handler {
       checkPath(path, peer.target)
       checkAccess(token, accessOf(request.method, path))
       const checked = await checkBody(request, bodyTypes[path] ?? [], limits)
-      return await handler(checked, { ...peer, caller: callerOf(token), closing: endOf(token, peer) })
+      return await handler(checked, { ...peer, caller: callerOf(token), closing: endOfCall(token, peer.closing) })
     }
     const answered = await answer().catch((error: unknown) => problem(error))
     return foreign === undefined ? answered : readableBy(foreign, answered)
@@ -84,17 +85,4 @@ const anyone: Caller = { name: 'anyone', scope: 'read' }
 
 function callerOf({ name, scope, plugins }: Caller): Caller {
   return { name, scope, plugins }
-}
-
-/** The longest a timer can be, ms; a stream that is cut off then is taken up again. */
-const longestTimerMs = 2 ** 31 - 1
-
-/** Aborted when the server closes, and when the token counts no more. */
-function endOf(token: Caller | Token, { closing }: Peer): AbortSignal {
-  const signals = [closing]
-  if ('revoked' in token && token.revoked !== undefined) signals.push(token.revoked)
-  if ('expiresAtMs' in token && token.expiresAtMs !== undefined) {
-    signals.push(AbortSignal.timeout(Math.min(longestTimerMs, Math.max(0, token.expiresAtMs - Date.now()))))
-  }
-  return signals.length === 1 ? closing : AbortSignal.any(signals)
 }
