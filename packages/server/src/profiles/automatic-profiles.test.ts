@@ -89,10 +89,10 @@ test('a plugin over its limit of the processor is profiled', async (t) => {
 })
 
 test('a profile that cannot be taken, or grows over what may be kept, leaves nothing but a line', async (t) => {
-  const host = await watched(t, { totalBytes: 4 })
+  const host = await watched(t, { fileBytes: 4 })
   await host.stall(900, 4)
   assert.match(await host.line(), /could not be profiled by itself: the profile is larger than 4 bytes/)
-  assert.deepEqual(await new KeptProfiles(host.directory, { files: 1, totalBytes: 1 }).names(), [])
+  assert.deepEqual(await new KeptProfiles(host.directory, { files: 1, totalBytes: 1, fileBytes: 1 }).names(), [])
 })
 
 test('a profile under way is given up when its host stops', async (t) => {
@@ -112,7 +112,7 @@ test('a profile under way is given up when its host stops', async (t) => {
 
 test('the oldest profiles make room, by number and by bytes', async (t) => {
   const directory = await temporaryDirectory(t)
-  const kept = new KeptProfiles(directory, { files: 3, totalBytes: 20 })
+  const kept = new KeptProfiles(directory, { files: 3, totalBytes: 20, fileBytes: 20 })
   const add = (name: string, size: number): Promise<string> =>
     kept.add(
       `${name}.cpuprofile`,
@@ -127,4 +127,33 @@ test('the oldest profiles make room, by number and by bytes', async (t) => {
   assert.deepEqual(await kept.names(), ['d.cpuprofile', 'e.cpuprofile'])
   await assert.rejects(add('f', 21), RangeError)
   assert.deepEqual(await readdir(directory), ['d.cpuprofile', 'e.cpuprofile'])
+})
+
+test('one plugin that is profiled often, or largely, takes no room from the profiles of others', async (t) => {
+  const directory = await temporaryDirectory(t)
+  const kept = new KeptProfiles(directory, { files: 4, totalBytes: 40, fileBytes: 15 })
+  const add = async (plugin: string, minute: number, size: number): Promise<string> => {
+    const pieces = (async function* () {
+      yield Buffer.alloc(size)
+    })()
+    return kept.add(`${plugin}-2026-11-21T10-0${minute}-00-000Z-stall.cpuprofile`, pieces)
+  }
+  await add('demo~quiet', 0, 5)
+  await add('demo~quiet-2', 1, 5)
+  for (let minute = 2; minute < 9; minute++) await add('demo~loud', minute, 5)
+  const owners = async (): Promise<readonly string[]> => (await kept.names()).map((name) => name.slice(0, name.indexOf('-2026')))
+  assert.deepEqual(await owners(), ['demo~quiet', 'demo~quiet-2', 'demo~loud', 'demo~loud'])
+  for (let minute = 0; minute < 2; minute++) await add('demo~large', minute, 15)
+  assert.deepEqual(await owners(), ['demo~quiet', 'demo~quiet-2', 'demo~loud', 'demo~large'])
+  await assert.rejects(add('demo~large', 3, 16), RangeError)
+  assert.equal((await readdir(directory)).length, 4)
+})
+
+test('a plugin is told its own profiles, and not those of one whose name begins alike', async (t) => {
+  const host = await watched(t)
+  await host.stall(900, 4)
+  await host.line()
+  await writeFile(join(host.directory, 'demo~one-2fast-2026-11-21T10-00-00-000Z-stall.cpuprofile'), '')
+  assert.equal((await host.names('demo/one')).length, 1)
+  assert.equal((await host.names('demo/one-2fast')).length, 1)
 })

@@ -1,5 +1,5 @@
 import { systemClock, type Clock, type Kernel, type Log, type PluginRecord } from '@backplane/kernel'
-import { KeptProfiles } from './kept-profiles.ts'
+import { KeptProfiles, profileOwner } from './kept-profiles.ts'
 
 /** When a plugin is profiled by itself, and how much of that is kept. Times are ms. */
 export interface AutomaticProfilesOptions {
@@ -21,6 +21,8 @@ export interface AutomaticProfilesOptions {
   readonly files?: number
   /** All of them together, bytes. Default 128 MiB. */
   readonly totalBytes?: number
+  /** One of them, bytes; one that is larger is not kept. A plugin's process makes its own, and may make up anything. Default 16 MiB. */
+  readonly fileBytes?: number
   readonly clock?: Clock
   readonly log?: Log
 }
@@ -75,7 +77,7 @@ class ProfileWatch implements AutomaticProfiles {
   }
 
   readonly names = async (plugin: string): Promise<readonly string[]> =>
-    (await this.#kept.names()).filter((name) => name.startsWith(`${fileName(plugin)}-2`))
+    (await this.#kept.names()).filter((name) => profileOwner(name) === fileName(plugin))
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#over.abort()
@@ -145,7 +147,7 @@ class ProfileWatch implements AutomaticProfiles {
   }
 }
 
-/** The plugin's part of a file's name; the time comes behind it, so that no id is the beginning of another's. */
+/** The plugin's part of a file's name. */
 function fileName(id: string): string {
   return id.replaceAll(/[^\w-]+/g, '~')
 }
@@ -159,4 +161,5 @@ const defaults = {
   lookMs: 1_000,
   files: 20,
   totalBytes: 128 * 1024 ** 2,
+  fileBytes: 16 * 1024 ** 2,
 } as const

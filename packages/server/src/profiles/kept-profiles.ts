@@ -7,10 +7,30 @@ import { pipeline } from 'node:stream/promises'
 /** How much is kept. */
 export interface KeptLimits {
   readonly files: number
+  /** While one is written, that one may be more. */
   readonly totalBytes: number
+  /** The largest one. */
+  readonly fileBytes: number
 }
 
-/** A directory of profiles, the oldest of which make room for new ones. One is added after the other, by one host. */
+interface Kept {
+  readonly name: string
+  readonly bytes: number
+  readonly atMs: number
+}
+
+/** What a profile's name ends with: when it was taken, and why. */
+const ending = /-\d{4}-\d\d-\d\dT\d\d-\d\d-\d\d-\d{3}Z-(?:stall|cpu)\.cpuprofile$/
+
+/** The part of a profile's name that is its plugin's. */
+export function profileOwner(name: string): string {
+  return name.replace(ending, '')
+}
+
+/**
+ * A directory of profiles. New ones take the room of those whose plugin has most, the oldest of them first, so that a
+ * plugin which is often profiled pushes out its own. One is added after the other, by one host.
+ */
 export class KeptProfiles {
   readonly #directory: string
   readonly #limits: KeptLimits
@@ -20,7 +40,7 @@ export class KeptProfiles {
     this.#limits = limits
   }
 
-  /** Writes one, under its name only once it is whole; answers its path. Rejects for one that is larger than all may be. */
+  /** Writes one, under its name only once it is whole; answers its path. Rejects for one that is too large. */
   async add(name: string, pieces: AsyncIterable<Uint8Array>): Promise<string> {
     await mkdir(this.#directory, { recursive: true, mode: 0o700 })
     await this.#forgetHalves()
@@ -33,7 +53,7 @@ export class KeptProfiles {
       await rm(partial, { force: true })
       throw error
     }
-    await this.#makeRoom()
+    await this.#makeRoom(name)
     return path
   }
 
@@ -49,26 +69,29 @@ export class KeptProfiles {
   }
 
   async *#bounded(pieces: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    const mostBytes = Math.min(this.#limits.fileBytes, this.#limits.totalBytes)
     let bytes = 0
     for await (const piece of pieces) {
       bytes += piece.length
-      if (bytes > this.#limits.totalBytes) throw new RangeError(`the profile is larger than ${this.#limits.totalBytes} bytes`)
+      if (bytes > mostBytes) throw new RangeError(`the profile is larger than ${mostBytes} bytes`)
       yield piece
     }
   }
 
-  async #makeRoom(): Promise<void> {
-    const kept = [...(await this.#list())]
-    let bytes = kept.reduce((sum, one) => sum + one.bytes, 0)
-    while (kept.length > this.#limits.files || bytes > this.#limits.totalBytes) {
-      const oldest = kept.shift()
-      if (oldest === undefined) return
-      bytes -= oldest.bytes
-      await rm(join(this.#directory, oldest.name), { force: true })
+  async #makeRoom(added: string): Promise<void> {
+    const { files, totalBytes } = this.#limits
+    let kept = await this.#list()
+    for (;;) {
+      const measure = kept.length > files ? (): number => 1 : ({ bytes }: Kept): number => bytes
+      if (kept.length <= files && sum(kept, measure) <= totalBytes) return
+      const first = oldestOfMost(kept, measure, added)
+      if (first === undefined) return
+      kept = kept.filter((one) => one !== first)
+      await rm(join(this.#directory, first.name), { force: true })
     }
   }
 
-  async #list(): Promise<readonly { readonly name: string; readonly bytes: number; readonly atMs: number }[]> {
+  async #list(): Promise<readonly Kept[]> {
     const names = (await readdir(this.#directory).catch(() => [])).filter((name) => name.endsWith('.cpuprofile'))
     const found = await Promise.all(
       names.map(async (name) => {
@@ -78,4 +101,17 @@ export class KeptProfiles {
     )
     return found.toSorted((one, other) => one.atMs - other.atMs || (one.name < other.name ? -1 : 1))
   }
+}
+
+type Measure = (one: Kept) => number
+
+function sum(kept: readonly Kept[], measure: Measure): number {
+  return kept.reduce((whole, one) => whole + measure(one), 0)
+}
+
+/** Of the plugin that has most, the oldest; of two that have as much, that which has the oldest. Not what was just added. */
+function oldestOfMost(kept: readonly Kept[], measure: Measure, added: string): Kept | undefined {
+  const owners = Map.groupBy(kept, ({ name }) => profileOwner(name))
+  const mostFirst = [...owners.values()].toSorted((one, other) => sum(other, measure) - sum(one, measure))
+  return mostFirst.flat().find(({ name }) => name !== added)
 }
