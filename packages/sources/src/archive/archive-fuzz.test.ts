@@ -151,7 +151,7 @@ const subjects: readonly Subject[] = [
 for (const [what, runs, archives, [program = '', ...args]] of subjects) {
   test(`of a ${what} is staged what others find in it too${runs === 1 ? '' : ', or it is refused'}`, async (t) => {
     const ask = archiveOracle(t)
-    if (ask === undefined || !requireProgram(t, program, program)) return
+    if (ask === undefined || !requireProgram(t, 'tar', 'tar') || !requireProgram(t, 'unzip', 'unzip')) return
     const ground = await stagingGround(t)
     const path = join(ground.parent, '..', '..', 'subject')
     await writeFile(path, '')

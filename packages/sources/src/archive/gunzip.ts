@@ -24,7 +24,7 @@ export function isGzip(bytes: Uint8Array): boolean {
 export async function* gunzip(bytes: Uint8Array, limits: ArchiveLimits, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const from = dataOffset(bytes)
   const spend = outputBudget(bytes.length, limits)
-  const stream = inflate(bytes.subarray(from), wholeArchive, signal)
+  const stream = inflate(bytes.subarray(from), { culprit: wholeArchive, signal })
   let sum = 0
   let length = 0
   for (;;) {

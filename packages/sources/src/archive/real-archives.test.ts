@@ -64,7 +64,6 @@ for (const [what, program, debianPackage, args] of packers) {
 }
 
 test('a package of npm is staged with its digest', async (t) => {
-  if (!requireProgram(t, 'npm', 'npm')) return
   const { parent, stage } = await stagingGround(t)
   const home = join(parent, '..')
   const { [Object.keys(files).at(-1) ?? '']: _, ...packed } = files

@@ -1,8 +1,8 @@
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { PlatformError } from '@backplane/sdk'
 import { makePrivateFolder } from '../private-folder.ts'
 import { stagingName } from '../staging-name.ts'
-import { removeTree } from '../write-tree.ts'
+import { removeTree, syncFolder } from '../write-tree.ts'
 import { archiveTree, type ArchiveTree, type TopFolder } from './archive-tree.ts'
 import { archiveErrors } from './errors.ts'
 import type { Archive } from './read-archive.ts'
@@ -68,4 +68,5 @@ async function write(archive: Archive, { directory, tree, signal }: Target): Pro
   }
   signal.throwIfAborted()
   await writer.finish()
+  await syncFolder(dirname(directory))
 }

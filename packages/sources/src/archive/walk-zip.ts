@@ -67,7 +67,7 @@ interface Unpacking {
 
 async function* contents(packed: Uint8Array, { entry, spend, signal }: Unpacking): AsyncGenerator<ArchivePart> {
   const { path, method, sizeBytes } = entry
-  const stream = method === 'stored' ? slices(packed) : inflate(packed, path, signal)
+  const stream = method === 'stored' ? slices(packed) : inflate(packed, { culprit: path, signal, sizeBytes })
   let length = 0
   let sum = 0
   for (;;) {
