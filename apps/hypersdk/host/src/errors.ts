@@ -92,6 +92,13 @@ const specs = {
     retryable: true,
     hint: "Read the plugin's record with GET /api/plugins and repair what it names.",
   },
+  PROVIDER_FALLBACK_REFUSED: {
+    message: '{name}: {type} is not asked, and {fallback}, its fallback, does not open with the same settings: {reason}',
+    status: 503,
+    exit: 69,
+    retryable: true,
+    hint: 'Repair {type}, or name another fallback for it in plugins.fallbacks.',
+  },
   REQUEST_INVALID: {
     message: 'the request is not valid: {first}',
     status: 400,

@@ -44,11 +44,26 @@ const Plugins = z.strictObject({
   namespaces: Namespaces.prefault({}),
   /** What stands around plugins that were dropped in: a sandbox of the operating system, or only a process of their own. */
   isolation: z.enum(['os', 'process']).default('os'),
+  /** Provider types asked, in this order, while one takes no calls or fails again and again. */
+  fallbacks: z
+    .record(z.string(), Names.min(1, { error: 'names no provider types' }))
+    .superRefine(checkFallbacks)
+    .default({}),
   /** Permissions a plugin may use although this machine cannot enforce them exactly, such as `exec`. */
   waive: z.record(z.string(), Names).default({}),
   /** Settings of plugins by id or by the part after the slash, checked against the plugin's own schema. */
   config: z.record(z.string(), z.unknown()).default({}),
 })
+
+/** Each one once, and none in its own place. */
+function checkFallbacks(fallbacks: Readonly<Record<string, readonly string[]>>, context: z.RefinementCtx): void {
+  for (const [type, others] of Object.entries(fallbacks)) {
+    for (const [at, other] of others.entries()) {
+      const message = other === type ? 'is the type itself' : others.indexOf(other) < at ? 'is named twice' : undefined
+      if (message !== undefined) context.addIssue({ code: 'custom', message, path: [type, at] })
+    }
+  }
+}
 
 /** One way to reach a provider, with its own credentials. */
 const Instance = z.strictObject({

@@ -44,6 +44,8 @@ export interface PluginsConfig {
   readonly limits: Partial<Limits>
   readonly onLimit: Partial<Record<LimitName, LimitAction>>
   readonly namespaces: Readonly<Record<string, NamespaceSettings>>
+  /** Provider types asked instead of one, in order. */
+  readonly fallbacks: ReadonlyMap<string, readonly string[]>
   /** What stands around plugins that are not bundled. */
   readonly isolation: 'os' | 'process'
   /** Permissions that may go without exact enforcement, by plugin. */

@@ -172,6 +172,7 @@ function pluginsOf(raw: ConfigFile, around: Around): PluginsConfig {
     limits: plugins.limits,
     onLimit: plugins.on_limit,
     namespaces: plugins.namespaces,
+    fallbacks: new Map(Object.entries(plugins.fallbacks)),
     isolation: plugins.isolation,
     waive: new Map(Object.entries(plugins.waive)),
     config: new Map(Object.entries(plugins.config)),

@@ -17,7 +17,7 @@ import { JobRunner } from '../jobs/job-runner.ts'
 import { JobStore } from '../jobs/job-store.ts'
 import { placesNamed } from '../providers/own-network.ts'
 import { pluginPolicy, pluginSettings } from '../providers/plugin-settings.ts'
-import { ProviderRegistry } from '../providers/provider-registry.ts'
+import { type FellBack, ProviderRegistry } from '../providers/provider-registry.ts'
 import { learnEnvironment } from '../secrets/learn-environment.ts'
 import type { Redactor } from '../secrets/redactor.ts'
 import type { HandleSources } from '../secrets/resolve-handles.ts'
@@ -80,7 +80,9 @@ export async function startDaemon(config: HostConfig, surroundings: DaemonSurrou
   refuseFailedStart(kernel)
   const onCloseError = (instance: string, error: unknown): void =>
     log.warn('a replaced provider instance was not closed cleanly', { instance, error })
-  const providers = started.use(new ProviderRegistry({ kernel, config, handles, redactor, onCloseError }))
+  const onFallback = (instance: string, { from, to, reason }: FellBack): void =>
+    log.warn(`${instance}: ${from} is not asked, ${to} is instead`, { reason })
+  const providers = started.use(new ProviderRegistry({ kernel, config, handles, redactor, onCloseError, onFallback }))
   const ids = kernel.plugins.list().map(({ id }) => id)
   for (const unmatched of unmatchedNames(config.plugins, ids)) log.warn(unmatched)
   for (const missing of providers.unserved()) log.warn(missing.message, { hint: missing.hint })
@@ -221,6 +223,7 @@ async function startKernel(
     limits: ({ origin }) => (origin === 'bundled' ? exportLimits : { ...exportLimits, ...config.plugins.limits }),
     onLimit: config.plugins.onLimit,
     namespaces: config.plugins.namespaces,
+    fallbacks: { [provider.id]: Object.fromEntries(config.plugins.fallbacks) },
     times: { leaseMs: longestExportMs },
   })
 }

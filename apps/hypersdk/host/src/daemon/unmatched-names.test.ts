@@ -16,6 +16,7 @@ const config = (parts: Partial<PluginsConfig>): PluginsConfig => ({
   limits: {},
   onLimit: {},
   namespaces: {},
+  fallbacks: new Map(),
   isolation: 'os',
   waive: new Map(),
   config: new Map(),

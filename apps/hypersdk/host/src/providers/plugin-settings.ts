@@ -7,7 +7,8 @@ import { namesSecret, resolveEnvironment } from '../secrets/resolve-handles.ts'
 
 /**
  * The settings of each plugin as the configuration has them. Permission places such as
- * `fs:read ${instances.*.metadata.directory}` see the instances of the plugin's own provider types, without secrets.
+ * `fs:read ${instances.*.metadata.directory}` see the instances of the plugin's own provider types, and of those
+ * it is the fallback of, without secrets.
  */
 export function pluginSettings(config: HostConfig, env: Environment): (id: string, manifest: DeclaredManifest) => PluginSettings {
   return (id, manifest) => {
@@ -18,7 +19,9 @@ export function pluginSettings(config: HostConfig, env: Environment): (id: strin
     const said = [...(own === undefined ? [] : [own]), ...types.flatMap((type) => providers.get(type) ?? [])]
     const tier = said.find((one) => one.tier !== undefined)?.tier
     const criticality = said.find((one) => one.criticality !== undefined)?.criticality
-    const instances = [...config.providers].filter(([, one]) => types.includes(one.type))
+    const { fallbacks } = config.plugins
+    const isFor = (type: string): boolean => [type, ...(fallbacks.get(type) ?? [])].some((one) => types.includes(one))
+    const instances = [...config.providers].filter(([, one]) => isFor(one.type))
     return {
       ...(key === undefined ? {} : { config: config.plugins.config.get(key), from: `${config.file}: plugins.config.${key}` }),
       ...(tier === undefined ? {} : { tier }),

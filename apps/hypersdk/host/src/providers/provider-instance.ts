@@ -50,6 +50,11 @@ export class ProviderInstance implements AsyncDisposable {
     this.#opening = opening
   }
 
+  /** The provider's type. */
+  get type(): string {
+    return this.#opening.type
+  }
+
   /**
    * Takes a use on the generation that serves now (`serving`), opening the instance when needed. Errors: those of
    * opening; the signal's reason when the caller stops waiting (the opening itself goes on for others).

@@ -36,7 +36,19 @@ export interface ProviderRegistryOptions {
   /** Told of every credential before a plugin gets it. */
   readonly redactor: Redactor
   readonly onCloseError: (instance: string, error: unknown) => void
+  /** Told once for each change of what an instance is answered by. */
+  readonly onFallback: (instance: string, fellBack: FellBack) => void
 }
+
+/** A provider type that is not asked, and the one that is instead. */
+export interface FellBack {
+  readonly from: string
+  readonly to: string
+  readonly reason: string
+}
+
+/** Nobody was asked: another type may be, without anything being done twice. */
+const notAsked: ReadonlySet<unknown> = new Set(['PROVIDER_UNAVAILABLE', 'PLUGIN_UNAVAILABLE', 'CALL_BREAKER_OPEN'])
 
 /**
  * The providers a user can name: types come from plugins, instances from the configuration. A type without a configured
@@ -46,6 +58,8 @@ export class ProviderRegistry implements AsyncDisposable {
   readonly #options: ProviderRegistryOptions
   readonly #instances = new Map<string, ProviderInstance>()
   readonly #watching: Disposable
+  /** The type each instance was last answered by, where that is not its own. */
+  readonly #instead = new Map<string, string>()
   #users: ReadonlyMap<string, PointUser> = new Map()
 
   constructor(options: ProviderRegistryOptions) {
@@ -80,8 +94,10 @@ export class ProviderRegistry implements AsyncDisposable {
 
   /** Why configured instances cannot be used now: no plugin provides their type. */
   unserved(): readonly PlatformError[] {
-    const configured = [...this.#options.config.providers].filter(([, { type }]) => !this.#users.has(type))
-    return configured.map(([name, { type }]) => this.#pluginMissing(name, type))
+    const { providers, plugins } = this.#options.config
+    const wanted = [...providers].map(([name, { type }]) => [name, type] as const)
+    for (const [type, others] of plugins.fallbacks) for (const other of others) wanted.push([`that replaces ${type}`, other])
+    return wanted.filter(([, type]) => !this.#users.has(type)).map(([name, type]) => this.#pluginMissing(name, type))
   }
 
   /** Which instance a name means. Errors: `PROVIDER_UNKNOWN`, `PROVIDER_PLUGIN_MISSING`, `PROVIDER_AMBIGUOUS`. */
@@ -100,18 +116,54 @@ export class ProviderRegistry implements AsyncDisposable {
   }
 
   /**
-   * A use of an instance, on the version that serves now. Errors: those of {@link resolve}; `PROVIDER_UNAVAILABLE`
-   * with the plugin's reason; `CONFIG_HANDLE_UNRESOLVED`; whatever the plugin's `open` throws.
+   * A use of an instance, on the version that serves now; where its type takes no calls, or is not asked because it fails
+   * again and again, of an instance with the same settings of the next type that the configuration names. Errors: those of
+   * {@link resolve}; `PROVIDER_UNAVAILABLE` with the plugin's reason; `PROVIDER_FALLBACK_REFUSED`;
+   * `CONFIG_HANDLE_UNRESOLVED`; whatever the plugin's `open` throws.
    */
   async use(name: string, signal: AbortSignal): Promise<ProviderUse> {
     const { instance, type } = this.resolve(name)
-    const user = this.#users.get(type)
-    if (user === undefined) throw this.#unknown(type)
-    if (!user.available && user.recovers !== true) {
-      const reason = user.reason ?? 'its plugin does not run'
-      throw hypersdkErrors.error('PROVIDER_UNAVAILABLE', { name, reason }, { plugin: user.plugin, point: provider.id })
+    const others = this.#options.config.plugins.fallbacks.get(type)
+    if (others === undefined) return this.#useOf({ name, instance, type }, signal)
+    let refusal: unknown
+    for (const asked of [type, ...others]) {
+      try {
+        if (asked !== type || this.#breakerProblem(type) === undefined) {
+          const use = await this.#useOf({ name, instance, type: asked }, signal)
+          this.#answered(instance, { from: type, to: asked, reason: refusal instanceof Error ? refusal.message : '' })
+          return use
+        }
+        throw this.#unavailable(name, type, this.#breakerProblem(type))
+      } catch (error) {
+        const { code, message, plugin } = error as PlatformError
+        if (notAsked.has(code)) refusal ??= error
+        else if (asked === type || signal.aborted) throw error
+        else throw this.#refused({ name, type, fallback: asked, reason: message }, { plugin, cause: error })
+      }
     }
+    throw refusal
+  }
+
+  async #useOf({ name, instance, type }: Asked, signal: AbortSignal): Promise<ProviderUse> {
+    const user = this.#users.get(type)
+    if (user === undefined || (!user.available && user.recovers !== true)) throw this.#unavailable(name, type, user?.reason)
     return this.#instance(instance, type).use(this.#serving(type), signal)
+  }
+
+  /** Why a type is not asked for now although it takes calls. */
+  #breakerProblem(type: string): string | undefined {
+    const plugin = this.#users.get(type)?.plugin
+    const { breakers = [] } = (plugin === undefined ? undefined : this.#options.kernel.plugins.get(plugin)) ?? {}
+    const open = breakers.find(({ point, name, state }) => point === provider.id && name === type && state === 'open')
+    if (open?.retryAtMs === undefined || open.retryAtMs <= Date.now()) return undefined
+    return `it failed ${open.failures} times in a row and is not asked until ${new Date(open.retryAtMs).toISOString()}`
+  }
+
+  #answered(instance: string, fellBack: FellBack): void {
+    const { from, to } = fellBack
+    if (this.#instead.get(instance) !== to && from !== to) this.#options.onFallback(instance, fellBack)
+    if (from === to) this.#instead.delete(instance)
+    else this.#instead.set(instance, to)
   }
 
   /** Ids of the plugins whose instances were asked to close and have not answered. */
@@ -140,7 +192,8 @@ export class ProviderRegistry implements AsyncDisposable {
   }
 
   #instance(name: string, type: string): ProviderInstance {
-    const known = this.#instances.get(name)
+    const key = `${name} ${type}`
+    const known = this.#instances.get(key)
     if (known !== undefined) return known
     const configured = this.#options.config.providers.get(name)
     const instance = new ProviderInstance({
@@ -151,7 +204,7 @@ export class ProviderRegistry implements AsyncDisposable {
       openTimeoutMs: this.#options.config.plugins.providers.get(type)?.timeoutMs ?? openTimeoutMs,
       onCloseError: (error) => this.#options.onCloseError(name, error),
     })
-    this.#instances.set(name, instance)
+    this.#instances.set(key, instance)
     return instance
   }
 
@@ -190,9 +243,21 @@ export class ProviderRegistry implements AsyncDisposable {
   }
 
   #refresh(): void {
-    for (const [name, instance] of this.#instances) {
-      instance.refresh(this.#serving(this.#options.config.providers.get(name)?.type ?? name))
-    }
+    for (const instance of this.#instances.values()) instance.refresh(this.#serving(instance.type))
+  }
+
+  #unavailable(name: string, type: string, reason = 'its plugin does not run'): PlatformError {
+    const plugin = this.#users.get(type)?.plugin
+    const about = { point: provider.id, ...(plugin === undefined ? {} : { plugin }) }
+    return hypersdkErrors.error('PROVIDER_UNAVAILABLE', { name, reason }, about)
+  }
+
+  #refused(
+    parameters: Readonly<Record<'name' | 'type' | 'fallback' | 'reason', string>>,
+    { plugin, cause }: { readonly plugin: string | undefined; readonly cause: unknown },
+  ): PlatformError {
+    const about = { point: provider.id, cause, ...(plugin === undefined ? {} : { plugin }) }
+    return hypersdkErrors.error('PROVIDER_FALLBACK_REFUSED', parameters, about)
   }
 
   #unknown(name: string): PlatformError {
@@ -204,6 +269,13 @@ export class ProviderRegistry implements AsyncDisposable {
     const nearest = didYouMean(type, this.#users.keys())
     return hypersdkErrors.error('PROVIDER_PLUGIN_MISSING', { instance, type, nearest })
   }
+}
+
+/** An instance, by the name it was asked for, and the type that is to answer. */
+interface Asked {
+  readonly name: string
+  readonly instance: string
+  readonly type: string
 }
 
 /** Of two plugins with one provider name the first listed counts. */
