@@ -102,13 +102,21 @@ export interface StagedPackage {
   /** `sha256:` and 64 hexadecimal digits over the sorted tree; for a module in memory, of its manifest. */
   readonly digest: string
   readonly code: PackageCode
-  /** What others say about the package, as found with it: signatures and the like, parsed JSON. Nobody has believed it yet. */
-  readonly attestations?: readonly unknown[]
+  /** What others say about the package, as found with it: signatures and the like. Nobody has believed it yet. */
+  readonly attestations?: readonly PackageAttestation[]
   /**
    * Called once nobody will load from `code` any more; the place may be gone when it settles. Until then it stays, also for
    * other processes. Idempotent, never rejects.
    */
   readonly release?: () => Promise<void>
+}
+
+/** One thing said about a package. */
+export interface PackageAttestation {
+  /** Path in the package, or the address it came from; whoever refuses it names it. */
+  readonly file: string
+  /** Parsed JSON; of a file that cannot be read, a text that says why. */
+  readonly content: unknown
 }
 
 /** Where the code is. A `module` is already in memory and runs only in the `trusted` tier. */

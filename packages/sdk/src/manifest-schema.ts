@@ -35,7 +35,21 @@ export const manifestSchema: Readonly<Record<string, unknown>> = {
       type: 'object',
       additionalProperties: false,
       required: ['api'],
-      properties: { api: { type: 'string', description: 'SemVer range of the host API.' } },
+      properties: {
+        api: { type: 'string', description: 'SemVer range of the host API.' },
+        capabilities: {
+          type: 'object',
+          propertyNames: { pattern: point },
+          additionalProperties: { type: 'string' },
+          description: 'What it needs from whichever plugin provides it, then the SemVer range.',
+        },
+      },
+    },
+    provides: {
+      type: 'object',
+      propertyNames: { pattern: point },
+      additionalProperties: { type: 'string', pattern: semver },
+      description: 'What other plugins may need from it, then its SemVer.',
     },
     stateVersion: { type: 'integer', minimum: 1 },
     contributes: {

@@ -21,7 +21,11 @@ export interface Manifest {
   readonly requires: {
     /** SemVer range of the host's API. */
     readonly api: string
+    /** Capabilities that some other plugin must provide → SemVer range: `{"acme.cloud-login": "^1.2"}`. */
+    readonly capabilities?: Readonly<Record<string, string>>
   }
+  /** Capabilities it provides to other plugins → SemVer of each. */
+  readonly provides?: Readonly<Record<string, string>>
   readonly stateVersion?: number
   /** Point id → name → metadata. For a data point the metadata is the value itself. */
   readonly contributes?: Readonly<Record<string, Readonly<Record<string, ContributionMetadata>>>>

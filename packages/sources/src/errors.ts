@@ -1,4 +1,7 @@
 import { defineErrors, type ErrorCatalogue } from '@backplane/sdk'
+import { fetchErrors } from './fetch/fetch-errors.ts'
+import { installErrors } from './install/install-errors.ts'
+import { lockErrors } from './lock/lock-errors.ts'
 
 const specs = {
   SOURCE_UNREADABLE: {
@@ -95,7 +98,12 @@ const specs = {
 }
 
 /** Codes of {@link sourceErrors}. */
-export type SourceErrorCode = keyof typeof specs
+export type SourceErrorCode = keyof typeof specs | keyof typeof fetchErrors | keyof typeof lockErrors | keyof typeof installErrors
 
 /** What can go wrong between a place that holds packages and the store they are loaded from. */
-export const sourceErrors: ErrorCatalogue<SourceErrorCode> = defineErrors('SOURCE', specs)
+export const sourceErrors: ErrorCatalogue<SourceErrorCode> = defineErrors('SOURCE', {
+  ...specs,
+  ...fetchErrors,
+  ...lockErrors,
+  ...installErrors,
+})

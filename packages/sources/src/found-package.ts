@@ -2,6 +2,7 @@ import { posix } from 'node:path'
 import type { FoundPackage, ManifestSummary, RecalledPackage, StagedPackage } from '@backplane/kernel'
 import { sourceErrors } from './errors.ts'
 import type { Gate } from './gate.ts'
+import { attestationsIn, noAttestations, readAttestations } from './attestations.ts'
 import type { ManifestText } from './manifest-index.ts'
 import type { PackageStore } from './package-store.ts'
 import { readTree } from './read-tree.ts'
@@ -85,7 +86,7 @@ export class FilePackage implements FoundPackage {
 
   async #stage(signal: AbortSignal): Promise<StagedPackage> {
     signal.throwIfAborted()
-    const { path, main: given, adapter } = this.#facts
+    const { path, kind, main: given, adapter } = this.#facts
     const look = this.#lookAsListed()
     const main = posix.normalize(given ?? mainOf(this.manifest))
     if (look.exceeded === undefined && !look.entries.some((entry) => entry.path === main)) {
@@ -94,9 +95,11 @@ export class FilePackage implements FoundPackage {
     const tree = await readTree(look, signal)
     this.#lookAsListed()
     const place = { main, ...(adapter === undefined ? {} : { adapter }) }
-    const owner = { plugin: idOf(this.manifest) ?? path, facts: { manifest: this.manifest, ...place } }
+    const attestations = kind === 'folder' ? await readAttestations(path, this.#stager.limits) : noAttestations
+    const said = attestations.length === 0 ? {} : { attestations }
+    const owner = { plugin: idOf(this.manifest) ?? path, facts: { manifest: this.manifest, ...place, ...said } }
     const { directory, release } = await this.#stager.store.put(owner, tree, signal)
-    return { digest: tree.digest, code: { kind: 'files', directory, ...place }, release }
+    return { digest: tree.digest, code: { kind: 'files', directory, ...place }, release, ...said }
   }
 
   #lookAsListed(): TreeLook {
@@ -123,7 +126,8 @@ export async function recallPackage(
     return undefined
   }
   const code = { kind: 'files', directory, main, ...(adapter === undefined ? {} : { adapter }) } as const
-  return { manifest, staged: { digest, code, release } }
+  const attestations = attestationsIn(facts)
+  return { manifest, staged: { digest, code, release, ...(attestations.length === 0 ? {} : { attestations }) } }
 }
 
 function mainOf(manifest: unknown): string {

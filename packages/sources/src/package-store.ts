@@ -51,9 +51,16 @@ export class PackageStore {
   #opened: Promise<void> | undefined
   #collecting: Promise<void> = Promise.resolve()
 
-  constructor(directory: string, keep: number = defaultKeep) {
+  /** `roots`: digests of entries that are kept though nobody uses them, however old they are; what it throws keeps everything. */
+  constructor(directory: string, keep: number = defaultKeep, roots?: () => Promise<ReadonlySet<string>>) {
     this.directory = directory
-    this.#parts = { directory, keep, leases: new StoreLeases(directory), owners: new StoreOwners(directory) }
+    this.#parts = { directory, keep, leases: new StoreLeases(directory), owners: new StoreOwners(directory), roots }
+  }
+
+  /** What was known of the package with this digest when it was put; undefined when there is none. Its bytes are not looked at. */
+  async factsOf(digest: string): Promise<unknown> {
+    const owner = await this.#parts.owners.find(digest.replace(':', '-'))
+    return owner?.facts
   }
 
   /**

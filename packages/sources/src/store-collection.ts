@@ -13,6 +13,8 @@ export interface StoreParts {
   readonly owners: StoreOwners
   /** Entries of each plugin that are kept though nobody uses them. */
   readonly keep: number
+  /** Digests of entries that are kept as well. */
+  readonly roots?: (() => Promise<ReadonlySet<string>>) | undefined
 }
 
 const entryPattern = /^sha256-[0-9a-f]{64}$/
@@ -20,8 +22,10 @@ const entryPattern = /^sha256-[0-9a-f]{64}$/
 /** Removes what of one plugin's entries nobody uses, but for the newest. */
 export async function collectPlugin(parts: StoreParts, plugin: string): Promise<void> {
   const entries = await parts.owners.entries(plugin)
-  for (const entry of entries.slice(parts.keep)) {
-    if (parts.leases.covers(entry)) continue
+  const older = entries.slice(parts.keep)
+  const roots = older.length === 0 ? undefined : await parts.roots?.()
+  for (const entry of older) {
+    if (parts.leases.covers(entry) || roots?.has(entry.replace('-', ':')) === true) continue
     if (!(await isClaimedByAnother(parts.owners, plugin, entry))) await remove(parts, entry)
     if (!parts.leases.covers(entry)) await parts.owners.drop(plugin, entry)
   }

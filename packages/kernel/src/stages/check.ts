@@ -90,7 +90,14 @@ function declaredOf(manifest: Summarised, contributes: DeclaredManifest['contrib
 /** Of several errors these say best what is wrong. */
 const telling = ['additionalProperties', 'propertyNames']
 
-function shaped({ manifest, manifestPath }: FoundPackage): Manifest {
+/** A manifest of the right shape; `manifestPath` is for the message. Errors: `MANIFEST_INVALID`, `MANIFEST_UNKNOWN_KEY`, `PERMISSION_INVALID`. */
+export function acceptManifest(manifest: unknown, manifestPath: string): Manifest {
+  const accepted = shaped({ manifest, manifestPath })
+  for (const permission of accepted.permissions ?? noStrings) parsePermission(accepted.id, permission)
+  return accepted
+}
+
+function shaped({ manifest, manifestPath }: Pick<FoundPackage, 'manifest' | 'manifestPath'>): Manifest {
   if (checkManifestShape(manifest)) return manifest as Manifest
   const errors = checkManifestShape.errors ?? []
   const error = telling.flatMap((wanted) => errors.find(({ keyword }) => keyword === wanted) ?? [])[0] ?? errors[0]

@@ -1,4 +1,13 @@
+import { hash } from 'node:crypto'
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
+import { parseStrictJson } from '@backplane/sdk/strict-json'
+import { sourceErrors } from '../errors.ts'
 import type { PinnedPlace } from '../fetch/fetcher.ts'
+import { jsonProblem } from '../json-problem.ts'
+import { isLeftover, stagingName } from '../staging-name.ts'
+import { syncFolder } from '../write-tree.ts'
+import { lockProblem } from './lock-problem.ts'
 
 /** `backplane.lock`: what was approved and is to run, on every platform. JSON with sorted keys; written by one rename. */
 export interface LockFile {
@@ -10,8 +19,8 @@ export interface LockFile {
 /** One approved plugin. */
 export interface LockedPlugin {
   readonly version: string
-  /** What was asked for, such as `npm:@acme/s3@^1.2`; for a dependency nobody asked for, `dependency`. */
-  readonly requested: string
+  /** What was asked for, such as `npm:@acme/s3@^1.2`; absent for what is there only because others depend on it. */
+  readonly requested?: string
   /** By platform (`linux-x64`), or `any`. */
   readonly artifacts: Readonly<Record<string, LockedArtifact>>
   /** Who vouched for it when it was approved; absent when nobody did. */
@@ -27,5 +36,101 @@ export interface LockedArtifact {
   readonly place: PinnedPlace
   /** Of the tree. */
   readonly digest: string
+  /** Of the archive it came in. */
   readonly archive?: string
+}
+
+/** A lock as it was read, and what tells whether it is still that. */
+export interface LockReading {
+  readonly lock: LockFile
+  /** Of the text; of the empty text when there is no file. */
+  readonly etag: string
+}
+
+/** Newest format this version reads and writes. */
+const knownVersion = 1
+/** Nesting of a lock's values. */
+const depthLimit = 8
+
+/** Reads a lock; one that does not exist is empty. Errors: `LOCK_INVALID` with line and column, `LOCK_TOO_NEW`, `SOURCE_UNREADABLE`. */
+export async function readLock(path: string): Promise<LockReading> {
+  const text = await readText(path)
+  const etag = hash('sha256', text)
+  if (text === '') return { lock: { lockVersion: 1, plugins: {} }, etag }
+  const parsed = parseStrictJson(text, depthLimit)
+  if (parsed.kind !== 'value') throw invalid(path, jsonProblem(text, parsed))
+  const { value } = parsed
+  const found: unknown = Reflect.get(Object(value), 'lockVersion')
+  if (typeof found === 'number' && found > knownVersion) {
+    throw sourceErrors.error('LOCK_TOO_NEW', { path, found, known: knownVersion })
+  }
+  const problem = lockProblem(text, value)
+  if (problem !== undefined) throw invalid(path, problem)
+  return { lock: value as LockFile, etag }
+}
+
+/**
+ * Puts a lock in the place of the one that was read; a kill leaves the old one or the new. Errors: `LOCK_CHANGED` when it is
+ * not that one any more, `LOCK_FAILED`.
+ */
+export async function writeLock(path: string, lock: LockFile, readEtag: string): Promise<string> {
+  const file = resolve(path)
+  const text = lockText(lock)
+  if ((await readLock(file)).etag !== readEtag) throw sourceErrors.error('LOCK_CHANGED', { path })
+  using unique = stagingName()
+  const staging = `${file}${unique.name}`
+  try {
+    await mkdir(dirname(file), { recursive: true })
+    await removeLeftovers(file)
+    await writeDurably(staging, text)
+    await rename(staging, file)
+    await syncFolder(dirname(file))
+  } catch (error) {
+    await rm(staging, { force: true })
+    const reason = error instanceof Error ? error.message : String(error)
+    throw sourceErrors.error('LOCK_FAILED', { path, reason }, { cause: error })
+  }
+  return hash('sha256', text)
+}
+
+/** The text of a lock: equal locks have equal texts, and a change is a few lines of a diff. */
+export function lockText(lock: LockFile): string {
+  return `${JSON.stringify(sorted(lock), undefined, 2)}\n`
+}
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted)
+  if (typeof value !== 'object' || value === null) return value
+  const entries = Object.entries(value).filter(([, member]) => member !== undefined)
+  return Object.fromEntries(
+    entries.sort(([one], [other]) => (one < other ? -1 : 1)).map(([key, member]) => [key, sorted(member)]),
+  )
+}
+
+async function readText(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8')
+  } catch (error) {
+    if (error instanceof Error && Reflect.get(error, 'code') === 'ENOENT') return ''
+    const reason = error instanceof Error ? error.message : String(error)
+    throw sourceErrors.error('SOURCE_UNREADABLE', { path, reason }, { cause: error })
+  }
+}
+
+/** What a kill left of a lock being written. */
+async function removeLeftovers(file: string): Promise<void> {
+  const name = basename(file)
+  const names = await readdir(dirname(file))
+  const left = names.filter((each) => each.startsWith(name) && isLeftover(each.slice(name.length)))
+  await Promise.all(left.map((each) => rm(join(dirname(file), each), { force: true })))
+}
+
+async function writeDurably(path: string, text: string): Promise<void> {
+  await using file = await open(path, 'wx', 0o644)
+  await file.writeFile(text)
+  await file.sync()
+}
+
+function invalid(path: string, where: { readonly problem: string; readonly line: number; readonly column: number }): Error {
+  return sourceErrors.error('LOCK_INVALID', { path, ...where }, { details: { path, ...where } })
 }

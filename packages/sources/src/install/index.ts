@@ -1,0 +1,5 @@
+export { Installer, type Approvals, type InstalledProblem, type InstallerOptions } from './installer.ts'
+export type { Change, PermissionChange, Plan, PlannedFrom, PlanStep, PutStep, RemoveStep } from './plan.ts'
+export type { AvailableVersion, FetchedPackage, Fetcher, FetchKind, FetchOptions, PinnedPlace } from '../fetch/fetcher.ts'
+export { directoryFetcher } from '../fetch/directory-fetcher.ts'
+export { readLock, type LockedArtifact, type LockedPlugin, type LockFile, type LockReading } from '../lock/lock-file.ts'

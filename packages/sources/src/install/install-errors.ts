@@ -1,0 +1,73 @@
+/** Errors of installing; part of the catalogue of sources. */
+export const installErrors = {
+  INSTALL_REFUSED: {
+    message: '{plugin} {version} is refused: {reason}',
+    status: 403,
+    exit: 77,
+    retryable: false,
+    hint: '{fix}',
+  },
+  INSTALL_UNAPPROVED: {
+    message: '{plugin} {version} asks for permissions that were not approved: {permissions}',
+    status: 403,
+    exit: 77,
+    retryable: false,
+    hint: 'Look at what they allow, then approve exactly these.',
+  },
+  INSTALL_NOT_LOCKED: {
+    message: 'the lock does not hold {plugin}{suggestion}',
+    status: 404,
+    exit: 66,
+    retryable: false,
+    hint: 'Install it first, or correct the id.',
+  },
+  INSTALL_NEEDED: {
+    message: '{plugin} is needed by {users}',
+    status: 409,
+    exit: 65,
+    retryable: false,
+    hint: 'Remove {users} as well, or first.',
+  },
+  INSTALL_CONFLICT: {
+    message: 'no versions fit together: {reason}',
+    status: 409,
+    exit: 65,
+    retryable: false,
+    hint: '{fix}',
+  },
+  INSTALL_WRONG_ID: {
+    message: '{place} holds {found}, not {plugin}',
+    status: 422,
+    exit: 65,
+    retryable: false,
+    hint: 'Install {found} by its own reference, or correct what this one points to.',
+  },
+  INSTALL_MANIFEST: {
+    message: '{place}: {problem}',
+    status: 422,
+    exit: 65,
+    retryable: false,
+    hint: 'Ask the publisher to correct plugin.json of the package.',
+  },
+  INSTALL_NOT_STORED: {
+    message: 'the store does not hold {plugin} {version} ({digest}) whole',
+    status: 500,
+    exit: 66,
+    retryable: true,
+    hint: 'Fetch it again from where the lock says it is.',
+  },
+  INSTALL_NO_ARTIFACT: {
+    message: '{plugin} {version} is locked for {platforms} only, not for {platform}',
+    status: 422,
+    exit: 65,
+    retryable: false,
+    hint: 'Lock {plugin} for {platform} as well.',
+  },
+  INSTALL_NO_FETCHER: {
+    message: 'nothing here fetches {reference}; known are {kinds}',
+    status: 422,
+    exit: 65,
+    retryable: false,
+    hint: 'Write the reference with one of these in front of it.',
+  },
+} as const

@@ -1,0 +1,259 @@
+import assert from 'node:assert/strict'
+import { access, chmod, readdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { acceptManifest } from '@backplane/kernel'
+import { temporaryDirectory } from '@backplane/testing'
+import type { Subject, Verdict } from '@backplane/trust'
+import { put } from '../fixtures/package-folder.ts'
+import { directoryFetcher } from '../fetch/directory-fetcher.ts'
+import { installed } from '../lock/installed.ts'
+import { Installer, type Approvals, type InstallerOptions } from './installer.ts'
+import type { Change, Plan } from './plan.ts'
+
+const { signal } = new AbortController()
+const accepted: Verdict = { ok: true, trust: 'unsigned', rules: [] }
+
+interface Place {
+  readonly installer: Installer
+  /** Folders of packages, by the last part of their id. */
+  readonly packages: string
+  readonly options: InstallerOptions
+  readonly judged: Subject[]
+  readonly do: (changes: readonly Change[], approvals?: Approvals) => Promise<Plan>
+  /** `acme/a 1.0.0` of each plugin that a host would find. */
+  readonly listed: () => Promise<readonly string[]>
+}
+
+async function place(t: TestContext, more: Partial<InstallerOptions> = {}): Promise<Place> {
+  const root = await temporaryDirectory(t)
+  const packages = join(root, 'packages')
+  const judged: Subject[] = []
+  const options: InstallerOptions = {
+    lock: join(root, 'backplane.lock'),
+    store: join(root, 'store'),
+    fetchers: [directoryFetcher({ from: packages })],
+    judge: (subject) => (judged.push(subject), accepted),
+    acceptManifest,
+    hostApi: '1.0.0',
+    referenceOf: (id) => `./${id.split('/')[1]}`,
+    ...more,
+  }
+  const installer = new Installer(options)
+  return {
+    installer,
+    packages,
+    options,
+    judged,
+    do: async (changes, approvals = {}) => {
+      const plan = await installer.plan(changes, { signal })
+      await installer.apply(plan, approvals, { signal })
+      return plan
+    },
+    listed: async () => {
+      const { packages: found, problems } = await installed(options).list(signal)
+      assert.deepEqual(problems, [])
+      return found.map(({ fingerprint }) => fingerprint.split(' ')[0] ?? '')
+    },
+  }
+}
+
+const add = (name: string): Change => ({ kind: 'add', reference: `./${name}` })
+
+test('what is added is in the lock with what it needs, and a host finds it without asking where it came from', async (t) => {
+  const at = await place(t)
+  await put(at.packages, 'a', { dependencies: [{ id: 'acme/b', range: '^1.0.0' }] })
+  await put(at.packages, 'b')
+  const plan = await at.do([add('a')])
+  assert.deepEqual(
+    plan.steps.map(({ kind, id }) => [kind, id]),
+    [
+      ['install', 'acme/b'],
+      ['install', 'acme/a'],
+    ],
+  )
+  await rm(at.packages, { recursive: true })
+  assert.deepEqual(await at.listed(), ['acme/a@1.0.0', 'acme/b@1.0.0'])
+  const { plugins } = await at.installer.lock()
+  assert.deepEqual([plugins['acme/a']?.requested, plugins['acme/b']?.requested], ['./a', undefined])
+  assert.deepEqual(plugins['acme/a']?.dependencies, { 'acme/b': '^1.0.0' })
+})
+
+test('a plan writes nothing, and says what would change', async (t) => {
+  const at = await place(t)
+  await put(at.packages, 'a', { permissions: ['exec qemu-img'] })
+  const plan = await at.installer.plan([add('a')], { signal })
+  assert.deepEqual(
+    plan.steps.map((step) => 'permissions' in step && step.permissions),
+    [{ asked: ['exec qemu-img'], unapproved: ['exec qemu-img'], dropped: [] }],
+  )
+  await assert.rejects(access(at.options.lock))
+  await assert.rejects(access(at.options.store))
+})
+
+test('permissions that nobody approved are refused, also when others were approved', async (t) => {
+  const at = await place(t)
+  await put(at.packages, 'a', { permissions: ['exec qemu-img', 'net:connect a.example:443'] })
+  await assert.rejects(at.do([add('a')]), { code: 'INSTALL_UNAPPROVED' })
+  await assert.rejects(at.do([add('a')], { 'acme/a': ['exec qemu-img'] }), /asks for .*not approved: net:connect a\.example:443/)
+  await assert.rejects(access(at.options.lock))
+  await at.do([add('a')], { 'acme/a': ['exec qemu-img', 'net:connect a.example:443'] })
+  assert.deepEqual((await at.installer.lock()).plugins['acme/a']?.permissions, ['exec qemu-img', 'net:connect a.example:443'])
+})
+
+test('an update asks only for what is new, and forgets what is not asked for any more', async (t) => {
+  const at = await place(t)
+  await put(at.packages, 'a', { permissions: ['exec qemu-img'] })
+  await at.do([add('a')], { 'acme/a': ['exec qemu-img'] })
+  await put(at.packages, 'a', { version: '1.1.0', permissions: ['exec rclone'] })
+  const plan = await at.installer.plan([{ kind: 'update' }], { signal })
+  const [step] = plan.steps
+  assert.ok(step?.kind === 'update')
+  assert.deepEqual(step.permissions, { asked: ['exec rclone'], unapproved: ['exec rclone'], dropped: ['exec qemu-img'] })
+  assert.deepEqual([step.from?.version, step.from?.manifest?.permissions], ['1.0.0', ['exec qemu-img']])
+  await assert.rejects(at.installer.apply(plan, {}, { signal }), { code: 'INSTALL_UNAPPROVED' })
+  assert.deepEqual(await at.listed(), ['acme/a@1.0.0'])
+  await at.installer.apply(plan, { 'acme/a': ['exec rclone'] }, { signal })
+  assert.deepEqual(await at.listed(), ['acme/a@1.1.0'])
+})
+
+test('the verdict is asked with the digest of what would be loaded, and what it refuses is not stored', async (t) => {
+  const refusing: Verdict = {
+    ok: false,
+    trust: 'unsigned',
+    rules: [{ rule: 'signature', outcome: 'refused', reason: 'nobody signed it', fix: 'Sign it' }],
+  }
+  const at = await place(t, { judge: () => refusing })
+  await put(at.packages, 'a')
+  await assert.rejects(at.do([add('a')]), {
+    code: 'INSTALL_REFUSED',
+    message: 'acme/a 1.0.0 is refused: nobody signed it',
+    hint: 'Sign it',
+  })
+  await assert.rejects(access(at.options.store))
+  const good = await place(t)
+  await put(good.packages, 'a')
+  await good.do([add('a')])
+  const { digest } = (await good.installer.lock()).plugins['acme/a']?.artifacts['any'] ?? {}
+  assert.deepEqual(
+    good.judged.map((subject) => [subject.id, subject.digest]),
+    [['acme/a', digest]],
+  )
+})
+
+test('what others need is not removed without them, and what nobody needs any more goes with what needed it', async (t) => {
+  const at = await place(t)
+  await put(at.packages, 'a', { dependencies: [{ id: 'acme/b', range: '^1.0.0' }] })
+  await put(at.packages, 'b')
+  await at.do([add('a'), add('b')])
+  await assert.rejects(at.do([{ kind: 'remove', id: 'acme/b' }]), {
+    code: 'INSTALL_NEEDED',
+    message: 'acme/b is needed by acme/a',
+  })
+  await assert.rejects(at.do([{ kind: 'remove', id: 'acme/bb' }]), { code: 'INSTALL_NOT_LOCKED', message: /did you mean/i })
+  await at.do([{ kind: 'remove', id: 'acme/b', withUsers: true }])
+  assert.deepEqual(await at.listed(), [])
+  await at.do([add('a')])
+  const plan = await at.do([{ kind: 'remove', id: 'acme/a' }])
+  assert.deepEqual(plan.steps, [
+    { kind: 'remove', id: 'acme/a', version: '1.0.0', isOrphan: false },
+    { kind: 'remove', id: 'acme/b', version: '1.0.0', isOrphan: true },
+  ])
+})
+
+test('a plan made against another lock is not applied', async (t) => {
+  const at = await place(t)
+  await put(at.packages, 'a')
+  await put(at.packages, 'b')
+  const plan = await at.installer.plan([add('a')], { signal })
+  await at.do([add('b')])
+  await assert.rejects(at.installer.apply(plan, {}, { signal }), { code: 'LOCK_CHANGED' })
+  assert.deepEqual(await at.listed(), ['acme/b@1.0.0'])
+})
+
+test('two installers at the same time do not lose each other’s work', async (t) => {
+  const at = await place(t)
+  const names = ['a', 'b', 'c', 'd']
+  for (const name of names) await put(at.packages, name)
+  const until = async (name: string): Promise<void> => {
+    for (;;) {
+      const other = new Installer(at.options)
+      const plan = await other.plan([add(name)], { signal })
+      try {
+        await other.apply(plan, {}, { signal })
+        return
+      } catch (error) {
+        assert.equal(Reflect.get(Object(error), 'code'), 'LOCK_CHANGED')
+      }
+    }
+  }
+  await Promise.all(names.map(until))
+  assert.deepEqual(
+    await at.listed(),
+    names.map((name) => `acme/${name}@1.0.0`),
+  )
+})
+
+test('an entry of the store that was changed is found, not loaded, and fetched again from where the lock says', async (t) => {
+  const at = await place(t)
+  await put(at.packages, 'a')
+  await at.do([add('a')])
+  assert.deepEqual(await at.installer.verify(signal), [])
+  const entry = (await readdir(at.options.store)).find((name) => name.startsWith('sha256-')) ?? ''
+  const file = join(at.options.store, entry, 'index.js')
+  await chmod(file, 0o644)
+  await writeFile(file, 'evil()')
+  assert.deepEqual(
+    (await at.installer.verify(signal)).map(({ id }) => id),
+    ['acme/a'],
+  )
+  const [found] = (await installed(at.options).list(signal)).packages
+  await assert.rejects(Promise.resolve(found?.stage(signal)), { code: 'INSTALL_NOT_STORED' })
+  assert.deepEqual(await at.installer.restore({ signal }), ['acme/a'])
+  assert.deepEqual(await at.installer.verify(signal), [])
+})
+
+test('a package that changed at its place since it was locked is not taken for it', async (t) => {
+  const at = await place(t)
+  await put(at.packages, 'a')
+  await at.do([add('a')])
+  await rm(at.options.store, { recursive: true, force: true })
+  await put(at.packages, 'a', {}, { 'index.js': 'other()' })
+  await assert.rejects(at.installer.restore({ signal }), { code: 'FETCH_CHANGED' })
+})
+
+test('a missing entry of the store is a problem that names the plugin', async (t) => {
+  const at = await place(t)
+  await put(at.packages, 'a')
+  await at.do([add('a')])
+  await rm(at.options.store, { recursive: true, force: true })
+  const { problems } = await installed(at.options).list(signal)
+  assert.deepEqual(
+    problems.map(({ error, path }) => [error.code, path]),
+    [['INSTALL_NOT_STORED', `${at.options.lock}#acme/a`]],
+  )
+})
+
+test('a version that says another one of itself than its place is refused', async (t) => {
+  const at = await place(t)
+  await put(at.packages, 'a', { schemaVersion: 2 })
+  await assert.rejects(at.do([add('a')]), { code: 'MANIFEST_INVALID' })
+})
+
+test('versions that do not fit together are refused with who wants what', async (t) => {
+  const at = await place(t)
+  await put(at.packages, 'a', { dependencies: [{ id: 'acme/b', range: '^2.0.0' }] })
+  await put(at.packages, 'b')
+  await assert.rejects(at.do([add('a')]), {
+    code: 'INSTALL_CONFLICT',
+    message: 'no versions fit together: acme/a 1.0.0 needs acme/b ^2.0.0; acme/b has 1.0.0',
+  })
+})
+
+test('a reference that nobody fetches says which there are', async (t) => {
+  const at = await place(t)
+  await assert.rejects(at.do([{ kind: 'add', reference: 'npm:@acme/a' }]), {
+    code: 'INSTALL_NO_FETCHER',
+    message: /known are directory:/,
+  })
+})

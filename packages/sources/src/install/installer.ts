@@ -1,0 +1,161 @@
+import type { Manifest } from '@backplane/sdk'
+import type { Subject, Verdict } from '@backplane/trust'
+import { sourceErrors } from '../errors.ts'
+import type { FetchedPackage, Fetcher, FetchOptions } from '../fetch/fetcher.ts'
+import { recallPackage } from '../found-package.ts'
+import { artifactFor, thisPlatform } from '../lock/installed.ts'
+import { installedStore } from '../lock/installed-store.ts'
+import { readLock, writeLock, type LockedPlugin, type LockFile } from '../lock/lock-file.ts'
+import { oneAtATime } from '../lock/one-at-a-time.ts'
+import type { PackageStore, StoredPackage } from '../package-store.ts'
+import type { Change, Plan, PutStep } from './plan.ts'
+import { makePlan } from './make-plan.ts'
+
+/** What an installer works on, and whom it asks. */
+export interface InstallerOptions {
+  /** `backplane.lock`. */
+  readonly lock: string
+  /** As for {@link installed}. */
+  readonly store: string
+  readonly fetchers: readonly Fetcher[]
+  /** The one verdict; asked with every package before any of it is written. */
+  readonly judge: (subject: Subject) => Verdict
+  /** A manifest as the host accepts it; throws a coded error. */
+  readonly acceptManifest: (manifest: unknown, path: string) => Manifest
+  /** SemVer of the API the host offers. */
+  readonly hostApi: string
+  /** Where a dependency is fetched from, by its id: `npm:@acme/s3`; undefined when nobody knows. */
+  readonly referenceOf?: (id: string) => string | undefined
+  /** Findings of the scanners, for the verdict. */
+  readonly scan?: (fetched: FetchedPackage) => Promise<Subject['findings']>
+  readonly platform?: string
+}
+
+/** What was approved, by plugin id: permissions as the manifest writes them. */
+export type Approvals = Readonly<Record<string, readonly string[]>>
+
+/** What is wrong with an installed plugin. */
+export interface InstalledProblem {
+  readonly id: string
+  readonly version: string
+  readonly digest: string
+}
+
+/**
+ * Changes what is installed: looks for versions, fetches, asks the verdict, asks for approval, stores, and writes the lock,
+ * which is the one step that makes it so. Killed at any moment, the old lock or the new one holds and the store has what it
+ * names; what was stored for nothing is collected.
+ */
+export class Installer {
+  readonly #options: InstallerOptions
+  readonly #store: PackageStore
+  readonly #platform: string
+
+  constructor(options: InstallerOptions) {
+    this.#options = options
+    this.#store = installedStore(options)
+    this.#platform = options.platform ?? thisPlatform
+  }
+
+  /** What is installed, as the lock says. Errors: those of {@link readLock}. */
+  async lock(): Promise<LockFile> {
+    return (await readLock(this.#options.lock)).lock
+  }
+
+  /**
+   * What these changes come to; nothing is written. Errors: those of fetchers and archives, `INSTALL_REFUSED`,
+   * `INSTALL_NOT_LOCKED`, `INSTALL_NEEDED`, `INSTALL_CONFLICT`, `INSTALL_WRONG_ID`, `INSTALL_NO_FETCHER`.
+   */
+  async plan(changes: readonly Change[], options: FetchOptions): Promise<Plan> {
+    const { lock, etag } = await readLock(this.#options.lock)
+    const manifestOf = async (plugin: LockedPlugin): Promise<Manifest | undefined> => {
+      const facts = await this.#store.factsOf(artifactFor(plugin, this.#platform)?.digest ?? '')
+      return Reflect.get(Object(facts), 'manifest') as Manifest | undefined
+    }
+    return makePlan({ ...this.#options, platform: this.#platform, lock, etag, manifestOf }, changes, options)
+  }
+
+  /**
+   * Does what a plan says. Every permission that nobody approved before must be in `approvals`; none is taken for granted.
+   * Errors: `LOCK_CHANGED`, `LOCK_BUSY`, `INSTALL_UNAPPROVED`, those of the store.
+   */
+  async apply(plan: Plan, approvals: Approvals, { signal, onProgress }: FetchOptions): Promise<LockFile> {
+    const puts = plan.steps.filter((step): step is PutStep => step.kind !== 'remove')
+    for (const step of puts) this.#checkApproved(step, approvals)
+    return oneAtATime(
+      this.#options.lock,
+      async () => {
+        const { etag } = await readLock(this.#options.lock)
+        if (etag !== plan.etag) throw sourceErrors.error('LOCK_CHANGED', { path: this.#options.lock })
+        await using stored = new AsyncDisposableStack()
+        for (const [at, step] of puts.entries()) {
+          onProgress?.({ done: at, total: puts.length, phase: `storing ${step.id}` })
+          const { release } = await this.#put(step.manifest, step.fetched, signal)
+          // kept until the lock names it
+          stored.defer(release)
+        }
+        await writeLock(this.#options.lock, plan.lock, plan.etag)
+        return plan.lock
+      },
+      signal,
+    )
+  }
+
+  /**
+   * Fetches what the lock names and the store lacks, from exactly where the lock says: for a fresh machine, or a damaged
+   * store. Answers the ids that were fetched. Errors: those of fetchers, `FETCH_CHANGED`, `INSTALL_REFUSED`.
+   */
+  async restore(options: FetchOptions): Promise<readonly string[]> {
+    const problems = await this.verify(options.signal)
+    const { plugins } = await this.lock()
+    for (const [at, { id }] of problems.entries()) {
+      const plugin = plugins[id]
+      const artifact = plugin === undefined ? undefined : artifactFor(plugin, this.#platform)
+      if (plugin === undefined || artifact === undefined) continue
+      options.onProgress?.({ done: at, total: problems.length, phase: `fetching ${id}` })
+      const fetched = await this.#fetcher(artifact.place.kind, id).fetch(artifact.place, options)
+      if (fetched.tree.digest !== artifact.digest) {
+        const { version } = plugin
+        throw sourceErrors.error('INSTALL_NOT_STORED', { plugin: id, version, digest: artifact.digest }, { plugin: id })
+      }
+      const manifest = this.#options.acceptManifest(fetched.manifest, id)
+      const { release } = await this.#put(manifest, fetched, options.signal)
+      await release()
+    }
+    return problems.map(({ id }) => id)
+  }
+
+  /** Hashes what is installed again; answers what is missing or is not what the lock says. */
+  async verify(signal: AbortSignal): Promise<readonly InstalledProblem[]> {
+    const { plugins } = await this.lock()
+    const problems: InstalledProblem[] = []
+    for (const [id, plugin] of Object.entries(plugins)) {
+      const digest = artifactFor(plugin, this.#platform)?.digest
+      if (digest === undefined) continue
+      const recalled = await recallPackage(this.#store, digest, signal)
+      if (recalled === undefined) problems.push({ id, version: plugin.version, digest })
+      else await recalled.staged.release?.()
+    }
+    return problems
+  }
+
+  #put(manifest: Manifest, { tree, attestations }: FetchedPackage, signal: AbortSignal): Promise<StoredPackage> {
+    const facts = { manifest, main: manifest.main ?? 'index.js', ...(attestations.length === 0 ? {} : { attestations }) }
+    return this.#store.put({ plugin: manifest.id, facts }, tree, signal)
+  }
+
+  #checkApproved({ id, version, permissions }: PutStep, approvals: Approvals): void {
+    const approved = approvals[id] ?? []
+    const missing = permissions.unapproved.filter((permission) => !approved.includes(permission))
+    if (missing.length === 0) return
+    const parameters = { plugin: id, version, permissions: missing.join(', ') }
+    throw sourceErrors.error('INSTALL_UNAPPROVED', parameters, { plugin: id, details: { permissions: missing } })
+  }
+
+  #fetcher(kind: Fetcher['kind'], reference: string): Fetcher {
+    const fetcher = this.#options.fetchers.find((known) => known.kind === kind)
+    if (fetcher !== undefined) return fetcher
+    const kinds = this.#options.fetchers.map((known) => known.kind).join(', ')
+    throw sourceErrors.error('INSTALL_NO_FETCHER', { reference: `${kind}: ${reference}`, kinds })
+  }
+}

@@ -1,0 +1,204 @@
+import { didYouMean, type Manifest } from '@backplane/sdk'
+import type { Subject, Verdict } from '@backplane/trust'
+import { sourceErrors } from '../errors.ts'
+import type { FetchOptions } from '../fetch/fetcher.ts'
+import { sourceOf } from '../fetch/reference.ts'
+import type { LockedPlugin, LockFile } from '../lock/lock-file.ts'
+import { resolveReleases } from '../resolve/resolve-releases.ts'
+import type { Release } from '../resolve/release.ts'
+import type { InstallerOptions } from './installer.ts'
+import { Offers, type Offer } from './offers.ts'
+import type { Change, PermissionChange, Plan, PlanStep, PutStep, RemoveStep } from './plan.ts'
+
+/** What a plan is made against. */
+export interface PlanContext extends Omit<InstallerOptions, 'lock' | 'store' | 'platform'> {
+  readonly platform: string
+  readonly lock: LockFile
+  readonly etag: string
+  /** Of what is stored for a locked plugin; undefined when the store has lost it. */
+  readonly manifestOf: (plugin: LockedPlugin) => Promise<Manifest | undefined>
+}
+
+/** Works out what changes come to. Nothing is written. */
+export async function makePlan(context: PlanContext, changes: readonly Change[], options: FetchOptions): Promise<Plan> {
+  const wanted = await wantedAfter(context, changes, options)
+  const { offers, requested, prefer } = wanted
+  const resolution = await resolveReleases({
+    wishes: [...requested.keys()].map((id) => ({ id, range: '*', by: 'you' })),
+    universe: offers,
+    hostApi: context.hostApi,
+    prefer,
+  })
+  if (!resolution.ok) {
+    const { chain, fix } = resolution.conflict
+    const parameters = { reason: chain.join('; '), fix: fix ?? 'Ask for other versions' }
+    throw sourceErrors.error('INSTALL_CONFLICT', parameters, { details: { chain } })
+  }
+  const { releases } = resolution
+  checkRemoved(wanted.removed, releases)
+  const puts: PutStep[] = []
+  const plugins: Record<string, LockedPlugin> = {}
+  for (const release of releases) {
+    const kept = context.lock.plugins[release.id]
+    const reference = requested.get(release.id)
+    const offer = await offers.taken(release.id, release.version)
+    if (offer === undefined && kept !== undefined) {
+      plugins[release.id] = withRequest(kept, reference)
+      continue
+    }
+    if (offer === undefined) throw new TypeError(`${release.id} ${release.version} is chosen and nobody has it`)
+    const step = await putStep(context, { release, offer, kept, releases })
+    puts.push(step)
+    plugins[release.id] = withRequest(lockedOf(step, offer), reference)
+  }
+  const removes = Object.entries(context.lock.plugins)
+    .filter(([id]) => plugins[id] === undefined)
+    .map(([id, { version }]): RemoveStep => ({ kind: 'remove', id, version, isOrphan: !wanted.removed.has(id) }))
+  const steps: readonly PlanStep[] = [...puts, ...removes]
+  return { etag: context.etag, steps, lock: { lockVersion: 1, plugins } }
+}
+
+interface Wanted {
+  readonly offers: Offers
+  /** Ids that are asked for, with their references. */
+  readonly requested: ReadonlyMap<string, string>
+  readonly removed: ReadonlySet<string>
+  readonly prefer: ReadonlyMap<string, string>
+}
+
+/** What is asked for once the changes are made, and what may move for it. */
+async function wantedAfter(context: PlanContext, changes: readonly Change[], options: FetchOptions): Promise<Wanted> {
+  const { plugins } = context.lock
+  const requested = new Map(
+    Object.entries(plugins).flatMap(([id, { requested: reference }]) =>
+      reference === undefined ? [] : [[id, reference] as const],
+    ),
+  )
+  const offers = new Offers(context, requested, options)
+  const prefer = new Map(Object.entries(plugins).map(([id, { version }]) => [id, version]))
+  const removed = new Set<string>()
+  for (const change of changes) {
+    if (change.kind === 'add') {
+      const id = await offers.idOf(change.reference)
+      requested.set(id, change.reference)
+      prefer.delete(id)
+    } else if (change.kind === 'update') {
+      for (const id of change.id === undefined ? Object.keys(plugins) : [known(plugins, change.id)]) prefer.delete(id)
+    } else {
+      for (const id of change.withUsers === true ? withUsers(plugins, change.id) : [known(plugins, change.id)]) {
+        requested.delete(id)
+        removed.add(id)
+      }
+    }
+  }
+  return { offers, requested, removed, prefer }
+}
+
+function known(plugins: LockFile['plugins'], id: string): string {
+  if (Object.hasOwn(plugins, id)) return id
+  const suggestion = didYouMean(id, Object.keys(plugins))
+  throw sourceErrors.error('INSTALL_NOT_LOCKED', { plugin: id, suggestion }, { plugin: id })
+}
+
+/** A plugin and all that need it, directly or not. */
+function withUsers(plugins: LockFile['plugins'], id: string): ReadonlySet<string> {
+  const found = new Set([known(plugins, id)])
+  for (const each of found) {
+    for (const [user, { dependencies }] of Object.entries(plugins)) if (Object.hasOwn(dependencies, each)) found.add(user)
+  }
+  return found
+}
+
+/** What was to go and is still needed stays, so that is refused. Errors: `INSTALL_NEEDED`. */
+function checkRemoved(removed: ReadonlySet<string>, releases: readonly Release[]): void {
+  for (const { id } of releases) {
+    if (!removed.has(id)) continue
+    const users = neededBy(id, releases).join(', ')
+    throw sourceErrors.error('INSTALL_NEEDED', { plugin: id, users }, { plugin: id, details: { users } })
+  }
+}
+
+function neededBy(id: string, releases: readonly Release[]): readonly string[] {
+  return releases.filter(({ dependencies }) => dependencies.some((one) => one.id === id && !one.optional)).map((user) => user.id)
+}
+
+interface Putting {
+  readonly release: Release
+  readonly offer: Offer
+  readonly kept: LockedPlugin | undefined
+  readonly releases: readonly Release[]
+}
+
+async function putStep(context: PlanContext, { release, offer, kept, releases }: Putting): Promise<PutStep> {
+  const { id, version } = release
+  const { manifest, fetched } = offer
+  const asked = [...new Set(manifest.permissions)].sort()
+  const from = kept === undefined ? undefined : { version: kept.version, manifest: await context.manifestOf(kept) }
+  return {
+    kind: kept === undefined ? 'install' : 'update',
+    id,
+    version,
+    from,
+    neededBy: neededBy(id, releases),
+    manifest,
+    verdict: await verdictOn(context, offer),
+    permissions: permissionChange(asked, kept?.permissions ?? []),
+    sizeBytes: fetched.tree.files.reduce((sum, file) => sum + file.bytes.length, 0),
+    fetched,
+  }
+}
+
+function permissionChange(asked: readonly string[], approved: readonly string[]): PermissionChange {
+  return {
+    asked,
+    unapproved: asked.filter((permission) => !approved.includes(permission)),
+    dropped: approved.filter((permission) => !asked.includes(permission)),
+  }
+}
+
+/** Errors: `INSTALL_REFUSED`. */
+async function verdictOn({ judge, scan }: PlanContext, { manifest, fetched }: Offer): Promise<Verdict> {
+  const { id, version } = manifest
+  const { place, tree, archive, attestations, publishedAtMs } = fetched
+  const findings = await scan?.(fetched)
+  const subject: Subject = {
+    id,
+    version,
+    origin: 'external',
+    source: sourceOf(place),
+    digest: tree.digest,
+    attestations,
+    ...(archive === undefined ? {} : { archive }),
+    ...(publishedAtMs === undefined ? {} : { publishedAtMs }),
+    ...(findings === undefined ? {} : { findings }),
+  }
+  const verdict = judge(subject)
+  const refusal = verdict.rules.find(({ outcome }) => outcome === 'refused')
+  if (verdict.ok || refusal === undefined) return verdict
+  const { rule, reason, fix = 'Do not install it' } = refusal
+  throw sourceErrors.error('INSTALL_REFUSED', { plugin: id, version, reason, fix }, { plugin: id, details: { rule, verdict } })
+}
+
+function lockedOf({ version, verdict, manifest, permissions }: PutStep, { fetched }: Offer): LockedPlugin {
+  const { place, tree, archive } = fetched
+  const needed = (manifest.dependencies ?? []).filter(({ optional }) => optional !== true)
+  return {
+    version,
+    artifacts: { any: { place, digest: tree.digest, ...(archive === undefined ? {} : { archive }) } },
+    ...(verdict.publisher === undefined ? {} : { publisher: verdict.publisher }),
+    permissions: permissions.asked,
+    dependencies: Object.fromEntries(needed.map(({ id, range }) => [id, range])),
+  }
+}
+
+function withRequest(plugin: LockedPlugin, reference: string | undefined): LockedPlugin {
+  const { version, artifacts, publisher, permissions, dependencies } = plugin
+  return {
+    version,
+    artifacts,
+    permissions,
+    dependencies,
+    ...(publisher === undefined ? {} : { publisher }),
+    ...(reference === undefined ? {} : { requested: reference }),
+  }
+}

@@ -1,0 +1,48 @@
+import { mkdir } from 'node:fs/promises'
+import { dirname, resolve } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { setTimeout as wait } from 'node:timers/promises'
+import { sourceErrors } from '../errors.ts'
+
+/** Between attempts, ms. */
+const pollMs = 50
+
+/** Collected as garbage, a database would let go of its lock. */
+const held = new Set<DatabaseSync>()
+
+/**
+ * Runs `work` while no other process, and nobody else in this one, works on the lock at `path`. The right is the system's lock
+ * on a file beside it, so it ends with its holder, however that ends. Errors: `LOCK_BUSY`.
+ */
+export async function oneAtATime<T>(path: string, work: () => Promise<T>, signal: AbortSignal, waitMs = 30_000): Promise<T> {
+  const file = `${resolve(path)}.mutex`
+  await mkdir(dirname(file), { recursive: true })
+  const untilMs = performance.now() + waitMs
+  for (;;) {
+    signal.throwIfAborted()
+    const mutex = take(file)
+    if (mutex !== undefined) {
+      held.add(mutex)
+      try {
+        return await work()
+      } finally {
+        held.delete(mutex)
+        mutex.close()
+      }
+    }
+    if (performance.now() > untilMs) throw sourceErrors.error('LOCK_BUSY', { path, seconds: Math.round(waitMs / 1_000) })
+    await wait(pollMs, undefined, { signal })
+  }
+}
+
+function take(file: string): DatabaseSync | undefined {
+  const mutex = new DatabaseSync(file, { timeout: 0 })
+  try {
+    mutex.exec('BEGIN EXCLUSIVE')
+    return mutex
+  } catch (error) {
+    mutex.close()
+    if (error instanceof Error && /locked|busy/i.test(error.message)) return undefined
+    throw error
+  }
+}
