@@ -15,7 +15,7 @@ const tiers: readonly { readonly name: TierName; readonly head: string; readonly
     leaves:
       'Flaws of the kernel and of the processor (no sandbox on a shared kernel stops those). What it was granted: a plugin with a ' +
       'program may do with it whatever the sandbox allows, and granted network reaches what the grant says. Its data ' +
-      'directory is looked at every few seconds, not at each write: within them it can hold more than it may. Where the machine has ' +
+      'directory is looked at twice a second, not at each write: in between it can hold more than it may. Where the machine has ' +
       'no control groups, memory, processor and processes are held less exactly; `backplane doctor` says so.',
   },
   {

@@ -240,7 +240,7 @@ async function fill(trial: Trial, plugin: string, attack: string, given: object)
   await trial.attack(plugin, attack, given, 5_000)
 }
 
-/** Its directory is looked at every few seconds. */
+/** Its directory is looked at, not each write. */
 async function endedForData(trial: Trial, plugin: string, attack: string, given: object): Promise<Verdict> {
   if (trial.tier === 'contained' || trial.tier === 'trusted') {
     return got(await trial.attack(plugin, attack, given, 5_000)) ? 'open' : 'stopped'

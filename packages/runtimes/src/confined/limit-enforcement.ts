@@ -2,7 +2,7 @@ import type { Enforcement, Limits } from '@backplane/kernel'
 import { resourceGroups } from '../sandbox/machine.ts'
 
 const ownOnly = 'it may write to its own directories only'
-const everySecond = 'the host looks every second'
+const often = 'the host looks twice a second'
 
 /** How the confined tier holds a plugin to its limits, with a sandbox around it or without. */
 export function limitEnforcement(
@@ -14,14 +14,14 @@ export function limitEnforcement(
   const { memory, cpu, pids } = groups ?? {}
   return [
     memory === undefined
-      ? coarse('memory', `--max-old-space-size, and ${everySecond} at all of its processes and ends it`)
+      ? coarse('memory', `--max-old-space-size, and ${often} at all of its processes and ends it`)
       : exact('memory', memory),
-    cpu === undefined ? coarse('cpu', `${everySecond} and tells`) : exact('cpu', cpu),
-    pids === undefined ? coarse('processes', `${everySecond} and tells`) : exact('processes', pids),
+    cpu === undefined ? coarse('cpu', `${often} and tells`) : exact('cpu', cpu),
+    pids === undefined ? coarse('processes', `${often} and tells`) : exact('processes', pids),
     ...(sandbox === undefined ? [...processLimits(), exact('tmp', ownOnly)] : sandboxLimits(limits)),
     ...(sandbox === 'bubblewrap' ? [exact('tmp', 'a sized tmpfs for /tmp and for /dev/shm')] : []),
     ...(sandbox === 'landlock' ? [exact('tmp', ownOnly)] : []),
-    coarse('data', 'the host counts its data directory every five seconds and tells'),
+    coarse('data', `${often} at what the disk has left, counts its data directory when that may be full, and tells`),
     lifetime(sandbox === 'bubblewrap', launcher),
   ]
 }
@@ -32,7 +32,7 @@ function sandboxLimits({ openFiles }: Limits): readonly Enforcement[] {
 }
 
 function processLimits(): readonly Enforcement[] {
-  return [coarse('open-files', `${everySecond} and tells`), coarse('file-size', 'within what its data directory may hold')]
+  return [coarse('open-files', `${often} and tells`), coarse('file-size', 'within what its data directory may hold')]
 }
 
 function lifetime(sandboxed: boolean, launcher: string | undefined): Enforcement {

@@ -1,6 +1,7 @@
 import type { HostLink, Limits, Violation } from '@backplane/kernel'
 import type { BodyUse, GuestBody } from '../session-link/guest-body.ts'
-import { directoryUse } from './directory-use.ts'
+import { DataSchedule, freeSpaceOf } from './data-schedule.ts'
+import { directoryUse, type DirectoryUse } from './directory-use.ts'
 import { violationsBetween } from './resource-group.ts'
 
 /** What is looked after in one plugin's processes. */
@@ -14,9 +15,10 @@ export interface Metered {
   readonly memoryBytes: number | undefined
 }
 
-/** How often processes are looked at, and how many looks pass between two at the data directory, ms. */
-const lookMs = 1_000
-const looksPerDataLook = 5
+/** How often processes are looked at, ms: a look costs a quarter of a millisecond. */
+const lookMs = 500
+/** A share of a processor is one of a second, ms; looks are never on the instant. */
+const shareOverMs = 900
 /** Of a path in a plugin's data, characters: it names its files as it likes. */
 const mostPathShown = 100
 
@@ -27,7 +29,6 @@ const mostPathShown = 100
 export class Meter implements Disposable {
   readonly #watched = new Set<Watch>()
   #timer: NodeJS.Timeout | undefined
-  #looks = 0
 
   /** Until its body ends. */
   watch(metered: Metered): void {
@@ -44,8 +45,7 @@ export class Meter implements Disposable {
   }
 
   #look(): void {
-    this.#looks += 1
-    for (const watch of this.#watched) void watch.look(this.#looks % looksPerDataLook === 0).catch(() => undefined)
+    for (const watch of this.#watched) void watch.look().catch(() => undefined)
   }
 
   #forget(watch: Watch): void {
@@ -58,19 +58,23 @@ export class Meter implements Disposable {
 
 class Watch {
   readonly #metered: Metered
+  readonly #most: DirectoryUse
+  readonly #schedule: DataSchedule
   #before: { readonly use: BodyUse; readonly atMs: number } | undefined
   #looking = false
 
   constructor(metered: Metered) {
     this.#metered = metered
+    this.#most = { bytes: metered.limits.dataBytes, files: metered.limits.dataFiles }
+    this.#schedule = new DataSchedule(this.#most)
   }
 
-  async look(dataToo: boolean): Promise<void> {
+  async look(): Promise<void> {
     if (this.#looking) return
     this.#looking = true
     try {
       await this.#lookAtProcesses()
-      if (dataToo) await this.#lookAtData()
+      await this.#lookAtData()
     } finally {
       this.#looking = false
     }
@@ -81,8 +85,6 @@ class Watch {
     const use = await body.measure?.()
     if (use === undefined) return
     const now = { use, atMs: performance.now() }
-    const before = this.#before
-    this.#before = now
     if (memoryBytes !== undefined && use.memoryBytes > memoryBytes) {
       const detail = `held ${mebibytes(use.memoryBytes)} of ${mebibytes(memoryBytes)}`
       this.#tell({ kind: 'limit', limit: 'memory', detail })
@@ -90,6 +92,9 @@ class Watch {
       return
     }
     if (use.counts === undefined) this.#lookAtOpenFiles(use)
+    const before = this.#before
+    if (before !== undefined && now.atMs - before.atMs < shareOverMs) return
+    this.#before = now
     if (before === undefined) return
     if (use.counts !== undefined && before.use.counts !== undefined) {
       for (const violation of violationsBetween(before.use.counts, use.counts, limits)) this.#tell(violation)
@@ -114,9 +119,15 @@ class Watch {
   }
 
   async #lookAtData(): Promise<void> {
-    const { data, limits } = this.#metered
-    const most = { bytes: limits.dataBytes, files: limits.dataFiles }
-    const { bytes, files, uncounted } = await directoryUse(data, most)
+    const { data } = this.#metered
+    const most = this.#most
+    const free = await freeSpaceOf(data)
+    const beganMs = performance.now()
+    if (!this.#schedule.isDue(free, beganMs)) return
+    const use = await directoryUse(data, most)
+    const nowMs = performance.now()
+    this.#schedule.counted(use, free, { tookMs: nowMs - beganMs, nowMs })
+    const { bytes, files, uncounted } = use
     if (bytes > most.bytes) {
       const detail = `holds more than ${mebibytes(most.bytes)} in its data directory`
       this.#tell({ kind: 'limit', limit: 'data', detail })

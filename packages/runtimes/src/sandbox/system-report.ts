@@ -101,9 +101,9 @@ function userNamespaces(): SystemLayer {
 
 const controllerDetails: Readonly<Record<Controller, string>> = {
   memory:
-    "Ends a plugin whose processes together hold more memory than its limit; otherwise Node's heap is limited and the host looks every second.",
-  cpu: 'Holds a plugin to its share of a processor; otherwise the host looks every second and tells.',
-  pids: "Refuses processes and threads beyond a plugin's limit; otherwise the host looks every second and tells.",
+    "Ends a plugin whose processes together hold more memory than its limit; otherwise Node's heap is limited and the host looks twice a second.",
+  cpu: 'Holds a plugin to its share of a processor; otherwise the host looks twice a second and tells.',
+  pids: "Refuses processes and threads beyond a plugin's limit; otherwise the host looks twice a second and tells.",
 }
 
 function controlGroup(controller: Controller): SystemLayer {
