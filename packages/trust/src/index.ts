@@ -1,3 +1,22 @@
-export type { Advisory, Publisher, Signer, TrustedKey, TrustPolicy } from './policy.ts'
+export type { EnvelopeJson } from './envelope.ts'
+export { trustErrors, type TrustErrorCode } from './errors.ts'
+export { judge } from './judge.ts'
+export { generateKey, keyId, type KeyPair } from './key.ts'
+export type { Advisory, Publisher, Signer, SigstorePolicy, TrustedKey, TrustPolicy } from './policy.ts'
+export { readPolicy } from './read-policy.ts'
+export { signPackage, type PackageToSign } from './sign-package.ts'
+export {
+  signPolicy,
+  signRoot,
+  verifyPolicy,
+  type PolicyDocument,
+  type PolicyMemory,
+  type PolicyRole,
+  type PolicyRoot,
+  type SignedPolicy,
+  type VerifiedPolicy,
+} from './signed-policy.ts'
+export { packagePredicateType, statementPayloadType } from './statement.ts'
 export type { Attestation, Finding, LockedDigests, Subject } from './subject.ts'
+export { defaultTrustLimits, type TrustLimits } from './trust-limits.ts'
 export type { RuleName, RuleResult, Verdict } from './verdict.ts'

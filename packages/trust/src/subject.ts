@@ -9,7 +9,10 @@ export interface Subject {
   readonly source: string
   /** Of exactly the bytes that would be loaded: `sha256:` and 64 hexadecimal digits. */
   readonly digest: string
-  /** Of the archive it came in, in the same form; absent for a folder. */
+  /**
+   * Of the archive it came in, in the same form; absent for a folder. Only what whoever asks unpacked itself, or kept where
+   * nobody else writes: a signature over the archive then vouches for `digest`.
+   */
   readonly archive?: string
   /** What the lock says these must be; absent when the lock does not know the package. */
   readonly locked?: LockedDigests

@@ -1,0 +1,66 @@
+import { isNamed, mayRun } from '@backplane/sdk/plugin-names'
+import Range from 'semver/classes/range.js'
+import SemVer from 'semver/classes/semver.js'
+import { bundledSilence, type Rule } from './case.ts'
+import { timeText } from './keyring.ts'
+import type { Advisory } from './policy.ts'
+
+/** The lists of names let it run; the same reading as the kernel's. */
+export const allowDenyRule: Rule = ({ subject, policy }) => {
+  if (policy.allow === undefined && policy.deny === undefined)
+    return { outcome: 'silent', reason: 'the policy has no list of names' }
+  const decision = mayRun(subject.id, policy)
+  if (decision.ok) return { outcome: 'passed', reason: 'the lists of names let it run' }
+  const list = policy.allow === undefined ? 'Take it from deny' : 'Put it on allow'
+  return { outcome: 'refused', reason: decision.reason, fix: `${list} in the trust policy if it is meant to run.` }
+}
+
+/** No advisory takes this version out of use. A range or version that cannot be read is taken for a hit. */
+export const advisoryRule: Rule = ({ subject, policy }) => {
+  const { advisories } = policy
+  if (advisories === undefined || advisories.length === 0) return { outcome: 'silent', reason: 'the policy has no advisories' }
+  const hits = advisories.filter(({ plugin, versions }) => isNamed(subject.id, [plugin]) && isWithin(subject.version, versions))
+  const worst = hits.find(({ action }) => action !== 'warn')
+  if (worst !== undefined) {
+    const fix = `Install a version of ${subject.id} that is not in ${worst.versions}${worst.url === undefined ? '' : `; see ${worst.url}`}.`
+    return { outcome: 'refused', reason: told(worst), fix }
+  }
+  if (hits.length > 0) return { outcome: 'passed', reason: `warned: ${hits.slice(0, 4).map(told).join(', ')}` }
+  return { outcome: 'passed', reason: 'no advisory is about this version' }
+}
+
+/** It has been out long enough for others to notice what is wrong with it. */
+export const releaseAgeRule: Rule = ({ subject, policy, nowMs }) => {
+  if (subject.origin === 'bundled') return bundledSilence
+  const { minimumReleaseAgeMs = 0, releaseAgeExceptions = {} } = policy
+  if (minimumReleaseAgeMs <= 0) return { outcome: 'silent', reason: 'the policy asks for no age' }
+  if (subject.locked?.digest === subject.digest) return { outcome: 'passed', reason: 'its age was weighed when it was approved' }
+  const { publishedAtMs, id, version } = subject
+  const ageMs = publishedAtMs === undefined ? 0 : nowMs - publishedAtMs
+  if (ageMs >= minimumReleaseAgeMs) return { outcome: 'passed', reason: `it is out since ${timeText(nowMs - ageMs)}` }
+  const name = `${id}@${version}`
+  const when = publishedAtMs === undefined ? 'nobody says when it came out' : `it came out at ${timeText(publishedAtMs)}`
+  const reason = `${when}, and ${hours(minimumReleaseAgeMs)} are asked for`
+  if (Object.hasOwn(releaseAgeExceptions, name)) {
+    return { outcome: 'waived', reason: `${reason}; releaseAgeExceptions: ${releaseAgeExceptions[name] ?? ''}` }
+  }
+  const wait = publishedAtMs === undefined ? '' : `Wait until ${timeText(publishedAtMs + minimumReleaseAgeMs)}, or `
+  const write = `write releaseAgeExceptions: {"${name}": "<why>"} into the trust policy.`
+  return { outcome: 'refused', reason, fix: wait === '' ? `W${write.slice(1)}` : wait + write }
+}
+
+function told({ id, summary, versions }: Advisory): string {
+  return `${id}: ${summary} (${versions})`
+}
+
+function isWithin(version: string, range: string): boolean {
+  try {
+    return new Range(range, { includePrerelease: true }).test(new SemVer(version))
+  } catch {
+    return true
+  }
+}
+
+function hours(ms: number): string {
+  return `${Math.round(ms / 360_000) / 10} hours`
+}
