@@ -28,10 +28,12 @@ export async function hostAddress(options: AddressOptions, env: Environment): Pr
 }
 
 async function readToken(path: string): Promise<string> {
-  try {
-    return (await readFile(path, 'utf8')).trim()
-  } catch (error) {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
     const code: unknown = Reflect.get(Object(error), 'code')
     throw backplaneErrors.error('BACKPLANE_TOKEN_UNREADABLE', { path, reason: String(code ?? error) }, { cause: error })
-  }
+  })
+  const token = text.trim()
+  // What no header can hold is no token.
+  if (/^[\x21-\x7e]{1,512}$/.test(token)) return token
+  throw backplaneErrors.error('BACKPLANE_TOKEN_UNREADABLE', { path, reason: 'it holds no token' })
 }

@@ -54,7 +54,8 @@ export interface Why {
   readonly plugin: string
   readonly state: string
   readonly findings: readonly {
-    readonly weight: 'fault' | 'notice' | 'fine'
+    /** `fault`, `notice`, `fine`, or one that a newer host has. */
+    readonly weight: string
     readonly what: string
     readonly because: string
     readonly evidence: readonly { readonly text: string; readonly seq: number | null; readonly at: string | null }[]

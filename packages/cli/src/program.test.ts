@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
-import { once } from 'node:events'
 import { chmod, readFile, readdir, stat, writeFile } from 'node:fs/promises'
-import { createServer, type RequestListener } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import type { RequestListener } from 'node:http'
 import { join } from 'node:path'
-import { test, type TestContext } from 'node:test'
+import { test } from 'node:test'
+import { listening } from './fixtures/listening.ts'
 import { backplane, type Ran, type RunOptions } from './fixtures/run-backplane.ts'
 import { smallHost, type SmallHost } from './fixtures/small-host.ts'
 
@@ -136,6 +135,9 @@ test('events follow a host from where one says until a break, of one plugin if w
   await host.kernel.plugins.disable('demo/one')
   assert.equal((await followed).code, 0)
   assert.ok(lines.length >= 3 && lines.every((line) => JSON.parse(line).data.plugin === 'demo/one'))
+  lines.length = 0
+  assert.equal((await backplane(args.with(4, 'one'), { onOutput })).code, 0, 'the part after the slash is enough, as everywhere')
+  assert.ok(lines.length >= 3)
 })
 
 test('over TCP the token comes from its file, and what is wrong about the address is named', async (t) => {
@@ -143,8 +145,11 @@ test('over TCP the token comes from its file, and what is wrong about the addres
   const run = (args: string): Promise<Ran> => backplane(args.split(' '))
   assert.equal((await run(`plugins --url ${host.url} --token-file ${host.tokenFile}`)).code, 0)
   const cases: [string, number, RegExp][] = [
-    [`plugins --url ${host.url}`, 77, /SERVER_TOKEN_MISSING|SERVER_TOKEN_REFUSED/],
+    [`plugins --url ${host.url}`, 77, /SERVER_TOKEN_MISSING/],
     [`plugins --url ${host.url} --token-file /nowhere/token`, 77, /BACKPLANE_TOKEN_UNREADABLE.*ENOENT/],
+    [`plugins --url ${host.url} --token-file /proc/self/status`, 77, /BACKPLANE_TOKEN_UNREADABLE.*holds no token/],
+    [`plugins --url http://192.0.2.1:1 --token-file ${host.tokenFile}`, 2, /CLIENT_TOKEN_EXPOSED.*everybody/],
+    [`plugins --url http://localhost.example:1 --token-file ${host.tokenFile}`, 2, /CLIENT_TOKEN_EXPOSED/],
     ['plugins --url ftp://x', 2, /BACKPLANE_URL_INVALID/],
     ['plugins', 2, /BACKPLANE_HOST_UNSAID/],
     ['plugins --socket /nowhere/api.sock', 69, /CLIENT_UNREACHABLE.*ENOENT/],
@@ -231,14 +236,3 @@ test('every verb has help with examples', async () => {
   assert.match((await backplane([])).err, /Usage: backplane/)
   assert.match((await backplane(['--version'])).out, /^\d+\.\d+\.\d+\n$/)
 })
-
-/** A server that is no host; its address. */
-async function listening(t: TestContext, listener: RequestListener): Promise<string> {
-  const server = createServer(listener).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-}

@@ -5,6 +5,7 @@ import { Command, CommanderError, Option } from 'commander'
 import { backplaneErrors } from './errors.ts'
 import { hostAddress, type AddressOptions } from './host-address.ts'
 import type { Runner, Verb } from './session.ts'
+import { printable, printableJson, printableLine } from './terminal/printable.ts'
 import { highlight, type Terminal } from './terminal/terminal.ts'
 import { addDoctor } from './verbs/doctor.ts'
 import { addEvents } from './verbs/events.ts'
@@ -117,10 +118,10 @@ function tellFailure(thrown: unknown, terminal: Terminal, json: boolean): number
   if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0
   if (thrown instanceof CommanderError && thrown.code === 'commander.help') return 2
   const error = platformError(thrown)
-  if (json) terminal.err(`${JSON.stringify(error instanceof HostError ? error.problem : error)}\n`)
+  if (json) terminal.err(`${printableJson(error instanceof HostError ? error.problem : error)}\n`)
   else {
-    const hint = error.hint === undefined ? '' : `${error.hint}\n`
-    terminal.err(`${highlight(terminal, 'red', error.code)}: ${error.message}\n${hint}`)
+    const hint = error.hint === undefined ? '' : `${printableLine(error.hint)}\n`
+    terminal.err(`${highlight(terminal, 'red', printable(error.code))}: ${printableLine(error.message)}\n${hint}`)
   }
   if (error instanceof HostError) return exitCodeOf(error.problem)
   const specs: Readonly<Record<string, { readonly exit: number }>> = { ...backplaneErrors.specs, ...clientErrors.specs }

@@ -72,5 +72,5 @@ export interface Plugin {
   readonly tier: string | null
   readonly generation: number
   readonly reason: string | null
-  readonly update: { readonly version: string; readonly failure: { readonly message: string } } | null
+  readonly update?: { readonly version: string; readonly failure: { readonly message: string } } | null
 }

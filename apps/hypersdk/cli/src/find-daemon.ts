@@ -41,10 +41,12 @@ function defaultPlaces(env: Environment, uid: number | undefined): { readonly so
 }
 
 async function readToken(path: string): Promise<string> {
-  try {
-    return (await readFile(path, 'utf8')).trim()
-  } catch (error) {
-    const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    const code: unknown = Reflect.get(Object(error), 'code')
     throw cliErrors.error('CLI_TOKEN_UNREADABLE', { path, reason: String(code ?? error) }, { cause: error })
-  }
+  })
+  const token = text.trim()
+  // What no header can hold is no token.
+  if (/^[\x21-\x7e]{1,512}$/.test(token)) return token
+  throw cliErrors.error('CLI_TOKEN_UNREADABLE', { path, reason: 'it holds no token' })
 }

@@ -98,6 +98,20 @@ test('what the daemon does not know is told with the verb that lists it', async 
   }
 })
 
+test('what the daemon says does not steer the terminal, neither in an error nor as JSON', async (t) => {
+  const esc = '\u001B]0;owned\u0007\u009B2J'
+  const { socket } = await scriptedDaemon(t, (request, response) => {
+    if (request.path === '/status') json(response, 409, { ...problem, status: 409, code: esc, detail: `a\n${esc}`, hint: esc })
+    else json(response, 200, { plugins: [{ id: esc, [esc]: esc }] })
+  })
+  for (const args of ['status', 'status --json', 'plugins', 'plugins --json', 'plugins get x']) {
+    const { out, err } = await hyperctl(socket, args.split(' '))
+    // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+    assert.doesNotMatch(out + err, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/, args)
+    assert.ok(!err.includes('CLI_DEFECT'), err)
+  }
+})
+
 test('a job that is asked for and not there is told', async (t) => {
   const { socket } = await scriptedDaemon(t, (_request, response) => json(response, 200, { jobs: [job], total: 1 }))
   assert.equal((await hyperctl(socket, ['query', 'j1'])).code, 0)

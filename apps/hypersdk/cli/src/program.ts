@@ -15,6 +15,7 @@ import { addWatchCommand } from './commands/watch.ts'
 import { cliErrors } from './errors.ts'
 import { hintFor } from './own-hints.ts'
 import type { Runner, Verb } from './session.ts'
+import { printable, printableJson, printableLine } from './terminal/printable.ts'
 import { highlight, type Terminal } from './terminal/terminal.ts'
 
 interface GlobalOptions extends AddressOptions {
@@ -106,11 +107,11 @@ function tellFailure(thrown: unknown, terminal: Terminal, json: boolean): number
   if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0
   if (thrown instanceof CommanderError && thrown.code === 'commander.help') return 2
   const error = platformError(thrown)
-  if (json) terminal.err(`${JSON.stringify(error instanceof HostError ? error.problem : error)}\n`)
+  if (json) terminal.err(`${printableJson(error instanceof HostError ? error.problem : error)}\n`)
   else {
     const told = hintFor(error.code, error.hint)
-    const hint = told === undefined ? '' : `${told}\n`
-    terminal.err(`${highlight(terminal, 'red', error.code)}: ${error.message}\n${hint}`)
+    const hint = told === undefined ? '' : `${printableLine(told)}\n`
+    terminal.err(`${highlight(terminal, 'red', printable(error.code))}: ${printableLine(error.message)}\n${hint}`)
   }
   if (error instanceof HostError) return exitCodeOf(error.problem)
   const specs: Readonly<Record<string, { readonly exit: number }>> = { ...cliErrors.specs, ...clientErrors.specs }

@@ -1,4 +1,5 @@
 import type { ApiClient } from '@backplane/server/client'
+import { printableJson } from './terminal/printable.ts'
 import type { Terminal } from './terminal/terminal.ts'
 
 /** What a verb works with. */
@@ -16,5 +17,5 @@ export type Runner = <Args extends readonly unknown[]>(verb: Verb<Args>) => (...
 
 /** Shows an answer: as it came with `--json`, else as text. */
 export function show(session: Session, answer: unknown, text: () => string): void {
-  session.terminal.out(session.json ? `${JSON.stringify(answer, undefined, 2)}\n` : text())
+  session.terminal.out(session.json ? `${printableJson(answer, 2)}\n` : text())
 }

@@ -24,7 +24,7 @@ export function tableText<T>(rows: readonly T[], columns: readonly Column<T>[]):
 /** Names and values, one a line. */
 export function listText(entries: readonly (readonly [string, unknown])[]): string {
   const width = Math.max(0, ...entries.map(([name]) => name.length))
-  return entries.map(([name, value]) => `${name.padEnd(width)}  ${printable(valueText(value))}\n`).join('')
+  return entries.map(([name, value]) => `${printable(name).padEnd(width)}  ${printable(valueText(value))}\n`).join('')
 }
 
 function valueText(value: unknown): string {

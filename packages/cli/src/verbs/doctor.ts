@@ -2,6 +2,7 @@ import { probeSystem } from '@backplane/runtimes'
 import type { Command } from 'commander'
 import type { System } from '../host-answers.ts'
 import { show, type Runner, type Session } from '../session.ts'
+import { printable, printableLine } from '../terminal/printable.ts'
 import { tableText } from '../terminal/table.ts'
 import { highlight } from '../terminal/terminal.ts'
 import { examples } from './examples.ts'
@@ -39,7 +40,7 @@ async function examine(session: Session, { strict = false }: { readonly strict?:
   if (found.layers.length === 0) terminal.err('the host does not say what it has to hold plugins with\n')
   for (const { layer, detail, install } of missing) {
     const how = install == null ? '' : ` Run: ${install}`
-    terminal.err(`${highlight(terminal, 'red', layer)} is missing. ${detail}${how}\n`)
+    terminal.err(`${highlight(terminal, 'red', printable(layer))} is missing. ${printableLine(`${detail}${how}`)}\n`)
   }
   return missing.length > 0 || found.layers.length === 0 ? 1 : 0
 }

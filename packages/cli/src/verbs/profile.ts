@@ -1,3 +1,5 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
 import { createWriteStream } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
@@ -33,13 +35,16 @@ export function addProfile(program: Command, run: Runner): void {
   profile.action(run(takeProfile))
 }
 
-async function takeProfile(session: Session, id: string, options: ProfileCommand): Promise<void> {
+async function takeProfile(session: Session, id: string, options: ProfileCommand): Promise<number | void> {
   const { heap = false, output } = options
   const query = new URLSearchParams({ kind: heap ? 'heap' : 'cpu', seconds: String(options.seconds) })
   const { name, bytes } = await session.api().file(`${pluginPath(id)}/profile`, query)
   if (output === '-') return toTerminal(bytes, session.terminal)
-  const path = output ?? name ?? (heap ? 'plugin.heapsnapshot' : 'plugin.cpuprofile')
-  const sizeBytes = await toFile(bytes, path)
+  const extension = heap ? 'heapsnapshot' : 'cpuprofile'
+  const path = output ?? ownName(name, extension) ?? `plugin.${extension}`
+  const sizeBytes = await toFile(bytes, path, session.terminal.untilBreak())
+  // As shells tell that Ctrl-C ended it.
+  if (sizeBytes === undefined) return 130
   show(session, { plugin: id, kind: heap ? 'heap' : 'cpu', path, bytes: sizeBytes }, () => `${path} (${bytesText(sizeBytes)})\n`)
 }
 
@@ -47,15 +52,24 @@ async function toTerminal(bytes: Readable, terminal: Terminal): Promise<void> {
   for await (const piece of bytes) terminal.out(piece as Uint8Array)
 }
 
-/** Under its name only once it is whole. */
-async function toFile(bytes: Readable, path: string): Promise<number> {
-  const partial = `${path}.${process.pid}.part`
-  const file = createWriteStream(partial, { mode: 0o600 })
+/** The name a host gives, if it is one for a profile: no host may say that `.bashrc` is written. */
+function ownName(name: string | undefined, extension: string): string | undefined {
+  return name !== undefined && /^[\w-]/.test(name) && name.endsWith(`.${extension}`) ? name : undefined
+}
+
+/** Under its name only once it is whole; nothing is left of what was broken off, and undefined answered. */
+async function toFile(bytes: Readable, path: string, broken: AbortSignal): Promise<number | undefined> {
+  // A name nobody else can have put a link under.
+  const partial = `${path}.${randomBytes(6).toString('hex')}.part`
+  const file = createWriteStream(partial, { mode: 0o600, flags: 'wx' })
   try {
-    await pipeline(bytes, file)
+    await pipeline(bytes, file, { signal: broken })
     await rename(partial, path)
   } catch (error) {
+    // It may still be about to be made.
+    if (!file.closed) await once(file.destroy(), 'close')
     await rm(partial, { force: true })
+    if (broken.aborted) return undefined
     const code: unknown = Reflect.get(Object(error), 'code')
     if (file.errored !== error && code === 'ECONNRESET') throw error
     throw backplaneErrors.error('BACKPLANE_FILE_UNWRITABLE', { path, reason: String(code ?? error) }, { cause: error })

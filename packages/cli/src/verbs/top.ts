@@ -81,16 +81,17 @@ function topTable({ plugins }: Top): string {
     ['ERRORS', ({ errors }) => errors],
     ['P50 ms', (row) => round(row.p50_ms)],
     ['P99 ms', (row) => round(row.p99_ms)],
-    ['VIOLATIONS', ({ violations, denials }) => violations + denials],
+    ['VIOLATIONS', ({ violations, denials }) => (violations ?? 0) + (denials ?? 0)],
   ])
 }
 
-function size(bytes: number | null): string | null {
-  return bytes === null ? null : bytesText(bytes)
+// A host may be older: what it does not tell is undefined.
+function size(bytes: number | null | undefined): string | null {
+  return bytes == null ? null : bytesText(bytes)
 }
 
-function round(value: number | null): number | null {
-  return value === null ? null : Number(value.toPrecision(3))
+function round(value: number | null | undefined): number | null {
+  return value == null ? null : Number(value.toPrecision(3))
 }
 
 function sortBy(text: string): string {

@@ -5,7 +5,12 @@ import { printable } from '../terminal/printable.ts'
 import { highlight, type Terminal } from '../terminal/terminal.ts'
 import { examples } from './examples.ts'
 
-const marks = { fault: ['✗', 'red'], notice: ['!', 'yellow'], fine: ['✓', 'green'] } as const
+type Mark = readonly [mark: string, style: 'red' | 'yellow' | 'green' | 'dim']
+
+const marks: Readonly<Record<string, Mark>> = { fault: ['✗', 'red'], notice: ['!', 'yellow'], fine: ['✓', 'green'] }
+
+/** For a weight that a newer host has. */
+const otherMark: Mark = ['?', 'dim']
 
 /** Adds `why`. */
 export function addWhy(program: Command, run: Runner): void {
@@ -26,9 +31,9 @@ export function addWhy(program: Command, run: Runner): void {
 }
 
 function findingText(terminal: Terminal, finding: Why['findings'][number]): string {
-  const [mark, style] = marks[finding.weight]
+  const [mark, style] = marks[finding.weight] ?? otherMark
   const evidence = finding.evidence.map(({ text, seq, at }) => {
-    const where = [seq === null ? undefined : `#${seq}`, at ?? undefined].filter((part) => part !== undefined).join(' ')
+    const where = printable([seq === null ? [] : `#${seq}`, at ?? []].flat().join(' '))
     return `    · ${printable(text)}${where === '' ? '' : highlight(terminal, 'dim', ` (${where})`)}\n`
   })
   const hint = finding.hint === null ? '' : `    → ${printable(finding.hint)}\n`

@@ -1,4 +1,4 @@
-/** How a host is reached: by its unix socket, or by a URL with a bearer token. */
+/** How a host is reached: by its unix socket, or by a URL with a bearer token; with an empty one none is sent. */
 export type Address =
   | { readonly kind: 'socket'; readonly path: string }
   | { readonly kind: 'url'; readonly url: URL; readonly token: string }

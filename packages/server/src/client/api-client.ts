@@ -10,6 +10,9 @@ import { clientErrors } from './errors.ts'
 import { readEvents, type ApiEvent } from './event-stream.ts'
 import { HostError, type HostProblem } from './host-error.ts'
 
+/** Names only this machine answers to. */
+const loopback = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
+
 type Method = 'GET' | 'POST' | 'DELETE'
 
 /** A request body that is not made here: as it is, with its media type. */
@@ -132,7 +135,7 @@ export class ApiClient {
     const all = {
       ...headers,
       ...(content === undefined ? {} : { 'content-type': content.type, 'content-length': Buffer.byteLength(content.text) }),
-      ...(this.#address.kind === 'url' ? { authorization: `Bearer ${this.#address.token}` } : { host: 'localhost' }),
+      ...this.#credentials(),
     }
     const options = { method, headers: all, agent: false as const, ...(signal === undefined ? {} : { signal }) }
     const { socketPath, url } = target(this.#address, path)
@@ -145,6 +148,15 @@ export class ApiClient {
     sent.on('error', (error) => reject(this.#connectionError(error)))
     sent.end(content?.text)
     return promise
+  }
+
+  /** Errors: `CLIENT_TOKEN_EXPOSED` for a token that would cross a network where everybody can read it. */
+  #credentials(): Readonly<Record<string, string>> {
+    if (this.#address.kind === 'socket') return { host: 'localhost' }
+    const { url, token } = this.#address
+    if (token === '') return {}
+    if (url.protocol === 'http:' && !loopback.test(url.hostname)) throw this.#error('CLIENT_TOKEN_EXPOSED')
+    return { authorization: `Bearer ${token}` }
   }
 
   #connectionError(error: unknown): unknown {

@@ -29,6 +29,13 @@ const specs = {
     retryable: true,
     hint: 'Try again, or allow more time.',
   },
+  CLIENT_TOKEN_EXPOSED: {
+    message: 'the token for {address} would cross the network for everybody to read',
+    status: 400,
+    exit: 2,
+    retryable: false,
+    hint: 'Use https, or a tunnel that ends on this machine.',
+  },
   CLIENT_ANSWER_INVALID: {
     message: '{address} answered something that is not a management API',
     status: 502,

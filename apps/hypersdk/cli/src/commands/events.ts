@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { follow } from '@backplane/server/client'
 import type { Runner, Session } from '../session.ts'
-import { printable } from '../terminal/printable.ts'
+import { printable, printableJson } from '../terminal/printable.ts'
 import { examples } from './examples.ts'
 
 /** Adds `events`. */
@@ -17,7 +17,7 @@ export function addEventCommands(program: Command, run: Runner): void {
 async function printEvents({ api, terminal, json }: Session, since: string | undefined): Promise<void> {
   const onBreak = (): void => terminal.err('the daemon went away; waiting for it to come back\n')
   for await (const { id, event, data } of follow(api, '/api/events', { since, onBreak })) {
-    terminal.out(json ? `${JSON.stringify({ id, event, data })}\n` : `${eventLine(event, data as Record<string, unknown>)}\n`)
+    terminal.out(json ? `${printableJson({ id, event, data })}\n` : `${eventLine(event, data as Record<string, unknown>)}\n`)
   }
 }
 

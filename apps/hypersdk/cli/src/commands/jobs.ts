@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { Job, JobLogLine } from '../daemon-json.ts'
 import { follow } from '@backplane/server/client'
 import { show, type Runner, type Session } from '../session.ts'
-import { printable } from '../terminal/printable.ts'
+import { printable, printableJson } from '../terminal/printable.ts'
 import { secondsText } from '../terminal/quantity.ts'
 import { listText, tableText } from '../terminal/table.ts'
 import { examples } from './examples.ts'
@@ -109,10 +109,10 @@ async function printLog(session: Session, job: string, options: { follow?: true;
   const { api, terminal, json } = session
   const id = encodeURIComponent(job)
   const print = (line: JobLogLine): void =>
-    terminal.out(json ? `${JSON.stringify(line)}\n` : `${line.time} ${line.level.padEnd(5)} ${printable(line.message)}\n`)
+    terminal.out(json ? `${printableJson(line)}\n` : `${line.time} ${line.level.padEnd(5)} ${printable(line.message)}\n`)
   if (options.follow === undefined) {
     const answer = (await api.get(`/jobs/logs/${id}`, new URLSearchParams({ since: options.since }))) as { logs: JobLogLine[] }
-    if (json) terminal.out(`${JSON.stringify(answer, undefined, 2)}\n`)
+    if (json) terminal.out(`${printableJson(answer, 2)}\n`)
     else for (const line of answer.logs) print(line)
     return
   }

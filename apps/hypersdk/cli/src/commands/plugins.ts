@@ -122,7 +122,7 @@ function pluginTable(plugins: readonly Plugin[]): string {
 }
 
 function updateReason({ update }: Plugin): string | null {
-  return update === null ? null : `update to ${update.version} failed: ${update.failure.message}`
+  return update == null ? null : `update to ${update.version} failed: ${update.failure.message}`
 }
 
 function showPlugin(session: Session, answer: unknown): void {

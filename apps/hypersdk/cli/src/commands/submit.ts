@@ -6,7 +6,7 @@ import { hintFor } from '../own-hints.ts'
 import type { Submission } from '../daemon-json.ts'
 import { cliErrors } from '../errors.ts'
 import type { Runner, Session } from '../session.ts'
-import { printable } from '../terminal/printable.ts'
+import { printable, printableJson } from '../terminal/printable.ts'
 import { highlight, type Terminal } from '../terminal/terminal.ts'
 import { examples } from './examples.ts'
 import { watchJob } from './watch-job.ts'
@@ -86,7 +86,7 @@ async function read(file: string, terminal: Terminal): Promise<string> {
 }
 
 function showSubmission({ terminal, json }: Session, answer: Submission, watching: boolean): void {
-  if (json && !watching) terminal.out(`${JSON.stringify(answer, undefined, 2)}\n`)
+  if (json && !watching) terminal.out(`${printableJson(answer, 2)}\n`)
   if (!json && !watching) terminal.out(answer.job_ids.map((id) => `${id}\n`).join(''))
   for (const { index, code, error, hint } of answer.errors ?? []) {
     const told = hintFor(code, hint)

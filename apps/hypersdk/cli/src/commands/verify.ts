@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { Runner, Session } from '../session.ts'
-import { printable } from '../terminal/printable.ts'
+import { printable, printableJson } from '../terminal/printable.ts'
 import { bytesText } from '../terminal/quantity.ts'
 import { highlight, StatusLine } from '../terminal/terminal.ts'
 
@@ -53,7 +53,7 @@ async function verifyJob({ api, terminal, json }: Session, id: string): Promise<
     }
     if (event !== 'end') continue
     const { ok } = data as Verification
-    if (json) terminal.out(`${JSON.stringify(data, undefined, 2)}\n`)
+    if (json) terminal.out(`${printableJson(data, 2)}\n`)
     return ok ? 0 : 1
   }
   return 1

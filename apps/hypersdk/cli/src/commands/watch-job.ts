@@ -1,7 +1,7 @@
 import { follow } from '@backplane/server/client'
 import type { Job, JobLogLine, JobProgress, JobStatus } from '../daemon-json.ts'
 import type { Session } from '../session.ts'
-import { printable } from '../terminal/printable.ts'
+import { printable, printableJson } from '../terminal/printable.ts'
 import { progressLine } from '../terminal/progress-line.ts'
 import { bytesText } from '../terminal/quantity.ts'
 import { highlight, StatusLine } from '../terminal/terminal.ts'
@@ -22,7 +22,7 @@ export async function watchJob(session: Session, id: string): Promise<number> {
   const steps = plainSteps()
   const onBreak = (): void => line.print('the daemon went away; waiting for it to come back')
   for await (const { event, data } of follow(api, `/jobs/${encodeURIComponent(id)}/events`, { onBreak })) {
-    if (json) terminal.out(`${JSON.stringify({ job: id, event, data })}\n`)
+    if (json) terminal.out(`${printableJson({ job: id, event, data })}\n`)
     if (event === 'end') {
       line.end()
       return tellEnd(session, data as Job)

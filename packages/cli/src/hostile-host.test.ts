@@ -1,0 +1,71 @@
+import assert from 'node:assert/strict'
+import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { test } from 'node:test'
+import { listening } from './fixtures/listening.ts'
+import { backplane } from './fixtures/run-backplane.ts'
+import { smallHost } from './fixtures/small-host.ts'
+
+const esc = '\u001B]0;owned\u0007\u009B2J\u202E'
+
+test('what a host or a plugin says in errors, answers and JSON does not steer the terminal', async (t) => {
+  const problem = { status: 409, code: `X${esc}`, detail: `no\n${esc}`, hint: `try\r\n ${esc}`, retryable: false }
+  const failing = await listening(t, (_request, response) => void response.writeHead(409).end(JSON.stringify(problem)))
+  const layer = { layer: esc, available: false, mechanism: esc, detail: esc, missing: esc, install: esc }
+  const why = { findings: [{ weight: 'new', what: esc, because: esc, evidence: [{ text: esc, seq: 1, at: esc }], hint: esc }] }
+  const plugin = { [esc]: esc, id: esc, version: [esc], state: { reason: esc } }
+  const answers = {
+    system: { layers: [layer] },
+    why,
+    plugin,
+    plugins: { plugins: [plugin] },
+    tokens: { tokens: [{ name: esc, plugins: [esc] }] },
+  }
+  const answering = await listening(t, (request, response) => {
+    const path = String(request.url)
+    const which =
+      (['system', 'why', 'tokens'] as const).find((one) => path.includes(one)) ??
+      (path.endsWith('/plugins') ? 'plugins' : 'plugin')
+    response.end(JSON.stringify(answers[which]))
+  })
+  const runs = [`plugins --url ${failing}`, `plugins --json --url ${failing}`]
+  for (const verb of ['doctor --strict', 'why x', 'plugins', 'plugins show x', 'tokens', 'pin x']) {
+    runs.push(`${verb} --url ${answering}`, `${verb} --json --url ${answering}`)
+  }
+  for (const args of runs) {
+    const { out, err } = await backplane(args.split(' '))
+    // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+    assert.doesNotMatch(out + err, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e]/, args)
+    assert.ok(out + err !== '' && !err.includes('BACKPLANE_DEFECT'), args + err)
+  }
+  const told = await backplane(['plugins', '--json', '--url', failing])
+  assert.deepEqual(JSON.parse(told.err), problem, 'JSON means the same as before')
+})
+
+test('a host does not choose which file a profile is written over, and Ctrl-C leaves nothing of it', async (t) => {
+  const host = await smallHost(t)
+  const before = process.cwd()
+  process.chdir(host.directory)
+  t.after(() => process.chdir(before))
+  await writeFile('package.json', 'mine')
+  await writeFile('.cpuprofile', 'mine')
+  for (const name of ['package.json', '.cpuprofile', '..']) {
+    const url = await listening(
+      t,
+      (_request, response) => void response.writeHead(200, { 'content-disposition': `attachment; filename="${name}"` }).end('{}'),
+    )
+    assert.equal((await backplane(['profile', 'x', '--url', url])).out, 'plugin.cpuprofile (2 B)\n', name)
+  }
+  assert.deepEqual([await readFile('package.json', 'utf8'), await readFile('.cpuprofile', 'utf8')], ['mine', 'mine'])
+  const begun = Promise.withResolvers<void>()
+  const endless = await listening(t, (_request, response) => void response.writeHead(200).write('{', () => begun.resolve()))
+  const files = await readdir('.')
+  const broken = await backplane(['profile', 'x', '-o', 'heap', '--heap', '--url', endless], { breakWhen: begun.promise })
+  assert.deepEqual([broken.code, broken.out, await readdir('.')], [130, '', files])
+})
+
+test('an older host that tells less is shown as far as it tells', async (t) => {
+  const row = { id: 'demo/one', version: '1.0.0', state: 'active' }
+  const url = await listening(t, (_request, response) => void response.end(JSON.stringify({ over_ms: 1, plugins: [row] })))
+  const { code, out } = await backplane(['top', '--url', url])
+  assert.deepEqual([code, /\ndemo\/one +1\.0\.0 +active +- /.test(out), /NaN|undefined/.test(out)], [0, true, false], out)
+})
