@@ -1,6 +1,6 @@
 import type { Tier } from '@backplane/sdk'
 import type { AcceptedManifest, Enforcement, ExitCause, Grants, LimitName, Limits, PluginTrust } from './ports.ts'
-import type { UsageSample } from './supervision.ts'
+import type { SpentUsage, UsageSample } from './supervision.ts'
 
 /** Which of the five stages a plugin was in; `probation` is the time after an update in which it can be taken back. */
 export type Stage = 'discover' | 'check' | 'resolve' | 'start' | 'stop' | 'probation'
@@ -91,6 +91,8 @@ export interface PluginRecord {
   readonly denials: number
   /** When it was last asked; undefined while it does not run, and for `trusted`. */
   readonly usage: UsageSample | undefined
+  /** Of all its generations; absent before any was asked. */
+  readonly spent?: SpentUsage | undefined
   /** What the last look at it came to; undefined before. */
   readonly health: HealthRecord | undefined
   /** Its providers and handlers that failed not long ago; those that are not asked for now are `open`. */

@@ -1,4 +1,4 @@
-import type { Limits, TakenAction, Usage, Violation } from './containment.ts'
+import type { Limits, NetworkUse, TakenAction, Usage, Violation } from './containment.ts'
 
 /*
  * How a kernel watches over what runs: every threshold and every wait of it, and the groups plugins share limits in. All
@@ -71,6 +71,15 @@ export interface UsageSample extends Usage {
   readonly atMs: number
   /** Of one processor; undefined before the second sample. */
   readonly cpuPercent: number | undefined
+}
+
+/**
+ * What all generations of a plugin used together since the host started, as far as they were asked: what one used after it
+ * was last asked is not in it. It never shrinks. What a tier cannot tell is left out.
+ */
+export interface SpentUsage {
+  readonly cpuMs?: number
+  readonly network?: Omit<NetworkUse, 'open'>
 }
 
 /** Ceilings a group of plugins shares. What is left out is not limited. Source: seed 002 "Resource Limits". */

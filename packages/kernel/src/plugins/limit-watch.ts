@@ -1,5 +1,6 @@
 import type { Core } from '../core.ts'
 import type { Generation } from './generation.ts'
+import { spentMore } from './spent-usage.ts'
 import { isHeapTaken, stoodForHeap } from './take-profile.ts'
 import type { LimitName, Usage } from '../ports.ts'
 
@@ -94,6 +95,7 @@ export class LimitWatch implements Disposable {
     const spentMs = (usage.cpuMs ?? 0) - (before?.cpuMs ?? 0)
     const cpuPercent = usage.cpuMs === undefined || tookMs <= 0 ? undefined : Math.round((100 * spentMs) / tookMs)
     generation.usage = { ...usage, atMs, cpuPercent }
+    plugin.spent = spentMore(plugin.spent, usage, before)
     if (plugin.serving === generation) plugin.usage = generation.usage
     const excused = stoodForHeap(generation)
     const { stallMs = 0, processes = 0, openFiles = 0 } = usage

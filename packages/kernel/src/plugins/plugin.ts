@@ -19,7 +19,7 @@ import type {
 import type { Probation } from './probation.ts'
 import type { Failure, FailedUpdate, HealthRecord, Hold, LastExit, PluginRecord, PluginState } from '../record.ts'
 import type { Started } from '../stages/start.ts'
-import type { UsageSample } from '../supervision.ts'
+import type { SpentUsage, UsageSample } from '../supervision.ts'
 import type { Troubles } from './troubles.ts'
 
 /** One package as a source has it now, and what checking it came to. */
@@ -87,6 +87,7 @@ export class Plugin {
   denials = 0
   /** What its serving generation used when it was last asked. */
   usage: UsageSample | undefined
+  spent: SpentUsage | undefined
   health: HealthRecord | undefined
   /** Its providers and handlers that failed not long ago. */
   breakers: Breakers | undefined
@@ -169,6 +170,7 @@ export class Plugin {
       violations: Object.fromEntries(this.violations ?? []),
       denials: this.denials,
       usage: this.usage,
+      spent: this.spent,
       health: this.health,
       breakers: this.breakers?.record() ?? nothing,
     }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { NetworkUse } from '@backplane/kernel'
 import { demoKernel, echo } from '../fixtures/demo-kernel.ts'
 import { startServer } from '../fixtures/start-server.ts'
 import { watchedKernel } from '../fixtures/watched-kernel.ts'
@@ -94,4 +95,47 @@ test('metrics say what plugins use, which limits they went over, and how often t
     ['backplane_plugin_quarantined{plugin="demo/two"}', 0],
   ]
   for (const [name, value] of expected) assert.equal(samples.get(name), value, name)
+})
+
+test('counters go on over a reload, an end and a stop: nothing that was counted is taken back', async (t) => {
+  const { kernel, runtime, clock } = await watchedKernel(t)
+  const server = await startServer(t, kernel)
+  const network = (times: number): NetworkUse => ({
+    connections: 3 * times,
+    open: 1,
+    refused: times,
+    receivedBytes: 500 * times,
+    sentBytes: 50 * times,
+  })
+  let before = new Map<string, number>()
+  const counted = async (): Promise<Map<string, number>> => {
+    const { text } = await server.tcp('/metrics')
+    const counters = new Set([...text.matchAll(/^# TYPE (backplane_\S+) (?:counter|histogram)$/gm)].map(([, name = '']) => name))
+    const samples = [...parse(text)].filter(([key]) => counters.has(key.replace(/(?:_bucket|_sum|_count)?(?:\{.*)?$/, '')))
+    const now = new Map(samples)
+    for (const [key, value] of before) assert.ok((now.get(key) ?? -1) >= value, `${key}: ${now.get(key)} after ${value}`)
+    before = now
+    return now
+  }
+  for (let round = 1; round <= 3; round++) {
+    runtime.use('demo/one', { cpuMs: 1_000, network: network(1) })
+    await clock.advance(1_000)
+    runtime.use('demo/one', { cpuMs: 1_500, network: network(2) })
+    await clock.advance(1_000)
+    const now = await counted()
+    assert.equal(now.get('backplane_plugin_cpu_seconds_total{plugin="demo/one"}'), 1.5 * round)
+    assert.equal(now.get('backplane_plugin_connections_total{plugin="demo/one"}'), 6 * round)
+    assert.equal(now.get('backplane_plugin_network_received_bytes_total{plugin="demo/one"}'), 1_000 * round)
+    // What the next generation has used when it is first asked is less than what this one had.
+    runtime.use('demo/one', { cpuMs: 0, network: network(0) })
+    if (round === 1) await kernel.plugins.reload('demo/one')
+    else {
+      runtime.crash('demo/one')
+      await clock.advance(1)
+      await counted()
+      await kernel.plugins.start('demo/one')
+    }
+    await clock.advance(1_000)
+    await counted()
+  }
 })

@@ -1,4 +1,4 @@
-import type { BreakerState, Kernel, PluginRecord, UsageSample } from '@backplane/kernel'
+import type { BreakerState, Kernel, PluginRecord, SpentUsage, UsageSample } from '@backplane/kernel'
 import type { EventTally, PluginTally } from './event-tally.ts'
 import { stateNames } from './plugin-status.ts'
 
@@ -19,18 +19,22 @@ const perPlugin: readonly (readonly [string, 'counter' | 'gauge', string, (recor
 ]
 
 // One number per plugin that runs where it can be told from the host.
-const perUsage: readonly (readonly [string, 'counter' | 'gauge', string, (usage: UsageSample) => number | undefined])[] = [
-  ['cpu_seconds_total', 'counter', 'CPU time of the generation that serves.', ({ cpuMs }) => seconds(cpuMs)],
+const perUsage: readonly (readonly [string, 'gauge', string, (usage: UsageSample) => number | undefined])[] = [
   ['memory_bytes', 'gauge', 'Resident memory of all its processes.', ({ memoryBytes }) => memoryBytes],
   ['heap_bytes', 'gauge', 'JavaScript heap in use.', ({ heapBytes }) => heapBytes],
   ['stall_seconds', 'gauge', 'Longest its event loop stood still, of the newest sample.', ({ stallMs }) => seconds(stallMs)],
   ['processes', 'gauge', 'Processes and threads.', ({ processes }) => processes],
   ['open_files', 'gauge', 'Open descriptors.', ({ openFiles }) => openFiles],
-  ['connections_total', 'counter', 'Connections made for it.', ({ network }) => network?.connections],
   ['connections_open', 'gauge', 'Connections open now.', ({ network }) => network?.open],
-  ['connections_refused_total', 'counter', 'Connections it was not granted.', ({ network }) => network?.refused],
-  ['network_received_bytes_total', 'counter', 'From the network to it.', ({ network }) => network?.receivedBytes],
-  ['network_sent_bytes_total', 'counter', 'From it to the network.', ({ network }) => network?.sentBytes],
+]
+
+// Of all generations of a plugin, so that they go on over a reload.
+const perSpent: readonly (readonly [string, string, (spent: SpentUsage) => number | undefined])[] = [
+  ['cpu_seconds_total', 'CPU time.', ({ cpuMs }) => seconds(cpuMs)],
+  ['connections_total', 'Connections made for it.', ({ network }) => network?.connections],
+  ['connections_refused_total', 'Connections it was not granted.', ({ network }) => network?.refused],
+  ['network_received_bytes_total', 'From the network to it.', ({ network }) => network?.receivedBytes],
+  ['network_sent_bytes_total', 'From it to the network.', ({ network }) => network?.sentBytes],
 ]
 
 /** What only events tell. */
@@ -63,6 +67,13 @@ export function metricsText(kernel: Kernel, tally: EventTally): string {
         return number === undefined ? [] : [[{ plugin: id }, number] satisfies Sample]
       })
       return family(`backplane_plugin_${name}`, type, help, told)
+    }),
+    ...perSpent.map(([name, help, value]) => {
+      const told = records.flatMap(({ id, spent }) => {
+        const number = spent === undefined ? undefined : value(spent)
+        return number === undefined ? [] : [[{ plugin: id }, number] satisfies Sample]
+      })
+      return family(`backplane_plugin_${name}`, 'counter', help, told)
     }),
     ...perTally.map(([name, help, value]) => {
       const samples = records.map(({ id }): Sample => [{ plugin: id }, value(tally.of(id))])
