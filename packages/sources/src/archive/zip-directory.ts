@@ -139,6 +139,9 @@ function hasZip64(bytes: Uint8Array, end: number): boolean {
 
 /** No end record at the very end: something was added, or something is missing. */
 function endProblem(bytes: Uint8Array): Error {
-  const isFurtherUp = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).includes('PK\u0005\u0006', 0, 'latin1')
-  return isFurtherUp ? archiveErrors.error('ARCHIVE_TRAILING_DATA') : refuse('ARCHIVE_TRUNCATED', wholeArchive)
+  const at = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).lastIndexOf('PK\u0005\u0006', -1, 'latin1')
+  if (at === -1 || at + endBytes > bytes.length) return refuse('ARCHIVE_TRUNCATED', wholeArchive)
+  const comment = viewOf(bytes, at, endBytes).getUint16(20, true)
+  if (at + endBytes + comment !== bytes.length) return archiveErrors.error('ARCHIVE_TRAILING_DATA')
+  return refuse('ARCHIVE_EXTENSION', wholeArchive, { extension: 'a comment' })
 }
