@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { createKernel, type Kernel, type Runtime } from '@backplane/kernel'
-import { confined, contained, trusted, type PooledRuntime } from '@backplane/runtimes'
+import { confined, contained, probeSystem, trusted, type PooledRuntime } from '@backplane/runtimes'
 import { anything, defineProvider, unary } from '@backplane/sdk'
 import { bundled, directory } from '@backplane/sources'
 import { atMost, median, print, type Ratio } from './rpc/contest.ts'
@@ -17,6 +17,8 @@ const point = defineProvider('bench.version', { version: unary(anything, anythin
 const modules = { '@backplane/sdk': import.meta.resolve('@backplane/sdk') }
 const rounds = Number(process.env['ROUNDS'] ?? 9)
 const callers = 8
+// Where the machine builds no sandbox there is nothing to measure.
+const sandboxed = probeSystem().sandbox ? (['sandboxed'] as const) : []
 const root = await mkdtemp(join(tmpdir(), 'backplane-bench-'))
 
 type Tier = keyof typeof runtimeOf
@@ -52,6 +54,7 @@ const runtimeOf = {
   trusted: () => trusted({ modules }),
   contained: () => contained({ modules, pool: { size: 1 } }),
   confined: () => confined({ modules, pool: { size: 1 } }),
+  sandboxed: () => confined({ modules, pool: { size: 1 } }),
 }
 
 async function place(tier: Tier, settled: boolean): Promise<Place> {
@@ -66,7 +69,11 @@ async function place(tier: Tier, settled: boolean): Promise<Place> {
     points: [point],
     sources: [settled ? bundled([{ directory: folder }], { store }) : directory(join(base, 'plugins'), { store, watch: false })],
     runtimes: [runtime],
-    policy: { tier: () => tier, isolation: () => ({ floor: 'process' }), waive: () => ['exec', 'net:connect', 'fs'] },
+    policy: {
+      tier: () => (tier === 'sandboxed' ? 'confined' : tier),
+      isolation: () => ({ floor: tier === 'sandboxed' ? 'os' : 'process', trust: 'community' }),
+      waive: () => ['exec', 'net:connect', 'fs'],
+    },
     watch: false,
   })
   return { kernel, folder, warm: () => warm(runtime) }
@@ -136,7 +143,7 @@ async function measure(name: string, tier: Tier, settled: boolean): Promise<void
 }
 
 try {
-  for (const tier of ['trusted', 'contained', 'confined'] as const) await measure(tier, tier, true)
+  for (const tier of ['trusted', 'contained', 'confined', ...sandboxed] as const) await measure(tier, tier, true)
   await measure('confined, with the wait for the files to settle', 'confined', false)
   print(
     'Hot reload under load',

@@ -6,7 +6,7 @@ import { layOutGuest, type GuestFiles } from '../bundle/guest-files.ts'
 import { egressDescriptor } from '../egress/egress-words.ts'
 import type { HostModules } from '../guest/module-map.ts'
 import { SpareBodies } from '../pool/spare-bodies.ts'
-import { countsMemory, prepareSandbox, type Sandbox, type SandboxRequest } from '../sandbox/sandbox.ts'
+import { countsMemory, prepareSandbox, type Sandbox } from '../sandbox/sandbox.ts'
 import type { GuestBody } from '../session-link/guest-body.ts'
 import { childBody, type ChildBoot } from './child-body.ts'
 import { childFlags } from './child-flags.ts'
@@ -14,6 +14,7 @@ import { childShape, permissionsToDrop, spareShape, type ChildShape, type Droppe
 import type { ConfinedOptions } from './confined-options.ts'
 import { moduleReads, packageReads } from './package-reads.ts'
 import { PairsAhead } from './pairs-ahead.ts'
+import { SandboxesAhead, type BuiltSandbox, type PlacedSandbox, type SandboxOrder, type SandboxPlan } from './sandboxes-ahead.ts'
 import { linkDirectories, linksTo, shadowedDirectories } from './shadowed-directories.ts'
 import { makeSlot, type Slot } from './slot.ts'
 
@@ -48,9 +49,6 @@ interface OwnPlace {
   readonly otherNames?: Readonly<Record<string, string>>
 }
 
-/** What a sandbox is told beside its plugin's paths. */
-export type SandboxPlan = Pick<SandboxRequest, 'programs' | 'exec' | 'trust' | 'limits' | 'uids' | 'warn'>
-
 /** Nothing else is there. */
 const linksInSandbox = '/names'
 
@@ -62,6 +60,7 @@ const leastHeapMiB = 32
 export class ChildFactory implements AsyncDisposable {
   readonly #options: ConfinedOptions & { readonly launcher: string | undefined }
   readonly #spares: SpareBodies<ChildShape, SpareChild>
+  readonly #sandboxes: SandboxesAhead
   readonly #pairs = new PairsAhead()
   readonly #adapterReads = new Map<string, Promise<readonly string[]>>()
   #prepared: Promise<Prepared> | undefined
@@ -71,6 +70,11 @@ export class ChildFactory implements AsyncDisposable {
     const { size = 0, memoryMiB = 256 } = options.pool ?? {}
     const usual = spareShape(childShape({ reads: [], writes: [], exec: false, net: false, memoryMiB, dataName: 'data' }))
     this.#spares = new SpareBodies({ size, usual, make: (shape) => this.#makeSpare(shape) })
+    this.#sandboxes = new SandboxesAhead({
+      size,
+      build: (order) => this.#buildSandboxed({ ...order, preload: true }),
+      directory: async () => (await this.#prepare()).files.directory,
+    })
   }
 
   /** Does ahead what the first start would wait for. Errors are left to that start. */
@@ -78,6 +82,7 @@ export class ChildFactory implements AsyncDisposable {
     this.#pairs.prepare()
     await this.#prepare().catch(() => undefined)
     await this.#spares.fill()
+    await this.#sandboxes.fill()
   }
 
   /** What every child reads: the guest's own files and the packages of the host's modules. */
@@ -103,22 +108,37 @@ export class ChildFactory implements AsyncDisposable {
     return body
   }
 
-  /** A new process in a sandbox of its own. Errors: those of building it. */
-  async makeSandboxed(shape: ChildShape, directories: Directories, plan: SandboxPlan): Promise<GuestBody> {
+  /** A new process in a sandbox of its own, or one made ahead for exactly this plugin. Errors: those of building it. */
+  async makeSandboxed(shape: ChildShape, directories: Directories, plan: SandboxPlan): Promise<PlacedSandbox> {
+    const order = { shape, directories, plan }
+    const placed = (await this.#sandboxes.take(order)) ?? {
+      ...(await this.#buildSandboxed({ ...order, preload: false })),
+      directories,
+    }
+    this.#sandboxes.keepWhile(order, placed.body)
+    return placed
+  }
+
+  async #buildSandboxed({
+    shape,
+    directories,
+    plan,
+    preload,
+  }: SandboxOrder & { readonly preload: boolean }): Promise<BuiltSandbox> {
     const { files, reads } = await this.#prepare()
     const { code, data, exchange } = directories
-    const own: OwnPlace = { reads: [code, data, exchange], writes: [data, exchange], cwd: '/', preload: false }
+    const own: OwnPlace = { reads: [code, data, exchange], writes: [data, exchange], cwd: '/', preload }
     const granted = [...reads, ...own.reads, ...shape.reads]
     const hasOwnRoot = plan.programs.bwrap !== undefined
     const parent = hasOwnRoot ? linksInSandbox : await mkdtemp(join(files.directory, 'run-'))
     const shadowed = shadowedDirectories(granted)
     const otherNames = hasOwnRoot ? linksTo(shadowed, parent) : await linkDirectories(shadowed, parent)
+    const content = { reads: granted, writes: [...own.writes, ...shape.writes], exec: plan.exec }
     const sandbox = await prepareSandbox({
       ...plan,
+      ...content,
       links: Object.entries(otherNames).map(([target, name]) => ({ name, target })),
-      reads: granted,
       granted: shape,
-      writes: [...own.writes, ...shape.writes],
       directories,
       filters: files.directory,
       descriptorNumber: egressDescriptor + (shape.net ? 1 : 0),
@@ -130,7 +150,7 @@ export class ChildFactory implements AsyncDisposable {
       // One that cannot be held to its limits is ended; the start then says how it ended.
       await sandbox.admit(body.pid).catch(() => body.kill())
       if (!hasOwnRoot) void body.ended.then(() => rm(parent, { recursive: true, force: true })).catch(() => undefined)
-      return body
+      return { body, content, stamp: sandbox.stamp }
     } catch (error) {
       sandbox[Symbol.dispose]()
       await sandbox.finish({ kind: 'stopped' })
@@ -155,6 +175,7 @@ export class ChildFactory implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#spares[Symbol.asyncDispose]()
+    await this.#sandboxes[Symbol.asyncDispose]()
     await this.#pairs[Symbol.asyncDispose]()
     const prepared = await this.#prepared?.catch(() => undefined)
     await prepared?.files[Symbol.asyncDispose]()

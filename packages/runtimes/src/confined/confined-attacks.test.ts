@@ -17,13 +17,24 @@ for (const [name, pool, floor] of [
   ['a child of its own', 0, 'process'],
   ['a child from the pool', 1, 'process'],
   ['a sandbox', 0, 'os'],
+  ['a sandbox made ahead', 1, 'os'],
 ] as const) {
   describe(`a confined plugin in ${name}`, () => {
     const subjectOf = async (t: TestContext): Promise<HostileSubject> => {
       const runtime = confinedFor({ pool: { size: pool } })
       await runtime.warm()
-      return HostileSubject.make(t, floor === 'os' ? inSandbox(runtime) : runtime)
+      const subject = await HostileSubject.make(t, floor === 'os' ? inSandbox(runtime) : runtime)
+      if (floor === 'os' && pool > 0) {
+        await (await subject.start()).stop(5_000)
+        await runtime.warm()
+      }
+      return subject
     }
+
+    const isOwn = (instance: Instance, subject: HostileSubject): boolean =>
+      floor === 'os'
+        ? instance.directories?.exchange === subject.path('own/exchange')
+        : instance.directories?.data === subject.path('own/data')
 
     /** A child with grants is from the pool the second time. */
     const startWith = async (subject: HostileSubject, grants: Partial<Grants>): Promise<Instance> => {
@@ -32,7 +43,7 @@ for (const [name, pool, floor] of [
         await (subject.runtime as PooledRuntime).warm()
       }
       const instance = await subject.start({ grants })
-      assert.equal(instance.directories?.data === subject.path('own/data'), pool === 0)
+      assert.equal(isOwn(instance, subject), pool === 0)
       return instance
     }
 
@@ -41,7 +52,7 @@ for (const [name, pool, floor] of [
       const instance = await subject.start()
       const own = (await subject.attack(instance, 'own')).value
       assert.deepEqual(own, instance.directories)
-      assert.equal(instance.directories?.data === subject.path('own/data'), pool === 0)
+      assert.equal(isOwn(instance, subject), pool === 0)
     })
 
     test('reads no file and no directory it was not granted, by any way', async (t) => {

@@ -10,6 +10,7 @@ export interface ConfinedOptions {
   /**
    * Processes started ahead: `size` for plugins that need no paths of their own, and one for each of the last `size`
    * other sets of paths. Default 0. Only plugins with exactly `memoryMiB` (default 256) as limit find one.
+   * For each of the last `size` plugins that were started in a sandbox there is also a sandbox for its next start.
    */
   readonly pool?: { readonly size: number; readonly memoryMiB?: number }
   /**

@@ -90,8 +90,8 @@ async function place(
     const warn = (message: string): void => host.log({ level: 'warn', message })
     const uids = options.uids ?? defaultUids
     const plan = { programs, exec: Object.values(paths), trust: isolation.trust, limits, uids, warn }
-    const body = await factory.makeSandboxed(shape, real, plan)
-    return { body, code: { ...code, directory: real.code }, directories: real, extra: startWith(paths, undefined, egress) }
+    const { body, directories } = await factory.makeSandboxed(shape, real, plan)
+    return { body, code: { ...code, directory: directories.code }, directories, extra: startWith(paths, undefined, egress) }
   }
   const extra = startWith(programPaths(request), launcher, egress)
   const spare = await factory.takeSpare(shape, real)

@@ -9,12 +9,13 @@ export interface Shape {
 export interface SpareOptions<S extends Shape, B extends GuestBody> {
   /** Bodies kept for {@link usual}; also, how many other shapes get one. 0 keeps none. */
   readonly size: number
-  /** The shape of a plugin without special needs. */
-  readonly usual: S
+  /** The shape of a plugin without special needs; left out where every plugin has some. */
+  readonly usual?: S
   readonly make: (shape: S) => Promise<B>
+  /** How long after one was taken the next is made, ms: the plugin that took it goes first. Default 100. */
+  readonly refillMs?: number
 }
 
-/** How long after one was taken the next is made, ms: the plugin that took it goes first. */
 const refillDelayMs = 100
 /** Spares of a shape that may die unused, one after the other, before no more are made. */
 const mostFailures = 3
@@ -50,10 +51,10 @@ export class SpareBodies<S extends Shape, B extends GuestBody> implements AsyncD
   take(shape: S): B | undefined {
     const { size, usual } = this.#options
     if (size === 0 || this.#disposed) return undefined
-    if (shape.key !== usual.key) {
+    if (shape.key !== usual?.key) {
       this.#asked.delete(shape.key)
       this.#asked.set(shape.key, shape)
-      for (const key of [...this.#asked.keys()].slice(0, -size)) this.#forget(key)
+      for (const key of [...this.#asked.keys()].slice(0, -size)) this.forget(key)
     }
     const spare = this.#spares.get(shape.key)?.shift()
     if (spare !== undefined) this.#failures.delete(shape.key)
@@ -61,17 +62,29 @@ export class SpareBodies<S extends Shape, B extends GuestBody> implements AsyncD
     return spare
   }
 
+  /** Ends the spares of a shape that nobody will ask for. */
+  forget(key: string): void {
+    this.#asked.delete(key)
+    const spares = this.#spares.get(key) ?? []
+    this.#spares.delete(key)
+    for (const spare of spares) {
+      const ended = spare.ended.finally(() => this.#ending.delete(ended))
+      this.#ending.add(ended)
+      spare.kill()
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true
     clearTimeout(this.#timer)
     await this.#making
-    for (const key of this.#spares.keys()) this.#forget(key)
+    for (const key of this.#spares.keys()) this.forget(key)
     await Promise.all(this.#ending)
   }
 
   #fillLater(): void {
     if (this.#disposed || this.#timer !== undefined) return
-    this.#timer = setTimeout(() => void this.fill(), refillDelayMs)
+    this.#timer = setTimeout(() => void this.fill(), this.#options.refillMs ?? refillDelayMs)
     this.#timer.unref()
   }
 
@@ -90,7 +103,8 @@ export class SpareBodies<S extends Shape, B extends GuestBody> implements AsyncD
 
   #missing(): S | undefined {
     const { size, usual } = this.#options
-    const wanted: (readonly [S, number])[] = [[usual, size], ...[...this.#asked.values()].map((shape) => [shape, 1] as const)]
+    const wanted: (readonly [S, number])[] = [...this.#asked.values()].map((shape) => [shape, 1] as const)
+    if (usual !== undefined) wanted.unshift([usual, size])
     return wanted.find(
       ([{ key }, count]) => (this.#spares.get(key)?.length ?? 0) < count && (this.#failures.get(key) ?? 0) < mostFailures,
     )?.[0]
@@ -109,16 +123,5 @@ export class SpareBodies<S extends Shape, B extends GuestBody> implements AsyncD
     spares?.splice(index, 1)
     this.#failures.set(key, (this.#failures.get(key) ?? 0) + 1)
     this.#fillLater()
-  }
-
-  #forget(key: string): void {
-    this.#asked.delete(key)
-    const spares = this.#spares.get(key) ?? []
-    this.#spares.delete(key)
-    for (const spare of spares) {
-      const ended = spare.ended.finally(() => this.#ending.delete(ended))
-      this.#ending.add(ended)
-      spare.kill()
-    }
   }
 }

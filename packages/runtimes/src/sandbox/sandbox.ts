@@ -1,5 +1,5 @@
 import { closeSync, openSync } from 'node:fs'
-import { chmod, writeFile } from 'node:fs/promises'
+import { chmod, stat, writeFile } from 'node:fs/promises'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import type { ExitCause, Isolation, Limits } from '@backplane/kernel'
@@ -59,6 +59,8 @@ export interface Sandbox extends Disposable {
   readonly hostPid: number
   /** User it runs as; undefined for the host's. */
   readonly uid: number | undefined
+  /** What {@link sandboxStamp} was when it was prepared. */
+  readonly stamp: string
   /** Processes in it; `pid` is the one that was started. */
   readonly members: (pid: number) => Promise<readonly number[]>
   /** What the kernel counted; undefined where no control group is. */
@@ -83,9 +85,7 @@ export async function prepareSandbox(request: SandboxRequest): Promise<Sandbox> 
   const groups = resourceGroups()
   const group = await groups?.make(groupLimits(limits))
   if (group !== undefined) held.defer(group.end)
-  const [filter, ...granted] = await Promise.all([filterFile(request), ...request.exec.map(programFiles)])
-  const files = [...new Set([...nodeFiles(), ...granted.flat()])]
-  const found = await sandboxView(request.reads, request.writes, [...files, ...ownNames])
+  const [filter, { found, files }] = await Promise.all([filterFile(request), contentOf(request)])
   const view = { ...found, links: [...found.links, ...(request.links ?? [])] }
   const hidden = held.use(hiddenPaths([...view.mounts.map(({ source }) => source), ...files], user?.uid))
   const tmpBytes = limits.tmpBytes
@@ -100,6 +100,7 @@ export async function prepareSandbox(request: SandboxRequest): Promise<Sandbox> 
     fileBytes: limits.fileBytes,
     addressBytes: countsMemory() ? undefined : nodeAddressBytes + limits.memoryMiB * 1024 ** 2,
   })
+  const stamp = await stampOf(found, files)
   const descriptor = openSync(filter, 'r')
   const release = held.move()
   let isOpen = true
@@ -109,6 +110,7 @@ export async function prepareSandbox(request: SandboxRequest): Promise<Sandbox> 
     hostPid: programs.bwrap === undefined ? process.pid : 1,
     admit: async (pid) => (group === undefined ? undefined : admit(pid, group)),
     uid: user?.uid,
+    stamp,
     members: async (pid) => (group === undefined ? descendantsOf(pid) : group.members()),
     counts: async () => group?.counts(),
     finish: async (cause) => finish(cause, { group, limits, release, user }),
@@ -117,6 +119,29 @@ export async function prepareSandbox(request: SandboxRequest): Promise<Sandbox> 
       isOpen = false
     },
   }
+}
+
+type Content = Pick<SandboxRequest, 'reads' | 'writes' | 'exec'>
+
+async function contentOf({ reads, writes, exec }: Content): Promise<{ found: SandboxView; files: readonly string[] }> {
+  const granted = await Promise.all(exec.map(programFiles))
+  const files = [...new Set([...nodeFiles(), ...granted.flat()])]
+  return { found: await sandboxView(reads, writes, [...files, ...ownNames]), files }
+}
+
+/**
+ * Names everything of the machine that a sandbox for this would hold: another stamp means other files, though they may have
+ * the same names.
+ */
+export async function sandboxStamp(content: Content): Promise<string> {
+  const { found, files } = await contentOf(content)
+  return stampOf(found, files)
+}
+
+async function stampOf(view: SandboxView, files: readonly string[]): Promise<string> {
+  const paths = [...view.mounts.map(({ source }) => source), ...files]
+  const stats = await Promise.all(paths.map((path) => stat(path).catch(() => undefined)))
+  return JSON.stringify([view, files, stats.map((one) => one && [one.dev, one.ino, one.uid])])
 }
 
 /** Without namespaces: the same files and calls, given up by the process itself before it becomes the plugin's. */
