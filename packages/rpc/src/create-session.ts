@@ -10,9 +10,8 @@ import { UnaryCall } from './outgoing-call.ts'
 import { OutgoingRequests } from './outgoing-requests.ts'
 import { StreamReader } from './outgoing-stream.ts'
 import { Pings } from './pings.ts'
-import { RateGate } from './rate-gate.ts'
 import type { Channel, OutgoingCall, Session, SessionEnd, SessionLimits, SessionOptions } from './session.ts'
-import { Unasked } from './unasked.ts'
+import { NoticeGate, Unasked } from './unasked.ts'
 
 /** Version of the protocol this package speaks. */
 export const protocolVersion = 1
@@ -40,7 +39,7 @@ class ChannelSession implements Session {
   readonly #pings: Pings
   readonly #unasked: Unasked
   /** What the peer takes of notices; before its `hello` they wait. */
-  #notices: RateGate | undefined
+  #notices: NoticeGate | undefined
   readonly #settleEnd: (end: SessionEnd) => void
   #open = true
 
@@ -75,7 +74,7 @@ class ChannelSession implements Session {
     const text = `["notice",${JSON.stringify(target)}${field}]`
     checkSize(text, parts, (this.#outbox.peer ?? this.#limits).messageBytes)
     if (!this.#open || this.#outbox.waiting > this.#limits.inFlight) return false
-    if (this.#notices?.take(sizeOf(text, parts)) === false) return false
+    if (this.#notices?.admits(sizeOf(text, parts)) === false) return false
     this.#outbox.enqueue({ write: () => this.#outbox.send(text, parts) })
     return true
   }
@@ -161,7 +160,7 @@ class ChannelSession implements Session {
     }
     const peer = peerLimits(message[2])
     if (peer === undefined) throw malformed('the limits of hello are not legal')
-    this.#notices = new RateGate(peer.noticeBytesPerSecond, peer.noticeBurstBytes)
+    this.#notices = new NoticeGate(peer)
     this.#outbox.open(peer)
   }
 

@@ -98,8 +98,8 @@ export interface SessionLimits {
    */
   readonly inFlightBytes: number
   /**
-   * Notices of the peer, bytes a second, and how many at once; more are dropped, large ones before they are parsed. The
-   * peer is told and drops them itself. Default 1 MiB a second, 4 MiB at once; at least 1.
+   * Notices of the peer, bytes a second, and how many at once, of which one alone may be an eighth; more are dropped, large
+   * ones before they are parsed. The peer is told and drops them itself. Default 1 MiB a second, 4 MiB at once; at least 1.
    */
   readonly noticeBytesPerSecond: number
   readonly noticeBurstBytes: number

@@ -4,6 +4,30 @@ import { sizeOf } from './message.ts'
 import { RateGate } from './rate-gate.ts'
 import type { SessionLimits } from './session.ts'
 
+/** One notice alone may be this part of what may come at once: a reader deals with it in one go. */
+const partOfBurst = 8
+
+/** What may go of notices, the same at both ends. */
+export class NoticeGate {
+  readonly #rate: RateGate
+  readonly #largest: number
+
+  constructor({ noticeBytesPerSecond, noticeBurstBytes }: Pick<SessionLimits, 'noticeBytesPerSecond' | 'noticeBurstBytes'>) {
+    this.#rate = new RateGate(noticeBytesPerSecond, noticeBurstBytes)
+    this.#largest = noticeBurstBytes / partOfBurst
+  }
+
+  /** Whether a notice goes; it is counted then. */
+  admits(bytes: number): boolean {
+    return bytes <= this.#largest && this.#rate.take(bytes)
+  }
+
+  /** Whether one of this size would not go now. */
+  refuses(bytes: number): boolean {
+    return bytes > this.#largest || this.#rate.waitMs() > 0
+  }
+}
+
 /** A batch with more text than this holds one message, unless somebody else's program made it. */
 const largeUnits = 2 * aloneAt
 /** Messages that ask for an answer, or are one. */
@@ -16,21 +40,23 @@ const asked: ReadonlySet<unknown> = new Set(['call', 'stream', 'result', 'item',
 export class Unasked {
   readonly #floodBytesPerSecond: number
   readonly #flood: RateGate
-  readonly #notices: RateGate
+  readonly #notices: NoticeGate
 
-  constructor({ floodBytesPerSecond, noticeBytesPerSecond, noticeBurstBytes }: SessionLimits) {
-    this.#floodBytesPerSecond = floodBytesPerSecond
-    this.#flood = new RateGate(floodBytesPerSecond, floodBytesPerSecond)
-    this.#notices = new RateGate(noticeBytesPerSecond, noticeBurstBytes)
+  constructor(limits: SessionLimits) {
+    this.#floodBytesPerSecond = limits.floodBytesPerSecond
+    this.#flood = new RateGate(limits.floodBytesPerSecond, limits.floodBytesPerSecond)
+    this.#notices = new NoticeGate(limits)
   }
 
   /**
-   * Whether a batch is to be dropped before it is parsed, which is what it would cost: a large notice while there is no
-   * room for any. Errors: `RPC_FLOOD`.
+   * Whether a batch is to be dropped before it is parsed, which is what it would cost: a large notice that would not go.
+   * Errors: `RPC_FLOOD`.
    */
   refuses(text: string, parts: readonly Uint8Array[]): boolean {
-    if (text.length <= largeUnits || this.#notices.waitMs() === 0 || !text.startsWith('[["notice",')) return false
-    this.#count(sizeOf(text, parts))
+    if (text.length <= largeUnits || !text.startsWith('[["notice",')) return false
+    const bytes = sizeOf(text, parts)
+    if (!this.#notices.refuses(bytes)) return false
+    this.#count(bytes)
     return true
   }
 
@@ -41,7 +67,7 @@ export class Unasked {
 
   /** Whether a notice is within its rate. */
   admits(bytes: number): boolean {
-    return this.#notices.take(bytes)
+    return this.#notices.admits(bytes)
   }
 
   #count(bytes: number): void {
