@@ -5,10 +5,11 @@ import { access, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { test, type TestContext } from 'node:test'
-import { createKernel, type Kernel, type Runtime } from '@backplane/kernel'
-import { anything, defineProvider, unary, type PluginModule } from '@backplane/sdk'
-import { inlineRuntime, temporaryDirectory } from '@backplane/testing'
+import { createKernel, type Kernel } from '@backplane/kernel'
+import { anything, defineProvider, unary } from '@backplane/sdk'
+import { temporaryDirectory } from '@backplane/testing'
 import { directory } from './directory.ts'
+import { importingRuntime } from './fixtures/importing-runtime.ts'
 import { put, write } from './fixtures/package-folder.ts'
 import { PackageStore, type StoredPackage } from './package-store.ts'
 import { treeDigest } from './read-tree.ts'
@@ -168,23 +169,12 @@ async function hosting(t: TestContext, keepVersions = 2): Promise<{ root: string
     host: { name: 'test', api: '1.0.0' },
     points: [point],
     sources: [directory(root, { store, settleMs: 5, keepVersions })],
-    runtimes: [importing(inlineRuntime())],
+    runtimes: [importingRuntime()],
     policy: { tier: () => 'trusted' },
     watch: false,
   })
   t.after(() => kernel[Symbol.asyncDispose]())
   return { root, store, kernel }
-}
-
-/** Runs the files of a package in this process. */
-function importing(runtime: Runtime): Runtime {
-  const startFiles: Runtime['start'] = async (request, host, end) => {
-    const { code } = request
-    assert.ok(code.kind === 'files')
-    const { default: module } = (await import(join(code.directory, code.main))) as { readonly default: PluginModule }
-    return runtime.start({ ...request, code: { kind: 'module', module } }, host, end)
-  }
-  return { ...runtime, start: startFiles }
 }
 
 function codeOf(version: number): string {

@@ -180,11 +180,12 @@ async function verdictOn({ judge, scan }: PlanContext, { manifest, fetched }: Of
 }
 
 function lockedOf({ version, verdict, manifest, permissions }: PutStep, { fetched }: Offer): LockedPlugin {
-  const { place, tree, archive } = fetched
+  const { place, tree, archive, publishedAtMs } = fetched
+  const said = { ...(archive === undefined ? {} : { archive }), ...(publishedAtMs === undefined ? {} : { publishedAtMs }) }
   const needed = (manifest.dependencies ?? []).filter(({ optional }) => optional !== true)
   return {
     version,
-    artifacts: { any: { place, digest: tree.digest, ...(archive === undefined ? {} : { archive }) } },
+    artifacts: { any: { place, digest: tree.digest, ...said } },
     ...(verdict.publisher === undefined ? {} : { publisher: verdict.publisher }),
     permissions: permissions.asked,
     dependencies: Object.fromEntries(needed.map(({ id, range }) => [id, range])),

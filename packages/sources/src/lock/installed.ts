@@ -5,7 +5,7 @@ import { recallPackage } from '../found-package.ts'
 import { systemClock } from '../system-clock.ts'
 import { waitOnClock } from '../wait-on-clock.ts'
 import { installedStore } from './installed-store.ts'
-import { readLock, type LockedArtifact, type LockedPlugin } from './lock-file.ts'
+import { readLock, type LockedArtifact, type LockedPlugin, type LockFile } from './lock-file.ts'
 import type { PackageStore } from '../package-store.ts'
 import { dirname, resolve } from 'node:path'
 
@@ -21,6 +21,11 @@ export interface InstalledOptions {
   readonly lookMs?: number
 }
 
+/** What is installed, and what the lock said of it when it was last listed. */
+export interface InstalledSource extends Source {
+  readonly locked: (id: string) => { readonly plugin: LockedPlugin; readonly artifact: LockedArtifact } | undefined
+}
+
 /** This machine, as a lock names platforms. */
 export const thisPlatform: string = `${process.platform}-${process.arch}`
 
@@ -29,16 +34,18 @@ export const thisPlatform: string = `${process.platform}-${process.arch}`
  * a damaged or missing entry is a problem that names the plugin, never something else that runs in its place. Errors of
  * `list`: those of {@link readLock}. Problems: `INSTALL_NOT_STORED`, `INSTALL_NO_ARTIFACT`.
  */
-export function installed(options: InstalledOptions): Source {
+export function installed(options: InstalledOptions): InstalledSource {
   const { platform = thisPlatform, lookMs = 1_000 } = options
   const lockPath = resolve(options.lock)
   const store = installedStore(options)
   let listed = ''
+  let plugins: LockFile['plugins'] = {}
 
   const list: Source['list'] = async (signal) => {
     signal.throwIfAborted()
     const { lock, etag } = await readLock(lockPath)
     listed = etag
+    plugins = lock.plugins
     const read = await Promise.all(
       Object.entries(lock.plugins).map(([id, plugin]) => readPlugin(id, plugin, { store, platform, lockPath })),
     )
@@ -65,6 +72,11 @@ export function installed(options: InstalledOptions): Source {
     list,
     watch,
     recall: (digest, signal) => recallPackage(store, digest, signal),
+    locked: (id) => {
+      const plugin = Object.hasOwn(plugins, id) ? plugins[id] : undefined
+      const artifact = plugin === undefined ? undefined : artifactFor(plugin, platform)
+      return plugin === undefined || artifact === undefined ? undefined : { plugin, artifact }
+    },
   }
 }
 

@@ -7,6 +7,13 @@ export const lockErrors = {
     retryable: false,
     hint: 'Correct line {line} of {path}, or take the file back from version control.',
   },
+  GRANTS_INVALID: {
+    message: '{path}:{line}:{column}: {problem}',
+    status: 500,
+    exit: 65,
+    retryable: false,
+    hint: 'Correct {path}, or take the file back from version control.',
+  },
   LOCK_TOO_NEW: {
     message: '{path} has format {found}; this version knows {known}',
     status: 500,

@@ -1,12 +1,12 @@
 import { hash } from 'node:crypto'
-import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
-import { basename, dirname, join, resolve } from 'node:path'
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import { parseStrictJson } from '@backplane/sdk/strict-json'
 import { sourceErrors } from '../errors.ts'
 import type { PinnedPlace } from '../fetch/fetcher.ts'
 import { jsonProblem } from '../json-problem.ts'
-import { isLeftover, stagingName } from '../staging-name.ts'
-import { syncFolder } from '../write-tree.ts'
+import { messageOf } from '../message-of.ts'
+import { replaceFile } from '../replace-file.ts'
 import { lockProblem } from './lock-problem.ts'
 
 /** `backplane.lock`: what was approved and is to run, on every platform. JSON with sorted keys; written by one rename. */
@@ -38,6 +38,8 @@ export interface LockedArtifact {
   readonly digest: string
   /** Of the archive it came in. */
   readonly archive?: string
+  /** When its source said it was published, ms since the epoch. */
+  readonly publishedAtMs?: number
 }
 
 /** A lock as it was read, and what tells whether it is still that. */
@@ -77,18 +79,10 @@ export async function writeLock(path: string, lock: LockFile, readEtag: string):
   const file = resolve(path)
   const text = lockText(lock)
   if ((await readLock(file)).etag !== readEtag) throw sourceErrors.error('LOCK_CHANGED', { path })
-  using unique = stagingName()
-  const staging = `${file}${unique.name}`
   try {
-    await mkdir(dirname(file), { recursive: true })
-    await removeLeftovers(file)
-    await writeDurably(staging, text)
-    await rename(staging, file)
-    await syncFolder(dirname(file))
+    await replaceFile(file, text)
   } catch (error) {
-    await rm(staging, { force: true })
-    const reason = error instanceof Error ? error.message : String(error)
-    throw sourceErrors.error('LOCK_FAILED', { path, reason }, { cause: error })
+    throw sourceErrors.error('LOCK_FAILED', { path, reason: messageOf(error) }, { cause: error })
   }
   return hash('sha256', text)
 }
@@ -112,23 +106,8 @@ async function readText(path: string): Promise<string> {
     return await readFile(path, 'utf8')
   } catch (error) {
     if (error instanceof Error && Reflect.get(error, 'code') === 'ENOENT') return ''
-    const reason = error instanceof Error ? error.message : String(error)
-    throw sourceErrors.error('SOURCE_UNREADABLE', { path, reason }, { cause: error })
+    throw sourceErrors.error('SOURCE_UNREADABLE', { path, reason: messageOf(error) }, { cause: error })
   }
-}
-
-/** What a kill left of a lock being written. */
-async function removeLeftovers(file: string): Promise<void> {
-  const name = basename(file)
-  const names = await readdir(dirname(file))
-  const left = names.filter((each) => each.startsWith(name) && isLeftover(each.slice(name.length)))
-  await Promise.all(left.map((each) => rm(join(dirname(file), each), { force: true })))
-}
-
-async function writeDurably(path: string, text: string): Promise<void> {
-  await using file = await open(path, 'wx', 0o644)
-  await file.writeFile(text)
-  await file.sync()
 }
 
 function invalid(path: string, where: { readonly problem: string; readonly line: number; readonly column: number }): Error {

@@ -64,7 +64,8 @@ function pluginFlaw(plugin: unknown): Flaw | undefined {
 
 function artifactFlaw(artifact: unknown): Flaw | undefined {
   if (!isObject(artifact)) return { path: [], problem: 'an artifact must be an object' }
-  const { digest, archive, place } = artifact
+  const { digest, archive, place, publishedAtMs = 0 } = artifact
+  if (typeof publishedAtMs !== 'number') return { path: ['publishedAtMs'], problem: 'publishedAtMs must be a number' }
   for (const [name, text] of Object.entries({ digest, ...(archive === undefined ? {} : { archive }) })) {
     if (!isString(text) || !digestPattern.test(text)) return { path: [name], problem: `${name} must be sha256: and 64 digits` }
   }

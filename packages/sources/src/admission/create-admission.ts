@@ -1,0 +1,91 @@
+import type { Admission, AdmissionDecision, AdmissionRequest } from '@backplane/kernel'
+import type { Finding, Subject, Verdict } from '@backplane/trust'
+import { sourceOf } from '../fetch/reference.ts'
+import type { InstalledSource } from '../lock/installed.ts'
+import type { GrantsFile } from './grants-file.ts'
+
+/** Whom an admission asks. */
+export interface AdmissionOptions {
+  /** The one verdict, with the policy and the time of now. */
+  readonly judge: (subject: Subject) => Verdict
+  /** What is installed: of these the lock says what they must be, and what was approved. */
+  readonly installed?: InstalledSource
+  /** What was approved for packages in folders. */
+  readonly grants?: GrantsFile
+  /**
+   * Sources of which everything a manifest declares counts as approved; for development. What they start says so in its record.
+   * Default: none.
+   */
+  readonly approvesDeclared?: (source: string) => boolean
+  /** What the scanners find in a package; asked once for each digest. */
+  readonly scan?: (asked: AdmissionRequest, signal: AbortSignal) => Promise<readonly Finding[]>
+}
+
+/**
+ * The kernel's gate: asks the verdict about the bytes that were hashed for this very start, and the lock or the grants for what
+ * was approved. Code that ships with the host asks for no approval.
+ */
+export function createAdmission({ judge, installed, grants, approvesDeclared, scan }: AdmissionOptions): Admission {
+  const findings = new Map<string, Promise<readonly Finding[]>>()
+  const isInstalled = (source: string): boolean => source === installed?.name
+
+  const scanned = (asked: AdmissionRequest, signal: AbortSignal): Promise<readonly Finding[]> | undefined => {
+    if (scan === undefined || asked.origin === 'bundled') return undefined
+    const { digest } = asked.staged
+    const found = findings.get(digest) ?? scan(asked, signal)
+    findings.set(digest, found)
+    found.catch(() => findings.delete(digest))
+    return found
+  }
+
+  const admit: Admission['admit'] = async (asked, signal) => {
+    const found = await scanned(asked, signal)
+    const locked = isInstalled(asked.source) ? installed?.locked(asked.id) : undefined
+    const verdict = judge(subjectOf(asked, locked?.artifact, found))
+    const isDeclared = asked.origin === 'external' && approvesDeclared?.(asked.source) === true
+    return decisionOf(verdict, isDeclared ? [`what it asks for counts as approved, because it is from ${asked.source}`] : [])
+  }
+
+  const approved: Admission['approved'] = ({ id, origin, source }) => {
+    if (origin === 'bundled' || approvesDeclared?.(source) === true) return undefined
+    if (isInstalled(source)) return installed?.locked(id)?.plugin.permissions ?? none
+    return grants?.permissionsOf(id) ?? none
+  }
+
+  return { admit, approved }
+}
+
+const none: readonly string[] = Object.freeze([])
+
+type Locked = NonNullable<ReturnType<InstalledSource['locked']>>['artifact']
+
+function subjectOf(
+  { id, version, origin, source, staged }: AdmissionRequest,
+  locked: Locked | undefined,
+  findings: readonly Finding[] | undefined,
+): Subject {
+  const archive = locked?.archive
+  const publishedAtMs = locked?.publishedAtMs
+  return {
+    id,
+    version,
+    origin,
+    source: locked === undefined ? source : sourceOf(locked.place),
+    digest: staged.digest,
+    attestations: staged.attestations ?? [],
+    ...(archive === undefined ? {} : { archive }),
+    ...(locked === undefined ? {} : { locked: { digest: locked.digest, ...(archive === undefined ? {} : { archive }) } }),
+    ...(publishedAtMs === undefined ? {} : { publishedAtMs }),
+    ...(findings === undefined ? {} : { findings }),
+  }
+}
+
+function decisionOf({ ok, trust, publisher, rules }: Verdict, waivers: readonly string[]): AdmissionDecision {
+  const refusal = rules.find(({ outcome }) => outcome === 'refused')
+  if (ok && refusal === undefined) {
+    const waived = [...rules.filter(({ outcome }) => outcome === 'waived').map(({ reason }) => reason), ...waivers]
+    return { ok: true, trust: { level: trust, waived, ...(publisher === undefined ? {} : { publisher }) } }
+  }
+  const { rule = 'verdict', reason = 'the verdict refuses it', fix = 'Look at the policy of the host' } = refusal ?? {}
+  return { ok: false, reason, fix, details: { rule, rules } }
+}

@@ -1,0 +1,106 @@
+import { parseStrictJson } from '@backplane/sdk/strict-json'
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { sourceErrors } from '../errors.ts'
+import { jsonProblem } from '../json-problem.ts'
+import { oneAtATime } from '../lock/one-at-a-time.ts'
+import { messageOf } from '../message-of.ts'
+import { replaceFile } from '../replace-file.ts'
+
+/** What somebody approved for one plugin. */
+export interface Approval {
+  /** As the manifest writes them. */
+  readonly permissions: readonly string[]
+  /** Who, for people. */
+  readonly by: string
+  /** When, RFC 3339. */
+  readonly at: string
+}
+
+/** Nesting of the file's values. */
+const depthLimit = 6
+
+/**
+ * `grants.json`: what was approved for plugins in folders; what is installed has it in its lock. A file for people and for
+ * version control: `{"grantsVersion": 1, "plugins": {"acme/s3": {"permissions": […], "by": "ops", "at": "2026-01-01T00:00:00Z"}}}`.
+ * Kept in memory; {@link load} reads it again.
+ */
+export class GrantsFile {
+  readonly #path: string
+  #plugins: Readonly<Record<string, Approval>> = {}
+
+  constructor(path: string) {
+    this.#path = resolve(path)
+  }
+
+  get path(): string {
+    return this.#path
+  }
+
+  /** All approvals, by plugin id. */
+  get approvals(): Readonly<Record<string, Approval>> {
+    return this.#plugins
+  }
+
+  /** Undefined when nobody approved anything for it. */
+  permissionsOf(id: string): readonly string[] | undefined {
+    return Object.hasOwn(this.#plugins, id) ? this.#plugins[id]?.permissions : undefined
+  }
+
+  /** Reads the file; one that is not there approves nothing. On an error, what was read before stays. Errors: `GRANTS_INVALID`. */
+  async load(): Promise<void> {
+    this.#plugins = await read(this.#path)
+  }
+
+  /** Approves exactly these permissions for a plugin, instead of what was approved before. Durable when it settles. */
+  approve(id: string, permissions: readonly string[], by: string, signal: AbortSignal): Promise<void> {
+    const approval: Approval = { permissions: [...new Set(permissions)].sort(), by, at: new Date().toISOString() }
+    return this.#change((plugins) => ({ ...plugins, [id]: approval }), signal)
+  }
+
+  /** Takes back what was approved for a plugin. */
+  revoke(id: string, signal: AbortSignal): Promise<void> {
+    return this.#change((plugins) => Object.fromEntries(Object.entries(plugins).filter(([other]) => other !== id)), signal)
+  }
+
+  #change(
+    change: (plugins: Readonly<Record<string, Approval>>) => Readonly<Record<string, Approval>>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    return oneAtATime(
+      this.#path,
+      async () => {
+        const plugins = change(await read(this.#path))
+        const sorted = Object.fromEntries(Object.entries(plugins).sort(([one], [other]) => (one < other ? -1 : 1)))
+        await replaceFile(this.#path, `${JSON.stringify({ grantsVersion: 1, plugins: sorted }, undefined, 2)}\n`)
+        this.#plugins = sorted
+      },
+      signal,
+    )
+  }
+}
+
+async function read(path: string): Promise<Readonly<Record<string, Approval>>> {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    if (Reflect.get(Object(error), 'code') === 'ENOENT') return undefined
+    throw sourceErrors.error('SOURCE_UNREADABLE', { path, reason: messageOf(error) }, { cause: error })
+  })
+  if (text === undefined) return {}
+  const parsed = parseStrictJson(text, depthLimit)
+  if (parsed.kind !== 'value') throw sourceErrors.error('GRANTS_INVALID', { path, ...jsonProblem(text, parsed) })
+  const problem = problemOf(parsed.value)
+  if (problem !== undefined) throw sourceErrors.error('GRANTS_INVALID', { path, line: 1, column: 1, problem })
+  return (parsed.value as { readonly plugins: Readonly<Record<string, Approval>> }).plugins
+}
+
+function problemOf(value: unknown): string | undefined {
+  if (Reflect.get(Object(value), 'grantsVersion') !== 1) return 'grantsVersion must be 1'
+  const plugins: unknown = Reflect.get(Object(value), 'plugins')
+  if (typeof plugins !== 'object' || plugins === null) return 'plugins must be an object'
+  for (const [id, approval] of Object.entries(plugins)) {
+    const permissions: unknown = Reflect.get(Object(approval), 'permissions')
+    const isList = Array.isArray(permissions) && permissions.every((each) => typeof each === 'string')
+    if (!isList) return `permissions of ${id} must be a list of strings`
+  }
+  return undefined
+}
