@@ -17,6 +17,8 @@ export const ExportOptions = z.object({
 })
 export type ExportOptions = z.output<typeof ExportOptions>
 
+const diskId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/)
+
 /** What a provider is given to export. Compression, checksums and the final place are the host's business. */
 export const ExportRequest = z.object({
   /** Names this export in `cleanupExport`; the same for every attempt of one job. */
@@ -30,10 +32,13 @@ export const ExportRequest = z.object({
   include_snapshots: z.boolean().default(false),
   remove_cdrom: z.boolean().default(false),
   metadata: z.record(z.string(), z.unknown()).default({}),
+  /**
+   * What an earlier attempt has safely written. A provider may begin a disk at `offset_bytes` when its `etag` is still the
+   * same, and says so with `from_bytes` in its `disk` item; one that ignores this begins at 0.
+   */
+  resume: z.array(z.object({ disk: diskId, etag: z.string(), offset_bytes: z.number().int().nonnegative() })).optional(),
 })
 export type ExportRequest = z.output<typeof ExportRequest>
-
-const diskId = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/)
 
 /**
  * What an export yields: for each disk a `disk` item, then either its `bytes` and `hole` items in order of their
@@ -54,6 +59,13 @@ export const ExportItem = z.discriminatedUnion('kind', [
     /** What people call the disk; at most 1,000 characters. */
     label: z.string().max(1_000).optional(),
     boot: z.boolean().optional(),
+    /**
+     * Names the content: as long as it is the same, so is every byte. With it, an export that was cut off can go on where
+     * it was; without it, it begins anew.
+     */
+    etag: z.string().min(1).max(256).optional(),
+    /** Where the disk's items begin: 0 by default, or the `offset_bytes` that was asked for in `resume`. */
+    from_bytes: z.number().int().nonnegative().optional(),
   }),
   z.object({ kind: z.literal('bytes'), disk: diskId, offset: z.number().int().nonnegative(), bytes: z.instanceof(Uint8Array) }),
   /** A run of zeros that needs no bytes; kept sparse in the target. */

@@ -1,7 +1,7 @@
 import { BlockAssembler } from './block-assembler.ts'
 import { BlockPool } from './block-pool.ts'
 import { GzipMembers } from './gzip-members.ts'
-import { SparseFile, type SparseFileOptions, type WrittenFile } from './sparse-file.ts'
+import { SparseFile, type SparseFileOptions, type WrittenFile, type WrittenPrefix } from './sparse-file.ts'
 
 /** Blocks being compressed at once, beside those being written. */
 const compressing = 4
@@ -38,6 +38,12 @@ export class DiskFile implements AsyncDisposable {
     // Progress counts bytes before compression, so with compression the file itself reports nothing.
     const file = options.gzipLevel === undefined ? options : { ...options, onDone: () => {} }
     return new DiskFile(await SparseFile.create(file), options)
+  }
+
+  /** Goes on with a disk that is not compressed. Errors: those of `SparseFile.resume`. */
+  static async resume(options: DiskFileOptions, prefix: WrittenPrefix): Promise<DiskFile> {
+    const file = await SparseFile.resume(options, { prefix, onHead: options.onHead })
+    return new DiskFile(file, { ...options, gzipLevel: undefined, onHead: () => {} })
   }
 
   /** Everything is on the disk when it settles. */

@@ -1,15 +1,17 @@
+import { unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { releaseBytes } from '@backplane/runtimes'
 import type { ExportItem } from '@hypersdk/points'
 import type { BlockPool } from './block-pool.ts'
-import { DiskFile } from './disk-file.ts'
+import { DiskFile, type DiskFileOptions } from './disk-file.ts'
 import { exportErrors } from './errors.ts'
 import type { ExportLimits, ExportLogLine } from './export-input.ts'
+import type { ExportJournal } from './export-journal.ts'
 import { refuseExisting, type ExportTarget } from './export-target.ts'
 import type { Hasher } from './hasher.ts'
 import { inspectHead } from './inspect-head.ts'
 import type { ProgressMeter } from './progress-meter.ts'
-import type { WrittenFile } from './sparse-file.ts'
+import type { Checkpoints, WrittenFile } from './sparse-file.ts'
 import type { StagingDirectory } from './staging-directory.ts'
 import { StreamRules, type DeclaredDisk, type ItemOf } from './stream-rules.ts'
 
@@ -44,6 +46,8 @@ export interface DiskReceiverOptions {
   readonly staging: StagingDirectory
   readonly meter: ProgressMeter
   readonly signal: AbortSignal
+  /** What an earlier attempt wrote, and where this one notes the same. */
+  readonly journal: ExportJournal
   readonly log: (line: ExportLogLine) => void
 }
 
@@ -95,8 +99,29 @@ export class DiskReceiver implements AsyncDisposable {
 
   async #declare(item: ItemOf<'disk'>): Promise<void> {
     const disk = this.#rules.declare(item)
-    await refuseExisting(this.#options.target, this.#options.target.names.disk(disk.number))
+    const name = this.#options.target.names.disk(disk.number)
+    await refuseExisting(this.#options.target, name)
+    await this.#settleBegin(disk, name)
     this.#options.meter.declared(disk.number, item.size_bytes)
+  }
+
+  /** Whether a disk goes on where an earlier attempt was, which is the provider's to say, or begins anew. */
+  async #settleBegin({ id, declared, received }: DeclaredDisk, name: string): Promise<void> {
+    const { journal, target, log } = this.#options
+    const there = journal.find(id)
+    if (there === undefined && received === 0) return
+    const isSame = there?.etag === declared.etag && there?.size_bytes === declared.size_bytes && there.name === name
+    if (received > 0) {
+      if (!isSame || there.offset_bytes !== received) {
+        throw exportErrors.error('EXPORT_OUT_OF_ORDER', { disk: id, offset: received, expected: 0 })
+      }
+      log({ level: 'info', message: `going on with ${name}`, fields: { disk: id, offset_bytes: received } })
+      return
+    }
+    const reason = isSame ? 'the provider does not go on' : 'the disk at the provider has changed'
+    log({ level: 'warn', message: `beginning ${name} anew: ${reason}`, fields: { disk: id } })
+    await journal.forget(id)
+    await unlink(join(target.directory, target.names.partial(there?.name ?? name))).catch(() => {})
   }
 
   async #piece(item: ItemOf<'bytes'> | ItemOf<'hole'>): Promise<void> {
@@ -152,7 +177,7 @@ export class DiskReceiver implements AsyncDisposable {
     await this.#finishOpen()
     const { target, meter, log, pool, hasher, signal } = this.#options
     const name = target.names.disk(disk.number)
-    const file = await DiskFile.create({
+    const options: DiskFileOptions = {
       path: join(target.directory, target.names.partial(name)),
       pool,
       hasher,
@@ -161,11 +186,31 @@ export class DiskReceiver implements AsyncDisposable {
       onDone: (bytes) => meter.add(bytes),
       onHead: (bytes) => inspectHead(disk.id, target.format, bytes),
       stillNeeded: () => meter.bytesLeft,
-    })
+      checkpoints: this.#checkpoints(disk, name),
+    }
+    const there = disk.declared.from_bytes ? this.#options.journal.find(disk.id) : undefined
+    const file =
+      there === undefined
+        ? await DiskFile.create(options)
+        : await DiskFile.resume(options, { bytes: there.offset_bytes, sha256: there.sha256 })
     this.#open = { disk, name, file }
     meter.begin(name)
     log({ level: 'info', message: `writing ${name}`, fields: { disk: disk.id, size_bytes: disk.declared.size_bytes } })
     return file
+  }
+
+  /** Only what has an etag can be told to be the same later, and only bytes as they came can be gone on with. */
+  #checkpoints({ id, declared }: DeclaredDisk, name: string): Checkpoints | undefined {
+    const { journal, limits, target, log } = this.#options
+    const { etag, size_bytes } = declared
+    if (etag === undefined || target.gzipLevel !== undefined) return undefined
+    return {
+      everyMs: limits.checkpointMs,
+      onDurable: async ({ bytes: offset_bytes, sha256 }) =>
+        journal
+          .note({ disk: id, name, etag, size_bytes, offset_bytes, sha256 })
+          .catch((error: unknown) => log({ level: 'warn', message: 'cannot note how far it is', fields: { disk: id, error } })),
+    }
   }
 
   async #finishOpen(): Promise<void> {
@@ -176,6 +221,7 @@ export class DiskReceiver implements AsyncDisposable {
     await file[Symbol.asyncDispose]()
     this.#open = undefined
     this.#written.set(disk.id, { ...written, disk, name })
+    await this.#checkpoints(disk, name)?.onDurable(written)
     this.#options.meter.end()
     const { bytes, dataBytes, sha256 } = written
     this.#options.log({ level: 'info', message: `wrote ${name}`, fields: { bytes, data_bytes: dataBytes, sha256 } })

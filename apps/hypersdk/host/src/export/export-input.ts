@@ -16,6 +16,11 @@ export interface ExportInput {
   readonly client: OpenedClient<typeof provider>
   /** Abort it to cancel. The export then still cleans up before it rejects with the signal's reason. */
   readonly signal: AbortSignal
+  /**
+   * Whether the signal's reason only puts the export off: then what is safely written stays for the next call with this
+   * `exportId`. Default: never. Must not throw.
+   */
+  readonly isPutOff?: (reason: unknown) => boolean
   /** At most ten a second, and always a last one that shows the end. Must not throw. */
   readonly onProgress?: (progress: ExportProgress) => void
   /**
@@ -67,6 +72,8 @@ export interface ExportLimits {
   readonly stallMs: number
   /** How long the plugin's stream may take to end once it was told to, ms. Default 5,000. */
   readonly endMs: number
+  /** At least between two notes of how much is safely written, ms. Default 500. */
+  readonly checkpointMs: number
   /** For the plugin's `cleanupExport`, ms. Default 60,000. */
   readonly cleanupMs: number
 }

@@ -10,6 +10,8 @@ export interface FileNames {
   /** The machine's name as part of a file name; the same for every export of that machine. */
   readonly base: string
   readonly manifest: string
+  /** Tells how much of which disk is safely written; there only under its partial name. */
+  readonly journal: string
   /** The first disk is `web.raw`, the second `web-disk-2.raw`; so a name never depends on disks still to come. */
   readonly disk: (number: number) => string
   /** What a file is called until the export is complete. */
@@ -26,6 +28,7 @@ export function fileNames(vm: Pick<VmInfo, 'id' | 'name'>, exportId: string, suf
   return {
     base,
     manifest: `${base}.manifest.json`,
+    journal: `${base}.journal.json`,
     disk: (number) => (number === 1 ? `${base}.${suffix}` : `${base}-disk-${number}.${suffix}`),
     partial: (name) => `${name}${partial}`,
   }

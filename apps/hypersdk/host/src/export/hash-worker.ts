@@ -6,6 +6,8 @@ export type HashRequest =
   | { readonly kind: 'block'; readonly offset: number; readonly length: number }
   | { readonly kind: 'zeros'; readonly length: number }
   | { readonly kind: 'digest' }
+  /** Of what there is so far; more may follow. */
+  | { readonly kind: 'prefix' }
 
 const memory = workerData as SharedArrayBuffer
 const zeros = new Uint8Array(262_144)
@@ -24,6 +26,8 @@ function answer(request: HashRequest): string | null {
       return null
     case 'digest':
       return takeDigest()
+    case 'prefix':
+      return hash.copy().digest('hex')
   }
 }
 

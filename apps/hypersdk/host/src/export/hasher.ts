@@ -39,6 +39,11 @@ export class Hasher implements AsyncDisposable {
     return String(await this.#ask({ kind: 'digest' }))
   }
 
+  /** The same over what was given so far; more may follow. */
+  async prefix(): Promise<string> {
+    return String(await this.#ask({ kind: 'prefix' }))
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#worker.terminate()
   }

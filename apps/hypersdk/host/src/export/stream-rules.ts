@@ -36,7 +36,7 @@ export class StreamRules {
     return [...this.#disks.values()]
   }
 
-  /** Errors: `EXPORT_DISK_REPEATED`, `EXPORT_FORMAT_MISMATCH`, `EXPORT_LIMIT_EXCEEDED`. */
+  /** Errors: `EXPORT_DISK_REPEATED`, `EXPORT_FORMAT_MISMATCH`, `EXPORT_TOO_MUCH`, `EXPORT_LIMIT_EXCEEDED`. */
   declare(item: ItemOf<'disk'>): DeclaredDisk {
     if (this.#disks.has(item.disk)) throw exportErrors.error('EXPORT_DISK_REPEATED', { disk: item.disk })
     if (item.format !== this.#format) {
@@ -45,7 +45,9 @@ export class StreamRules {
     if (this.#disks.size >= this.#limits.disks) throw tooMuch(`${this.#disks.size + 1} disks`, `${this.#limits.disks}`)
     this.#checkSize(item.disk, item.size_bytes ?? 0)
     const number = this.#disks.size + 1
-    const disk: DeclaredDisk = { id: item.disk, number, declared: item, stage: 'declared', received: 0 }
+    const received = item.from_bytes ?? 0
+    if (received > (item.size_bytes ?? Infinity)) throw tooMuchOf(item.disk, item.size_bytes ?? 0, received)
+    const disk: DeclaredDisk = { id: item.disk, number, declared: item, stage: 'declared', received }
     this.#disks.set(item.disk, disk)
     return disk
   }
@@ -63,7 +65,7 @@ export class StreamRules {
     }
     const reached = item.offset + length
     const expected = disk.declared.size_bytes ?? Infinity
-    if (reached > expected) throw exportErrors.error('EXPORT_TOO_MUCH', { disk: disk.id, expected, received: reached })
+    if (reached > expected) throw tooMuchOf(disk.id, expected, reached)
     if (disk.stage === 'complete') throw exportErrors.error('EXPORT_DISK_REPEATED', { disk: disk.id })
     this.#checkSize(disk.id, reached)
     disk.stage = 'receiving'
@@ -75,13 +77,16 @@ export class StreamRules {
   file(item: ItemOf<'file'>): DeclaredDisk {
     const disk = this.#find(item)
     if (disk.stage !== 'declared') throw exportErrors.error('EXPORT_DISK_REPEATED', { disk: disk.id })
+    // A file comes whole.
+    const { received: offset } = disk
+    if (offset > 0) throw exportErrors.error('EXPORT_OUT_OF_ORDER', { disk: disk.id, offset, expected: 0 })
     return disk
   }
 
   /** How long that file is. Errors: `EXPORT_TOO_MUCH`, `EXPORT_INCOMPLETE`, `EXPORT_LIMIT_EXCEEDED`. */
   fileSize(disk: DeclaredDisk, bytes: number): void {
     const expected = disk.declared.size_bytes ?? bytes
-    if (bytes > expected) throw exportErrors.error('EXPORT_TOO_MUCH', { disk: disk.id, expected, received: bytes })
+    if (bytes > expected) throw tooMuchOf(disk.id, expected, bytes)
     if (bytes < expected) throw incomplete(disk, bytes)
     this.#checkSize(disk.id, bytes)
     disk.stage = 'receiving'
@@ -117,6 +122,10 @@ export class StreamRules {
 function incomplete(disk: DeclaredDisk, received: number): PlatformError {
   const expected = disk.declared.size_bytes ?? 'an unknown number of'
   return exportErrors.error('EXPORT_INCOMPLETE', { disk: disk.id, received, expected })
+}
+
+function tooMuchOf(disk: string, expected: number, received: number): PlatformError {
+  return exportErrors.error('EXPORT_TOO_MUCH', { disk, expected, received })
 }
 
 function tooMuch(what: string, limit: string): PlatformError {

@@ -21,6 +21,15 @@ export interface JobSurroundings {
   readonly exports: ExportsConfig
 }
 
+/** How one try at a job ends early. */
+export interface JobTry {
+  readonly signal: AbortSignal
+  /** From here on it is too late. */
+  readonly onDecided: (manifest: string) => void
+  /** Whether the signal's reason only puts the job off. */
+  readonly isPutOff: (reason: unknown) => boolean
+}
+
 /**
  * One try at one job: opens its provider, asks the before-export hooks, exports. The use of the provider is held from
  * beginning to end, so the export ends on the plugin version it began on. After `onDecided` it cannot be cancelled.
@@ -28,7 +37,7 @@ export interface JobSurroundings {
 export async function attemptJob(
   job: Job,
   around: JobSurroundings,
-  { signal, onDecided }: { readonly signal: AbortSignal; readonly onDecided: (manifest: string) => void },
+  { signal, onDecided, isPutOff }: JobTry,
 ): Promise<ExportResult> {
   const { ledger, providers } = around
   const { definition } = job
@@ -55,6 +64,7 @@ export async function attemptJob(
     client: use.client,
     signal,
     onDecided,
+    isPutOff,
     onProgress: (progress) => ledger.progress(id, jobProgress(progress, use.type)),
     onLog: (line) => ledger.log(id, line.level, line.message, line.fields),
   })

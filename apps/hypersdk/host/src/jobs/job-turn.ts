@@ -54,7 +54,8 @@ export async function takeTurn(
       turn.onDecided()
       ledger.decided(id, manifest)
     }
-    const result = finished ?? (await attemptJob(ledger.get(id), around, { signal: turn.signal, onDecided }))
+    const isPutOff = (reason: unknown): boolean => reason === interrupted
+    const result = finished ?? (await attemptJob(ledger.get(id), around, { signal: turn.signal, onDecided, isPutOff }))
     return { kind: 'ended', ending: { status: 'completed', result } }
   } catch (error) {
     return settleFailure(id, error, around, turn.signal)
@@ -80,7 +81,7 @@ function settleFailure(id: string, thrown: unknown, { ledger, exports }: JobSurr
   const job = ledger.get(id)
   if (job.cancel_requested) return { kind: 'ended', ending: { status: 'cancelled', error: cancelled() } }
   if (signal.reason === interrupted) {
-    ledger.log(id, 'info', 'interrupted because the daemon stops; it starts again with the daemon')
+    ledger.log(id, 'info', 'interrupted because the daemon stops; it goes on with the next one')
     ledger.change(id, { status: 'pending' })
     return { kind: 'interrupted' }
   }

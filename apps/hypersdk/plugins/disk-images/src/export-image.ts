@@ -1,5 +1,5 @@
 import type { Call } from '@backplane/sdk'
-import type { DiskFormat, ExportItem } from '@hypersdk/points'
+import type { DiskFormat, ExportItem, ExportRequest } from '@hypersdk/points'
 import { openBlockNode } from './block-node.ts'
 import { convertImage } from './convert-image.ts'
 import { dataRanges } from './data-ranges.ts'
@@ -16,6 +16,7 @@ export interface ImageExport {
   readonly format: DiskFormat
   readonly staging_dir: string
   readonly include_snapshots?: boolean | undefined
+  readonly resume?: ExportRequest['resume']
 }
 
 const disk = 'disk0'
@@ -36,7 +37,7 @@ export async function* exportImage(directory: ImageDirectory, request: ImageExpo
   if (request.include_snapshots === true && snapshots > 0 && !asItIs) {
     yield { kind: 'warning', stage: 'export', message: `the ${snapshots} snapshots inside ${request.id} are not carried over` }
   }
-  if (asItIs) yield* streamed(file, header, call)
+  if (asItIs) yield* streamed(file, { header, resume: request.resume ?? [] }, call)
   else yield* converted(directory, { file, header, format, staging: request.staging_dir }, call)
 }
 
@@ -60,18 +61,29 @@ function describe(request: ImageExport, sidecar: Sidecar): ExportItem {
   }
 }
 
-async function* streamed(file: OpenFile, header: ImageHeader, call: Call): AsyncGenerator<ExportItem> {
+async function* streamed(
+  file: OpenFile,
+  { header: { format }, resume }: { readonly header: ImageHeader; readonly resume: NonNullable<ExportRequest['resume']> },
+  call: Call,
+): AsyncGenerator<ExportItem> {
   const size = Number(file.stat.size)
-  const { format } = header
-  yield { kind: 'disk', disk, format, source_format: format, size_bytes: size, label: file.id, boot: true }
+  const etag = etagOf(file)
+  const from = resume.find((one) => one.disk === disk && one.etag === etag && one.offset_bytes <= size)?.offset_bytes ?? 0
+  const known = { format, source_format: format, size_bytes: size, label: file.id, boot: true }
+  yield { kind: 'disk', disk, ...known, etag, from_bytes: from }
   const data = await dataRanges(file.handle, call.signal)
-  for await (const piece of streamImage(file.handle, size, data)) {
+  for await (const piece of streamImage(file.handle, size, data, from)) {
     call.signal.throwIfAborted()
     call.progress(piece.offset, size, 'read')
     yield { ...piece, disk }
   }
   await file.expectUnchanged()
   call.progress(size, size, 'read')
+}
+
+/** Anything written to the file gives it another change time, which nobody can set. */
+function etagOf({ stat: { dev, ino, size, mtimeNs, ctimeNs } }: OpenFile): string {
+  return [dev, ino, size, mtimeNs, ctimeNs].map(String).join('-')
 }
 
 async function* converted(

@@ -99,3 +99,27 @@ test('the holes of a huge sparse disk are not read at all when qemu-img can tell
   const { bytesRead, buffer } = await copy.read(Buffer.alloc(10), 0, 10, size - 3)
   assert.equal(buffer.toString('utf8', 0, bytesRead), 'end')
 })
+
+test('an export goes on at the byte it is asked to as long as the image is the same, else it begins at 0', async (t) => {
+  const { provider, images, staging } = await imageBench(t)
+  const path = join(images, 'web.raw')
+  await writeSparseDisk(path, 40 * MiB)
+  const request = { export_id: 'e', id: 'web.raw', format: 'raw', staging_dir: staging }
+  const declared = async (resume: object[]): Promise<{ etag: string; from_bytes: number; first: number | undefined }> => {
+    let first: number | undefined
+    let disk: { etag?: string | undefined; from_bytes?: number | undefined } = {}
+    for await (const item of provider.exportVm({ ...request, resume })) {
+      if (item.kind === 'disk') disk = item
+      if (item.kind === 'bytes' || item.kind === 'hole') first ??= item.offset
+    }
+    return { etag: disk.etag ?? '', from_bytes: disk.from_bytes ?? -1, first }
+  }
+  const { etag } = await declared([])
+  const asked = (offset: number): object[] => [{ disk: 'disk0', etag, offset_bytes: offset }]
+  assert.deepEqual(await declared(asked(7 * MiB)), { etag, from_bytes: 7 * MiB, first: 7 * MiB })
+  assert.deepEqual(await declared(asked(40 * MiB)), { etag, from_bytes: 40 * MiB, first: undefined })
+  assert.deepEqual(await declared(asked(41 * MiB)), { etag, from_bytes: 0, first: 0 })
+  await writeSparseDisk(path, 40 * MiB)
+  const later = await declared(asked(7 * MiB))
+  assert.deepEqual([later.from_bytes, later.first, later.etag === etag], [0, 0, false])
+})

@@ -20,15 +20,17 @@ const zeros = Buffer.alloc(chunkBytes)
 /**
  * Reads a file as pieces in order of their offsets and without gaps. Blocks of zeros become holes, neighbouring holes
  * one hole. What is outside `data` is not read but taken for zeros. One read is always ahead. The bytes are the
- * receiver's, each piece in a buffer of its own.
+ * receiver's, each piece in a buffer of its own. Begins at `from`.
  */
 export async function* streamImage(
   handle: FileHandle,
   sizeBytes: number,
   data: readonly Range[] = [{ start: 0, end: sizeBytes }],
+  from = 0,
 ): AsyncGenerator<ImagePiece> {
-  let told = 0
-  for await (const { offset, chunk } of readAhead(handle, data)) {
+  let told = from
+  const wanted = data.filter(({ end }) => end > from).map(({ start, end }) => ({ start: Math.max(start, from), end }))
+  for await (const { offset, chunk } of readAhead(handle, wanted)) {
     for (const run of dataRuns(chunk)) {
       const at = offset + run.start
       if (told < at) yield { kind: 'hole', offset: told, length: at - told }
