@@ -23,6 +23,18 @@ export const OperationView = z
   })
   .openapi('Operation')
 
+/** The answer of a change that goes on, to those who asked for it. */
+export const later = {
+  202: {
+    ...json(OperationView, 'With `Prefer: respond-async`: the change goes on.'),
+    headers: z.object({
+      location: z.string().describe('Of the operation.'),
+      'preference-applied': z.literal('respond-async'),
+      'retry-after': z.string().describe('Seconds.'),
+    }),
+  },
+} as const
+
 /** Operations that are still known, newest first. */
 export const OperationList = z.object({ operations: z.array(OperationView), count: z.int() }).openapi('OperationList')
 

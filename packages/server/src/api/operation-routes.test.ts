@@ -6,6 +6,7 @@ import { test, type TestContext } from 'node:test'
 import type { z } from '@hono/zod-openapi'
 import { demoKernel, echoPlugin } from '../fixtures/demo-kernel.ts'
 import { startServer, type Answered, type StartedServer, type StartOptions } from '../fixtures/start-server.ts'
+import { openapiDocument } from './openapi.ts'
 import { OperationList, OperationView } from './operation-definitions.ts'
 import { PluginDetail } from './plugin-view.ts'
 
@@ -78,6 +79,20 @@ test('every change can be waited for elsewhere: of a version, of all plugins, a 
   const removed = await ended(server, await later(server, '/api/plugins/demo/one', {}, 'DELETE'))
   assert.deepEqual([removed.status, removed.answer_status, removed.result], ['succeeded', 204, null])
   assert.equal((await server.tcp('/api/plugins/one')).status, 404)
+})
+
+test('the document offers 202 for every change that honours it, and for nothing else', async (t) => {
+  const server = await slowServer(t)
+  server.letStart()
+  for (const [path, item] of Object.entries(openapiDocument().paths ?? {})) {
+    for (const method of ['post', 'delete'] as const) {
+      const operation = item[method]
+      if (operation === undefined) continue
+      const offered = Object.keys(operation.responses ?? {}).includes('202')
+      const { status } = await later(server, path.replace('{id}', 'two').replace('{name}', 'x'), {}, method.toUpperCase())
+      assert.equal(status === 202, offered, `${method} ${path} ${status}`)
+    }
+  }
 })
 
 test('what goes wrong later is the problem it would have been; what is wrong at once is told at once', async (t) => {

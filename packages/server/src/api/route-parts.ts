@@ -35,8 +35,16 @@ export const problem = {
 /** The parameter that names a plugin. */
 export const Id = z.string().describe('A bare name, or publisher/name with the slash written as it is or as %2F.')
 
-/** The headers of a change. */
-export const Precondition = z.object({
-  'if-match': z.string().optional().describe('ETag of the state that was read; 412 when the plugin has changed.'),
+/** The headers of any change. */
+export const ChangeHeaders = z.object({
+  prefer: z
+    .string()
+    .optional()
+    .describe('`respond-async` lets the change go on after its answer, with `wait=<seconds>` only then.'),
   'idempotency-key': z.string().optional().describe('The same POST with the same key is done once.'),
+})
+
+/** The headers of a change of one plugin. */
+export const Precondition = ChangeHeaders.extend({
+  'if-match': z.string().optional().describe('ETag of the state that was read; 412 when the plugin has changed.'),
 })

@@ -1,8 +1,8 @@
 import { createRoute, z } from '@hono/zod-openapi'
 import { definitions as inspection } from './inspection-definitions.ts'
-import { definitions as operations } from './operation-definitions.ts'
+import { definitions as operations, later } from './operation-definitions.ts'
 import { PluginDetail, PluginView } from './plugin-view.ts'
-import { Id, json, Precondition, problem, text } from './route-parts.ts'
+import { ChangeHeaders, Id, json, Precondition, problem, text } from './route-parts.ts'
 import { definitions as tokens } from './token-definitions.ts'
 import { definitions as versions } from './version-definitions.ts'
 
@@ -71,7 +71,8 @@ export const refreshPlugins = createRoute({
   method: 'post',
   path: '/api/plugins/reload',
   summary: 'List the sources again and apply what changed',
-  responses: { 200: json(RefreshView, 'What was done.'), default: problem },
+  request: { headers: ChangeHeaders },
+  responses: { 200: json(RefreshView, 'What was done.'), ...later, default: problem },
 })
 
 export const getPlugin = createRoute({
@@ -88,7 +89,7 @@ const action = <const Path extends string>(path: Path, summary: string) =>
     path,
     summary,
     request: { params: z.object({ id: Id }), headers: Precondition },
-    responses: { 200: json(PluginDetail, 'The plugin afterwards.'), default: problem },
+    responses: { 200: json(PluginDetail, 'The plugin afterwards.'), ...later, default: problem },
   })
 
 export const reloadPlugin = action('/api/plugins/{id}/reload', 'Start a new generation beside the serving one')
@@ -103,7 +104,7 @@ export const disablePlugin = createRoute({
     headers: Precondition,
     body: { content: { 'application/json': { schema: z.strictObject({ reason: z.string().max(500).optional() }) } } },
   },
-  responses: { 200: json(PluginDetail, 'The plugin afterwards.'), default: problem },
+  responses: { 200: json(PluginDetail, 'The plugin afterwards.'), ...later, default: problem },
 })
 
 export const removePlugin = createRoute({
@@ -115,7 +116,7 @@ export const removePlugin = createRoute({
     headers: Precondition,
     query: z.object({ keep_state: z.enum(['true', 'false']).optional().describe('Keep what it stored.') }),
   },
-  responses: { 204: { description: 'Done.' }, default: problem },
+  responses: { 204: { description: 'Done.' }, ...later, default: problem },
 })
 
 export const streamEvents = createRoute({

@@ -1,11 +1,12 @@
 import { createRoute, z } from '@hono/zod-openapi'
+import { later } from './operation-definitions.ts'
 import { PluginDetail } from './plugin-view.ts'
 import { Id, json, Precondition, problem } from './route-parts.ts'
 
 const Version = z.string().max(100)
 const body = <T extends z.ZodType>(schema: T) => ({ content: { 'application/json': { schema } } })
 const change = { params: z.object({ id: Id }), headers: Precondition }
-const afterwards = { 200: json(PluginDetail, 'The plugin afterwards.'), default: problem }
+const afterwards = { 200: json(PluginDetail, 'The plugin afterwards.'), ...later, default: problem }
 
 /** The versions of a plugin that served or were to serve, newest first. */
 export const HistoryView = z
