@@ -1,6 +1,6 @@
 import type { Tier } from '@backplane/sdk'
 import type { AcceptedManifest, Enforcement, ExitCause, Grants, LimitName, Limits, PluginTrust } from './ports.ts'
-import type { SpentUsage, UsageSample } from './supervision.ts'
+import type { SpentUsage, StallMark, UsageSample } from './supervision.ts'
 
 /** Which of the five stages a plugin was in; `probation` is the time after an update in which it can be taken back. */
 export type Stage = 'discover' | 'check' | 'resolve' | 'start' | 'stop' | 'probation'
@@ -91,6 +91,8 @@ export interface PluginRecord {
   readonly denials: number
   /** When it was last asked; undefined while it does not run, and for `trusted`. */
   readonly usage: UsageSample | undefined
+  /** The longest its event loop stood still within the last ten minutes, whichever generation it was. */
+  readonly worstStall?: StallMark | undefined
   /** Of all its generations; absent before any was asked. */
   readonly spent?: SpentUsage | undefined
   /** What the last look at it came to; undefined before. */
@@ -138,9 +140,10 @@ export interface DrainingGeneration {
   readonly sinceMs: number
 }
 
-/** The generation that served before and is kept warm, and until when. */
+/** The version that served before and takes over again if need be, and until when. */
 export interface ProbationRecord {
-  readonly generation: number
+  /** Kept warm; undefined after a restart of the host, when a fresh one would have to be started. */
+  readonly generation: number | undefined
   readonly version: string
   /** Milliseconds since the epoch. */
   readonly untilMs: number

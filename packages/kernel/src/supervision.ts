@@ -73,6 +73,12 @@ export interface UsageSample extends Usage {
   readonly cpuPercent: number | undefined
 }
 
+/** For how long an event loop stood still, and when that was seen. */
+export interface StallMark {
+  readonly ms: number
+  readonly atMs: number
+}
+
 /**
  * What all generations of a plugin used together since the host started, as far as they were asked: what one used after it
  * was last asked is not in it. It never shrinks. What a tier cannot tell is left out.

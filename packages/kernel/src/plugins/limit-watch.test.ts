@@ -283,3 +283,17 @@ test('a generation that does not serve any more is only ended, and that is what 
   assert.equal((await t.event('limit.exceeded')).action, 'restart')
   assert.equal(await t.kernel.provider(echo, 'echo').say('x'), '2.0.0 x')
 })
+
+test('the longest stall is remembered for ten minutes, with its time, though the plugin does well since', async () => {
+  await using w = await watched()
+  const worst = (): readonly [number, number] | undefined => {
+    const mark = w.t.kernel.plugins.get('demo/echo')?.worstStall
+    return mark === undefined ? undefined : [mark.ms, w.t.clock.now() - mark.atMs]
+  }
+  await w.use({ stallMs: 800 })
+  await w.use({ stallMs: 1_500 })
+  await w.use({ stallMs: 0 }, 590)
+  assert.deepEqual(worst(), [1_500, 590_000])
+  await w.use({ stallMs: 3 }, 20)
+  assert.equal(worst()?.[0], 3)
+})

@@ -1,5 +1,6 @@
 import type { Core } from '../core.ts'
 import type { Generation } from './generation.ts'
+import type { StallMark } from '../supervision.ts'
 import { spentMore } from './spent-usage.ts'
 import { isHeapTaken, stoodForHeap } from './take-profile.ts'
 import type { LimitName, Usage } from '../ports.ts'
@@ -7,6 +8,8 @@ import type { LimitName, Usage } from '../ports.ts'
 /** A processor's share is measured between two samples, which are never taken on the instant: so much over is not over. */
 const cpuSlack = 1.1
 const mebibyte = 1024 ** 2
+/** For how long the worst is remembered, ms. */
+const stallMemoryMs = 600_000
 /** Looks in the time between two samples; in the middle one it is only asked whether it answers. */
 const looksPerSample = 4
 
@@ -99,6 +102,7 @@ export class LimitWatch implements Disposable {
     if (plugin.serving === generation) plugin.usage = generation.usage
     const excused = stoodForHeap(generation)
     const { stallMs = 0, processes = 0, openFiles = 0 } = usage
+    if (!excused) plugin.worstStall = worseStall(plugin.worstStall, { ms: stallMs, atMs })
     const heldMiB = Math.ceil((usage.memoryBytes ?? usage.heapBytes ?? 0) / mebibyte)
     if (heldMiB > limits.memoryMiB) this.#over(generation, 'memory', `held ${heldMiB} MiB of ${limits.memoryMiB} MiB`)
     if (!excused && stallMs > limits.stallMs)
@@ -113,4 +117,9 @@ export class LimitWatch implements Disposable {
   #over({ plugin, number }: Generation, limit: LimitName, detail: string): void {
     this.#core.supervisor.violations.report(plugin.id, number, { kind: 'limit', limit, detail })
   }
+}
+
+function worseStall(known: StallMark | undefined, seen: StallMark): StallMark {
+  const isWorse = known === undefined || seen.ms >= known.ms || seen.atMs - known.atMs > stallMemoryMs
+  return isWorse ? seen : known
 }

@@ -19,7 +19,7 @@ import type {
 import type { Probation } from './probation.ts'
 import type { Failure, FailedUpdate, HealthRecord, Hold, LastExit, PluginRecord, PluginState } from '../record.ts'
 import type { Started } from '../stages/start.ts'
-import type { SpentUsage, UsageSample } from '../supervision.ts'
+import type { SpentUsage, StallMark, UsageSample } from '../supervision.ts'
 import type { Troubles } from './troubles.ts'
 
 /** One package as a source has it now, and what checking it came to. */
@@ -61,6 +61,8 @@ export class Plugin {
   standing: Started | undefined
   /** Set while the serving generation is watched and the one before it kept warm. */
   probation: Probation | undefined
+  /** Whether a fresh generation of the version before is about to take the place of what serves, or served. */
+  isMovingBack = false
   update: FailedUpdate | undefined
   shadowed: readonly string[] = nothing
   grants: Grants = noGrants
@@ -88,6 +90,7 @@ export class Plugin {
   /** What its serving generation used when it was last asked. */
   usage: UsageSample | undefined
   spent: SpentUsage | undefined
+  worstStall: StallMark | undefined
   health: HealthRecord | undefined
   /** Its providers and handlers that failed not long ago. */
   breakers: Breakers | undefined
@@ -171,6 +174,7 @@ export class Plugin {
       denials: this.denials,
       usage: this.usage,
       spent: this.spent,
+      worstStall: this.worstStall,
       health: this.health,
       breakers: this.breakers?.record() ?? nothing,
     }

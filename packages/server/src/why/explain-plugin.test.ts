@@ -114,3 +114,22 @@ test('profiles that were taken of it by themselves are named', async (t) => {
     ['It was profiled by itself once.', [{ text: 'demo~one-2026-stall.cpuprofile' }]],
   )
 })
+
+test('a stall that is over is still the reason why a plugin was slow, with its time', async (t) => {
+  const one = await healthy(t)
+  const [, finding] = explainPlugin({ ...one, worstStall: { ms: 1_500, atMs: 0 } }, [])
+  assert.equal(finding?.what, 'Its event loop stands still at times.')
+  assert.deepEqual(finding?.evidence, [{ text: '1500 ms at 1970-01-01T00:00:00.000Z, the longest of ten minutes', atMs: 0 }])
+})
+
+test('one that the settings keep off is not to be enabled, and an id stays as it is written', async (t) => {
+  const one = await healthy(t)
+  const off = (reason: string): PluginRecord => ({ ...one, state: { name: 'disabled', reason } })
+  const hint = (reason: string): string | undefined => explainPlugin(off(reason), [])[0]?.hint
+  assert.equal(hint('it is on the deny-list'), "Change the allow-list or deny-list in the host's settings.")
+  assert.equal(hint('the host runs in safe mode, without external plugins'), 'Start the host without safe mode.')
+  assert.equal(hint('it was disabled'), 'Enable demo/one.')
+  const failure = { stage: 'check', code: 'API_INCOMPATIBLE', message: 'demo/one needs API ^9.0.0' } as const
+  const [failed] = explainPlugin({ ...one, state: { name: 'failed', failure } }, [])
+  assert.equal(failed?.because, 'demo/one needs API ^9.0.0. (API_INCOMPATIBLE)')
+})

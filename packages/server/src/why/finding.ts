@@ -19,9 +19,9 @@ export interface Finding {
   readonly hint?: string
 }
 
-/** A text as a sentence: large first letter, full stop. */
+/** A text as a sentence: large first letter, unless it begins with the id of a plugin or a path, and a full stop. */
 export function sentence(text: string): string {
   const whole = text.trim()
-  const first = whole.slice(0, 1).toUpperCase() + whole.slice(1)
+  const first = /^\S*\//.test(whole) ? whole : whole.slice(0, 1).toUpperCase() + whole.slice(1)
   return /[.!?]$/.test(first) ? first : `${first}.`
 }

@@ -5,6 +5,8 @@ import type { Evidence, Finding } from './finding.ts'
 const near = 0.9
 /** An event loop that stood still this long makes every call wait, ms. */
 const noticedStallMs = 200
+/** Fewer calls tell nothing of most. */
+const fewCalls = 10
 /** A call this much slower than the usual one is an outlier, when it also takes so long. */
 const outlier = { times: 10, ms: 100 }
 
@@ -40,15 +42,16 @@ function processor({ usage, limits }: PluginRecord): readonly Finding[] {
   ]
 }
 
-function stall({ usage }: PluginRecord): readonly Finding[] {
-  const ms = usage?.stallMs
-  if (ms === undefined || ms < noticedStallMs) return []
+function stall({ usage, worstStall }: PluginRecord): readonly Finding[] {
+  const seen = worstStall ?? (usage === undefined ? undefined : { ms: usage.stallMs ?? 0, atMs: usage.atMs })
+  if (seen === undefined || seen.ms < noticedStallMs) return []
+  const { ms, atMs } = seen
   return [
     {
       weight: 'fault',
       what: 'Its event loop stands still at times.',
       because: `It stood still for ${Math.round(ms)} ms; every call waited for as long.`,
-      evidence: sampled(usage, `${Math.round(ms)} ms`),
+      evidence: [{ text: `${Math.round(ms)} ms at ${new Date(atMs).toISOString()}, the longest of ten minutes`, atMs }],
       hint: 'Take a profile of its processor time; move long work to a worker or into small steps.',
     },
   ]
@@ -71,7 +74,7 @@ function memory({ usage, limits }: PluginRecord): readonly Finding[] {
 
 function latency({ counters: { latency: times } }: PluginRecord): readonly Finding[] {
   const { p50Ms, p99Ms, count, sumMs } = times
-  if (count < 100 || p99Ms < outlier.ms || p99Ms < p50Ms * outlier.times) return []
+  if (count < fewCalls || p99Ms < outlier.ms || p99Ms < p50Ms * outlier.times) return []
   return [
     {
       weight: 'notice',

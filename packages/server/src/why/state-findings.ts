@@ -47,13 +47,27 @@ function stateText(record: PluginRecord, state: PluginState): Omit<Finding, 'evi
     case 'stopped':
       return { weight: 'notice', what: `${id} does not run.`, because: sentence(state.reason) }
     case 'disabled':
-      return { weight: 'fault', what: `${id} is switched off.`, because: sentence(state.reason), hint: `Enable ${id}.` }
+      return {
+        weight: 'fault',
+        what: `${id} is switched off.`,
+        because: sentence(state.reason),
+        hint: offHint(record, state.reason),
+      }
     case 'failed':
       return failureText(`${id} failed at stage ${state.failure.stage}.`, state.failure)
     case 'quarantined':
       return failureText(`${id} is in quarantine and takes no calls.`, state.failure, `Look at its log, then release ${id}.`)
   }
 }
+
+/** Whoever is kept off by the host's settings stays off when it is enabled. */
+function offHint({ id }: PluginRecord, reason: string): string {
+  if (reason.includes('-list')) return "Change the allow-list or deny-list in the host's settings."
+  return reason.includes('safe mode') ? 'Start the host without safe mode.' : `Enable ${id}.`
+}
+
+/** With the trace of an uncaught error, what was written before it is seen too. */
+const shownLines = 10
 
 function failureText(what: string, { code, message, hint }: Failure, otherwise?: string): Omit<Finding, 'evidence'> {
   const advice = hint ?? otherwise
@@ -65,5 +79,5 @@ function exitEvidence({ state, lastExit }: PluginRecord): readonly Evidence[] {
   if (lastExit === undefined || state.name === 'active') return []
   const lines = 'lastLines' in lastExit.cause ? lastExit.cause.lastLines : []
   const end = `generation ${lastExit.generation} ended: ${causeText(lastExit.cause)}`
-  return [{ text: end, atMs: lastExit.atMs }, ...lines.slice(-5).map((line) => ({ text: `it wrote: ${line}` }))]
+  return [{ text: end, atMs: lastExit.atMs }, ...lines.slice(-shownLines).map((line) => ({ text: `it wrote: ${line}` }))]
 }
