@@ -178,17 +178,15 @@ interface Content {
   readonly executable: boolean
 }
 
-/** What is staged of an archive, by path, as it lies on the disk; undefined when it is refused. */
+/** What is in an archive, by path, once it was staged as it says; undefined when it is refused. */
 async function contentsOf(ground: StagingGround, path: string): Promise<Readonly<Record<string, Content>> | undefined> {
   try {
     await using staged = await ground.stage(path)
     const lines = pathsIn(staged.directory).filter((line) => / 100(?:644|755) \d+$/.test(line))
-    assert.equal(lines.length, staged.files.length)
-    return Object.fromEntries(staged.files.map(({ path: name, sha256, executable }) => {
-      const line = `${name} ${executable ? '100755' : '100644'} `
-      assert.ok(lines.some((each) => each.startsWith(line)), line)
-      return [name, { sha256, executable }]
-    })) // prettier-ignore
+    const expected = staged.files.map((file) => `${file.path} ${file.executable ? '100755' : '100644'} ${file.sizeBytes}`)
+    assert.deepEqual(lines.sort(), expected.sort())
+    const all = [...staged.files, ...staged.hidden]
+    return Object.fromEntries(all.map(({ path: name, sha256, executable }) => [name, { sha256, executable }]))
   } catch (error) {
     if (!(error instanceof PlatformError && error.code.startsWith('ARCHIVE_'))) throw error
     return undefined

@@ -23,6 +23,8 @@ const files: Readonly<Record<string, string>> = {
   'package.json': '{"name":"@acme/a","version":"1.0.0"}',
   'index.js': 'export default {}\n',
   'bin/run': '#!/bin/sh\n',
+  '.hidden': 'no part of a package',
+  'lib/.hidden/a.js': 'nor is this',
   'lib/größe 漢字.js': 'x'.repeat(5_000),
   'lib/empty.js': '',
   [`node_modules/${'long-name-'.repeat(8)}/${'folder-'.repeat(10)}/index.js`]: 'long',
@@ -79,7 +81,7 @@ test('whatever is in a folder, packed it has the digest it has as a folder', asy
   if (!requireProgram(t, 'tar', 'tar') || !requireProgram(t, 'python3', 'python3')) return
   const { parent, stage } = await stagingGround(t)
   const home = join(parent, '..')
-  const name = fc.stringMatching(/^[a-z0-9_ é漢-]{1,8}[a-z0-9]$/)
+  const name = fc.stringMatching(/^[.]?[a-z0-9_é漢-][a-z0-9_ é漢-]{0,7}[a-z0-9]$/)
   const path = fc.array(name, { minLength: 1, maxLength: 4 }).map((parts) => parts.join('/'))
   const content = fc.oneof(fc.string({ maxLength: 600 }), fc.constant(''), fc.constant('x'.repeat(70_000)))
   const folders = fc.dictionary(

@@ -3,13 +3,14 @@ import { chmod, mkdir, readdir, readFile, rename, stat, writeFile } from 'node:f
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { temporaryDirectory } from '@backplane/testing'
-import { treeDigest } from '../read-tree.ts'
+import { treeDigest, type TreeFile } from '../read-tree.ts'
 import { archiveTree } from './archive-tree.ts'
 import { pathsIn, stagingGround } from './fixtures/staging-ground.ts'
 import { tgzOf, type RawTarEntry } from './fixtures/raw-tar.ts'
 import { zipOf } from './fixtures/raw-zip.ts'
 import { readArchive, type Archive } from './read-archive.ts'
 import { stageArchive } from './stage-archive.ts'
+import { unpackArchive } from './unpack-archive.ts'
 
 const { signal } = new AbortController()
 
@@ -59,6 +60,43 @@ test('the one folder everything lies in is taken away when asked for, whatever i
     await using staged = await stage(zipOf([{ name: `${top}/lib/a.js` }, { name: `${top}/b.js` }]), {}, 'strip')
     assert.deepEqual(pathsIn(staged.directory), ['b.js 100644 0', 'lib 40755 ', 'lib/a.js 100644 0'])
   }
+})
+
+test('a package in memory is the one that is staged, and what is hidden is beside it', async (t) => {
+  const { stage } = await stagingGround(t)
+  const names = [
+    'package/a.js',
+    'package/.npmrc',
+    'package/.backplane/acme.dsse.json',
+    'package/lib/.b/c.js',
+    'package/lib/..d',
+    'package/bin/run',
+  ]
+  const bytes = zipOf(names.map((name) => ({ name, body: `this is ${name}`, mode: name.endsWith('run') ? 0o100755 : 0o100644 })))
+  const archive = await readArchive(bytes, {}, signal)
+  assert.equal(archive.files.length, names.length)
+  const unpacked = await unpackArchive(archive, { topFolder: 'strip', signal })
+  assert.deepEqual(unpacked.files.map(asText), [
+    ['a.js', false, 'this is package/a.js'],
+    ['bin/run', true, 'this is package/bin/run'],
+  ])
+  assert.deepEqual(unpacked.hidden.map(asText), [
+    ['.npmrc', false, 'this is package/.npmrc'],
+    ['.backplane/acme.dsse.json', false, 'this is package/.backplane/acme.dsse.json'],
+    ['lib/.b/c.js', false, 'this is package/lib/.b/c.js'],
+    ['lib/..d', false, 'this is package/lib/..d'],
+  ])
+  assert.equal(unpacked.digest, treeDigest(unpacked.files))
+  await using staged = await stage(bytes, {}, 'strip')
+  assert.equal(staged.digest, unpacked.digest)
+  assert.equal(staged.hidden.length, 4)
+  assert.deepEqual(pathsIn(staged.directory), ['a.js 100644 20', 'bin 40755 ', 'bin/run 100755 23'])
+})
+
+test('an archive with hidden files alone holds no package', async () => {
+  const archive = await readArchive(tgzOf([{ name: 'package/.npmrc', body: 'a' }]), {}, signal)
+  assert.throws(() => archiveTree(archive, 'strip'), { code: 'ARCHIVE_EMPTY' })
+  await assert.rejects(unpackArchive(archive, { topFolder: 'strip', signal }), { code: 'ARCHIVE_EMPTY' })
 })
 
 test('no folder is taken away when not everything lies in one', async (t) => {
@@ -126,6 +164,7 @@ test('bytes that change after they were listed are not staged', async (t) => {
     const later = await readArchive(now, {}, signal)
     const changed = { ...archive, parts: later.parts }
     await assert.rejects(stageArchive(changed, parent, { signal }), { code: 'ARCHIVE_CHANGED' })
+    await assert.rejects(unpackArchive(changed, { signal }), { code: 'ARCHIVE_CHANGED' })
     assert.deepEqual(look(), before)
   }
 })
@@ -150,6 +189,10 @@ test('what is no file, or is not there, is not read', async (t) => {
     await assert.rejects(readArchive(path, {}, signal), { code: 'ARCHIVE_UNREADABLE' })
   }
 })
+
+function asText({ path, executable, bytes }: TreeFile): readonly unknown[] {
+  return [path, executable, Buffer.from(bytes).toString()]
+}
 
 async function countOf(parts: AsyncIterable<unknown>): Promise<number> {
   let count = 0

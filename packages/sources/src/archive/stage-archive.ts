@@ -3,19 +3,13 @@ import { PlatformError } from '@backplane/sdk'
 import { makePrivateFolder } from '../private-folder.ts'
 import { stagingName } from '../staging-name.ts'
 import { removeTree, syncFolder } from '../write-tree.ts'
-import { archiveTree, type ArchiveTree, type TopFolder } from './archive-tree.ts'
+import { archiveTree, type ArchiveTree } from './archive-tree.ts'
 import { archiveErrors } from './errors.ts'
 import type { Archive } from './read-archive.ts'
 import { StagedWriter } from './staged-writer.ts'
+import { unpackParts, type UnpackOptions } from './unpack-parts.ts'
 
-/** How an archive is staged. */
-export interface StageOptions {
-  /** Default `keep`. */
-  readonly topFolder?: TopFolder
-  readonly signal: AbortSignal
-}
-
-/** The files of an archive on the disk. Disposing removes them, unless they were moved away; idempotent. */
+/** The files of an archive on the disk, but for hidden ones. Disposing removes them, unless they were moved away; idempotent. */
 export interface StagedArchive extends AsyncDisposable, ArchiveTree {
   /** Absolute, 0700; its folders are 0755 and its files 0644 or 0755. Nobody else writes there. */
   readonly directory: string
@@ -27,11 +21,8 @@ export interface StagedArchive extends AsyncDisposable, ArchiveTree {
  * left is removed by `removeLeftovers(parent)`, and by the package store when `parent` is its directory. Errors:
  * `ARCHIVE_NO_TOP_FOLDER`, `ARCHIVE_CHANGED`, `ARCHIVE_STAGING_FAILED`, `SOURCE_STORE_UNSAFE`.
  */
-export async function stageArchive(
-  archive: Archive,
-  parent: string,
-  { topFolder = 'keep', signal }: StageOptions,
-): Promise<StagedArchive> {
+export async function stageArchive(archive: Archive, parent: string, options: UnpackOptions): Promise<StagedArchive> {
+  const { topFolder = 'keep', signal } = options
   signal.throwIfAborted()
   const tree = archiveTree(archive, topFolder)
   const unique = stagingName()
@@ -42,7 +33,7 @@ export async function stageArchive(
   }
   try {
     await makePrivateFolder(resolve(parent))
-    await write(archive, { directory, tree, signal })
+    await write(archive, directory, options)
     return { ...tree, directory, [Symbol.asyncDispose]: remove }
   } catch (error) {
     await remove().catch(() => {})
@@ -52,21 +43,12 @@ export async function stageArchive(
   }
 }
 
-interface Target {
-  readonly directory: string
-  readonly tree: ArchiveTree
-  readonly signal: AbortSignal
-}
-
 /** One writer, one step at a time: when a step fails no other is under way. */
-async function write(archive: Archive, { directory, tree, signal }: Target): Promise<void> {
-  await using writer = new StagedWriter(directory, tree.files)
+async function write(archive: Archive, directory: string, options: UnpackOptions): Promise<void> {
+  await using writer = new StagedWriter(directory)
   await writer.open()
-  for await (const part of archive.parts(signal)) {
-    signal.throwIfAborted()
-    await writer.write(part)
-  }
-  signal.throwIfAborted()
-  await writer.finish()
+  for await (const part of unpackParts(archive, options)) await writer.write(part)
+  await writer.finish(options.signal)
   await syncFolder(dirname(directory))
+  options.signal.throwIfAborted()
 }
