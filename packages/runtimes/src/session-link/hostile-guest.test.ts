@@ -296,6 +296,8 @@ test('what a plugin may have in flight follows from its limits', () => {
     ...notices,
     credit: 8,
   })
+  const { floodBytesPerSecond } = sessionLimits({ ...testLimits, outputBurstBytes: 1_000 })
+  assert.equal(floodBytesPerSecond, 4 * mebibyte)
   const huge = sessionLimits({ ...testLimits, messageBytes: 128 * mebibyte })
   assert.deepEqual([huge.inFlightBytes, huge.credit], [128 * mebibyte, 1])
 })

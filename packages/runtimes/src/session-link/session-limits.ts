@@ -3,6 +3,9 @@ import { defaultLimits, type SessionLimits } from '@backplane/rpc'
 
 /** A call may have several requests of its own open, such as a stream it reads while it writes state. */
 const leastInFlight = 64
+/** So many times what a plugin may log at once, each second, is no mistake any more; the session's own small messages are far less. */
+const bursts = 4
+const leastFloodBytes = 4 * 1024 ** 2
 /** Messages of the largest size that may be held at once. */
 const largestHeld = 16
 
@@ -21,7 +24,7 @@ export function sessionLimits(limits: Limits): Partial<SessionLimits> {
     inFlightBytes,
     noticeBytesPerSecond: outputBytesPerSecond,
     noticeBurstBytes: outputBurstBytes,
-    floodBytesPerSecond: Math.max(defaultLimits.floodBytesPerSecond, 4 * outputBurstBytes),
+    floodBytesPerSecond: Math.max(leastFloodBytes, bursts * outputBurstBytes),
     credit: Math.min(defaultLimits.credit, Math.floor(inFlightBytes / messageBytes)),
   }
 }
