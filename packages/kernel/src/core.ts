@@ -27,6 +27,9 @@ import { isolationOf } from './stages/start-plan.ts'
 import { Supervisor } from './supervise.ts'
 import { withinNamespace } from './supervision.ts'
 import type { StageResult } from './stages/stage-result.ts'
+import { Trials } from './plugins/trials.ts'
+import { resumeTrial } from './plugins/take-over.ts'
+import type { Started } from './stages/start.ts'
 import { Switches } from './plugins/switches.ts'
 import { systemClock } from './system-clock.ts'
 import { unapproved } from './stages/admission.ts'
@@ -44,6 +47,7 @@ export interface Core {
   readonly switches: Switches
   readonly choices: Choices
   readonly history: History
+  readonly trials: Trials
   readonly events: EventRecorder
   readonly plugins: Map<string, Plugin>
   readonly points: Points
@@ -71,6 +75,8 @@ export interface Core {
   readonly activate: (plugin: Plugin) => Promise<Generation>
   /** Starts the version that served last in the place of one that cannot be started; undefined when there is none. */
   readonly fallBack: (plugin: Plugin, failure: Failure) => Promise<StageResult<Generation> | undefined>
+  /** Goes on watching a version whose probation was cut short. */
+  readonly resumeTrial: (plugin: Plugin, started: Started) => void
   /** Lists the sources again and begins what follows from it, without waiting for that to be done. */
   readonly relist: () => Promise<unknown>
   /** Lets work go on by itself; what it throws is a mistake of the kernel, and logged. */
@@ -112,6 +118,7 @@ export function createCore(options: KernelOptions, stopping: AbortSignal, relist
     switches,
     choices: new Choices(store, log),
     history: new History(store, clock, log),
+    trials: new Trials(store, log),
     events: createEventLog(clock, log),
     plugins: new Map(),
     points: new Points(options.points, log),
@@ -144,6 +151,7 @@ export function createCore(options: KernelOptions, stopping: AbortSignal, relist
     criticalityOf: (candidate) => criticalityOf(options, candidate),
     activate: (plugin) => activateForCall(core, plugin),
     fallBack: (plugin, failure) => fallBack(core, plugin, failure),
+    resumeTrial: (plugin, started) => resumeTrial(core, plugin, started),
     relist,
     inBackground: (plugin, work) => {
       work.catch((error: unknown) => log.write({ level: 'error', message: messageOf(error), plugin: plugin.id }))

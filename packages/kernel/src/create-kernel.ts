@@ -29,6 +29,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     await core.switches.load()
     await core.supervisor.load()
     await core.choices.load()
+    await core.trials.load()
     await refresher.refresh()
   } catch (error) {
     await dispose()

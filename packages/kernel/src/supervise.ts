@@ -90,8 +90,8 @@ export class Supervisor implements Disposable {
   ended({ plugin, candidate }: Generation, cause: ExitCause, verdict?: TroubleVerdict): void {
     plugin.usage = undefined
     const text = exitText(cause)
-    if (plugin.candidate !== candidate) {
-      // the version before is in its place by now, and does not answer for it
+    if (plugin.candidate !== candidate || plugin.isMovingBack) {
+      // the version before is in its place by now, or about to be, and does not answer for it
       setState(this.#core, plugin, { name: 'stopped', reason: `${candidate.version} ended: ${text}` })
       return
     }

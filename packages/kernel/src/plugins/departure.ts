@@ -62,5 +62,5 @@ export async function quiesce(core: Core, plugin: Plugin, reason: string): Promi
     setState(core, plugin, { name: 'draining', generation: serving.number, reason, calls: serving.calls })
     core.inBackground(plugin, retire(core, serving, reason))
   }
-  await Promise.all([probation?.older.generation.gone, ...plugin.draining.map(async (generation) => generation.gone)])
+  await Promise.all([probation?.older.started?.generation.gone, ...plugin.draining.map(async (generation) => generation.gone)])
 }

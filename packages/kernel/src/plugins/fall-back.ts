@@ -5,7 +5,7 @@ import { serve, startWithDependencies } from './lifecycle.ts'
 import type { Candidate, Plugin } from './plugin.ts'
 import { noteRejected } from './rejection.ts'
 import { digestOf, isRecalled, lastServed, recalled } from './selection.ts'
-import { bindAs } from './take-over.ts'
+import { bindAs, noteMovedBack } from './take-over.ts'
 import type { Failure, Hold } from '../record.ts'
 import type { StageResult } from '../stages/stage-result.ts'
 
@@ -17,10 +17,10 @@ import type { StageResult } from '../stages/stage-result.ts'
 export async function fallBack(core: Core, plugin: Plugin, failure: Failure): Promise<StageResult<Generation> | undefined> {
   const { candidate } = plugin
   if (isRecalled(candidate) || core.choices.pinned(plugin.id) !== undefined || core.stopping.aborted) return undefined
-  const last = await lastServed(core, plugin.id)
-  if (last === undefined || core.supervisor.quarantines.entry(plugin.id)?.version === last.version) return undefined
   const digest = await digestOf(core, candidate)
-  if (digest === undefined || digest === last.digest) return undefined
+  const last = digest === undefined ? undefined : await lastServed(core, plugin.id, digest)
+  if (digest === undefined || last === undefined || core.supervisor.quarantines.entry(plugin.id)?.version === last.version)
+    return undefined
   const like = { source: candidate.source, path: candidate.found.path }
   const to = await recalled(core, plugin.id, { digest: last.digest, like }, core.stopping)
   if (to === undefined || to.failure !== undefined || to.denied !== undefined) return undefined
@@ -46,6 +46,13 @@ async function startInstead(
     bindAs(core, plugin, to)
     const result = await startWithDependencies(core, plugin, to)
     if (result.ok) {
+      const trial = core.trials.of(plugin.id)
+      if (trial?.newer.digest === digest) {
+        const evidence = `it does not start any more: ${failure.message}`
+        noteMovedBack(core, plugin, { candidate, digest, older: last, finding: { reason: 'ended', evidence } })
+        serve(core, plugin, result.value, { outcome: 'moved back', reason: evidence })
+        return { ok: true, value: result.value.generation }
+      }
       core.events.record({ type: 'plugin.update-failed', plugin: plugin.id, version: candidate.version, failure })
       await noteRejected(core, plugin, { candidate, failure, why: 'failed', digest, to: last })
       serve(core, plugin, result.value)

@@ -96,7 +96,7 @@ export class History {
       const text = await this.#store.get(namespace, prefix + plugin)
       const entries: unknown = text === undefined ? [] : JSON.parse(text)
       if (!Array.isArray(entries)) throw new TypeError('it is not a list')
-      return entries.filter((entry) => hasForm<HistoryEntry>(entry, entryForm))
+      return entries.filter((entry): entry is HistoryEntry => hasForm(entry, entryForm))
     } catch (error) {
       this.#failed(plugin, 'read', error)
       return []

@@ -24,26 +24,26 @@ export async function readKept<T>(
   for (const key of await store.keys(kernelNamespace, prefix)) {
     const text = await store.get(kernelNamespace, key)
     if (text === undefined) continue
-    const entry = parseKept<T>(text, form)
+    const entry = parseKept(text, form)
     const plugin = key.slice(prefix.length)
-    if (entry !== undefined) entries.push([plugin, entry])
+    if (entry !== undefined) entries.push([plugin, entry as T])
     else log.write({ level: 'error', message: `what is kept as ${key} is not of its form and is left out`, plugin })
   }
   return entries
 }
 
 /** An object that was kept as JSON, if it has the members of its form. */
-function parseKept<T>(text: string, form: Form): T | undefined {
+function parseKept(text: string, form: Form): unknown {
   try {
     const entry: unknown = JSON.parse(text)
-    return hasForm<T>(entry, form) ? entry : undefined
+    return hasForm(entry, form) ? entry : undefined
   } catch {
     return undefined
   }
 }
 
 /** Whether a value that was kept has the members that were written. */
-export function hasForm<T>(value: unknown, form: Form): value is T {
+export function hasForm(value: unknown, form: Form): boolean {
   if (typeof value !== 'object' || value === null) return false
   return Object.entries(form).every(([name, kind]) => {
     const isOptional = name.endsWith('?')

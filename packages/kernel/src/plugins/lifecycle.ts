@@ -76,7 +76,7 @@ export function activate(core: Core, plugin: Plugin): Promise<Generation> {
 }
 
 /** Starts the plugin's candidate from nothing; the outcome is in its record. Only within the plugin's turn. */
-export async function startNow(core: Core, plugin: Plugin): Promise<StageResult<Generation>> {
+export async function startNow(core: Core, plugin: Plugin, ending?: Ending): Promise<StageResult<Generation>> {
   plugin.generation += 1
   setState(core, plugin, { name: 'starting', generation: plugin.generation })
   const { candidate } = plugin
@@ -86,7 +86,8 @@ export async function startNow(core: Core, plugin: Plugin): Promise<StageResult<
     if (instead === undefined) core.supervisor.startFailed(plugin, result.failure)
     return instead ?? result
   }
-  serve(core, plugin, result.value)
+  serve(core, plugin, result.value, ending)
+  core.resumeTrial(plugin, result.value)
   return { ok: true, value: result.value.generation }
 }
 

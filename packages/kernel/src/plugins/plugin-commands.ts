@@ -12,6 +12,7 @@ import type { Refresher } from './refresher.ts'
 import { rollBack } from './roll-back.ts'
 import { findVersion } from './selection.ts'
 import { renew } from './succession.ts'
+import { endProbation } from './take-over.ts'
 import { takeProfile } from './take-profile.ts'
 
 /** What an operator may do with the plugins. */
@@ -85,6 +86,7 @@ export class PluginCommands implements PluginDirectory {
     await this.#core.choices.pin(plugin.id, undefined)
     await this.#core.choices.release(plugin.id)
     await this.#core.history.forget(plugin.id)
+    await this.#core.trials.end(plugin.id)
     await this.#core.states.forget(plugin.id)
     await this.#core.directories.forget(plugin.id)
   }
@@ -133,6 +135,7 @@ export class PluginCommands implements PluginDirectory {
     }
     plugin.rejected = undefined
     await this.#core.choices.pin(plugin.id, version)
+    if (version !== undefined) await endProbation(this.#core, plugin)
     await this.#refresher.refresh()
     return plugin.record()
   }

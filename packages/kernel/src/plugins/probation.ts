@@ -4,23 +4,32 @@ import type { Conduct } from '../calls/conduct.ts'
 import type { Core } from '../core.ts'
 import type { Generation } from './generation.ts'
 import { inTime } from './prove.ts'
-import { defaultProbation, type Finding, larger, moreFaults, slower } from './regression.ts'
+import { defaultProbation, type Finding, larger, moreFaults, slower, type Yardstick } from './regression.ts'
 import type { Probation as Rules } from '../kernel.ts'
 import type { ExitCause, LimitName, Usage } from '../ports.ts'
 import type { ProbationRecord } from '../record.ts'
 import type { Started } from '../stages/start.ts'
+import type { TrialFigures, VersionBytes } from './trials.ts'
 
 /** Limits that callers reach, not the plugin, and the processor's: whoever has just started and takes all calls is busy. */
 const innocent: ReadonlySet<LimitName> = new Set(['concurrency', 'time', 'cpu'])
+
+/** The version before: kept warm, or after a restart of the host only what is known of it. */
+export interface Predecessor extends VersionBytes {
+  readonly started: Started | undefined
+  readonly figures: TrialFigures
+}
 
 /** What a {@link Probation} is made of. */
 export interface ProbationParts {
   /** Serves and is watched. */
   readonly newer: Started
-  /** Served before and is kept warm. */
-  readonly older: Started
+  /** Served before. */
+  readonly older: Predecessor
   /** Called once, when the new one is found to be worse; the probation is over then. */
   readonly worse: (finding: Finding) => void
+  /** Called once, when it is known what the one before holds. */
+  readonly weighed: (memoryBytes: number) => void
   /** Called once, when the time is over and nothing was found. */
   readonly passed: () => void
 }
@@ -31,7 +40,7 @@ export interface ProbationParts {
  */
 export class Probation implements Disposable {
   readonly newer: Started
-  readonly older: Started
+  readonly older: Predecessor
   readonly #core: Core
   readonly #parts: ProbationParts
   readonly #rules: Rules
@@ -40,7 +49,9 @@ export class Probation implements Disposable {
   #over = false
   #failedChecks = 0
   #largeLooks = 0
-  #before: Promise<number | undefined>
+  readonly #before: Promise<number | undefined>
+  readonly #yardstick: Yardstick
+  readonly #exceeded: ReadonlySet<LimitName>
 
   constructor(core: Core, parts: ProbationParts) {
     this.#core = core
@@ -49,8 +60,12 @@ export class Probation implements Disposable {
     this.older = parts.older
     this.#rules = { ...defaultProbation, ...core.options.probation }
     this.#untilMs = core.clock.now() + core.times.probationMs
-    this.older.generation.warm = Promise.withResolvers()
-    this.#before = this.#memoryBytes(this.older)
+    const { started, figures } = this.older
+    if (started !== undefined) started.generation.warm = Promise.withResolvers()
+    this.#yardstick = started?.generation.conduct ?? { ...figures, p99Ms: () => figures.p99Ms }
+    this.#exceeded = started?.generation.exceeded ?? new Set(figures.exceeded)
+    this.#before = started === undefined ? Promise.resolve(figures.memoryBytes) : this.#memoryBytes(started)
+    void this.#before.then((bytes) => bytes === undefined || this.#over || parts.weighed(bytes))
     this.newer.generation.conduct.faulted = () => this.#judge(moreFaults(this.#rules, ...this.#conducts))
     this.#wait()
   }
@@ -62,7 +77,7 @@ export class Probation implements Disposable {
 
   /** Whether going over a limit says that the new version is worse: not if callers reach it, or the old one did too. */
   isWorse(limit: LimitName): boolean {
-    return !innocent.has(limit) && !this.older.generation.exceeded.has(limit)
+    return !innocent.has(limit) && !this.#exceeded.has(limit)
   }
 
   /** The watched generation went over a limit, and that is worse. */
@@ -79,12 +94,12 @@ export class Probation implements Disposable {
   [Symbol.dispose](): void {
     if (this.#over) return
     this.#end()
-    this.older.generation.warm?.resolve()
+    this.older.started?.generation.warm?.resolve()
   }
 
   record(): ProbationRecord {
-    const { generation } = this.older
-    return { generation: generation.number, version: generation.candidate.version, untilMs: this.#untilMs }
+    const { started, version } = this.older
+    return { generation: started?.generation.number, version, untilMs: this.#untilMs }
   }
 
   #wait(): void {
@@ -102,8 +117,8 @@ export class Probation implements Disposable {
     this.#parts.passed()
   }
 
-  get #conducts(): readonly [Conduct, Conduct] {
-    return [this.older.generation.conduct, this.newer.generation.conduct]
+  get #conducts(): readonly [Yardstick, Conduct] {
+    return [this.#yardstick, this.newer.generation.conduct]
   }
 
   async #checkHealth(): Promise<void> {

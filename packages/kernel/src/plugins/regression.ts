@@ -21,15 +21,22 @@ export interface Finding {
   readonly evidence: string
 }
 
+/** What a new version is compared with: how the one before does, or did. */
+export interface Yardstick {
+  readonly faultPercent: number
+  readonly timed: number
+  readonly p99Ms: () => number
+}
+
 /** Whether more of the new generation's calls fail by its fault than of the old one's. */
-export function moreFaults(rules: Probation, older: Conduct, newer: Conduct): Finding | undefined {
+export function moreFaults(rules: Probation, older: Yardstick, newer: Conduct): Finding | undefined {
   if (newer.faults < rules.leastFaults || newer.faultPercent < older.faultPercent + rules.faultPercent) return undefined
   const share = `${newer.faults} of ${newer.calls} calls failed (${newer.faultPercent.toFixed(1)} %)`
   return { reason: 'faults', evidence: `${share}; of the version before ${older.faultPercent.toFixed(1)} % did` }
 }
 
 /** Whether the new generation is slower; `running` are ages of calls that have not ended, ms. */
-export function slower(rules: Probation, older: Conduct, newer: Conduct, running: readonly number[]): Finding | undefined {
+export function slower(rules: Probation, older: Yardstick, newer: Conduct, running: readonly number[]): Finding | undefined {
   if (older.timed < rules.leastCalls || newer.timed + running.length < rules.leastCalls) return undefined
   const [beforeMs, nowMs] = [older.p99Ms(), newer.p99Ms(running)]
   if (nowMs <= rules.slowerFloorMs || nowMs <= beforeMs * rules.slowerTimes) return undefined

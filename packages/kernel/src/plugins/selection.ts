@@ -43,10 +43,9 @@ async function insteadOfQuarantined(
 ): Promise<Candidate | undefined> {
   const candidate = candidateOf(id, first, core)
   const quarantine = core.supervisor.quarantines.of(candidate)
-  const last = quarantine === undefined ? undefined : await lastServed(core, id)
-  if (quarantine === undefined || last === undefined) return undefined
-  const digest = await digestOf(core, candidate)
-  if (digest === undefined || digest === last.digest) return undefined
+  const digest = quarantine === undefined ? undefined : await digestOf(core, candidate)
+  const last = digest === undefined ? undefined : await lastServed(core, id, digest)
+  if (quarantine === undefined || digest === undefined || last === undefined) return undefined
   const served = await recalled(core, id, { digest: last.digest, like: first }, signal)
   if (served === undefined) return undefined
   const { version, failure, fingerprint, atMs } = quarantine
@@ -86,14 +85,21 @@ function versionOf({ generation, digest }: Started): { readonly version: string;
   return { version: generation.candidate.version, digest }
 }
 
-/** The version that serves or served until it was replaced, where its bytes are known. */
+/**
+ * The version that serves or served until it was replaced, where its bytes are known; of one on probation, the version before
+ * it.
+ */
 export async function lastServed(
   core: Core,
   id: string,
+  digest?: string,
 ): Promise<{ readonly version: string; readonly digest: string } | undefined> {
+  const trial = core.trials.of(id)
+  if (trial !== undefined && trial.newer.digest === digest) return trial.older
   const entries = await core.history.list(id)
-  const { version, digest } = entries.find(({ outcome }) => outcome === 'serving' || outcome === 'replaced') ?? {}
-  return version === undefined || digest === undefined ? undefined : { version, digest }
+  const last = entries.find(({ outcome }) => outcome === 'serving' || outcome === 'replaced')
+  if (last?.digest === undefined || last.digest === digest) return undefined
+  return { version: last.version, digest: last.digest }
 }
 
 /** Of the bytes the source has now; undefined when they cannot be read. */
@@ -243,7 +249,7 @@ function copyOf({ found, path }: Discovered): FoundPackage {
 }
 
 function candidatesOf(plugin: Plugin | undefined): readonly Candidate[] {
-  const older = plugin?.probation?.older.generation.candidate
+  const older = plugin?.probation?.older.started?.generation.candidate
   return [plugin?.incoming, plugin?.candidate, older, plugin?.rejected].filter((candidate) => candidate !== undefined)
 }
 

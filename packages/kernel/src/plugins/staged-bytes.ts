@@ -48,7 +48,7 @@ export class StagedBytes {
     const isNamed = plugin.candidate === candidate || plugin.incoming === candidate
     if (isNamed && core.plugins.get(plugin.id) === plugin) return true
     if (standing?.generation.candidate === candidate && plugin.serving !== undefined) return true
-    return probation?.older.generation.candidate === candidate || this.#runs(candidate)
+    return probation?.older.started?.generation.candidate === candidate || this.#runs(candidate)
   }
 
   #runs(candidate: Candidate): boolean {

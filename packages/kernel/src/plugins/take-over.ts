@@ -1,13 +1,15 @@
 import type { Core } from '../core.ts'
 import { kernelErrors } from '../errors.ts'
-import { activate, serve, setState, startWithDependencies } from './lifecycle.ts'
+import { activate, serve, setState, startNow, startWithDependencies } from './lifecycle.ts'
 import type { Ending } from './history.ts'
 import { messageOf } from '../calls/thrown.ts'
 import type { Candidate, Plugin } from './plugin.ts'
-import { Probation } from './probation.ts'
+import { type Predecessor, Probation } from './probation.ts'
 import { handOver, prove } from './prove.ts'
 import type { Finding } from './regression.ts'
 import { noteRejected } from './rejection.ts'
+import { recalled } from './selection.ts'
+import type { Trial, VersionBytes } from './trials.ts'
 import type { Failure } from '../record.ts'
 import { failureOf } from '../stages/stage-result.ts'
 import { stop } from '../stages/stop.ts'
@@ -33,10 +35,13 @@ export async function succeed(core: Core, plugin: Plugin, candidate: Candidate, 
   const result = await startWithDependencies(core, plugin, candidate)
   if (!result.ok) return reject(core, plugin, candidate, result.failure)
   const { generation } = result.value
+  const before = core.trials.of(plugin.id)
   try {
     await prove(core, generation)
     await handOver(core, plugin.serving, generation)
     const { place } = result.value
+    const older = predecessor(core, plugin, result.value, how)
+    if (older !== undefined) await core.trials.begin(plugin.id, trialOf(result.value, older))
     if (!place.isStale()) await place.commit()
     if (place.isStale()) {
       // the version before was taken back meanwhile: begin again, from what it has
@@ -44,20 +49,43 @@ export async function succeed(core: Core, plugin: Plugin, candidate: Candidate, 
       await place.discard()
       return await succeed(core, plugin, candidate, how)
     }
-    switchTo(core, plugin, result.value, how)
-    result.value.place.taken()
+    switchTo(core, plugin, result.value, { ending: how.ending, older })
+    place.taken()
+    if (older === undefined) await core.trials.end(plugin.id)
     return true
   } catch (error) {
+    if (before === undefined) await core.trials.end(plugin.id)
+    else await core.trials.begin(plugin.id, before)
     await stop(core, generation)
     await result.value.place.discard()
     return reject(core, plugin, candidate, core.redactor.value(failureOf('start', error)) as Failure)
   }
 }
 
+/** What a package is to be compared with once it serves; undefined where it is not watched. */
+function predecessor(core: Core, plugin: Plugin, newer: Started, { onProbation }: TakeOver): Predecessor | undefined {
+  const { standing, serving } = plugin
+  const isOther = standing !== undefined && standing.digest !== newer.digest
+  if (!onProbation || !isOther || serving === undefined || core.times.probationMs <= 0) return undefined
+  const { conduct, exceeded, candidate } = standing.generation
+  const { faultPercent, timed } = conduct
+  const figures = { faultPercent, timed, p99Ms: conduct.p99Ms(), exceeded: [...exceeded] }
+  return { version: candidate.version, digest: standing.digest, started: standing, figures }
+}
+
+function trialOf({ generation, digest }: Started, { version, digest: before, figures }: Predecessor): Trial {
+  return { newer: { version: generation.candidate.version, digest }, older: { version, digest: before }, figures }
+}
+
 /** In one step, so that every call by name reaches either the old generation or the new one. Throws with nothing changed. */
-function switchTo(core: Core, plugin: Plugin, started: Started, { onProbation, ending }: TakeOver): void {
+function switchTo(
+  core: Core,
+  plugin: Plugin,
+  started: Started,
+  { ending, older }: { readonly ending: Ending; readonly older: Predecessor | undefined },
+): void {
   const { candidate, number } = started.generation
-  const { candidate: old, standing } = plugin
+  const { candidate: old } = plugin
   const before = plugin.serving
   bindAs(core, plugin, candidate)
   plugin.probation?.[Symbol.dispose]()
@@ -69,8 +97,7 @@ function switchTo(core: Core, plugin: Plugin, started: Started, { onProbation, e
   const versions = { from: old.version, to: candidate.version }
   core.events.record({ type: 'plugin.updated', plugin: plugin.id, ...versions, generation: number })
   if (before === undefined) return
-  const isOther = standing !== undefined && standing.digest !== started.digest
-  if (onProbation && isOther && core.times.probationMs > 0) watch(core, plugin, started, standing)
+  if (older !== undefined) watch(core, plugin, started, older)
   core.inBackground(plugin, retire(core, before, `generation ${number} (${candidate.version}) took over`))
 }
 
@@ -89,69 +116,108 @@ export function bindAs(core: Core, plugin: Plugin, candidate: Candidate): void {
   }
 }
 
-function watch(core: Core, plugin: Plugin, newer: Started, older: Started): void {
+function watch(core: Core, plugin: Plugin, newer: Started, older: Predecessor): void {
   const { candidate, number } = newer.generation
   plugin.probation = new Probation(core, {
     newer,
     older,
     worse: (finding) => moveBack(core, plugin, { newer, older, finding }),
+    weighed: (memoryBytes) => {
+      const weighed = { ...older, figures: { ...older.figures, memoryBytes } }
+      core.inBackground(plugin, core.trials.begin(plugin.id, trialOf(newer, weighed)))
+    },
     passed: () => {
       plugin.probation = undefined
+      core.inBackground(plugin, core.trials.end(plugin.id))
       core.events.record({ type: 'plugin.proved', plugin: plugin.id, version: candidate.version, generation: number })
     },
   })
 }
 
+/**
+ * A version that was on probation when it, or its host, ended serves again: it is watched for the whole time, by what is kept
+ * of the version before. Any other version ends what is left of a probation.
+ */
+export function resumeTrial(core: Core, plugin: Plugin, started: Started): void {
+  const trial = core.trials.of(plugin.id)
+  if (trial === undefined || plugin.probation !== undefined) return
+  const isWatched = core.choices.pinned(plugin.id) === undefined && core.times.probationMs > 0
+  if (trial.newer.digest !== started.digest || !isWatched) core.inBackground(plugin, core.trials.end(plugin.id))
+  else watch(core, plugin, started, { ...trial.older, started: undefined, figures: trial.figures })
+}
+
+/** Somebody decided for what serves: it is not taken back by itself any more. */
+export async function endProbation(core: Core, plugin: Plugin): Promise<void> {
+  plugin.probation?.[Symbol.dispose]()
+  plugin.probation = undefined
+  await core.trials.end(plugin.id)
+}
+
 interface Retreat {
   readonly newer: Started
-  readonly older: Started
+  readonly older: Predecessor
   readonly finding: Finding
 }
 
 /** Lets the version before serve again: the generation that was kept warm, or a fresh one of the same bytes. */
 function moveBack(core: Core, plugin: Plugin, retreat: Retreat): void {
   const { newer, older, finding } = retreat
-  const isWarm = older.generation.ended === undefined
+  const { started } = older
   plugin.probation = undefined
-  if (!isWarm && newer.generation.ended === undefined) {
+  const isWarm = started !== undefined && started.generation.ended === undefined
+  if (started === undefined || (!isWarm && newer.generation.ended === undefined)) {
     core.inBackground(plugin, moveBackAfresh(core, plugin, retreat))
     return
   }
   try {
-    bindAs(core, plugin, older.generation.candidate)
+    bindAs(core, plugin, started.generation.candidate)
   } catch (error) {
-    older.generation.warm?.resolve()
+    started.generation.warm?.resolve()
     noteStuck(core, plugin, finding, messageOf(error))
     return
   }
-  if (takeBack(older.generation)) {
-    core.states.goBack(older.place.slot)
-    serve(core, plugin, older, endingOf(finding))
+  if (takeBack(started.generation)) {
+    core.states.goBack(started.place.slot)
+    serve(core, plugin, started, endingOf(finding))
   }
-  noteMovedBack(core, plugin, retreat)
+  tellMovedBack(core, plugin, retreat)
   core.inBackground(plugin, retire(core, newer.generation, `the version before serves again: ${finding.evidence}`))
   if (!isWarm) core.inBackground(plugin, startWhenDown(core, plugin))
 }
 
-/** The old generation has ended and the new one still runs: it is replaced like by any other version. */
-async function moveBackAfresh(core: Core, plugin: Plugin, retreat: Retreat): Promise<void> {
+/** No generation of the version before is left: a fresh one replaces the new one, or is started in its place when that ended. */
+function moveBackAfresh(core: Core, plugin: Plugin, retreat: Retreat): Promise<void> {
   const { finding, newer, older } = retreat
-  const { candidate } = older.generation
-  plugin.incoming = candidate
-  await plugin.inTurn(async () => {
+  const { candidate } = newer.generation
+  plugin.isMovingBack = true
+  return plugin.inTurn(async () => {
     try {
-      if (plugin.incoming !== candidate || plugin.serving !== newer.generation) return
-      if (await succeed(core, plugin, candidate, { onProbation: false, ending: endingOf(finding) }))
-        noteMovedBack(core, plugin, retreat)
+      const like = { source: candidate.source, path: candidate.found.path }
+      const to =
+        older.started?.generation.candidate ?? (await recalled(core, plugin.id, { digest: older.digest, like }, core.stopping))
+      if (plugin.incoming !== undefined || plugin.candidate !== candidate || !plugin.usable) return
+      if (to === undefined) noteStuck(core, plugin, finding, 'nothing is left of the version before')
+      else if (await isStartedInstead(core, plugin, to, retreat)) tellMovedBack(core, plugin, retreat)
       else noteStuck(core, plugin, finding, 'the version before does not start any more')
     } finally {
-      if (plugin.incoming === candidate) plugin.incoming = undefined
+      plugin.isMovingBack = false
     }
   })
 }
 
-/** What was found is told all the same. */
+async function isStartedInstead(core: Core, plugin: Plugin, to: Candidate, { finding }: Retreat): Promise<boolean> {
+  const ending = endingOf(finding)
+  if (plugin.serving !== undefined) return succeed(core, plugin, to, { onProbation: false, ending })
+  const { candidate } = plugin
+  bindAs(core, plugin, to)
+  const { ok } = await startNow(core, plugin, ending)
+  if (!ok) bindAs(core, plugin, candidate)
+  return ok && plugin.candidate === to
+}
+
+/** What was found is told all the same, and the probation is over: there is nothing to go back to. */
 function noteStuck(core: Core, plugin: Plugin, { evidence }: Finding, reason: string): void {
+  core.inBackground(plugin, core.trials.end(plugin.id))
   core.log.write({ level: 'error', message: `it cannot be moved back (${reason}), though ${evidence}`, plugin: plugin.id })
 }
 
@@ -161,16 +227,34 @@ async function startWhenDown(core: Core, plugin: Plugin): Promise<void> {
   if (plugin.usable && plugin.serving === undefined) await activate(core, plugin).catch(() => undefined)
 }
 
-function noteMovedBack(core: Core, plugin: Plugin, { newer, older, finding }: Retreat): void {
-  const { candidate } = newer.generation
+function tellMovedBack(core: Core, plugin: Plugin, { newer, older, finding }: Retreat): void {
+  const { version, digest } = older
+  noteMovedBack(core, plugin, {
+    candidate: newer.generation.candidate,
+    digest: newer.digest,
+    older: { version, digest },
+    finding,
+  })
+}
+
+/** Remembers and tells what was moved back, from what, and why. */
+export function noteMovedBack(core: Core, plugin: Plugin, { candidate, digest, older, finding }: MovedBack): void {
   const { reason, evidence } = finding
-  const versions = { plugin: plugin.id, from: candidate.version, to: older.generation.candidate.version }
+  const versions = { plugin: plugin.id, from: candidate.version, to: older.version }
   const error = kernelErrors.error('UPDATE_MOVED_BACK', { ...versions, evidence }, { plugin: plugin.id })
   const failure = failureOf('probation', error)
-  const to = { version: versions.to, digest: older.digest }
-  core.inBackground(plugin, noteRejected(core, plugin, { candidate, failure, why: 'moved back', digest: newer.digest, to }))
+  core.inBackground(plugin, noteRejected(core, plugin, { candidate, failure, why: 'moved back', digest, to: older }))
+  core.inBackground(plugin, core.trials.end(plugin.id))
   core.events.record({ type: 'plugin.moved-back', ...versions, reason, evidence })
   core.log.write({ level: 'error', message: error.message, plugin: plugin.id })
+}
+
+interface MovedBack {
+  readonly candidate: Candidate
+  /** Of the candidate. */
+  readonly digest: string
+  readonly older: VersionBytes
+  readonly finding: Finding
 }
 
 function endingOf({ evidence }: Finding): Ending {

@@ -41,9 +41,13 @@ export const conditionShape = {
     .nullable()
     .describe('Why a version that the sources have is not taken.'),
   probation: z
-    .object({ generation: z.int(), version: z.string(), until: Time })
+    .object({
+      generation: z.int().nullable().describe('Kept ready; null after a restart of the host, when a fresh one would be started.'),
+      version: z.string(),
+      until: Time,
+    })
     .nullable()
-    .describe('The generation before it, kept ready to take over again.'),
+    .describe('The version before it, which takes over again if need be.'),
   usage: UsageView.nullable(),
   violations: z.record(z.string(), z.int()).describe('How often it went over each limit since the host started.'),
   denials: z.int().describe('How often it tried something it was not granted.'),
@@ -81,7 +85,7 @@ export function conditionView(record: PluginRecord): z.output<typeof Condition> 
     probation:
       probation === undefined
         ? null
-        : { generation: probation.generation, version: probation.version, until: time(probation.untilMs) },
+        : { generation: probation.generation ?? null, version: probation.version, until: time(probation.untilMs) },
     // What it used when it ran says nothing of one that does not.
     usage: usage === undefined || record.state.name !== 'active' ? null : usageView(usage),
     violations: { ...record.violations },

@@ -65,11 +65,13 @@ function updateFindings({ id, version, update, held }: PluginRecord, events: rea
 function probationFindings({ version, probation }: PluginRecord): readonly Finding[] {
   if (probation === undefined) return []
   const until = new Date(probation.untilMs).toISOString()
+  const { generation } = probation
+  const ready = generation === undefined ? 'a fresh generation of' : `generation ${generation}, kept ready, of`
   return [
     {
       weight: 'notice',
       what: `Version ${version} is on probation until ${until}.`,
-      because: `It is new; generation ${probation.generation} (${probation.version}) is kept ready to take over again.`,
+      because: `It is new; ${ready} ${probation.version} takes over again if it does worse.`,
       evidence: [],
     },
   ]
