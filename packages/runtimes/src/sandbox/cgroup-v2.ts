@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'n
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { abandonedGroups, addMember, endGroup, groupName, membersOf, readCounts } from './control-files.ts'
-import type { Controller, GroupLimits, ResourceGroup, ResourceGroups } from './resource-group.ts'
+import type { Controller, GroupCounts, GroupLimits, ResourceGroup, ResourceGroups } from './resource-group.ts'
 
 const mechanisms: Readonly<Record<Controller, string>> = {
   memory: 'cgroup v2 memory.max',
@@ -63,20 +63,23 @@ async function makeGroup(parent: string, controllers: readonly Controller[], lim
   return {
     add: (pid) => addMember(directory, pid),
     members: () => membersOf(directory),
-    counts: async () => {
-      const [memory = {}, pids = {}, cpu = {}] = await Promise.all(
-        ['memory.events', 'pids.events', 'cpu.stat'].map((file) => readCounts(join(directory, file))),
-      )
-      const usage = cpu['usage_usec']
-      return {
-        cpuMs: usage === undefined ? undefined : usage / 1_000,
-        outOfMemory: memory['oom_kill'] ?? 0,
-        processesRefused: pids['max'] ?? 0,
-        cpuPeriods: cpu['nr_periods'] ?? 0,
-        cpuThrottled: cpu['nr_throttled'] ?? 0,
-      }
-    },
+    counts: () => countsOf(directory),
     end: () => endGroup([directory]),
+  }
+}
+
+/** What the kernel counted for a group; nothing where it is gone. */
+export async function countsOf(directory: string): Promise<GroupCounts> {
+  const [memory = {}, pids = {}, cpu = {}] = await Promise.all(
+    ['memory.events', 'pids.events', 'cpu.stat'].map((file) => readCounts(join(directory, file))),
+  )
+  const usage = cpu['usage_usec']
+  return {
+    cpuMs: usage === undefined ? undefined : usage / 1_000,
+    outOfMemory: memory['oom_kill'] ?? 0,
+    processesRefused: pids['max'] ?? 0,
+    cpuPeriods: cpu['nr_periods'] ?? 0,
+    cpuThrottled: cpu['nr_throttled'] ?? 0,
   }
 }
 
@@ -105,14 +108,19 @@ function passOn(directory: string, wanted: readonly Controller[]): void {
 function ownDirectory(): string | undefined {
   try {
     const path = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1]
-    const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n')
-    const fields = mounts.map((line) => line.split(' ')).find((found) => found.at(-3) === 'cgroup2')
-    const [root = '/', point] = [fields?.[3], fields?.[4]]
-    if (path === undefined || point === undefined) return undefined
-    return join(point, root === '/' ? path : path.slice(root.length))
+    return path === undefined ? undefined : groupDirectory(path)
   } catch {
     return undefined
   }
+}
+
+/** Where a group of version 2 is mounted; undefined where it is not, as in a container that sees a part of them. */
+export function groupDirectory(path: string): string | undefined {
+  const mounts = readFileSync('/proc/self/mountinfo', 'utf8').split('\n')
+  const fields = mounts.map((line) => line.split(' ')).find((found) => found.at(-3) === 'cgroup2')
+  const [root = '/', point] = [fields?.[3], fields?.[4]]
+  if (point === undefined || (root !== '/' && !`${path}/`.startsWith(`${root}/`))) return undefined
+  return join(point, root === '/' ? path : path.slice(root.length))
 }
 
 function wordsOf(path: string): readonly string[] {

@@ -45,6 +45,16 @@ export async function endGroup(directories: readonly string[]): Promise<void> {
   }
 }
 
+/** Ends every member of a group that somebody else removes. */
+export async function endMembers(directory: string): Promise<void> {
+  const until = performance.now() + endMs
+  for (let members = await membersOf(directory); members.length > 0; members = await membersOf(directory)) {
+    for (const pid of members) killQuietly(pid)
+    if (performance.now() > until) return
+    await delay(againMs)
+  }
+}
+
 function isInUse(error: unknown): boolean {
   return Reflect.get(Object(error), 'code') === 'EBUSY'
 }

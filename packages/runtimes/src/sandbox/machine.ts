@@ -13,6 +13,7 @@ import { canUseLandlock, landlockAbi } from './landlock.ts'
 import type { ResourceGroups } from './resource-group.ts'
 import { hasFilterFor, seccompFilter } from './seccomp-filter.ts'
 import { defaultUids, type UidRange } from './service-user.ts'
+import { systemdScopes } from './systemd-scope.ts'
 
 /** Programs a sandbox is built with. */
 export interface SandboxPrograms {
@@ -157,6 +158,6 @@ export function sandboxTrial(): SandboxTrial {
 
 /** The control groups of this machine, found out once for this process. */
 export function resourceGroups(): ResourceGroups | undefined {
-  groups ??= { found: cgroupV2() ?? cgroupV1() }
+  groups ??= { found: cgroupV2() ?? cgroupV1() ?? systemdScopes() }
   return groups.found
 }

@@ -28,7 +28,7 @@ export interface ResourceGroup {
 
 /** Makes groups; one per machine and process. */
 export interface ResourceGroups {
-  /** `cgroup v1` or `cgroup v2`. */
+  /** `cgroup v2`, `cgroup v1` or `systemd scope`. */
   readonly name: string
   /** How each controller is told: its file, for people. */
   readonly mechanisms: Readonly<Partial<Record<Controller, string>>>

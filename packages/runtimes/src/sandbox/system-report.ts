@@ -113,8 +113,8 @@ function controlGroup(controller: Controller): SystemLayer {
   return {
     ...layer,
     available: false,
-    mechanism: 'cgroup v2 or v1',
-    missing: 'this process may make no control groups',
+    mechanism: 'cgroup v2, cgroup v1 or a systemd scope',
+    missing: 'this process may make no control groups, and no systemd makes any for it',
     install: 'add Delegate=yes to the [Service] section of its systemd unit',
   }
 }
