@@ -22,7 +22,8 @@ const ignored: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Reads pax records, `<length> <key>=<value>` and a newline each. Errors: `ARCHIVE_HEADER_INVALID`, `ARCHIVE_EXTENSION`,
+ * Reads pax records, `<length> <key>=<value>` and a newline each. Some readers go by the newlines rather than by the lengths, so
+ * no value may hold one. Errors: `ARCHIVE_HEADER_INVALID`, `ARCHIVE_EXTENSION`,
  * `ARCHIVE_LINK`, `ARCHIVE_SPARSE`, `ARCHIVE_PATH_ENCODING`. Source: POSIX.1-2017 pax, "pax Extended Header".
  */
 export function readPaxRecords(bytes: Uint8Array, entry: string): PaxRecords {
@@ -38,7 +39,9 @@ export function readPaxRecords(bytes: Uint8Array, entry: string): PaxRecords {
     const equals = record.indexOf('=')
     const key = record.slice(0, equals)
     if (equals < 1 || values.has(key)) throw invalid('a pax record has no key, or that of another')
-    values.set(key, record.slice(equals + 1))
+    const value = record.slice(equals + 1)
+    if (key !== 'path' && /\p{Cc}/u.test(value)) throw invalid('a pax record may hold another')
+    values.set(key, value)
     checkKey(key, entry)
     at = end
   }

@@ -69,7 +69,11 @@ test('a package of npm is staged with its digest', async (t) => {
   const { parent, stage } = await stagingGround(t)
   const home = join(parent, '..')
   const { [Object.keys(files).at(-1) ?? '']: _, ...packed } = files
-  await writePackage(join(home, 'package'), packed)
+  await writePackage(join(home, 'package'), {
+    ...packed,
+    [`lib/${'long-'.repeat(30)}.js`]: 'long',
+    [`${'folder-'.repeat(8)}/${'folder-'.repeat(10)}/a.js`]: '',
+  })
   await run('npm', ['pack', '--ignore-scripts', '--offline', '--pack-destination', home], { cwd: join(home, 'package') })
   await using staged = await stage(join(home, 'acme-a-1.0.0.tgz'), {}, 'strip')
   assert.equal(staged.digest, await digestBySource(home))
