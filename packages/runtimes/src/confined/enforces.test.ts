@@ -57,6 +57,13 @@ const built: SandboxTrial = {
   programs: { bwrap: '/bwrap', shell: '/sh', setpriv: '/setpriv', unshare: '/unshare', mount: '/mount' },
 }
 
+test('a device is open for writing to the programs of a plugin that may only read it, and it is said so', () => {
+  const devices = { fsRead: ['/dev/mapper/disk'] }
+  assert.equal(levels(devices, built)['fs:write'], 'exact')
+  assert.equal(levels({ ...devices, exec: ['qemu-img'] }, built)['fs:write'], 'coarse')
+  assert.equal(levels({ ...devices, fsWrite: ['/dev/mapper/disk'], exec: ['qemu-img'] }, built)['fs:write'], 'exact')
+})
+
 test('in a sandbox files and programs are enforced exactly even for a plugin that may start programs', () => {
   const found = levels({ exec: ['qemu-img'], fsRead: ['/a'] }, built)
   const asked = ['sandbox', 'fs:read', 'fs:write', 'exec', 'net:connect', 'limit:open-files', 'limit:file-size', 'limit:tmp']

@@ -44,12 +44,20 @@ function landlockPermissions({ net }: Grants): readonly Enforcement[] {
   ]
 }
 
-function sandboxPermissions({ exec, net }: Grants): readonly Enforcement[] {
+/** Whether a device is open for writing to programs, because a device knows no read-only mount. */
+function writesDevices({ exec, fsRead, fsWrite }: Grants): boolean {
+  return exec.length > 0 && fsRead.some((path) => path.startsWith('/dev/') && !fsWrite.includes(path))
+}
+
+function sandboxPermissions(grants: Grants): readonly Enforcement[] {
+  const { exec, net } = grants
   const files = 'bubblewrap: only what was granted is there; node --permission'
   const started = 'bubblewrap: of the machine only these are there; what the plugin brings runs in the same sandbox'
   return [
     { what: 'fs:read', level: 'exact', mechanism: files },
-    { what: 'fs:write', level: 'exact', mechanism: files },
+    writesDevices(grants)
+      ? { what: 'fs:write', level: 'coarse', mechanism: `${files}; to its programs a device it may read is open for writing too` }
+      : { what: 'fs:write', level: 'exact', mechanism: files },
     exec.length > 0
       ? { what: 'exec', level: 'exact', mechanism: started }
       : { what: 'exec', level: 'exact', mechanism: 'bubblewrap: no program but node is there; node --permission' },

@@ -200,7 +200,7 @@ for (;;) for (const name of fs.readdirSync('.')) { try { fs.renameSync(name, '..
   const flips = spawn(process.execPath, ['-e', flip], { stdio: ['ignore', 'pipe', 'inherit'] })
   try {
     await once(flips.stdout, 'data')
-    for (let round = 0; round < 40; round++) {
+    for (let round = 0; round < 20; round++) {
       await chown(data, 0, 0)
       // That something went away or was no directory when it was opened is no harm.
       const user = await takeServiceUser({ first: 60_706, count: 478 }, { data, exchange }).catch(() => undefined)

@@ -15,8 +15,11 @@ const eafnosupport = 97
 
 /** How the kernel names the architecture whose rules a call was made by. Source: linux/audit.h. */
 const auditArchitectures: Readonly<Record<TableArchitecture, number>> = { x64: 0xc000_003e, arm64: 0xc000_00b7 }
-/** From here on calls are of another table of the same architecture. */
-const numbersEnd = 0x4000_0000
+/**
+ * From here on nobody has looked at what a call does: newer ones of both architectures, which share their numbers, and on
+ * x86_64 another table. Programs fall back, as on a kernel without them.
+ */
+const numbersEnd = 453
 
 /** Whether there is a filter for an architecture. */
 export function hasFilterFor(arch: string): arch is TableArchitecture {
@@ -88,6 +91,7 @@ const breakingOut: readonly string[] = words(`
   mount_setattr name_to_handle_at open_by_handle_at memfd_create memfd_secret execveat mknod mknodat personality
   quotactl quotactl_fd swapon swapoff reboot kexec_load kexec_file_load init_module finit_module delete_module acct
   settimeofday clock_settime clock_adjtime adjtimex iopl ioperm syslog pidfd_getfd fanotify_init fanotify_mark
+  modify_ldt uselib lookup_dcookie migrate_pages move_pages vhangup
 `)
 
 /** What a broad Node program was seen to need, and the older and newer names of the same. */

@@ -55,6 +55,7 @@ const text = `
   kexec_file_load 320 294, init_module 175 105, finit_module 313 273, delete_module 176 106, acct 163 89,
   settimeofday 164 170, clock_settime 227 112, clock_adjtime 305 266, adjtimex 159 171, iopl 172 -, ioperm 173 -,
   syslog 103 116, pidfd_getfd 438 438, fanotify_init 300 262, fanotify_mark 301 263,
+  modify_ldt 154 -, uselib 134 -, lookup_dcookie 212 18, migrate_pages 256 238, move_pages 279 239, vhangup 153 58,
   landlock_create_ruleset 444 444, landlock_add_rule 445 445, landlock_restrict_self 446 446
 `
 
