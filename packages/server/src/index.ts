@@ -17,15 +17,7 @@ export type { Handler, Peer } from './handler.ts'
 export { idempotent, type IdempotencyOptions } from './idempotent.ts'
 export { problemResponder, problemResponse, type Problem, type ProblemResponder } from './problem.ts'
 export { automaticProfiles, type AutomaticProfiles, type AutomaticProfilesOptions } from './profiles/automatic-profiles.ts'
-export {
-  isLoopback,
-  serve,
-  type ConnectionLimits,
-  type Served,
-  type ServeOptions,
-  type TcpOptions,
-  type TlsFiles,
-} from './serve/serve.ts'
+export { isLoopback, serve, type ConnectionLimits, type Served, type ServeOptions, type TcpOptions } from './serve/serve.ts'
 export { serverSentEvents, type ServerSentEvent, type SseOptions } from './sse.ts'
 export { streamLimit } from './stream-limit.ts'
 export { unrouted } from './unrouted.ts'

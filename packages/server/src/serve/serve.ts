@@ -1,9 +1,7 @@
 import { once } from 'node:events'
-import { readFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { createServer as createTlsServer } from 'node:https'
 import { isIP, type AddressInfo } from 'node:net'
-import { createSecureContext } from 'node:tls'
 import type { Log } from '@backplane/kernel'
 import { serverErrors } from '../errors.ts'
 import type { Handler, Peer } from '../handler.ts'
@@ -13,6 +11,7 @@ import { capConnections } from './connection-cap.ts'
 import { respond } from './fetch-adapter.ts'
 import { listen } from './listen.ts'
 import { endPendingHandshakes } from './pending-handshakes.ts'
+import { readTlsFiles, type TlsFiles, type TlsText } from './tls-files.ts'
 import { listenUnix } from './unix-socket.ts'
 
 /** Where to listen, and how much one client may take. At least one of `unixSocket` and `tcp` is given. */
@@ -32,14 +31,6 @@ export interface TcpOptions {
   readonly port: number
   /** Needed for an address that other machines reach. */
   readonly tls?: TlsFiles | undefined
-}
-
-/** Where the certificate of a server is. Read when it begins to listen. TLS 1.2 at least. */
-export interface TlsFiles {
-  /** PEM: the certificate, and those between it and its authority. */
-  readonly certificate: string
-  /** PEM, not encrypted. */
-  readonly key: string
 }
 
 /** Ceilings of each listener. */
@@ -120,27 +111,13 @@ async function listenTcp(server: Server, options: TcpOptions, log: Log | undefin
 const remoteWarning =
   'other machines reach the API: whoever has a token rules the plugins, and anybody may try tokens and take connections; let a firewall name who may come'
 
-interface TlsText {
-  readonly cert: string
-  readonly key: string
-}
-
 /** What an address needs before it is listened on. */
 async function readTls(tcp: TcpOptions | undefined): Promise<TlsText | undefined> {
   if (tcp === undefined) return undefined
   const { host = '127.0.0.1', tls } = tcp
-  if (tls === undefined) {
-    if (!isLoopback(host)) throw serverErrors.error('SERVER_ADDRESS_REMOTE', { host })
-    return undefined
-  }
-  try {
-    const [cert, key] = await Promise.all([readFile(tls.certificate, 'utf8'), readFile(tls.key, 'utf8')])
-    createSecureContext({ cert, key })
-    return { cert, key }
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw serverErrors.error('SERVER_TLS_INVALID', { ...tls, reason }, { cause: error })
-  }
+  if (tls !== undefined) return readTlsFiles(tls)
+  if (!isLoopback(host)) throw serverErrors.error('SERVER_ADDRESS_REMOTE', { host })
+  return undefined
 }
 
 /** Whether only this machine reaches an address or name; what {@link serve} asks before it listens. */

@@ -15,7 +15,8 @@ import { requireProgram } from '@backplane/testing'
 import { guard } from '../guard/guard.ts'
 import { tokenDigest } from '../guard/token.ts'
 import type { Handler } from '../handler.ts'
-import { serve, type TlsFiles } from './serve.ts'
+import { serve } from './serve.ts'
+import type { TlsFiles } from './tls-files.ts'
 
 const hello: Handler = (_request, peer) => Response.json({ secure: peer.secure })
 const secret = 't'.repeat(43)

@@ -1,4 +1,5 @@
 import { PlatformError } from '@backplane/sdk'
+import { readTlsFiles } from '@backplane/server'
 import type { HostConfig } from '../config/host-config.ts'
 import { loadConfig } from '../config/load-config.ts'
 import { Redactor } from '../secrets/redactor.ts'
@@ -37,6 +38,8 @@ async function validate(flags: Flags): Promise<number> {
   for (const unmatched of unmatchedNames(config.plugins, await listedPlugins(config))) {
     process.stdout.write(`notice: ${unmatched}\n`)
   }
+  const tls = config.server.listen?.tls
+  if (tls !== undefined) await readTlsFiles(tls)
   process.stdout.write(`${config.file ?? 'the defaults'}: no problems\n`)
   return 0
 }
