@@ -43,6 +43,13 @@ const specs = {
     retryable: true,
     hint: 'Free space on the volume of {path}, or raise the limit of the store.',
   },
+  STORE_GONE: {
+    message: 'the database {path} was {what} while it was in use',
+    status: 503,
+    exit: 74,
+    retryable: true,
+    hint: 'Bring back the very file, and everything goes on; else restart the host, which begins with what is there then.',
+  },
   STORE_CLOSED: {
     message: 'the database {path} has been closed',
     status: 503,

@@ -1,4 +1,5 @@
 export { storageErrors, type StorageErrorCode } from './errors.ts'
 export { openDatabase, type DatabaseFormat, type DatabaseOptions } from './open-database.ts'
+export { placeGuard } from './place-guard.ts'
 export { sqliteFailure } from './sqlite-failure.ts'
 export { sqliteStore } from './sqlite-store.ts'

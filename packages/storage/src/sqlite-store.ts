@@ -3,13 +3,14 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Store } from '@backplane/kernel'
 import { storageErrors } from './errors.ts'
 import { openDatabase, type DatabaseOptions } from './open-database.ts'
+import { placeGuard } from './place-guard.ts'
 import { sqliteFailure } from './sqlite-failure.ts'
 import { storeFormat } from './store-format.ts'
 
 /**
  * Opens (or makes, mode 0600) a durable {@link Store} in one SQLite file, or in `:memory:`. A write is on the disk when
  * its promise settles (write-ahead log, `synchronous=FULL`); writes of one turn of the event loop share one commit.
- * Errors: `STORE_UNUSABLE`, `STORE_CORRUPT`, `STORE_TOO_NEW`, `STORE_BUSY` at once; `STORE_FULL`, `STORE_CLOSED`,
+ * Errors: `STORE_UNUSABLE`, `STORE_CORRUPT`, `STORE_TOO_NEW`, `STORE_BUSY` at once; `STORE_FULL`, `STORE_GONE`, `STORE_CLOSED`,
  * `STATE_QUOTA_EXCEEDED` from its methods.
  */
 export function sqliteStore(path: string, options: DatabaseOptions = {}): Store {
@@ -32,12 +33,14 @@ class SqliteStore implements Store {
   readonly #path: string
   readonly #database: DatabaseSync
   readonly #statements: Statements
+  readonly #inPlace: () => void
   #queue: QueuedWrite[] = []
 
   constructor(path: string, database: DatabaseSync) {
     this.#path = path
     this.#database = database
     this.#statements = prepareStatements(database)
+    this.#inPlace = placeGuard(path)
   }
 
   async get(namespace: string, key: string): Promise<string | undefined> {
@@ -106,6 +109,7 @@ class SqliteStore implements Store {
     this.#queue = []
     const refused = new Map<QueuedWrite, unknown>()
     try {
+      this.#inPlace()
       this.#database.exec('BEGIN IMMEDIATE')
       for (const write of writes) this.#attempt(write, refused)
       this.#database.exec('COMMIT')

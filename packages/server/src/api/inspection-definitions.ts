@@ -23,6 +23,7 @@ export const SystemView = z
         install: z.string().nullable().describe('The command that makes it available.'),
       }),
     ),
+    problems: z.array(z.string()).describe('What is wrong with the host itself now; empty when nothing is.'),
   })
   .openapi('System')
 

@@ -20,6 +20,7 @@ test('the system is what the host found, and nothing where the host does not say
   assert.deepEqual(json.layers, found.layers)
   const silent = await startServer(t, kernel)
   const nothing = (await silent.tcp('/api/system')).as(SystemView)
+  assert.deepEqual([json.problems, nothing.problems], [[], []])
   assert.deepEqual([nothing.sandbox, nothing.layers], [null, []])
   assert.equal((await silent.bare('/api/system')).status, 401)
 })

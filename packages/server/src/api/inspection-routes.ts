@@ -29,6 +29,8 @@ export interface SystemLayers {
 export interface InspectionOptions {
   /** Asked for each answer of `GET /api/system`. */
   readonly system?: () => SystemLayers
+  /** What is wrong with the host itself now, told by `GET /api/system`; none when nothing is. */
+  readonly problems?: () => readonly string[]
   /** Names of profiles that were taken of a plugin by themselves; told by `GET /api/plugins/{id}/why`. */
   readonly profiles?: (plugin: string) => Promise<readonly string[]>
 }
@@ -38,7 +40,7 @@ export function addInspectionRoutes(app: OpenAPIHono<{ Bindings: Peer }>, kernel
   const { plugins, events } = kernel
   const rates = new CallRates()
 
-  app.openapi(definitions.system, (context) => context.json(systemView(kernel, options.system?.()), 200))
+  app.openapi(definitions.system, (context) => context.json(systemView(kernel, options), 200))
 
   app.openapi(definitions.top, (context) => {
     const running = plugins.list().filter(({ state }) => state.name === 'active' || state.name === 'draining')
@@ -82,7 +84,8 @@ function findingView({ weight, what, because, evidence, hint }: Finding): z.outp
   return { weight, what, because, evidence: shown, hint: hint ?? null }
 }
 
-function systemView(kernel: Kernel, found: SystemLayers | undefined): z.output<typeof SystemView> {
+function systemView(kernel: Kernel, { system, problems }: InspectionOptions): z.output<typeof SystemView> {
+  const found = system?.()
   return {
     host: { name: kernel.host.name, api: kernel.host.api },
     node: process.version,
@@ -96,6 +99,7 @@ function systemView(kernel: Kernel, found: SystemLayers | undefined): z.output<t
       missing: missing ?? null,
       install: install ?? null,
     })),
+    problems: [...(problems?.() ?? [])],
   }
 }
 

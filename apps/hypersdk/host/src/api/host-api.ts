@@ -27,6 +27,8 @@ import { withoutSecrets } from './without-secrets.ts'
 export interface HostApiOptions extends JobApi, InspectionOptions {
   readonly kernel: Kernel
   readonly version: string
+  /** Reasons, without paths, why the daemon should get no work now. */
+  readonly notReady: () => readonly string[]
   readonly redactor: Redactor
   readonly log: Log
   /** Errors whose status is wanted. */
@@ -57,9 +59,10 @@ export function hostApi(options: HostApiOptions): Handler {
     catalogues,
     log,
     tokens: options.tokens,
-    notReady: () => (runner.accepting ? [] : ['the daemon is stopping']),
+    notReady: () => [...(runner.accepting ? [] : ['the daemon is stopping']), ...options.notReady()],
     metrics: () => jobMetrics(options.ledger),
     ...(options.system === undefined ? {} : { system: options.system }),
+    ...(options.problems === undefined ? {} : { problems: options.problems }),
     ...(options.profiles === undefined ? {} : { profiles: options.profiles }),
   })
   app.get('/openapi.json', (context) => context.json(document))

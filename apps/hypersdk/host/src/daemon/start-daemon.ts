@@ -25,6 +25,7 @@ import { checkSecretsDirectory, secretBroker } from '../secrets/secret-broker.ts
 import { hostModules } from './bundled-plugins.ts'
 import { catalogues } from './catalogues.ts'
 import { lockDataDirectory } from './data-lock.ts'
+import { DataWatch } from './data-watch.ts'
 import type { HostLog } from './host-log.ts'
 import { logKernelEvents } from './log-kernel-events.ts'
 import { pluginSources } from './plugin-sources.ts'
@@ -92,6 +93,7 @@ export async function startDaemon(config: HostConfig, surroundings: DaemonSurrou
   )
   const runner = new JobRunner({ kernel, providers, ledger, exports: config.exports })
   started.defer(() => runner.stop(0))
+  const watch = started.use(new DataWatch(config.dataDirectory, log))
   const token = await tokenFile(join(config.dataDirectory, 'token'))
   const tokens = await tokenStore(join(config.dataDirectory, 'tokens.json'), [token])
   const shared = { catalogues, log }
@@ -106,6 +108,8 @@ export async function startDaemon(config: HostConfig, surroundings: DaemonSurrou
     redactor,
     tokens,
     system: probeSystem,
+    problems: () => watch.problems(),
+    notReady: () => watch.reasons(),
     profiles: profiles.names,
   })
   const { allowedHosts, allowedOrigins, unixSocket, listen } = config.server

@@ -1,6 +1,6 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { LogLevel } from '@backplane/sdk'
-import { openDatabase, sqliteFailure, type DatabaseFormat } from '@backplane/storage'
+import { openDatabase, placeGuard, sqliteFailure, type DatabaseFormat } from '@backplane/storage'
 import type { ExportOutcome } from '@hypersdk/points'
 import type { Job, JobLogLine, JobStatus } from './job.ts'
 
@@ -44,12 +44,14 @@ const format: DatabaseFormat = {
 
 /**
  * Keeps jobs durably in SQLite: what a method has returned from survives a crash of the machine. Bounded: of ended
- * jobs the newest `keepFinished`, of each log the newest `maxLogLines`.
+ * jobs the newest `keepFinished`, of each log the newest `maxLogLines`. While its file is not in its place nothing is
+ * written: `STORE_GONE`.
  */
 export class JobStore implements Disposable {
   readonly #file: string
   readonly #database: DatabaseSync
   readonly #limits: JobStoreLimits
+  readonly #inPlace: () => void
   readonly #statements = new Map<string, StatementSync>()
 
   /** Errors: those of `openDatabase`. */
@@ -57,6 +59,7 @@ export class JobStore implements Disposable {
     this.#file = file
     this.#database = openDatabase(file, format, limits.maxBytes === undefined ? {} : { maxBytes: limits.maxBytes })
     this.#limits = limits
+    this.#inPlace = placeGuard(file)
   }
 
   /** Adds all of the jobs or, on an error, none. The ids must be new. */
@@ -180,7 +183,10 @@ export class JobStore implements Disposable {
   }
 
   #run(sql: string, ...values: readonly (string | number)[]): void {
-    this.#coded(() => this.#prepare(sql).run(...values))
+    this.#coded(() => {
+      if (!this.#database.isTransaction) this.#inPlace()
+      this.#prepare(sql).run(...values)
+    })
   }
 
   #rows(sql: string, ...values: readonly (string | number)[]): Record<string, unknown>[] {
