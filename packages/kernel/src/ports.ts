@@ -47,6 +47,8 @@ export interface Source {
    * Without this a plugin can go back only to a version that the source still has, or that this host still runs.
    */
   readonly recall?: (digest: string, signal: AbortSignal) => Promise<RecalledPackage | undefined>
+  /** A plugin was removed by hand: nothing of what is kept for {@link recall} is wanted any more. Never rejects. */
+  readonly forget?: (plugin: string) => Promise<void>
   /**
    * Keeps what the kernel read of packages that were listed, so that the next start need not read them: then `summary` is
    * set on packages that are as they were. Only saves time; never rejects.

@@ -80,6 +80,7 @@ export function directory(paths: string | readonly string[], options: DirectoryO
     list,
     remember,
     recall: (digest, signal) => recallPackage(stager.store, digest, signal),
+    forget: (plugin) => stager.store.forget(plugin),
     ...(options.watch === false ? {} : { watch }),
   }
 }

@@ -48,6 +48,8 @@ export const defaultKeep = 2
 export class PackageStore {
   readonly directory: string
   readonly #parts: StoreParts
+  /** Plugins that were removed: once nobody uses their entries, none is kept. */
+  readonly #forgotten = new Set<string>()
   #opened: Promise<void> | undefined
   #collecting: Promise<void> = Promise.resolve()
 
@@ -76,6 +78,7 @@ export class PackageStore {
       using taken = new DisposableStack()
       taken.use(this.#parts.leases.take(name))
       if (!(await holds(entry, sizeOf(tree), signal))) await this.#write(entry, tree, signal)
+      this.#forgotten.delete(plugin)
       await this.#parts.owners.claim(plugin, name, facts)
       const lease = taken.move()
       return { directory: entry, release: () => this.#release(plugin, lease) }
@@ -110,6 +113,12 @@ export class PackageStore {
     return { directory, facts: owner.facts, release: () => this.#release(owner.plugin, lease) }
   }
 
+  /** Keeps nothing of a plugin any more but what is still in use, until it is put again. Never rejects. */
+  async forget(plugin: string): Promise<void> {
+    this.#forgotten.add(plugin)
+    await this.#collect(() => collectPlugin({ ...this.#parts, keep: 0 }, plugin))
+  }
+
   /** Makes the directory, refuses one that others may write to, and removes what a killed host left behind. */
   async #open(): Promise<void> {
     await makePrivateFolder(this.directory)
@@ -121,7 +130,8 @@ export class PackageStore {
   async #release(plugin: string, lease: DisposableStack): Promise<void> {
     if (lease.disposed) return
     lease.dispose()
-    await this.#collect(() => collectPlugin(this.#parts, plugin))
+    const keep = this.#forgotten.has(plugin) ? 0 : this.#parts.keep
+    await this.#collect(() => collectPlugin({ ...this.#parts, keep }, plugin))
   }
 
   /** One collection at a time. What cannot be removed now only takes room; the next one tries again. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { access, mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { access, mkdir, readdir, readFile, utimes, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { test, type TestContext } from 'node:test'
@@ -158,6 +158,41 @@ test('collections killed at any moment leave whole entries and a store that goes
     (await readdir(path)).filter((name) => name.startsWith('.staging')),
     [],
   )
+})
+
+test('of a plugin that is removed by hand no tree is kept, and after the next start it is no owner', async (t) => {
+  const { root, kernel, store } = await hosting(t)
+  await kernel.provider(point, 'a').say('x')
+  await write(root, { 'a/index.js': codeOf(1) })
+  await kernel.plugins.refresh()
+  assert.equal((await treesIn(store)).length, 2)
+  const lease = await kernel.lease(point, 'a')
+  const removed = kernel.plugins.remove('acme/a')
+  assert.equal(await lease.handle.say('x'), 1)
+  await lease[Symbol.asyncDispose]()
+  await removed
+  await kernel[Symbol.asyncDispose]()
+  assert.deepEqual(await treesIn(store), [])
+  await new PackageStore(store).recall('sha256:' + '0'.repeat(64), signal)
+  assert.deepEqual(await readdir(join(store, '.owners')), [])
+})
+
+test('of a plugin that nobody asked for in a month of use nothing is kept at the next start; a month of rest changes nothing', async (t) => {
+  const path = join(await temporaryDirectory(t), 'store')
+  const before = new PackageStore(path, 2)
+  for (const plugin of ['acme/gone', 'acme/used']) await (await putText(before, plugin, plugin)).release()
+  const monthAgo = new Date(Date.now() - 31 * 86_400_000)
+  const age = async (plugin: string): Promise<void> => {
+    const folder = join(path, '.owners', encodeURIComponent(plugin))
+    for (const entry of await readdir(folder)) await utimes(join(folder, entry), monthAgo, monthAgo)
+  }
+  await age('acme/gone')
+  await age('acme/used')
+  assert.equal(await new PackageStore(path, 2).recall('sha256:' + '0'.repeat(64), signal), undefined)
+  assert.deepEqual(await textsIn(path), ['acme/gone', 'acme/used'], 'all of it rested as long')
+  await (await putText(before, 'acme/used', 'acme/used')).release()
+  await new PackageStore(path, 2).recall('sha256:' + '0'.repeat(64), signal)
+  assert.deepEqual(await textsIn(path), ['acme/used'])
 })
 
 /** A kernel over one watched-by-hand package `acme/a`. */

@@ -17,6 +17,9 @@ export interface StoreParts {
   readonly roots?: (() => Promise<ReadonlySet<string>>) | undefined
 }
 
+/** So much longer than the newest of the store nobody asked for a plugin's entries: then it counts as gone, ms. */
+export const unusedMs: number = 30 * 86_400_000
+
 const entryPattern = /^sha256-[0-9a-f]{64}$/
 
 /** Removes what of one plugin's entries nobody uses, but for the newest. */
@@ -31,12 +34,21 @@ export async function collectPlugin(parts: StoreParts, plugin: string): Promise<
   }
 }
 
-/** Collects for every plugin, and what belongs to none. */
+/**
+ * Collects for every plugin, and what belongs to none. Of one that nobody asked for in a long time nothing is kept. That time
+ * is told from what else was used, so that a host that was down for months finds what it left.
+ */
 export async function collectAll(parts: StoreParts): Promise<void> {
   const claimed = new Set<string>()
-  for (const plugin of await parts.owners.plugins()) {
-    await collectPlugin(parts, plugin)
-    for (const entry of await parts.owners.entries(plugin)) claimed.add(entry)
+  const plugins = await parts.owners.plugins()
+  const usedMs = await Promise.all(plugins.map((plugin) => parts.owners.usedMs(plugin)))
+  const goneMs = usedMs.reduce((newest, ms) => Math.max(newest, ms), 0) - unusedMs
+  for (const [at, plugin] of plugins.entries()) {
+    const isGone = (usedMs[at] ?? 0) < goneMs
+    await collectPlugin(isGone ? { ...parts, keep: 0 } : parts, plugin)
+    const left = await parts.owners.entries(plugin)
+    for (const entry of left) claimed.add(entry)
+    if (left.length === 0) await parts.owners.leave(plugin)
   }
   for (const name of await readdir(parts.directory)) {
     if (entryPattern.test(name) && !claimed.has(name)) await remove(parts, name)

@@ -1,4 +1,4 @@
-import { lstat, mkdir, readdir, readFile, rename, rm, utimes, writeFile } from 'node:fs/promises'
+import { lstat, mkdir, readdir, readFile, rename, rm, rmdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { stagingName } from './staging-name.ts'
 
@@ -18,6 +18,11 @@ export class StoreOwners {
 
   /** The entry is the plugin's newest now; `facts` are kept with it, as JSON. A kill leaves the old facts or the new. */
   async claim(plugin: string, entry: string, facts: unknown): Promise<void> {
+    // another host may find the folder empty and remove it before there is anything in it
+    await this.#claim(plugin, entry, facts).catch(() => this.#claim(plugin, entry, facts))
+  }
+
+  async #claim(plugin: string, entry: string, facts: unknown): Promise<void> {
     const folder = join(this.#directory, encodeURIComponent(plugin))
     const file = join(folder, entry)
     const text = JSON.stringify(facts)
@@ -47,8 +52,20 @@ export class StoreOwners {
     await rm(join(this.#directory, encodeURIComponent(plugin), entry), { force: true })
   }
 
+  /** Forgets a plugin that has no entries. */
+  async leave(plugin: string): Promise<void> {
+    await rmdir(join(this.#directory, encodeURIComponent(plugin))).catch(() => undefined)
+  }
+
   async plugins(): Promise<readonly string[]> {
     return (await namesIn(this.#directory)).map((name) => decodeURIComponent(name))
+  }
+
+  /** When an entry of a plugin was last used, ms since the epoch; 0 for never. */
+  async usedMs(plugin: string): Promise<number> {
+    const folder = join(this.#directory, encodeURIComponent(plugin))
+    const [newest] = await this.entries(plugin)
+    return newest === undefined ? 0 : (await lstat(join(folder, newest))).mtimeMs
   }
 
   /** A plugin's entries, newest first. */

@@ -89,6 +89,7 @@ export class PluginCommands implements PluginDirectory {
     await this.#core.trials.end(plugin.id)
     await this.#core.states.forget(plugin.id)
     await this.#core.directories.forget(plugin.id)
+    await plugin.candidate.source.forget?.(plugin.id)
   }
 
   readonly start = async (id: string): Promise<PluginRecord> => {
