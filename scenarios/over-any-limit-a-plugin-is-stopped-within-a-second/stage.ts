@@ -25,7 +25,7 @@ export const limits: Limits = {
   concurrency: 4,
   queue: 0,
   timeoutMs: 30_000,
-  stallMs: 1_000,
+  stallMs: 20_000,
   messageBytes: mebibyte,
   outputBytesPerSecond: 64 * 1024,
   outputBurstBytes: mebibyte,
