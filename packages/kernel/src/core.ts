@@ -3,6 +3,7 @@ import { Choices } from './plugins/choices.ts'
 import { type CallEnds, Dispatcher } from './calls/dispatcher.ts'
 import { createEventLog, type EventRecorder } from './event-log.ts'
 import { noteFailed } from './calls/breakers.ts'
+import { rememberFailure } from './calls/recent-failures.ts'
 import { noteExpired, noteRefused } from './calls/call-limits.ts'
 import { endFailed } from './calls/failed-call.ts'
 import { fallBack } from './plugins/fall-back.ts'
@@ -159,7 +160,10 @@ export function createCore(options: KernelOptions, stopping: AbortSignal, relist
   }
   const supervisor = new Supervisor(core)
   inFlight.watcher = {
-    failed: (call, error) => noteFailed(core, call, error),
+    failed: (call, error) => {
+      rememberFailure(core, call, error)
+      noteFailed(core, call, error)
+    },
     expired: (call) => noteExpired(core, call),
   }
   return core

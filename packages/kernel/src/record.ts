@@ -13,6 +13,17 @@ export interface Failure {
   readonly hint?: string
 }
 
+/** Why one call of a plugin failed; not its input or its answer. */
+export interface CallFailure {
+  readonly atMs: number
+  readonly point: string
+  readonly method: string
+  /** The plugin's own code, else the host's; undefined for an error without. */
+  readonly code: string | undefined
+  /** At most 300 characters, without secrets that were handed out. */
+  readonly message: string
+}
+
 /** The state of a plugin. Exactly one holds; each carries what only it has. */
 export type PluginState =
   | { readonly name: 'discovered' }
@@ -91,6 +102,8 @@ export interface PluginRecord {
   readonly denials: number
   /** When it was last asked; undefined while it does not run, and for `trusted`. */
   readonly usage: UsageSample | undefined
+  /** Why its newest calls failed, the newest last; at most five. */
+  readonly recentFailures?: readonly CallFailure[] | undefined
   /** The longest its event loop stood still within the last ten minutes, whichever generation it was. */
   readonly worstStall?: StallMark | undefined
   /** Of all its generations; absent before any was asked. */

@@ -17,7 +17,7 @@ import type {
   StagedPackage,
 } from '../ports.ts'
 import type { Probation } from './probation.ts'
-import type { Failure, FailedUpdate, HealthRecord, Hold, LastExit, PluginRecord, PluginState } from '../record.ts'
+import type { CallFailure, Failure, FailedUpdate, HealthRecord, Hold, LastExit, PluginRecord, PluginState } from '../record.ts'
 import type { Started } from '../stages/start.ts'
 import type { SpentUsage, StallMark, UsageSample } from '../supervision.ts'
 import type { Troubles } from './troubles.ts'
@@ -91,6 +91,7 @@ export class Plugin {
   usage: UsageSample | undefined
   spent: SpentUsage | undefined
   worstStall: StallMark | undefined
+  recentFailures: readonly CallFailure[] | undefined
   health: HealthRecord | undefined
   /** Its providers and handlers that failed not long ago. */
   breakers: Breakers | undefined
@@ -175,6 +176,7 @@ export class Plugin {
       usage: this.usage,
       spent: this.spent,
       worstStall: this.worstStall,
+      recentFailures: this.recentFailures,
       health: this.health,
       breakers: this.breakers?.record() ?? nothing,
     }

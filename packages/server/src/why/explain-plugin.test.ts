@@ -118,7 +118,7 @@ test('profiles that were taken of it by themselves are named', async (t) => {
 test('a stall that is over is still the reason why a plugin was slow, with its time', async (t) => {
   const one = await healthy(t)
   const [, finding] = explainPlugin({ ...one, worstStall: { ms: 1_500, atMs: 0 } }, [])
-  assert.equal(finding?.what, 'Its event loop stands still at times.')
+  assert.deepEqual([finding?.weight, finding?.what], ['notice', 'Its event loop stands still at times.'])
   assert.deepEqual(finding?.evidence, [{ text: '1500 ms at 1970-01-01T00:00:00.000Z, the longest of ten minutes', atMs: 0 }])
 })
 
@@ -132,4 +132,19 @@ test('one that the settings keep off is not to be enabled, and an id stays as it
   const failure = { stage: 'check', code: 'API_INCOMPATIBLE', message: 'demo/one needs API ^9.0.0' } as const
   const [failed] = explainPlugin({ ...one, state: { name: 'failed', failure } }, [])
   assert.equal(failed?.because, 'demo/one needs API ^9.0.0. (API_INCOMPATIBLE)')
+})
+
+test('calls that failed are told with what each said, and what it was not granted with what its manifest must do', async (t) => {
+  const one = await healthy(t)
+  const failure = { atMs: 0, point: 'demo.echo', method: 'say' } as const
+  const recentFailures = [
+    { ...failure, code: 'ENOENT', message: 'no such file' },
+    { ...failure, code: 'ERR_ACCESS_DENIED', message: 'Access to this API has been restricted' },
+  ]
+  const [, finding] = explainPlugin({ ...one, counters: { ...one.counters, calls: 4, errors: 2 }, recentFailures }, [])
+  assert.deepEqual(
+    finding?.evidence.map(({ text }) => text),
+    ['calls 4, errors 2', 'say: Access to this API has been restricted (ERR_ACCESS_DENIED)', 'say: no such file (ENOENT)'],
+  )
+  assert.match(finding?.hint ?? '', /its manifest must ask for that/)
 })

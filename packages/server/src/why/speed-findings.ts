@@ -48,7 +48,8 @@ function stall({ usage, worstStall }: PluginRecord): readonly Finding[] {
   const { ms, atMs } = seen
   return [
     {
-      weight: 'fault',
+      // What it did minutes ago explains; what it does now keeps it from its work.
+      weight: (usage?.stallMs ?? 0) < noticedStallMs ? 'notice' : 'fault',
       what: 'Its event loop stands still at times.',
       because: `It stood still for ${Math.round(ms)} ms; every call waited for as long.`,
       evidence: [{ text: `${Math.round(ms)} ms at ${new Date(atMs).toISOString()}, the longest of ten minutes`, atMs }],
@@ -85,7 +86,10 @@ function latency({ counters: { latency: times } }: PluginRecord): readonly Findi
   ]
 }
 
-function errors({ counters: { calls, errors: failed } }: PluginRecord): readonly Finding[] {
+/** Codes that say that something was not granted: Node's own, and the broker's. */
+const notGranted = /^(?:ERR_ACCESS_DENIED|EGRESS_DENIED|EGRESS_BY_NAME|EACCES|EPERM)$/
+
+function errors({ counters: { calls, errors: failed }, recentFailures = [] }: PluginRecord): readonly Finding[] {
   if (failed === 0) return []
   const percent = round((100 * failed) / Math.max(1, calls))
   return [
@@ -93,8 +97,16 @@ function errors({ counters: { calls, errors: failed } }: PluginRecord): readonly
       weight: percent >= 10 ? 'fault' : 'notice',
       what: `${percent} % of its calls failed.`,
       because: `Of ${calls} calls since the host started ${failed} ended with an error.`,
-      evidence: [{ text: `calls ${calls}, errors ${failed}` }],
-      hint: 'Look at the errors in its log.',
+      evidence: [
+        { text: `calls ${calls}, errors ${failed}` },
+        ...recentFailures.toReversed().map(({ atMs, method, code, message }): Evidence => {
+          const coded = code === undefined ? '' : ` (${code})`
+          return { text: `${method}: ${message}${coded}`, atMs }
+        }),
+      ],
+      hint: recentFailures.some(({ code }) => notGranted.test(code ?? ''))
+        ? 'It did what it has no permission for: its manifest must ask for that, or its code leave it.'
+        : 'Look at the errors in its log.',
     },
   ]
 }
