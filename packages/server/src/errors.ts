@@ -220,7 +220,7 @@ export const serverErrors = defineErrors('SERVER', {
     hint: 'Use a new key for a new request.',
   },
   SERVER_PLUGIN_BUSY: {
-    message: '{limit} changes of the plugin `{id}` are under way already.',
+    message: '{limit} changes of {id} are under way already.',
     status: 429,
     exit: 75,
     retryable: true,

@@ -70,3 +70,25 @@ test('a reload that left the old version serving is an error that says why', asy
   assert.deepEqual([after.status, after.version, after.generation >= 1], ['loaded', '1.0.0', true])
   assert.deepEqual([after.update?.version, after.update?.failure.message], ['2.0.0', 'no licence for two'])
 })
+
+test('looks at the sources wait for each other, and only so many wait', async (t) => {
+  const { kernel } = await demoKernel(t)
+  const { promise, resolve } = Promise.withResolvers<void>()
+  let running = 0
+  let most = 0
+  const refresh = async (): ReturnType<typeof kernel.plugins.refresh> => {
+    running += 1
+    most = Math.max(most, running)
+    await promise
+    running -= 1
+    return { added: [], updated: [], removed: [], unchanged: 0, failed: [] }
+  }
+  const server = await startServer(t, { ...kernel, plugins: { ...kernel.plugins, refresh } })
+  const prefer = { prefer: 'respond-async' }
+  for (let count = 0; count < 16; count++) await server.tcp('/api/plugins/reload', { method: 'POST', headers: prefer })
+  const full = await server.tcp('/api/plugins/reload', { method: 'POST' })
+  assert.deepEqual([full.status, full.problem.code], [429, 'SERVER_PLUGIN_BUSY'])
+  resolve()
+  assert.equal((await server.tcp('/api/plugins/one/reload', { method: 'POST' })).status, 200)
+  assert.equal(most, 1)
+})

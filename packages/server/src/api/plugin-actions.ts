@@ -5,13 +5,15 @@ import { askedChange, refusedUpdate, type PluginChange } from './plugin-change.t
 import { stateReason } from './plugin-status.ts'
 import { pluginDetail, stateVersion } from './plugin-view.ts'
 import * as routes from './routes.ts'
+import { turns } from './turns.ts'
 
 /** Adds what changes plugins. */
 export function addPluginActions(app: OpenAPIHono<{ Bindings: Peer }>, kernel: Kernel, change: PluginChange): void {
   const { plugins, points } = kernel
+  const inTurn = turns()
 
   app.openapi(routes.refreshPlugins, async (context) => {
-    const { failed, ...report } = await plugins.refresh()
+    const { failed, ...report } = await inTurn('all plugins', () => plugins.refresh())
     const reasons = failed.map((id) => {
       const state = plugins.get(id)?.state
       return { id, state: state?.name ?? 'discovered', reason: (state && stateReason(state)) ?? null }
