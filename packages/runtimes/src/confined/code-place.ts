@@ -7,7 +7,7 @@ const most = { files: 500, bytes: 8 * 1024 ** 2 }
 
 /**
  * Where a sandbox that was started before its plugin's code was known finds that code: a directory that it may only read
- * and that its host fills later. Beside it is a place for files that are handed over.
+ * and that its host fills later. With it comes a place for files that are handed over.
  */
 export interface CodePlace extends AsyncDisposable {
   readonly code: string
@@ -16,16 +16,22 @@ export interface CodePlace extends AsyncDisposable {
   readonly fill: (directory: string) => Promise<boolean>
 }
 
-/** Makes an empty place under `parent`. Dispose it to remove it with what is in it. */
-export async function makeCodePlace(parent: string): Promise<CodePlace> {
+/**
+ * Makes an empty place: for code under `parent`, for what is handed over under `exchangeParent`, because that may be large.
+ * Dispose it to remove both with what is in them.
+ */
+export async function makeCodePlace(parent: string, exchangeParent: string): Promise<CodePlace> {
+  const exchange = await mkdtemp(join(exchangeParent, 'ahead-'))
   const directory = await mkdtemp(join(parent, 'ahead-'))
-  const [code, exchange] = [join(directory, 'code'), join(directory, 'exchange')]
-  await Promise.all([mkdir(code, { mode: 0o755 }), mkdir(exchange, { mode: 0o700 })])
+  const code = join(directory, 'code')
+  await mkdir(code, { mode: 0o755 })
   return {
     code,
     exchange,
     fill: (from) => fill(from, code),
-    [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all([directory, exchange].map((path) => rm(path, { recursive: true, force: true })))
+    },
   }
 }
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 import type { Instance } from '@backplane/kernel'
 import { requireProgram, temporaryDirectory } from '@backplane/testing'
@@ -33,6 +33,7 @@ describe('a sandbox made ahead', { concurrency: 2 }, () => {
     const path = join(third.directories?.exchange ?? '', 'file')
     assert.equal((await subject.attack(second, 'write', { path })).code, 'ERR_ACCESS_DENIED')
     await writeFile(path, 'handed over')
+    assert.equal(dirname(third.directories?.exchange ?? ''), subject.path('own'), 'on the volume the host chose')
     assert.deepEqual(await subject.attack(third, 'read', { path }), { value: 'handed over' })
   })
 
@@ -66,6 +67,7 @@ describe('a sandbox made ahead', { concurrency: 2 }, () => {
     await second.stop(5_000)
     await runtime[Symbol.asyncDispose]()
     assert.deepEqual(await readdir(temporary), [])
+    assert.deepEqual((await readdir(own.path('own'))).toSorted(), ['data', 'exchange'])
     assert.ok(subject.root !== own.root)
   })
 })
@@ -75,16 +77,16 @@ test('code with what is no file is not put into a place made ahead, nor is too m
   const from = join(root, 'from')
   await mkdir(join(from, 'lib'), { recursive: true })
   await writeFile(join(from, 'lib/index.js'), 'code', { mode: 0o444 })
-  await using good = await makeCodePlace(root)
+  await using good = await makeCodePlace(root, root)
   assert.equal(await good.fill(from), true)
   assert.deepEqual(await readdir(good.code, { recursive: true }), ['lib', 'lib/index.js'])
   for (let at = 0; at < 501; at++) await writeFile(join(from, `${at}`), '')
-  await using many = await makeCodePlace(root)
+  await using many = await makeCodePlace(root, root)
   assert.equal(await many.fill(from), false)
   await rm(from, { recursive: true })
   await mkdir(from)
   await writeFile(join(from, 'large'), Buffer.alloc(9 * 1024 ** 2))
-  await using large = await makeCodePlace(root)
+  await using large = await makeCodePlace(root, root)
   assert.equal(await large.fill(from), false)
 })
 

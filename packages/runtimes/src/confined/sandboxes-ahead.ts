@@ -1,3 +1,4 @@
+import { dirname } from 'node:path'
 import type { Directories } from '@backplane/sdk'
 import { SpareBodies, type Shape } from '../pool/spare-bodies.ts'
 import { sandboxStamp, type SandboxRequest } from '../sandbox/sandbox.ts'
@@ -119,7 +120,7 @@ export class SandboxesAhead implements AsyncDisposable {
   }
 
   async #make({ order }: SandboxShape): Promise<SpareSandbox> {
-    const place = await makeCodePlace(await this.#options.directory())
+    const place = await makeCodePlace(await this.#options.directory(), dirname(order.directories.exchange))
     const warnings: string[] = []
     const plan = { ...order.plan, warn: (sentence: string): void => void warnings.push(sentence) }
     const directories = { code: place.code, data: order.directories.data, exchange: place.exchange }
