@@ -5,10 +5,15 @@ export type { EventStreamOptions } from './api/event-routes.ts';
 export type { InspectionOptions, SystemLayers } from './api/inspection-routes.ts';
 export { managementApi, type ManagementApi, type ManagementApiOptions } from './api/management-api.ts';
 export { openapiDocument } from './api/openapi.ts';
+export type { OperationLimits } from './api/operations.ts';
+export { securedDocument } from './api/secured-document.ts';
 export { serverErrors } from './errors.ts';
 export type { BodyLimits, BodyTypes } from './guard/body.ts';
 export { guard, type GuardOptions } from './guard/guard.ts';
-export { managementScope, type Scope, type ScopeOf } from './guard/scope.ts';
+export type { Scope } from './guard/scope.ts';
+export { managementAccess, type Access, type AccessTable } from './guard/access.ts';
+export type { Caller } from './guard/caller.ts';
+export { tokenStore, type NamedToken, type TokenRequest, type TokenStore } from './guard/token-store.ts';
 export { tokenDigest, type Token } from './guard/token.ts';
 export { tokenFile, type TokenFile } from './guard/token-file.ts';
 export type { Handler, Peer } from './handler.ts';
@@ -16,6 +21,7 @@ export { idempotent, type IdempotencyOptions } from './idempotent.ts';
 export { problemResponder, problemResponse, type Problem, type ProblemResponder } from './problem.ts';
 export { automaticProfiles, type AutomaticProfiles, type AutomaticProfilesOptions } from './profiles/automatic-profiles.ts';
 export { isLoopback, serve, type ConnectionLimits, type Served, type ServeOptions, type TcpOptions } from './serve/serve.ts';
+export { readTlsFiles, type TlsFiles, type TlsText } from './serve/tls-files.ts';
 export { serverSentEvents, type ServerSentEvent, type SseOptions } from './sse.ts';
 export { streamLimit } from './stream-limit.ts';
 export { unrouted } from './unrouted.ts';
@@ -38,6 +44,7 @@ export declare function addEventRoutes(app: OpenAPIHono<{
 }>, kernel: Kernel, options: EventStreamOptions): void;
 
 // handler.d.ts
+import type { Caller } from './guard/caller.ts';
 /**
  * What a fetch `Request` cannot carry: how the request really came. {@link serve} makes it; whoever mounts a handler
  * behind another server makes it truthfully, because the guard decides by it. Hono handlers see it as `c.env`.
@@ -45,6 +52,8 @@ export declare function addEventRoutes(app: OpenAPIHono<{
 export interface Peer {
     /** A unix socket is 0600: whoever can connect is its owner, so no token is asked. */
     readonly via: 'unix' | 'tcp';
+    /** Whether it came through TLS. */
+    readonly secure: boolean;
     /** Remote address; empty for a unix socket. */
     readonly address: string;
     /** The port listened on; undefined for a unix socket. */
@@ -53,11 +62,39 @@ export interface Peer {
     readonly target: string;
     /** Every Host header, in order. */
     readonly hosts: readonly string[];
-    /** Aborted when the server begins to close: end streams then. */
+    /** Aborted when the server begins to close, or the caller's token counts no more: end streams then. */
     readonly closing: AbortSignal;
+    /** Who it is, once the guard has found out; it stands before every route. */
+    readonly caller?: Caller;
 }
 /** Answers one request. A Hono application's `fetch` is one. */
 export type Handler = (request: Request, peer: Peer) => Response | Promise<Response>;
+
+// guard/caller.d.ts
+import type { Scope } from './scope.ts';
+/** Who sent a request, as the guard found out. */
+export interface Caller {
+    /** Of the token; `unix socket` for its owner, `anyone` where no token is asked. */
+    readonly name: string;
+    readonly scope: Scope;
+    /** Ids, or `publisher/*`; undefined means all plugins. */
+    readonly plugins?: readonly string[] | undefined;
+}
+/** How a token names plugins: an id, or `publisher/*` for all of one publisher. */
+export declare const pluginFilterPattern: RegExp;
+/** Whether a caller may see and change a plugin; without a guard before it, everybody may. */
+export declare function reaches(caller: Caller | undefined, plugin: string): boolean;
+
+// guard/scope.d.ts
+/**
+ * What a token allows; each includes those before it. `read`: look. `operate`: run what is installed (enable, disable,
+ * choose among its versions, submit jobs). `install`: decide what is installed. `admin`: what shows secrets, and tokens.
+ */
+export type Scope = 'read' | 'operate' | 'install' | 'admin';
+/** All of them, each including those before it. */
+export declare const scopes: readonly ["read", "operate", "install", "admin"];
+/** Whether a token with `have` may do what needs `need`. */
+export declare function includesScope(have: Scope, need: Scope): boolean;
 
 // sse.d.ts
 import type { Peer } from './handler.ts';
@@ -107,6 +144,8 @@ export interface SystemLayers {
 export interface InspectionOptions {
     /** Asked for each answer of `GET /api/system`. */
     readonly system?: () => SystemLayers;
+    /** What is wrong with the host itself now, told by `GET /api/system`; none when nothing is. */
+    readonly problems?: () => readonly string[];
     /** Names of profiles that were taken of a plugin by themselves; told by `GET /api/plugins/{id}/why`. */
     readonly profiles?: (plugin: string) => Promise<readonly string[]>;
 }
@@ -121,8 +160,10 @@ import type { ErrorCatalogue } from '@backplane/sdk';
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Handler, Peer } from '../handler.ts';
 import { type EventStreamOptions } from './event-routes.ts';
+import type { TokenStore } from '../guard/token-store.ts';
 import { type InspectionOptions } from './inspection-routes.ts';
 import { openapiDocument } from './openapi.ts';
+import { type OperationLimits } from './operations.ts';
 /** How a host shapes its management API. */
 export interface ManagementApiOptions extends InspectionOptions {
     /** Errors whose status is wanted when the kernel or the host throws them. */
@@ -133,6 +174,9 @@ export interface ManagementApiOptions extends InspectionOptions {
     /** The host's own metrics, in Prometheus text, put after the plugins'. */
     readonly metrics?: () => string;
     readonly events?: EventStreamOptions;
+    /** Tokens that can be made, listed and revoked by this API; the guard is given the same. Without them it cannot. */
+    readonly tokens?: TokenStore;
+    readonly operations?: Partial<OperationLimits>;
 }
 /** The management API of one kernel. */
 export interface ManagementApi {
@@ -150,22 +194,172 @@ export interface ManagementApi {
 }
 /**
  * Management REST over a kernel: list, find, reload, enable, disable and remove plugins, choose their versions, look at
- * what they use and why they are as they are, profile them, events, health, metrics. Every error is problem+json. Changes to one plugin go one after another; `If-Match` with the ETag that was read refuses a
- * change of something that has changed meanwhile, and `Idempotency-Key` makes a POST safe to repeat.
+ * what they use and why they are as they are, profile them, tokens, events, health, metrics. Every error is problem+json.
+ * Changes to one plugin go one after another; `If-Match` with the ETag that was read refuses a change of something that has
+ * changed meanwhile, `Idempotency-Key` makes a POST safe to repeat, and `Prefer: respond-async` lets a change go on after its
+ * answer, as an operation. A caller whose token is for some plugins alone sees no others.
  * Errors: `SERVER_ID_INVALID`, `SERVER_ID_RESERVED`, `SERVER_ID_AMBIGUOUS`, `SERVER_PLUGIN_UNKNOWN`,
- * `SERVER_STATE_CHANGED`, `SERVER_RELOAD_FAILED`, `SERVER_ROLLBACK_FAILED`, `SERVER_REQUEST_INVALID`, `SERVER_STREAMS_FULL`,
+ * `SERVER_STATE_CHANGED`, `SERVER_PLUGIN_BUSY`, `SERVER_OPERATION_UNKNOWN`, `SERVER_OPERATIONS_FULL`, `SERVER_TOKEN_UNKNOWN`,
+ * `SERVER_TOKEN_EXISTS`, `SERVER_TOKENS_FULL`, `SERVER_RELOAD_FAILED`, `SERVER_ROLLBACK_FAILED`, `SERVER_REQUEST_INVALID`, `SERVER_STREAMS_FULL`,
  * `SERVER_ROUTE_UNKNOWN`, `SERVER_METHOD_REFUSED`, and those of the kernel.
  */
 export declare function managementApi(kernel: Kernel, options?: ManagementApiOptions): ManagementApi;
+
+// guard/token-store.d.ts
+import { type Scope } from './scope.ts';
+import { type Token } from './token.ts';
+/** What a token is to be. */
+export interface TokenRequest {
+    /** Lower case letters, digits, `.`, `_` and `-`, 64 at most; begins with a letter or digit. */
+    readonly name: string;
+    readonly scope: Scope;
+    /** Ids, or `publisher/*`; undefined means all plugins. */
+    readonly plugins?: readonly string[] | undefined;
+    /** Milliseconds since the epoch; undefined means never. */
+    readonly expiresAtMs?: number | undefined;
+}
+/** A token that was made by name. */
+export interface NamedToken extends Token {
+    readonly createdAtMs: number;
+}
+/** Tokens by name, in a file that holds only their digests. Iterates over every token that counts now. */
+export interface TokenStore extends Iterable<Token> {
+    /** Those that were made by name, in the order they were made. */
+    readonly list: () => readonly NamedToken[];
+    /**
+     * Makes one and writes it down; `secret` is the token itself, which is kept nowhere.
+     * Errors: `SERVER_TOKEN_EXISTS`, `SERVER_TOKENS_FULL`, `SERVER_TOKEN_FILE_UNUSABLE`.
+     */
+    readonly create: (request: TokenRequest) => Promise<{
+        readonly token: NamedToken;
+        readonly secret: string;
+    }>;
+    /** From now on it is refused, and what it has open ends. Errors: `SERVER_TOKEN_UNKNOWN`, `SERVER_TOKEN_FILE_UNUSABLE`. */
+    readonly revoke: (name: string) => Promise<void>;
+}
+/** How a token may be called. */
+export declare const tokenNamePattern: RegExp;
+/**
+ * Opens the tokens of a file of mode 0600; none when there is no such file yet. One process at a time may use it. `others`
+ * count beside them, and cannot be revoked here: the token of the token file.
+ * Errors: `SERVER_TOKEN_FILE_EXPOSED`, `SERVER_TOKEN_STORE_INVALID`, `SERVER_TOKEN_FILE_UNUSABLE`.
+ */
+export declare function tokenStore(path: string, others: readonly Token[]): Promise<TokenStore>;
+
+// guard/token.d.ts
+import type { Scope } from './scope.ts';
+/** A token as the server keeps it: its digest, never the token. */
+export interface Token {
+    /** For people, in logs and listings. */
+    readonly name: string;
+    readonly sha256: Uint8Array;
+    readonly scope: Scope;
+    /** Ids, or `publisher/*`, of the plugins it is for; undefined means all of them. */
+    readonly plugins?: readonly string[] | undefined;
+    /** Milliseconds since the epoch from which on it is refused; undefined means never. */
+    readonly expiresAtMs?: number | undefined;
+    /** Aborted when it is revoked: streams that it opened end then. */
+    readonly revoked?: AbortSignal;
+}
+/** The digest a token is compared by. */
+export declare function tokenDigest(token: string): Uint8Array;
+/**
+ * Checks bearer tokens; answers the one that was sent. `tokens` are gone through for each request, so that what was made or
+ * revoked meanwhile counts. Source: RFC 6750 §2.1.
+ */
+export declare function tokenCheck(tokens: Iterable<Token>, failuresPerMinute: number): (headers: Headers, address: string) => Token;
 
 // api/openapi.d.ts
 import { OpenAPIHono } from '@hono/zod-openapi';
 /** The management API as OpenAPI 3.1; the same document `/openapi.json` answers with. */
 export declare function openapiDocument(): ReturnType<OpenAPIHono['getOpenAPI31Document']>;
 
+// api/operations.d.ts
+import { type Caller } from '../guard/caller.ts';
+/** How many changes may go on, and how many are remembered. */
+export interface OperationLimits {
+    /** Changes that go on at once. Default 64. */
+    readonly running: number;
+    /** Ended ones that can still be asked for; the oldest is forgotten for a new one. Default 500. */
+    readonly ended: number;
+    /** Answers larger than this are told as a status alone, bytes. Default 256 KiB. */
+    readonly answerBytes: number;
+}
+/** What began an operation. */
+export interface OperationStart {
+    readonly method: string;
+    readonly path: string;
+    /** The plugin it changes; undefined means all. */
+    readonly plugin: string | undefined;
+}
+/** A change that goes on after its request was answered. */
+export interface Operation extends OperationStart {
+    readonly id: string;
+    readonly startedAtMs: number;
+    readonly state: OperationState;
+    /** Settles when it has ended; never rejects. */
+    readonly ended: Promise<void>;
+}
+/** How it stands. */
+export type OperationState = {
+    readonly name: 'running';
+} | {
+    readonly name: 'ended';
+    readonly endedAtMs: number;
+    readonly status: number;
+    readonly body: unknown;
+};
+/** Operations of one server, in memory: they end with the process, as the changes themselves do. */
+export declare class Operations {
+    #private;
+    constructor(limits?: Partial<OperationLimits>);
+    /** Begins one. `work` never rejects: its failures are answers. Errors: `SERVER_OPERATIONS_FULL`. */
+    start(what: OperationStart, work: () => Promise<Response>): Operation;
+    /** One a caller may know of. Errors: `SERVER_OPERATION_UNKNOWN`. */
+    get(id: string, caller: Caller | undefined): Operation;
+    /** Those a caller may know of, newest first. */
+    list(caller: Caller | undefined): readonly Operation[];
+}
+
+// api/secured-document.d.ts
+import type { OpenAPIHono } from '@hono/zod-openapi';
+import { type AccessTable } from '../guard/access.ts';
+type OpenApiDocument = ReturnType<OpenAPIHono['getOpenAPI31Document']>;
+/**
+ * Tells in an API document what the guard asks for: on each operation the scope a token must have, as the role of the bearer
+ * scheme, and in `x-plugin-filter` whether a token that is for some plugins alone may use it. `open` paths need no token.
+ */
+export declare function securedDocument(document: OpenApiDocument, table: AccessTable, open?: readonly string[]): OpenApiDocument;
+export {};
+
+// guard/access.d.ts
+import type { Caller } from './caller.ts';
+import { type Scope } from './scope.ts';
+/** What a route needs. */
+export interface Access {
+    readonly scope: Scope;
+    /**
+     * The route shows and changes only the plugins its caller's token is for. A token that is for some plugins alone may use
+     * no other routes.
+     */
+    readonly ofPlugins?: true;
+}
+/**
+ * What each route needs, by method and path with parameters in braces: `POST /api/plugins/{id}/reload`. A parameter stands
+ * for one segment, or for two, because a plugin's id has a slash that may be written as it is. Where several entries fit,
+ * the strictest counts; what none fits needs `admin`. HEAD needs what GET needs.
+ */
+export type AccessTable = Readonly<Record<string, Access>>;
+/** Finds what a request needs, by its method and its path as it stood in the request. */
+export declare function accessLookup(table: AccessTable): (method: string, path: string) => Access;
+/** Refuses a token that allows too little, or that is for some plugins alone where all are meant. */
+export declare function checkAccess({ scope: have, plugins }: Caller, { scope: need, ofPlugins }: Access): void;
+/** What the routes of the management API need. */
+export declare const managementAccess: AccessTable;
+
 // errors.d.ts
 /** Errors of the HTTP side: what the guard refuses, what a route cannot do, what listening fails with. */
-export declare const serverErrors: import("@backplane/sdk").ErrorCatalogue<"SERVER_ADDRESS_IN_USE" | "SERVER_ADDRESS_REMOTE" | "SERVER_ADDRESS_UNAVAILABLE" | "SERVER_BODY_ENCODED" | "SERVER_BODY_INVALID" | "SERVER_BODY_KEY_REFUSED" | "SERVER_BODY_TOO_DEEP" | "SERVER_BODY_TOO_LARGE" | "SERVER_BODY_TYPE_REFUSED" | "SERVER_BODY_UNEXPECTED" | "SERVER_HEADERS_TOO_LARGE" | "SERVER_HOST_REFUSED" | "SERVER_IDEMPOTENCY_KEY_INVALID" | "SERVER_IDEMPOTENCY_MISMATCH" | "SERVER_ID_AMBIGUOUS" | "SERVER_ID_INVALID" | "SERVER_ID_RESERVED" | "SERVER_INTERNAL" | "SERVER_METHOD_REFUSED" | "SERVER_ORIGIN_REFUSED" | "SERVER_PATH_INVALID" | "SERVER_PLUGIN_UNKNOWN" | "SERVER_RELOAD_FAILED" | "SERVER_REQUEST_INVALID" | "SERVER_REQUEST_MALFORMED" | "SERVER_REQUEST_TIMEOUT" | "SERVER_ROLLBACK_FAILED" | "SERVER_ROUTE_UNKNOWN" | "SERVER_SCOPE_REFUSED" | "SERVER_SOCKET_OCCUPIED" | "SERVER_SOCKET_PATH_LONG" | "SERVER_STATE_CHANGED" | "SERVER_STREAMS_FULL" | "SERVER_TOKEN_FILE_EXPOSED" | "SERVER_TOKEN_FILE_INVALID" | "SERVER_TOKEN_FILE_UNUSABLE" | "SERVER_TOKEN_MISSING" | "SERVER_TOKEN_RATE_LIMITED" | "SERVER_TOKEN_REFUSED">;
+export declare const serverErrors: import("@backplane/sdk").ErrorCatalogue<"SERVER_ADDRESS_IN_USE" | "SERVER_ADDRESS_REMOTE" | "SERVER_ADDRESS_UNAVAILABLE" | "SERVER_BODY_ENCODED" | "SERVER_BODY_INVALID" | "SERVER_BODY_KEY_REFUSED" | "SERVER_BODY_TOO_DEEP" | "SERVER_BODY_TOO_LARGE" | "SERVER_BODY_TYPE_REFUSED" | "SERVER_BODY_UNEXPECTED" | "SERVER_HEADERS_TOO_LARGE" | "SERVER_HOST_REFUSED" | "SERVER_IDEMPOTENCY_KEY_INVALID" | "SERVER_IDEMPOTENCY_MISMATCH" | "SERVER_ID_AMBIGUOUS" | "SERVER_ID_INVALID" | "SERVER_ID_RESERVED" | "SERVER_INTERNAL" | "SERVER_METHOD_REFUSED" | "SERVER_OPERATIONS_FULL" | "SERVER_OPERATION_UNKNOWN" | "SERVER_ORIGIN_REFUSED" | "SERVER_PATH_INVALID" | "SERVER_PLUGINS_REFUSED" | "SERVER_PLUGIN_BUSY" | "SERVER_PLUGIN_UNKNOWN" | "SERVER_RELOAD_FAILED" | "SERVER_REQUEST_INVALID" | "SERVER_REQUEST_MALFORMED" | "SERVER_REQUEST_TIMEOUT" | "SERVER_ROLLBACK_FAILED" | "SERVER_ROUTE_UNKNOWN" | "SERVER_SCOPE_REFUSED" | "SERVER_SOCKET_OCCUPIED" | "SERVER_SOCKET_PATH_LONG" | "SERVER_STATE_CHANGED" | "SERVER_STREAMS_FULL" | "SERVER_TLS_INVALID" | "SERVER_TOKENS_FULL" | "SERVER_TOKEN_EXISTS" | "SERVER_TOKEN_EXPIRED" | "SERVER_TOKEN_FILE_EXPOSED" | "SERVER_TOKEN_FILE_INVALID" | "SERVER_TOKEN_FILE_UNUSABLE" | "SERVER_TOKEN_MISSING" | "SERVER_TOKEN_RATE_LIMITED" | "SERVER_TOKEN_REFUSED" | "SERVER_TOKEN_STORE_INVALID" | "SERVER_TOKEN_UNKNOWN">;
 
 // guard/body.d.ts
 /** Ceilings of a request body. */
@@ -184,26 +378,29 @@ export type BodyTypes = Readonly<Record<string, readonly string[]>>;
 export declare function checkBody(request: Request, extraTypes: readonly string[], limits: BodyLimits): Promise<Request>;
 
 // guard/guard.d.ts
-import type { ErrorCatalogue } from '@backplane/sdk';
 import type { Log } from '@backplane/kernel';
+import type { ErrorCatalogue } from '@backplane/sdk';
 import type { Handler } from '../handler.ts';
+import { type AccessTable } from './access.ts';
 import { type BodyLimits, type BodyTypes } from './body.ts';
-import { type ScopeOf } from './scope.ts';
 import { type Token } from './token.ts';
 /** What the guard lets through. Everything has a default that suits a daemon on loopback. */
 export interface GuardOptions {
-    /** Who may call over TCP. Without one, nobody may. */
-    readonly tokens: readonly Token[];
+    /** Who may call over TCP. Without one, nobody may. Gone through for each request, so a store of them may change. */
+    readonly tokens: Iterable<Token>;
     /** Exact `host:port` names beside the loopback ones of the port listened on. */
     readonly hosts?: readonly string[];
-    /** Origins (`https://console.example`) beside the server's own. */
+    /**
+     * Origins (`https://console.example`) beside the server's own whose pages may send requests and read the answers (CORS),
+     * each with a token. Default none.
+     */
     readonly origins?: readonly string[];
     /** Paths that need no token, for probes. Default `/healthz` and `/readyz`. */
     readonly open?: readonly string[];
     /** Default GET, HEAD, POST, DELETE. */
     readonly methods?: readonly string[];
-    /** Which scope a request needs. Default {@link managementScope}. */
-    readonly scopeOf?: ScopeOf;
+    /** What each route needs. Default {@link managementAccess}. */
+    readonly access?: AccessTable;
     /** Body types beside JSON, by path: `{ '/jobs/submit': ['application/yaml'] }`. Only JSON is checked for depth and keys. */
     readonly bodyTypes?: BodyTypes;
     readonly limits?: Partial<BodyLimits>;
@@ -214,41 +411,15 @@ export interface GuardOptions {
     readonly log?: Log;
 }
 /**
- * What stands before routing: host, origin, token, method, scope, path and body are checked in this order, and the
- * first that does not fit is the answer, as problem+json. The handler gets a body that is already read and checked. It
- * also answers for what the handler throws, so a fault in a route never ends the process.
+ * What stands before routing: host, origin, token, method, path, scope and body are checked in this order, and the
+ * first that does not fit is the answer, as problem+json. The handler gets a body that is already read and checked, and is
+ * told the {@link Caller}. It also answers for what the handler throws, so a fault in a route never ends the process.
  *
  * Errors: `SERVER_HOST_REFUSED`, `SERVER_ORIGIN_REFUSED`, `SERVER_TOKEN_MISSING`, `SERVER_TOKEN_REFUSED`,
- * `SERVER_TOKEN_RATE_LIMITED`, `SERVER_METHOD_REFUSED`, `SERVER_SCOPE_REFUSED`, `SERVER_PATH_INVALID`, `SERVER_BODY_*`.
+ * `SERVER_TOKEN_EXPIRED`, `SERVER_TOKEN_RATE_LIMITED`, `SERVER_METHOD_REFUSED`, `SERVER_PATH_INVALID`,
+ * `SERVER_SCOPE_REFUSED`, `SERVER_PLUGINS_REFUSED`, `SERVER_BODY_*`.
  */
 export declare function guard(options: GuardOptions): (handler: Handler) => Handler;
-
-// guard/scope.d.ts
-/** What a token allows; each includes those before it. */
-export type Scope = 'read' | 'operate' | 'admin';
-/** Which scope a request needs. */
-export type ScopeOf = (method: string, path: string) => Scope;
-/**
- * Reading needs `read`, choosing among the versions of a plugin and releasing it `operate`, changing plugins otherwise
- * `admin`, and so does profiling them: a heap holds secrets. Everything else that changes something needs `operate`.
- */
-export declare const managementScope: ScopeOf;
-/** Refuses a token that allows too little. */
-export declare function checkScope(have: Scope, need: Scope): void;
-
-// guard/token.d.ts
-import type { Scope } from './scope.ts';
-/** A token as the server keeps it: its digest, never the token. */
-export interface Token {
-    /** For people; shown nowhere but in logs. */
-    readonly name: string;
-    readonly sha256: Uint8Array;
-    readonly scope: Scope;
-}
-/** The digest a token is compared by. */
-export declare function tokenDigest(token: string): Uint8Array;
-/** Checks bearer tokens; answers the scope of the one that was sent. Source: RFC 6750 §2.1. */
-export declare function tokenCheck(tokens: readonly Token[], failuresPerMinute: number): (headers: Headers, address: string) => Scope;
 
 // guard/token-file.d.ts
 import { type Token } from './token.ts';
@@ -265,6 +436,8 @@ export interface TokenFile extends Token {
  * Errors: `SERVER_TOKEN_FILE_EXPOSED`, `SERVER_TOKEN_FILE_INVALID`, `SERVER_TOKEN_FILE_UNUSABLE`.
  */
 export declare function tokenFile(path: string): Promise<TokenFile>;
+/** A token nobody can guess: 256 random bits, in letters a header takes. */
+export declare function newSecret(): string;
 
 // idempotent.d.ts
 import type { Handler } from './handler.ts';
@@ -281,7 +454,8 @@ export interface IdempotencyOptions {
 }
 /**
  * Honours `Idempotency-Key` on POST: the same request with the same key is done once, also while the first is still
- * running, and the repeated answer carries `Idempotency-Replayed: true`. Not repeated are failures of the server (500 and
+ * running, and the repeated answer carries `Idempotency-Replayed: true`. A key is its caller's own. Not repeated are answers
+ * that are not to be stored (`Cache-Control: no-store`), failures of the server (500 and
  * above), refusals that may pass (429), and answers to nobody (499): the client that left must be able to ask again.
  * What is kept is in memory and bounded in number, time and bytes. Place it inside the guard, which bounds the body.
  * Errors, thrown: `SERVER_IDEMPOTENCY_KEY_INVALID`, `SERVER_IDEMPOTENCY_MISMATCH`.
@@ -344,6 +518,8 @@ export interface AutomaticProfilesOptions {
     readonly files?: number;
     /** All of them together, bytes. Default 128 MiB. */
     readonly totalBytes?: number;
+    /** One of them, bytes; one that is larger is not kept. A plugin's process makes its own, and may make up anything. Default 16 MiB. */
+    readonly fileBytes?: number;
     readonly clock?: Clock;
     readonly log?: Log;
 }
@@ -363,6 +539,7 @@ export declare function automaticProfiles(kernel: Kernel, options: AutomaticProf
 // serve/serve.d.ts
 import type { Log } from '@backplane/kernel';
 import type { Handler } from '../handler.ts';
+import { type TlsFiles } from './tls-files.ts';
 /** Where to listen, and how much one client may take. At least one of `unixSocket` and `tcp` is given. */
 export interface ServeOptions {
     /** Absolute path; mode 0600. Its directory is made with mode 0700 when it is missing. */
@@ -377,8 +554,8 @@ export interface TcpOptions {
     readonly host?: string;
     /** 0 takes any free port. */
     readonly port: number;
-    /** Needed for an address other machines reach. The token then crosses the network in the clear: put TLS before it. */
-    readonly allowRemote?: boolean;
+    /** Needed for an address that other machines reach. */
+    readonly tls?: TlsFiles | undefined;
 }
 /** Ceilings of each listener. */
 export interface ConnectionLimits {
@@ -411,13 +588,31 @@ export interface Served extends AsyncDisposable {
     readonly close: (deadlineMs?: number) => Promise<void>;
 }
 /**
- * Serves a handler on a unix socket, on TCP or on both; on error nothing is left listening.
- * Errors: `SERVER_ADDRESS_IN_USE`, `SERVER_ADDRESS_UNAVAILABLE`, `SERVER_ADDRESS_REMOTE`, `SERVER_SOCKET_OCCUPIED`,
- * `SERVER_SOCKET_PATH_LONG`.
+ * Serves a handler on a unix socket, on TCP or on both; on error nothing is left listening. An address that other machines
+ * reach is refused without TLS, and with it is a warning in the log: put {@link guard} before the handler, which asks for a
+ * token there.
+ * Errors: `SERVER_ADDRESS_IN_USE`, `SERVER_ADDRESS_UNAVAILABLE`, `SERVER_ADDRESS_REMOTE`, `SERVER_TLS_INVALID`,
+ * `SERVER_SOCKET_OCCUPIED`, `SERVER_SOCKET_PATH_LONG`.
  */
 export declare function serve(handler: Handler, options: ServeOptions): Promise<Served>;
 /** Whether only this machine reaches an address or name; what {@link serve} asks before it listens. */
 export declare function isLoopback(host: string): boolean;
+
+// serve/tls-files.d.ts
+/** Where the certificate of a server is. Read when it begins to listen. TLS 1.2 at least. */
+export interface TlsFiles {
+    /** PEM: the certificate, and those between it and its authority. */
+    readonly certificate: string;
+    /** PEM, not encrypted. */
+    readonly key: string;
+}
+/** What is in them. */
+export interface TlsText {
+    readonly cert: string;
+    readonly key: string;
+}
+/** Reads a certificate and its key, and sees whether they can be used. Errors: `SERVER_TLS_INVALID`. */
+export declare function readTlsFiles(files: TlsFiles): Promise<TlsText>;
 
 // stream-limit.d.ts
 /**
@@ -468,19 +663,19 @@ export interface Finding {
     /** What to do now. */
     readonly hint?: string;
 }
-/** A text as a sentence: large first letter, full stop. */
+/** A text as a sentence: large first letter, unless it begins with the id of a plugin or a path, and a full stop. */
 export declare function sentence(text: string): string;
 
 // client/index.d.ts
 export { addressText, type Address } from './address.ts';
-export { ApiClient } from './api-client.ts';
+export { ApiClient, type Content } from './api-client.ts';
 export { clientErrors } from './errors.ts';
 export type { ApiEvent } from './event-stream.ts';
 export { follow, type FollowOptions } from './follow.ts';
 export { exitCodeOf, HostError, type HostProblem } from './host-error.ts';
 
 // client/address.d.ts
-/** How a host is reached: by its unix socket, or by a URL with a bearer token. */
+/** How a host is reached: by its unix socket, or by a URL with a bearer token; with an empty one none is sent. */
 export type Address = {
     readonly kind: 'socket';
     readonly path: string;
@@ -496,6 +691,11 @@ export declare function addressText(address: Address): string;
 import { Readable } from 'node:stream';
 import { type Address } from './address.ts';
 import { type ApiEvent } from './event-stream.ts';
+/** A request body that is not made here: as it is, with its media type. */
+export interface Content {
+    readonly type: string;
+    readonly text: string;
+}
 /** How a stream of events is taken up. */
 export interface EventsOptions {
     /** Resumes after this event. */
@@ -513,6 +713,11 @@ export declare class ApiClient {
     get(path: string, query?: URLSearchParams): Promise<unknown>;
     /** Sends JSON. Safe to repeat by itself after a lost connection: it carries a key of its own. */
     post(path: string, body?: Readonly<Record<string, unknown>>): Promise<unknown>;
+    /**
+     * Sends a body as it is, as safe to repeat. `answers` are statuses of 400 and above under which JSON is an answer: a list
+     * that was refused in all its parts answers with the reason of each.
+     */
+    postContent(path: string, content: Content, answers?: readonly number[]): Promise<unknown>;
     delete(path: string, query?: URLSearchParams): Promise<unknown>;
     /** Asks for a file by POST; its name as the host gave it, and its bytes, which set the pace. */
     file(path: string, query?: URLSearchParams): Promise<{
@@ -574,6 +779,13 @@ declare const specs: {
         readonly exit: 75;
         readonly retryable: true;
         readonly hint: 'Try again, or allow more time.';
+    };
+    readonly CLIENT_TOKEN_EXPOSED: {
+        readonly message: 'the token for {address} would cross the network for everybody to read';
+        readonly status: 400;
+        readonly exit: 2;
+        readonly retryable: false;
+        readonly hint: 'Use https, or a tunnel that ends on this machine.';
     };
     readonly CLIENT_ANSWER_INVALID: {
         readonly message: '{address} answered something that is not a management API';
