@@ -4,7 +4,15 @@ export { inlineSource, type InlinePlugin, type InlineSource, type InlineSourceOp
 export { isInstalled, requireProgram } from './require-program.ts'
 export { RecordingHost, type RecordedCall } from './recording-host.ts'
 export { runtimeContract } from './runtime-contract.ts'
-export { context, filesAt, rejection, RuntimeSubject, type MakeRuntime, type StartOptions } from './runtime-subject.ts'
+export {
+  context,
+  filesAt,
+  rejection,
+  RuntimeSubject,
+  type MakeRuntime,
+  type StartOptions,
+  type SubjectPlugin,
+} from './runtime-subject.ts'
 export { sourceContract, type SourceRequest } from './source-contract.ts'
 export { storeContract } from './store-contract.ts'
 export { temporaryDirectory } from './temporary-directory.ts'

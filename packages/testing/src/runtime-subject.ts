@@ -15,11 +15,32 @@ export type MakeRuntime = (t: TestContext) => Runtime | Promise<Runtime>
 /** Where the contract's own plugin is; the same place in source and build. */
 const pluginDirectory = fileURLToPath(new URL('../src/fixtures/contract-plugin', import.meta.url))
 
-const declared = {
-  'contract.hook': ['shout'],
-  'contract.plain': ['all'],
-  'contract.opened': ['counter'],
-  'contract.data': ['panel'],
+/** The plugin a {@link RuntimeSubject} starts. */
+export interface SubjectPlugin {
+  readonly id: string
+  /** Of its package; its main module is `index.js`. */
+  readonly directory: string
+  readonly host: StartRequest['host']
+  readonly declared: StartRequest['declared']
+  readonly limits: Partial<StartRequest['limits']>
+  readonly isolation: StartRequest['isolation']
+  /** Where in the test's directory its own ones are; nothing else is in there. */
+  readonly home: string
+}
+
+const contractPlugin: SubjectPlugin = {
+  id: 'contract/everything',
+  directory: pluginDirectory,
+  host: { name: 'contract', api: '1.2.3' },
+  declared: {
+    'contract.hook': ['shout'],
+    'contract.plain': ['all'],
+    'contract.opened': ['counter'],
+    'contract.data': ['panel'],
+  },
+  limits: {},
+  isolation: { floor: 'process', trust: 'first-party' },
+  home: '.',
 }
 
 /** What a {@link RuntimeSubject} may be started with instead of the usual. */
@@ -28,7 +49,9 @@ export interface StartOptions {
   readonly code?: PackageCode
   readonly readyMs?: number
   readonly signal?: AbortSignal
+  readonly grants?: Partial<StartRequest['grants']>
   readonly limits?: Partial<StartRequest['limits']>
+  readonly isolation?: Partial<StartRequest['isolation']>
   readonly migrate?: StartRequest['migrate']
 }
 
@@ -37,44 +60,43 @@ export class RuntimeSubject {
   readonly runtime: Runtime
   readonly host: RecordingHost = new RecordingHost()
   readonly root: string
+  readonly #plugin: SubjectPlugin
   #generation = 0
 
-  private constructor(runtime: Runtime, root: string) {
+  private constructor(runtime: Runtime, root: string, plugin: SubjectPlugin) {
     this.runtime = runtime
     this.root = root
+    this.#plugin = plugin
   }
 
-  static async make(t: TestContext, make: MakeRuntime): Promise<RuntimeSubject> {
+  /** Disposes the runtime after the test. */
+  static async make(t: TestContext, make: MakeRuntime, plugin: SubjectPlugin = contractPlugin): Promise<RuntimeSubject> {
     const root = await temporaryDirectory(t)
-    await Promise.all([mkdir(join(root, 'data')), mkdir(join(root, 'exchange'))])
-    const subject = new RuntimeSubject(await make(t), root)
+    const subject = new RuntimeSubject(await make(t), root, plugin)
     t.after(() => subject.runtime[Symbol.asyncDispose]())
+    const { data, exchange } = subject.#directories()
+    await Promise.all([mkdir(data, { recursive: true }), mkdir(exchange, { recursive: true })])
     return subject
   }
 
-  start({
-    config = {},
-    code = everything,
-    readyMs = 20_000,
-    signal,
-    limits = {},
-    migrate,
-  }: StartOptions = {}): Promise<Instance> {
+  start(options: StartOptions = {}): Promise<Instance> {
+    const { config = {}, readyMs = 20_000, grants, limits, isolation, migrate } = options
+    const { id, host, declared, directory, ...usual } = this.#plugin
     this.#generation += 1
     const request: StartRequest = {
-      plugin: { id: 'contract/everything', version: '1.0.0', generation: this.#generation },
-      host: { name: 'contract', api: '1.2.3' },
-      code,
+      plugin: { id, version: '1.0.0', generation: this.#generation },
+      host,
+      code: options.code ?? filesAt(directory, 'index.js'),
       config,
-      grants: { fsRead: [], fsWrite: [], exec: [], net: [] },
-      limits: { ...testLimits, ...limits },
-      isolation: { floor: 'process', trust: 'first-party' },
-      directories: { code: pluginDirectory, data: join(this.root, 'data'), exchange: join(this.root, 'exchange') },
+      grants: { fsRead: [], fsWrite: [], exec: [], net: [], ...grants },
+      limits: { ...testLimits, ...usual.limits, ...limits },
+      isolation: { ...usual.isolation, ...isolation },
+      directories: this.#directories(),
       declared,
       readyMs,
       ...(migrate === undefined ? {} : { migrate }),
     }
-    return this.runtime.start(request, this.host, signal ?? new AbortController().signal)
+    return this.runtime.start(request, this.host, options.signal ?? new AbortController().signal)
   }
 
   /** Settles with the first line, written by now or later, whose message is `message`. */
@@ -86,9 +108,12 @@ export class RuntimeSubject {
   messages(prefix: string): readonly string[] {
     return this.host.lines.map(({ message }) => message).filter((message) => message.startsWith(prefix))
   }
-}
 
-const everything: PackageCode = { kind: 'files', directory: pluginDirectory, main: 'index.js' }
+  #directories(): StartRequest['directories'] {
+    const own = join(this.root, this.#plugin.home)
+    return { code: this.#plugin.directory, data: join(own, 'data'), exchange: join(own, 'exchange') }
+  }
+}
 
 /** A module of the contract's plugin folder by another name than its main one. */
 export function filesAt(directory: string, main: string): PackageCode {

@@ -3,9 +3,9 @@ import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 import type { Instance } from '@backplane/kernel'
-import { requireProgram, temporaryDirectory } from '@backplane/testing'
+import { requireProgram, temporaryDirectory, type StartOptions } from '@backplane/testing'
 import { hostModules } from '../fixtures/host-modules.ts'
-import { HostileSubject, type HostileOptions } from '../fixtures/hostile-subject.ts'
+import { HostileSubject } from '../fixtures/hostile-subject.ts'
 import type { PooledRuntime } from '../pool/pooled-runtime.ts'
 import { makeCodePlace } from './code-place.ts'
 import { confined } from './confined.ts'
@@ -90,7 +90,7 @@ test('code with what is no file is not put into a place made ahead, nor is too m
   assert.equal(await large.fill(from), false)
 })
 
-async function start(subject: HostileSubject, options: HostileOptions = {}): Promise<Instance> {
+async function start(subject: HostileSubject, options: StartOptions = {}): Promise<Instance> {
   const instance = await subject.start({ ...os, ...options })
   await (subject.runtime as PooledRuntime).warm()
   return instance

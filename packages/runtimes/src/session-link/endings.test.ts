@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { describe, test, type TestContext } from 'node:test'
 import type { ExitCause, Instance } from '@backplane/kernel'
-import { rejection } from '@backplane/testing'
+import { rejection, type StartOptions } from '@backplane/testing'
 import { confined } from '../confined/confined.ts'
 import { contained } from '../contained/contained.ts'
 import { hostModules } from '../fixtures/host-modules.ts'
-import { HostileSubject, type HostileOptions } from '../fixtures/hostile-subject.ts'
+import { HostileSubject } from '../fixtures/hostile-subject.ts'
 
 for (const [tier, make] of [
   ['contained', contained],
@@ -231,7 +231,7 @@ async function ended(
   subject: HostileSubject,
   attack: string,
   given: object = {},
-  options: HostileOptions = {},
+  options: StartOptions = {},
 ): Promise<{ readonly error: Record<string, unknown> & Error; readonly cause: ExitCause }> {
   const instance: Instance = await subject.start(options)
   const error = await rejection(subject.attack(instance, attack, given))
