@@ -4,7 +4,7 @@ import { type CallEnds, Dispatcher } from './calls/dispatcher.ts'
 import { createEventLog, type EventRecorder } from './event-log.ts'
 import { noteFailed } from './calls/breakers.ts'
 import { rememberFailure } from './calls/recent-failures.ts'
-import { noteExpired, noteRefused } from './calls/call-limits.ts'
+import { noteExpired, noteFull } from './calls/call-limits.ts'
 import { endFailed } from './calls/failed-call.ts'
 import { fallBack } from './plugins/fall-back.ts'
 import type { Generation } from './plugins/generation.ts'
@@ -128,10 +128,8 @@ export function createCore(options: KernelOptions, stopping: AbortSignal, relist
       ...ends,
       stopMs: times.stopMs,
       limitsOf: (plugin) => (plugin.limits ??= limitsOf(plugin.candidate)),
-      refused: (plugin, route, error) => {
-        refusals.record(core, plugin, route, error)
-        noteRefused(core, plugin, error)
-      },
+      refused: (plugin, route, error) => refusals.record(core, plugin, route, error),
+      full: (generation, taken, error) => noteFull(core, generation, taken, error),
     }),
     directories,
     states: new PluginStates(store, directories, log),

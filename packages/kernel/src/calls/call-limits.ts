@@ -1,13 +1,16 @@
 import type { ActiveCall } from './active-call.ts'
 import type { Core } from '../core.ts'
-import type { Plugin } from '../plugins/plugin.ts'
+import type { Generation } from '../plugins/generation.ts'
 
-/** A call was refused without the plugin being asked: where that was a limit of the plugin, it is a violation. */
-export function noteRefused(core: Core, plugin: Plugin, error: Error): void {
-  const code: unknown = Reflect.get(error, 'code')
-  if (code !== 'CALL_QUEUE_FULL' && code !== 'NAMESPACE_LIMIT') return
-  const number = plugin.serving?.number ?? plugin.generation
-  core.supervisor.violations.report(plugin.id, number, { kind: 'limit', limit: 'concurrency', detail: error.message })
+/**
+ * A generation took no more calls: a violation of whoever has them. That is the generation itself, or where its group has as
+ * many as it may, the one of the group that has the most.
+ */
+export function noteFull(core: Core, generation: Generation, taken: 'full' | 'group-full', { message }: Error): void {
+  const { supervisor } = core
+  const full = taken === 'full' ? generation : supervisor.namespaces.busiest(generation.plugin.namespace)
+  if (full === undefined) return
+  supervisor.violations.report(full.plugin.id, full.number, { kind: 'limit', limit: 'concurrency', detail: message })
 }
 
 /** A message was too large for the session. */

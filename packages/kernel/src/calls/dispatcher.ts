@@ -31,6 +31,8 @@ export interface DispatcherParts extends CallEnds {
   readonly stopMs: number
   /** Told of each call that a plugin was not even asked for. */
   readonly refused: (plugin: Plugin, route: Route, error: Error) => void
+  /** Told of each call that a generation, or its group, had no room for. */
+  readonly full: (generation: Generation, taken: 'full' | 'group-full', error: Error) => void
 }
 
 /**
@@ -117,7 +119,10 @@ export class Dispatcher {
       this.#refuse(call, kernelErrors.error('CALL_METHOD_MISSING', parameters, { plugin: plugin.id, point: route.point }))
     } else {
       const taken = generation.take(call)
-      if (taken !== 'taken') this.#refuse(call, tooMany(generation, route, taken))
+      if (taken === 'taken') return
+      const error = tooMany(generation, route, taken)
+      this.#parts.full(generation, taken, error)
+      this.#refuse(call, error)
     }
   }
 

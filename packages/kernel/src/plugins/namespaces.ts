@@ -94,6 +94,16 @@ export class Namespaces implements NamespaceDirectory {
     }
   }
 
+  /** The one of a group that has the most calls; undefined where none has any, because all of them are held by the host. */
+  busiest(name: string): Generation | undefined {
+    const group = this.#groups.get(name)
+    let busiest: Generation | undefined
+    for (const one of group === undefined ? [] : this.#members(group)) {
+      if (one.calls > (busiest?.calls ?? 0)) busiest = one
+    }
+    return busiest
+  }
+
   #view(group: Group): Namespace {
     const ids = [...this.#core.plugins.values()].filter(({ namespace }) => namespace === group.name).map(({ id }) => id)
     return {

@@ -48,6 +48,8 @@ interface News {
 export class Violations implements Disposable {
   readonly #core: Core
   readonly #told = new Map<Plugin, Map<string, Told>>()
+  /** What the settings say of what serves: a flood of violations does not read them each time. */
+  readonly #said = new WeakMap<Generation, Partial<Record<LimitName, LimitAction>>>()
 
   constructor(core: Core) {
     this.#core = core
@@ -96,14 +98,22 @@ export class Violations implements Disposable {
   }
 
   /** What is to follow when a plugin goes over a limit: the word for this plugin, or the host's, or what is usual. */
-  wanted({ candidate }: Plugin, limit: LimitName): LimitAction {
-    let own: LimitAction | undefined
+  wanted(plugin: Plugin, limit: LimitName): LimitAction {
+    const own = this.#saidOf(plugin)[limit]
+    return own ?? this.#core.options.onLimit?.[limit] ?? defaultActions[limit] ?? 'warn'
+  }
+
+  #saidOf({ candidate, serving }: Plugin): Partial<Record<LimitName, LimitAction>> {
+    const known = serving === undefined ? undefined : this.#said.get(serving)
+    if (known !== undefined) return known
+    let said: Partial<Record<LimitName, LimitAction>> = {}
     try {
-      own = this.#core.settingsOf(candidate).onLimit?.[limit]
+      said = this.#core.settingsOf(candidate).onLimit ?? said
     } catch {
       // settings that cannot be read keep it from starting; until then the host's word counts
     }
-    return own ?? this.#core.options.onLimit?.[limit] ?? defaultActions[limit] ?? 'warn'
+    if (serving !== undefined) this.#said.set(serving, said)
+    return said
   }
 
   #running(plugin: Plugin, number: number): Generation | undefined {
