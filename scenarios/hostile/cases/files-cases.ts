@@ -1,4 +1,4 @@
-import { chmod, lstat, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, lstat, readFile, readlink, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { got, type Trial } from '../stage/trial.ts'
 import { everyWay, noneGot } from './attempts.ts'
@@ -6,6 +6,7 @@ import { expected, type Case, type Verdict } from './case.ts'
 
 const byReading = ['read', 'readAsync', 'readBuffer', 'readUrl', 'readBlob', 'readStream', 'copyIn']
 
+const programsAreFree = { notTried: 'programs it was granted are held to nothing there' }
 const hostsFiles = { notTried: 'what the host has open is open to it' }
 
 /** Attacks on files, and on what the process table tells. */
@@ -150,7 +151,27 @@ export const filesCases: readonly Case[] = [
     expected: expected('stopped', 'stopped', hostsFiles, hostsFiles),
     run: leftOpen,
   },
+  {
+    id: 'A29',
+    title: 'makes a name that it was granted lead elsewhere, for its next start',
+    expected: expected('stopped', programsAreFree, 'open', 'open'),
+    run: swapped,
+  },
 ]
+
+/** It may write the directory around, so the name is its own; what it leads to is not. */
+async function swapped(trial: Trial): Promise<Verdict> {
+  const secret = trial.path('outside/secret')
+  if (trial.tier !== 'os') return noneGot(trial, [['read', { path: secret }]])
+  const path = trial.path('shared/inner')
+  const first = await trial.attack('swaps', 'swap', { path, target: trial.path('outside') }, 5_000)
+  // A link that was not made proves nothing.
+  if ((await readlink(path).catch(() => undefined)) !== trial.path('outside')) throw new Error(JSON.stringify(first))
+  await trial.host.ask('disable', { plugin: 'hostile/swaps' }, 10_000)
+  await trial.host.ask('enable', { plugin: 'hostile/swaps' }, 10_000)
+  const read = await Promise.all([join(path, 'secret'), secret].map((one) => trial.attack('swaps', 'read', { path: one }, 5_000)))
+  return read.some(got) ? 'open' : 'stopped'
+}
 
 /** Nothing but its channel and its output; the numbers a thread finds are the host's. */
 async function leftOpen(trial: Trial): Promise<Verdict> {

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { LimitName } from '@backplane/kernel'
@@ -144,6 +145,18 @@ export const resourceCases: readonly Case[] = [
     note: 'In a bare process the host sees it within a second and says so; a thread that does not pause is seen only afterwards.',
     needsGroups: true,
     run: burns,
+  },
+  {
+    id: 'B15',
+    title: 'nests its data deeper than a path is long, where nobody counts',
+    expected: expected('contained', 'contained', 'open', 'open'),
+    begin: (trial) => fill(trial, 'nests-data', 'nest', {}),
+    run: async (trial) => {
+      const verdict = await endedForData(trial, 'nests-data', 'nest', {})
+      // Only what walks comes that deep.
+      rmSync(trial.data('nests-data'), { recursive: true, force: true })
+      return verdict
+    },
   },
 ]
 

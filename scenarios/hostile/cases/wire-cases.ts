@@ -73,24 +73,21 @@ export const wireCases: readonly Case[] = [
   {
     id: 'D11',
     title: 'sends its host as many messages as go through',
-    expected: expected(
-      'contained',
-      'contained',
-      { notTried: 'a thread posts as much as it likes, and its host reads it all' },
-      absent,
-    ),
-    note: 'The host is busy with them and answers everybody else more slowly, but it goes on to answer.',
+    expected: expected('contained', 'contained', 'contained', absent),
+    note: 'More than it may log is dropped unread, and far more ends it.',
     run: floods,
   },
 ]
 
-/** Everybody else is still answered; a batch that nobody could look at in one turn ends the plugin. */
+/** Whatever it floods with, it is ended for that, and everybody else is still answered. */
 async function floods(trial: Trial): Promise<Verdict> {
-  const before = await trial.ends('talker')
-  for (const kind of ['lines', 'nested']) await trial.attack('talker', 'flood', { kind, forMs: 800 }, 8_000)
-  await trial.provoke('talker', 'flood', { kind: 'notices', forMs: 800 }, 8_000)
-  const kind = await trial.ended('talker', before, 3_000)
-  return kind === 'protocol' && (await trial.host.lives()) ? 'contained' : 'open'
+  for (const kind of ['lines', 'nested', 'notices']) {
+    const before = await trial.ends('talker')
+    await trial.provoke('talker', 'flood', { kind, forMs: 3_000 }, 8_000)
+    const why = await trial.ended('talker', before, 3_000)
+    if (why !== 'limit' && why !== 'protocol') return 'open'
+  }
+  return (await trial.host.lives()) ? 'contained' : 'open'
 }
 
 /** A plugin that breaks the protocol is ended for that, and nothing of it is believed. */

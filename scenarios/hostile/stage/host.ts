@@ -29,6 +29,7 @@ const kernel = await createKernel({
     if (id === 'hostile/innocent') return { config: { secret: '${secret:innocent}' } }
     if (id === 'hostile/talker') return { config: { secret: '${secret:talker}' } }
     if (id === 'hostile/runner') return { limits: runnerLimits }
+    if (id === 'hostile/swaps') return { config: { shared: `${root}/shared` }, limits: runnerLimits }
     return undefined
   },
   secrets: { resolve: (name) => Promise.resolve(`canary-of-${name}`) },

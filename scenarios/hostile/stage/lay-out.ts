@@ -1,4 +1,4 @@
-import { cp, mkdir, readFile, writeFile } from 'node:fs/promises'
+import { chmod, cp, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -14,8 +14,13 @@ export async function layOut(root: string, secret: string): Promise<void> {
     recursive: true,
     filter: (path) => !/(?:index\.js|plugin\.json)$/.test(path),
   })
-  for (const name of ['fills-data', 'fills-names']) await copyAs(root, 'talker', name)
+  for (const name of ['fills-data', 'fills-names', 'nests-data']) await copyAs(root, 'talker', name)
   await mkdir(join(root, 'outside'))
+  for (const name of ['shared', 'shared/inner']) {
+    await mkdir(join(root, name))
+    // The plugin's own user may write it too.
+    await chmod(join(root, name), 0o777)
+  }
   for (const name of ['secret', 'movable']) await writeFile(join(root, 'outside', name), secret)
 }
 

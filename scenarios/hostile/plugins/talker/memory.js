@@ -36,6 +36,14 @@ export const memory = {
     for (let at = 0; at < count; at++) fs.writeFileSync(join(scope.directories.data, `file-${at}`), '')
     return count
   },
+  /** Moves one directory of many levels into the innermost of another. */
+  nest: (_, scope) => {
+    const levels = Array.from({ length: 15 }, () => 'd'.repeat(200)).join('/')
+    const [one, other] = ['one', 'other'].map((name) => join(scope.directories.data, name))
+    for (const at of [one, other]) fs.mkdirSync(join(at, levels), { recursive: true })
+    fs.renameSync(one, join(other, levels, 'moved'))
+    return 'nested'
+  },
   setIdFile: (_, scope) => {
     const path = join(scope.directories.data, 'set-id')
     fs.writeFileSync(path, '#!/bin/sh\n')
