@@ -54,7 +54,7 @@ async function startInstead(
         return { ok: true, value: result.value.generation }
       }
       core.events.record({ type: 'plugin.update-failed', plugin: plugin.id, version: candidate.version, failure })
-      await noteRejected(core, plugin, { candidate, failure, why: 'failed', digest, to: last })
+      core.inBackground(plugin, noteRejected(core, plugin, { candidate, failure, why: 'failed', digest, to: last }))
       serve(core, plugin, result.value)
       return { ok: true, value: result.value.generation }
     }

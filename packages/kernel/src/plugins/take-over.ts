@@ -36,12 +36,13 @@ export async function succeed(core: Core, plugin: Plugin, candidate: Candidate, 
   if (!result.ok) return reject(core, plugin, candidate, result.failure)
   const { generation } = result.value
   const before = core.trials.of(plugin.id)
+  const watched = plugin.probation
   try {
     await prove(core, generation)
     await handOver(core, plugin.serving, generation)
     const { place } = result.value
-    const older = predecessor(core, plugin, result.value, how)
-    if (older !== undefined) await core.trials.begin(plugin.id, trialOf(result.value, older))
+    const expected = predecessor(core, plugin, result.value, how)
+    if (expected !== undefined) await core.trials.begin(plugin.id, trialOf(result.value, expected))
     if (!place.isStale()) await place.commit()
     if (place.isStale()) {
       // the version before was taken back meanwhile: begin again, from what it has
@@ -49,13 +50,17 @@ export async function succeed(core: Core, plugin: Plugin, candidate: Candidate, 
       await place.discard()
       return await succeed(core, plugin, candidate, how)
     }
+    // what serves may have been moved back while that was written
+    const older = predecessor(core, plugin, result.value, how)
     switchTo(core, plugin, result.value, { ending: how.ending, older })
     place.taken()
     if (older === undefined) await core.trials.end(plugin.id)
+    else if (older.started !== expected?.started) await core.trials.begin(plugin.id, trialOf(result.value, older))
     return true
   } catch (error) {
-    if (before === undefined) await core.trials.end(plugin.id)
-    else await core.trials.begin(plugin.id, before)
+    const isWatchedStill = before !== undefined && plugin.probation === watched
+    if (!isWatchedStill) await core.trials.end(plugin.id)
+    else if (core.trials.of(plugin.id) !== before) await core.trials.begin(plugin.id, before)
     await stop(core, generation)
     await result.value.place.discard()
     return reject(core, plugin, candidate, core.redactor.value(failureOf('start', error)) as Failure)
@@ -123,6 +128,7 @@ function watch(core: Core, plugin: Plugin, newer: Started, older: Predecessor): 
     older,
     worse: (finding) => moveBack(core, plugin, { newer, older, finding }),
     weighed: (memoryBytes) => {
+      if (core.trials.of(plugin.id)?.newer.digest !== newer.digest) return
       const weighed = { ...older, figures: { ...older.figures, memoryBytes } }
       core.inBackground(plugin, core.trials.begin(plugin.id, trialOf(newer, weighed)))
     },

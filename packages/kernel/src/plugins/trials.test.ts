@@ -148,3 +148,53 @@ test('where nothing is left of the version before, the new one goes on, and that
   assert.deepEqual(await kept(store), [])
   assert.equal(t.kernel.plugins.get('echo')?.probation, undefined)
 })
+
+test('a version that takes over while the one before it is moved back is compared with, and goes back to, what serves then', async () => {
+  const inner = memoryStore()
+  const written = Promise.withResolvers<void>()
+  const gate = Promise.withResolvers<void>()
+  let isHeld = false
+  const store: Store = {
+    ...inner,
+    set: async (...given) => {
+      if (isHeld && given[1].startsWith('probation/')) {
+        written.resolve()
+        await gate.promise
+      }
+      await inner.set(...given)
+    },
+  }
+  await using t = await testKernel({ points, plugins: [echoPlugin()], store, times: { probationMs: windowMs } })
+  await say(t)
+  t.source.put(echoPlugin({ version: '2.0.0' }))
+  await t.kernel.plugins.refresh()
+  isHeld = true
+  t.source.put(echoPlugin({ version: '3.0.0' }))
+  const refreshed = t.kernel.plugins.refresh()
+  await written.promise
+  t.runtime.crash('demo/echo', undefined, 2)
+  await t.event('plugin.moved-back')
+  gate.resolve()
+  await refreshed
+  assert.equal(await say(t), '3.0.0 x')
+  assert.equal(t.kernel.plugins.get('echo')?.probation?.version, '1.0.0')
+  t.runtime.crash('demo/echo', undefined, 3)
+  await t.event('plugin.moved-back', ({ from }) => from === '3.0.0')
+  assert.equal(await say(t), '1.0.0 x')
+})
+
+test('an update that fails leaves the probation of the version it was to replace as it was', async () => {
+  const { t, store } = await afterAnUpdate({}, false)
+  await using _ = t
+  const [before] = await Promise.all((await kept(store)).map((key) => store.get('kernel', key)))
+  t.source.put({ ...echoPlugin({ version: '3.0.0' }), setup: () => assert.fail('bad') })
+  await t.kernel.plugins.refresh()
+  assert.equal(await store.get('kernel', 'probation/demo/echo'), before)
+  t.runtime.crash('demo/echo', undefined, 2)
+  await assertMovedBackFrom(t, '2.0.0')
+})
+
+async function assertMovedBackFrom(t: TestKernel, version: string): Promise<void> {
+  assert.equal((await t.event('plugin.moved-back')).from, version)
+  assert.equal(await say(t), '1.0.0 x')
+}
