@@ -16,6 +16,7 @@ import { defaultTimes, effectiveLimits } from './plugins/limits.ts'
 import { memoryStore } from './memory-store.ts'
 import type { Candidate, Plugin } from './plugins/plugin.ts'
 import { PluginDirectories } from './plugins/plugin-directories.ts'
+import type { Predecessor } from './plugins/probation.ts'
 import { PluginStates } from './plugins/plugin-states.ts'
 import { StagedBytes } from './plugins/staged-bytes.ts'
 import { Points } from './points/points.ts'
@@ -29,7 +30,7 @@ import { Supervisor } from './supervise.ts'
 import { withinNamespace } from './supervision.ts'
 import type { StageResult } from './stages/stage-result.ts'
 import { Trials } from './plugins/trials.ts'
-import { resumeTrial } from './plugins/take-over.ts'
+import { resumeTrial, watch } from './plugins/move-back.ts'
 import type { Started } from './stages/start.ts'
 import { Switches } from './plugins/switches.ts'
 import { systemClock } from './system-clock.ts'
@@ -78,6 +79,8 @@ export interface Core {
   readonly fallBack: (plugin: Plugin, failure: Failure) => Promise<StageResult<Generation> | undefined>
   /** Goes on watching a version whose probation was cut short. */
   readonly resumeTrial: (plugin: Plugin, started: Started) => void
+  /** Watches a version that took over from another. */
+  readonly watch: (plugin: Plugin, newer: Started, older: Predecessor) => void
   /** Lists the sources again and begins what follows from it, without waiting for that to be done. */
   readonly relist: () => Promise<unknown>
   /** Lets work go on by itself; what it throws is a mistake of the kernel, and logged. */
@@ -151,6 +154,7 @@ export function createCore(options: KernelOptions, stopping: AbortSignal, relist
     activate: (plugin) => activateForCall(core, plugin),
     fallBack: (plugin, failure) => fallBack(core, plugin, failure),
     resumeTrial: (plugin, started) => resumeTrial(core, plugin, started),
+    watch: (plugin, newer, older) => watch(core, plugin, newer, older),
     relist,
     inBackground: (plugin, work) => {
       work.catch((error: unknown) => log.write({ level: 'error', message: messageOf(error), plugin: plugin.id }))

@@ -1,11 +1,12 @@
 import type { Core } from '../core.ts'
+import { bindAs } from './bind-as.ts'
 import type { Generation } from './generation.ts'
 import { messageOf } from '../calls/thrown.ts'
 import { serve, startWithDependencies } from './lifecycle.ts'
 import type { Candidate, Plugin } from './plugin.ts'
 import { noteRejected } from './rejection.ts'
 import { digestOf, isRecalled, lastServed, recalled } from './selection.ts'
-import { bindAs, noteMovedBack } from './take-over.ts'
+import { noteMovedBack } from './move-back.ts'
 import type { Failure, Hold } from '../record.ts'
 import type { StageResult } from '../stages/stage-result.ts'
 

@@ -12,7 +12,7 @@ import type { Refresher } from './refresher.ts'
 import { rollBack } from './roll-back.ts'
 import { findVersion } from './selection.ts'
 import { renew } from './succession.ts'
-import { endProbation } from './take-over.ts'
+import { endProbation } from './move-back.ts'
 import { takeProfile } from './take-profile.ts'
 
 /** What an operator may do with the plugins. */

@@ -9,7 +9,7 @@ import type { Probation as Rules } from '../kernel.ts'
 import type { ExitCause, LimitName, Usage } from '../ports.ts'
 import type { ProbationRecord } from '../record.ts'
 import type { Started } from '../stages/start.ts'
-import type { TrialFigures, VersionBytes } from './trials.ts'
+import type { Trial, TrialFigures, VersionBytes } from './trials.ts'
 
 /** Limits that callers reach, not the plugin, and the processor's: whoever has just started and takes all calls is busy. */
 const innocent: ReadonlySet<LimitName> = new Set(['concurrency', 'time', 'cpu'])
@@ -160,4 +160,9 @@ export class Probation implements Disposable {
     this.#timer?.[Symbol.dispose]()
     this.newer.generation.conduct.faulted = undefined
   }
+}
+
+/** What is kept of a probation. */
+export function trialOf({ generation, digest }: Started, { version, digest: before, figures }: Predecessor): Trial {
+  return { newer: { version: generation.candidate.version, digest }, older: { version, digest: before }, figures }
 }
