@@ -27,6 +27,13 @@ test('the publisher with the longest pattern decides, and the key of another pub
   assert.ok(!other('acme-evil/s3', acme.privateKey))
 })
 
+test('a threshold that nobody checked and that is none is met by nobody', () => {
+  for (const threshold of [0, -1, 0.5, Number.NaN]) {
+    const publishers = [{ name: 'Acme', ids: 'acme/*', threshold, signers: [{ key: 'acme-2026' }] }]
+    assert.ok(!isOk([signed()], policyOf({ publishers })), String(threshold))
+  }
+})
+
 test('a signature of a key whose owner may not publish the id is refused, and says what to write', () => {
   const policy = policyOf({ publishers: [] })
   assert.equal(ruleOf('signature', subjectOf(), policy).outcome, 'passed')

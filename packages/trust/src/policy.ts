@@ -1,4 +1,7 @@
-/** What may run, as an operator wrote it. Everything has a safe default: an empty policy refuses what nobody signed. */
+/**
+ * What may run, as an operator wrote it. Everything has a safe default: an empty policy refuses what nobody signed. To change a
+ * policy, make a new one: its keys and roots are read once.
+ */
 export interface TrustPolicy {
   /** Keys by a name that publishers refer to. One key under two names counts once, and is revoked when either is. */
   readonly keys?: Readonly<Record<string, TrustedKey>>

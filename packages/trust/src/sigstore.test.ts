@@ -157,8 +157,12 @@ test('a certificate that no log holds counts only where the policy asks for none
 })
 
 test('a bundle whose logs are not needed still needs a time', () => {
-  const none = { ...instance.policy, transparencyLogs: 0, timestamps: 0 }
-  assert.match(reason(changed(good, {}, { tlogEntries: [] }), policy(undefined, { sigstore: none })), /expected 1 timestamps/)
+  const unlogged = changed(good, {}, { tlogEntries: [] })
+  const without = (over: object): TrustPolicy =>
+    policy(undefined, { sigstore: { ...instance.policy, transparencyLogs: 0, ...over } })
+  assert.match(reason(unlogged, without({})), /expected 1 timestamps/)
+  assert.ok(!isOk(unlogged, without({ timestamps: 0 })))
+  assert.ok(!isOk(good, without({ transparencyLogs: Number.NaN })), 'a number that is none asks for more than there is')
 })
 
 test('a signature that was changed, or made by another certificate, is refused', async () => {

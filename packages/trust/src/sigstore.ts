@@ -51,9 +51,9 @@ export function readBundle(
       return { kind: 'broken', reason: 'it signs a file and not a statement about the package' }
     }
     const verifier = new Verifier(trustMaterial(policy), {
-      tlogThreshold: policy.transparencyLogs ?? 1,
-      ctlogThreshold: policy.certificateLogs ?? 1,
-      timestampThreshold: Math.max(1, policy.timestamps ?? 1),
+      tlogThreshold: atLeast(0, policy.transparencyLogs),
+      ctlogThreshold: atLeast(0, policy.certificateLogs),
+      timestampThreshold: atLeast(1, policy.timestamps),
     })
     const { identity } = verifier.verify(toSignedEntity(bundle))
     const issuer = identity?.extensions?.issuer
@@ -64,6 +64,11 @@ export function readBundle(
   } catch (error) {
     return { kind: 'broken', reason: reasonOf(error) }
   }
+}
+
+/** A threshold; one that is none cannot be met. */
+function atLeast(least: number, threshold: number = 1): number {
+  return Number.isInteger(threshold) && threshold >= least ? threshold : Infinity
 }
 
 /** Reads a trusted root; throws what the library throws when it is none. */

@@ -24,6 +24,7 @@ export function publisherOf(id: string, publishers: readonly Publisher[] = []): 
 
 /**
  * Counts signers, not signatures: each signer of the policy at most once, and each key or identity for one signer at most.
+ * A threshold that is none cannot be met.
  * Signers that name exactly one go first, so that a pattern does not use up what only they could take.
  */
 export function countVouching({ threshold = 1, signers }: Publisher, policy: TrustPolicy, said: readonly Testimony[]): Vouching {
@@ -43,7 +44,7 @@ export function countVouching({ threshold = 1, signers }: Publisher, policy: Tru
     }
   }
   const withoutKey = signers.flatMap((signer) => ('key' in signer && !ring.byName.has(signer.key) ? [signer.key] : []))
-  return { count, threshold: threshold >= 1 ? threshold : 1, missing, withoutKey }
+  return { count, threshold: Number.isInteger(threshold) && threshold >= 1 ? threshold : Infinity, missing, withoutKey }
 }
 
 function isSigner(witness: Witness, signer: Signer, keyId: string | undefined): boolean {
