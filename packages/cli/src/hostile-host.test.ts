@@ -1,6 +1,10 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test } from 'node:test'
+import { serve } from '@backplane/server'
+import { requireProgram } from '@backplane/testing'
 import { listening } from './fixtures/listening.ts'
 import { backplane } from './fixtures/run-backplane.ts'
 import { smallHost } from './fixtures/small-host.ts'
@@ -68,4 +72,16 @@ test('an older host that tells less is shown as far as it tells', async (t) => {
   const url = await listening(t, (_request, response) => void response.end(JSON.stringify({ over_ms: 1, plugins: [row] })))
   const { code, out } = await backplane(['top', '--url', url])
   assert.deepEqual([code, /\ndemo\/one +1\.0\.0 +active +- /.test(out), /NaN|undefined/.test(out)], [0, true, false], out)
+})
+
+test('a certificate that nothing here trusts is told from a connection that is lost', async (t) => {
+  if (!requireProgram(t, 'openssl', 'openssl')) return
+  const host = await smallHost(t)
+  const [certificate, key] = [join(host.directory, 'cert.pem'), join(host.directory, 'key.pem')]
+  const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2']
+  execFileSync('openssl', [...made, '-subj', '/CN=localhost', '-keyout', key, '-out', certificate], { stdio: 'ignore' })
+  await using served = await serve(() => new Response('never seen'), { tcp: { port: 0, tls: { certificate, key } } })
+  const ran = await backplane(['plugins', '--url', String(served.tcp?.url), '--token-file', host.tokenFile])
+  assert.equal(ran.code, 77)
+  assert.match(ran.err, /^CLIENT_CERTIFICATE_REFUSED: .*DEPTH_ZERO_SELF_SIGNED_CERT.*\n.*NODE_EXTRA_CA_CERTS/)
 })

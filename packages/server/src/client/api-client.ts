@@ -10,6 +10,9 @@ import { clientErrors } from './errors.ts'
 import { readEvents, type ApiEvent } from './event-stream.ts'
 import { HostError, type HostProblem } from './host-error.ts'
 
+/** What Node calls it when it does not trust a certificate. Source: Node, "TLS", X509 certificate error codes. */
+const certificateProblem = /CERT|^(?:UNABLE_TO_|HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED)/
+
 /** Names only this machine answers to. */
 const loopback = /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])$/
 
@@ -167,6 +170,7 @@ export class ApiClient {
     if (['ENOENT', 'ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENOTSOCK', 'ENOTDIR'].includes(code)) {
       return this.#error('CLIENT_UNREACHABLE', { reason: code })
     }
+    if (certificateProblem.test(code)) return this.#error('CLIENT_CERTIFICATE_REFUSED', { reason: code })
     return this.#error('CLIENT_CONNECTION_LOST', { reason: code || String(error) })
   }
 

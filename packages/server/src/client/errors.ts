@@ -36,6 +36,13 @@ const specs = {
     retryable: false,
     hint: 'Use https, or a tunnel that ends on this machine.',
   },
+  CLIENT_CERTIFICATE_REFUSED: {
+    message: 'the certificate of {address} is not trusted here ({reason})',
+    status: 502,
+    exit: 77,
+    retryable: false,
+    hint: 'Use the name that it is for, and name the certificate of its authority in NODE_EXTRA_CA_CERTS.',
+  },
   CLIENT_ANSWER_INVALID: {
     message: '{address} answered something that is not a management API',
     status: 502,
