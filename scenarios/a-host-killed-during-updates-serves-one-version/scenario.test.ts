@@ -10,13 +10,12 @@ import { fileURLToPath } from 'node:url'
 import { temporaryDirectory } from '@backplane/testing'
 import { notingVersion, writeNotingPlugin } from '../support/noting-plugin.ts'
 
-/** Set `KILLS`, `SEED` and `TIER` to try more, the same again, or the other tier. */
-const kills = Number(process.env['KILLS'] ?? 20)
+/** Set `UPGRADES=200` for the whole of it, in each tier; `SEED` for the same again. */
+const upgrades = Number(process.env['UPGRADES'] ?? 8)
 const seed = Number(process.env['SEED'] ?? 20_261_121)
-const tier = process.env['TIER'] ?? 'trusted'
 const lanes = 2
-/** A kill comes at most so long after the host is ready: a few updates later. */
-const longestMs = 250
+/** A kill comes at most so long after the host is ready: a few updates later, ms. */
+const longestMs = { trusted: 250, confined: 1_000 }
 
 const program = fileURLToPath(new URL('../support/host-under-updates.ts', import.meta.url))
 
@@ -28,16 +27,20 @@ interface Held {
   readonly notes: readonly number[]
 }
 
-test('killed at any moment of an update, a host serves the old or the new version afterwards, with all it had stored', async (t) => {
-  const totals = await Promise.all(
-    Array.from({ length: lanes }, (_, lane) => killOften(t, seed + lane, Math.ceil(kills / lanes))),
-  )
-  const sum = (pick: (total: Total) => number): number => totals.reduce((all, total) => all + pick(total), 0)
-  t.diagnostic(
-    `${sum(({ kills: done }) => done)} kills, seed ${seed}: ${sum(({ updates }) => updates)} updates, ` +
-      `${sum(({ notes }) => notes)} writes acknowledged, none lost`,
-  )
-})
+for (const tier of ['trusted', 'confined'] as const) {
+  test(`killed at any moment of an update, a host serves the old or the new ${tier} version afterwards, with all it had stored`, async (t) => {
+    const totals = await Promise.all(
+      Array.from({ length: lanes }, (_, lane) =>
+        killOften(t, { tier, laneSeed: seed + lane, least: Math.ceil(upgrades / lanes) }),
+      ),
+    )
+    const sum = (pick: (total: Total) => number): number => totals.reduce((all, total) => all + pick(total), 0)
+    t.diagnostic(
+      `${tier}, seed ${seed}: ${sum(({ kills }) => kills)} kills during ${sum(({ updates }) => updates)} upgrades, ` +
+        `${sum(({ notes }) => notes)} writes acknowledged, none lost`,
+    )
+  })
+}
 
 interface Total {
   readonly kills: number
@@ -45,26 +48,34 @@ interface Total {
   readonly notes: number
 }
 
-async function killOften(t: TestContext, laneSeed: number, times: number): Promise<Total> {
+interface Lane {
+  readonly tier: 'trusted' | 'confined'
+  readonly laneSeed: number
+  /** Upgrades that are to be begun; a host is killed as often as that takes. */
+  readonly least: number
+}
+
+async function killOften(t: TestContext, { tier, laneSeed, least }: Lane): Promise<Total> {
   const root = await temporaryDirectory(t)
   const random = randomFrom(laneSeed)
   await writeNotingPlugin(root, 1)
   const acknowledged: number[] = []
   let served = 1
-  for (let kill = 0; kill <= times; kill += 1) {
-    const host = new Host(t, root, 1_000 * kill)
+  for (let kill = 0; ; kill += 1) {
+    const host = new Host(t, [root, tier, String(1_000 * kill)])
     const held = await host.ready
     const about = `seed ${laneSeed}, kill ${kill}`
     check(held, { acknowledged, served, about })
     served = held.version
-    if (kill < times) await sleep(random() * longestMs)
+    const updates = Math.max(...(await readdir(join(root, 'plugins'))).map((name) => Number(name.slice(1)))) - 1
+    if (updates >= least) return { kills: kill, updates, notes: acknowledged.length }
+    assert.ok(kill < 10 * least, `${about}: hosts are killed before they do anything`)
+    await sleep(random() * longestMs[tier])
     await host.kill()
     assert.deepEqual(host.failures, [], about)
     acknowledged.push(...host.noted)
     served = Math.max(served, host.served)
   }
-  const versions = (await readdir(join(root, 'plugins'))).map((name) => Number(name.slice(1)))
-  return { kills: times, updates: Math.max(...versions) - 1, notes: acknowledged.length }
 }
 
 /** The version is none older than one that was seen to serve, it reads what is stored, and nothing acknowledged is missing. */
@@ -94,9 +105,9 @@ class Host {
   readonly #child: ReturnType<typeof spawn>
   readonly #read: Promise<void>
 
-  constructor(t: TestContext, root: string, firstNote: number) {
+  constructor(t: TestContext, given: readonly [root: string, tier: string, firstNote: string]) {
     const conditions = process.execArgv.filter((argument) => argument.startsWith('--conditions'))
-    const args = [...conditions, program, root, tier, String(firstNote)]
+    const args = [...conditions, program, ...given]
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
     t.after(() => child.kill('SIGKILL'))
     this.#child = child

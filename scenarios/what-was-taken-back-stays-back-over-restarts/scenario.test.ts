@@ -74,6 +74,35 @@ test('moved back, rolled back, pinned: the chosen version serves after each rest
   }
 })
 
+test('a version whose probation a restart cut short is watched on, and moved back to what the package store kept', async (t) => {
+  const root = await temporaryDirectory(t)
+  await install(root, '1.0.0', "'hello'")
+  {
+    await using kernel = await host(root)
+    for (let at = 0; at < 20; at += 1) assert.equal(await greet(kernel), 'hello')
+    await install(root, '2.0.0', '(globalThis.greeted = (globalThis.greeted ?? 0) + 1) > 2 ? 42 : "hi"')
+    await kernel.plugins.refresh()
+    assert.equal(await greet(kernel), 'hi')
+  }
+  {
+    await using kernel = await host(root)
+    assert.equal(await greet(kernel), 'hi')
+    const { probation } = kernel.plugins.get('greeting') ?? {}
+    assert.deepEqual([probation?.version, probation?.generation], ['1.0.0', undefined])
+    const answers = await Promise.allSettled(Array.from({ length: 5 }, () => greet(kernel)))
+    assert.ok(answers.every(({ status }) => status === 'rejected'))
+    const movedBack = Promise.withResolvers<void>()
+    const look = (type: string): void => (type === 'plugin.moved-back' ? movedBack.resolve() : undefined)
+    using _ = kernel.events.subscribe(({ event }) => look(event.type))
+    for (const { event } of kernel.events.since(0).events) look(event.type)
+    await movedBack.promise
+    assert.equal(await greet(kernel), 'hello')
+  }
+  await using kernel = await host(root)
+  assert.equal(await greet(kernel), 'hello')
+  assert.equal(kernel.plugins.get('greeting')?.held?.why, 'moved back')
+})
+
 /** A host of its own; disposing it closes its store too. */
 async function host(root: string): Promise<Kernel> {
   const store = sqliteStore(join(root, 'kernel.db'))
