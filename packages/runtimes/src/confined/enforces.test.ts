@@ -24,6 +24,7 @@ const strictest = {
   'limit:file-size': 'coarse',
   'limit:tmp': 'exact',
   'limit:data': 'coarse',
+  'limit:output': 'exact',
   'limit:lifetime': 'exact',
 }
 

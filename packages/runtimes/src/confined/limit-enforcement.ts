@@ -1,5 +1,6 @@
 import type { Enforcement, Limits } from '@backplane/kernel'
 import { resourceGroups } from '../sandbox/machine.ts'
+import { outputMechanism } from '../session-link/session-limits.ts'
 
 const ownOnly = 'it may write to its own directories only'
 const often = 'the host looks twice a second'
@@ -22,6 +23,7 @@ export function limitEnforcement(
     ...(sandbox === 'bubblewrap' ? [exact('tmp', 'a sized tmpfs for /tmp and for /dev/shm')] : []),
     ...(sandbox === 'landlock' ? [exact('tmp', ownOnly)] : []),
     coarse('data', `${often} at what the disk has left, counts its data directory when that may be full, and tells`),
+    exact('output', outputMechanism),
     lifetime(sandbox === 'bubblewrap', launcher),
   ]
 }

@@ -5,6 +5,7 @@ import { hostConditions } from '../host-conditions.ts'
 import { SpareBodies, type Shape } from '../pool/spare-bodies.ts'
 import type { GuestBody } from '../session-link/guest-body.ts'
 import type { PooledRuntime } from '../pool/pooled-runtime.ts'
+import { outputMechanism } from '../session-link/session-limits.ts'
 import { filesOf, startOverSession, type Placement } from '../session-link/start-over-session.ts'
 import { trackedRuntime } from '../tracked-runtime.ts'
 import type { ContainedOptions } from './contained-options.ts'
@@ -35,6 +36,7 @@ const enforcement: readonly Enforcement[] = [
     mechanism: 'a thread of the host',
   })),
   { what: 'limit:memory', level: 'coarse', mechanism: 'worker resourceLimits: the JavaScript heap only' },
+  { what: 'limit:output', level: 'exact', mechanism: outputMechanism },
 ]
 
 interface WorkerShape extends Shape {

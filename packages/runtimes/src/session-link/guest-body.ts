@@ -7,7 +7,7 @@ import type { PluginOutput } from '../output/plugin-output.ts'
 
 /** Why a body was ended by its host for going over a limit. */
 export interface KillReason {
-  readonly kind: 'memory' | 'limit'
+  readonly kind: 'memory'
   readonly detail: string
 }
 

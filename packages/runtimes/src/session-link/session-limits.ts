@@ -1,6 +1,9 @@
 import type { Limits } from '@backplane/kernel'
 import { defaultLimits, type SessionLimits } from '@backplane/rpc'
 
+/** How every tier behind a session holds what a plugin writes, for people. */
+export const outputMechanism = 'lines beyond it are dropped, streams are read no faster, and a flood ends the plugin'
+
 /** A call may have several requests of its own open, such as a stream it reads while it writes state. */
 const leastInFlight = 64
 /** So many times what a plugin may log at once, each second, is no mistake any more; the session's own small messages are far less. */
