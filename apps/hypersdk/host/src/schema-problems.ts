@@ -36,8 +36,26 @@ function unknownKey(key: string, known: readonly string[]): string {
   return known.length === 0 ? 'unknown key' : `unknown key; known are ${known.join(', ')}`
 }
 
+/** What people call the kinds of values. */
+const kinds: Readonly<Record<string, string>> = {
+  object: 'keys with values',
+  record: 'keys with values',
+  array: 'a list',
+  string: 'a text',
+  number: 'a number',
+  int: 'a whole number',
+  boolean: 'true or false',
+}
+
 function plain(message: string): string {
-  return message.replace(/^Invalid (input|option): /, '').replace(/^Too (small|big): /, '')
+  const text = message.replace(/^Invalid (input|option): /, '').replace(/^Too (small|big): /, '')
+  const [, choices] = /^expected one of (.+)$/.exec(text) ?? []
+  if (choices !== undefined) return `must be one of ${choices.replaceAll('"', '').split('|').join(', ')}`
+  const [, expected = '', received = ''] = /^expected (\w+), received (\w+)$/.exec(text) ?? []
+  const [wanted, found] = [kinds[expected], kinds[received]]
+  if (wanted === undefined) return text
+  if (received === 'null' || received === 'undefined') return `has no value: give it ${wanted}, or leave it out`
+  return found === undefined ? text : `must be ${wanted}, not ${found}`
 }
 
 type JsonSchema = { readonly [key: string]: unknown }

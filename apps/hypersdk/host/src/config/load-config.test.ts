@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { PlatformError } from '@backplane/sdk'
+import { z } from 'zod'
 import { pluginPolicy } from '../providers/plugin-settings.ts'
+import { ConfigFile } from './config-schema.ts'
 import { loadConfig, type ConfigFlags, type ConfigSurroundings } from './load-config.ts'
 import type { HostConfig } from './host-config.ts'
 
@@ -258,3 +260,78 @@ test('plugins that were dropped in are sandboxed unless the file says otherwise;
   assert.equal(await isolationOf('plugins: {isolation: process}', 'bundled'), undefined)
   assert.match((await problemsOf(t, 'plugins: {isolation: none}'))[0] ?? '', /plugins\.isolation/)
 })
+
+test('what has no effect is told with its place: a switch that is off, a name on both lists, a file for a directory', async (t) => {
+  const off = await load(t, 'plugins:\n  enabled: false\n  allow: [libvirt]\n  directories: [./p]\n')
+  assert.deepEqual(off.config.notices, [
+    'config.yaml:3:3: plugins.allow: has no effect while plugins.enabled is false',
+    'config.yaml:4:3: plugins.directories: has no effect while plugins.enabled is false',
+  ])
+  const both = await load(t, 'plugins:\n  allow: [libvirt]\n  disabled: [acme/x, libvirt]\n  directories: [config.yaml]\n')
+  assert.deepEqual(both.config.notices, [
+    'config.yaml:3:22: plugins.disabled[1]: libvirt is allowed as well, and that wins: it is not disabled',
+    `config.yaml:4:17: plugins.directories[0]: ${join(both.directory, 'config.yaml')} is a file, no directory`,
+  ])
+})
+
+test('a variable that an instance needs and that is not set is told with its place, and one that is set is not', async (t) => {
+  const text = 'providers:\n  a: { type: libvirt, username: "${env:WHO}", metadata: { list: ["${env:NOT_SET}"] } }\n'
+  assert.deepEqual((await load(t, text, { env: { WHO: 'me' } })).config.notices, [
+    'config.yaml:2:66: providers.a.metadata.list[0]: NOT_SET is not set in the environment of this process',
+  ])
+})
+
+test('a handle that is not closed is a problem with its place', async (t) => {
+  const [line] = await problemsOf(t, 'providers:\n  a:\n    password: "${env:FOO"\n')
+  assert.match(line ?? '', /^config\.yaml:3:5: providers\.a\.password: \$\{env:FOO names nothing to fill in/)
+})
+
+test('a value of the wrong kind is told in words, and so is a key without a value', async (t) => {
+  assert.deepEqual(await problemsOf(t, 'plugins:\nproviders: []\nexports: { directory: 5 }\nlog_level:\n'), [
+    'config.yaml:1:1: plugins: has no value: give it keys with values, or leave it out',
+    'config.yaml:2:1: providers: must be keys with values, not a list',
+    'config.yaml:3:12: exports.directory: must be a text, not a number',
+    'config.yaml:4:1: log_level: must be one of debug, info, warn, error',
+  ])
+})
+
+test('variables that look like meant for the daemon and are not read are told, with the nearest that is', async (t) => {
+  const env = {
+    HYPERSDK_DATADIRECTORY: '/x',
+    HYPERSDK_SECRET_TOKEN: 'x',
+    HYPERSDK_URL: 'x',
+    DOWNLOAD_WORKERS: '8',
+    LOG_LEVEL: 'trace',
+  }
+  assert.deepEqual((await load(t, '', { env })).config.notices, [
+    'environment: HYPERSDK_DATADIRECTORY is not read; did you mean "HYPERSDK_DATA_DIRECTORY"?',
+    'environment: DOWNLOAD_WORKERS is not read; write exports.max_concurrent',
+    'environment: LOG_LEVEL is trace, which is none of debug, info, warn, error; it is not heeded',
+  ])
+})
+
+test('a log level of the environment that is none, and empty flags, are refused; an empty variable is none', async (t) => {
+  const refused = { code: 'DAEMON_USAGE' }
+  await assert.rejects(load(t, '', { env: { HYPERSDK_LOG_LEVEL: 'verbose' } }), {
+    ...refused,
+    message: /HYPERSDK_LOG_LEVEL is verbose/,
+  })
+  await assert.rejects(load(t, '', { flags: { dataDirectory: '' } }), { ...refused, message: /--data-directory is empty/ })
+  const empty = { HYPERSDK_DATA_DIRECTORY: '', HYPERSDK_LOG_LEVEL: '', HYPERSDK_CONFIG: '' }
+  const { config, directory } = await load(t, 'log_level: warn\n', { env: empty })
+  assert.deepEqual([config.dataDirectory, config.logLevel], [join(directory, '.local/share/hypersdk'), 'warn'])
+})
+
+test('every key of the configuration is in the example', async () => {
+  const text = await readFile(new URL('../../hypersdk.example.yaml', import.meta.url), 'utf8')
+  const schema = z.toJSONSchema(ConfigFile, { io: 'input', unrepresentable: 'any', reused: 'inline' })
+  const missing = keysIn(schema).filter((key) => !new RegExp(`\\b${key}:`).test(text))
+  assert.deepEqual(missing, [])
+})
+
+/** Names of all keys that a schema has, at any depth. */
+function keysIn(schema: unknown): readonly string[] {
+  if (typeof schema !== 'object' || schema === null) return []
+  const { properties = {}, ...rest } = schema as { properties?: Record<string, unknown> }
+  return [...Object.keys(properties), ...[...Object.values(properties), ...Object.values(rest)].flatMap((one) => keysIn(one))]
+}

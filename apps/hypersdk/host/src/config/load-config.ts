@@ -7,6 +7,8 @@ import { brokenHandles } from '../secrets/resolve-handles.ts'
 import { ConfigFile } from './config-schema.ts'
 import { defaultPlaces, type DefaultPlaces, type Environment } from './default-places.ts'
 import type { HostConfig, InstanceConfig, PluginOverrides, PluginsConfig, ServerConfig } from './host-config.ts'
+import { environmentNotices, isLogLevel } from './environment-notices.ts'
+import { fileNotices } from './file-notices.ts'
 import { listenProblem, parseListenAddress } from './listen-address.ts'
 import { parseYamlTree, type ConfigProblem } from './yaml-tree.ts'
 
@@ -37,7 +39,9 @@ export async function loadConfig(
   surroundings: ConfigSurroundings = { env: process.env, uid: process.getuid?.(), cwd: process.cwd() },
 ): Promise<HostConfig> {
   const places = defaultPlaces(surroundings.env, surroundings.uid, surroundings.cwd)
-  const wanted = path ?? surroundings.env['HYPERSDK_CONFIG']
+  const { env } = surroundings
+  refuseEmpty({ '--config': path, '--data-directory': flags.dataDirectory })
+  const wanted = path ?? given(env, 'HYPERSDK_CONFIG')
   const file = resolve(surroundings.cwd, wanted ?? places.configFile)
   const text = await readText(file, wanted === undefined)
   const tree = parseYamlTree(text ?? '', wanted ?? file)
@@ -59,7 +63,10 @@ export async function loadConfig(
   return {
     ...assemble(raw, { base, places, flags, surroundings }),
     file: text === undefined ? undefined : file,
-    notices: tree.notices.map(problemLine),
+    notices: [
+      ...[...tree.notices, ...fileNotices(raw, tree, { base, env })].map(problemLine),
+      ...environmentNotices(env, raw.secrets.environment_prefix),
+    ],
   }
 }
 
@@ -99,10 +106,11 @@ interface Around {
 function assemble(raw: ConfigFile, around: Around): Omit<HostConfig, 'file' | 'notices'> {
   const { env, cwd } = around.surroundings
   const inFile = (path: string): string => resolve(around.base, path)
-  const given = around.flags.dataDirectory ?? env['HYPERSDK_DATA_DIRECTORY']
-  const dataDirectory = given === undefined ? inFile(raw.data_directory ?? around.places.dataDirectory) : resolve(cwd, given)
-  const level = around.flags.logLevel ?? levelOf(env['HYPERSDK_LOG_LEVEL'] ?? env['LOG_LEVEL']) ?? raw.log_level
-  const exportsDirectory = env['HYPERSDK_EXPORT_DIRECTORY']
+  const elsewhere = around.flags.dataDirectory ?? given(env, 'HYPERSDK_DATA_DIRECTORY')
+  const dataDirectory =
+    elsewhere === undefined ? inFile(raw.data_directory ?? around.places.dataDirectory) : resolve(cwd, elsewhere)
+  const level = around.flags.logLevel ?? levelIn(env) ?? raw.log_level
+  const exportsDirectory = given(env, 'HYPERSDK_EXPORT_DIRECTORY')
   const { exports } = raw
   return {
     dataDirectory,
@@ -112,7 +120,10 @@ function assemble(raw: ConfigFile, around: Around): Omit<HostConfig, 'file' | 'n
     plugins: pluginsOf(raw, around),
     providers: new Map(Object.entries(raw.providers).map(([name, one]) => [name, instanceOf(name, one)])),
     exports: {
-      directory: exportsDirectory ? resolve(cwd, exportsDirectory) : inFile(exports.directory ?? join(dataDirectory, 'exports')),
+      directory:
+        exportsDirectory === undefined
+          ? inFile(exports.directory ?? join(dataDirectory, 'exports'))
+          : resolve(cwd, exportsDirectory),
       allow: exports.allow.map(inFile),
       maxConcurrent: exports.max_concurrent,
       maxQueued: exports.max_queued,
@@ -189,6 +200,22 @@ function instanceOf(name: string, written: ConfigFile['providers'][string]): Ins
   return { type: type ?? name, options: timeout === undefined ? options : { ...options, timeout_ms: timeout } }
 }
 
-function levelOf(text: string | undefined): HostConfig['logLevel'] | undefined {
-  return text === 'debug' || text === 'info' || text === 'warn' || text === 'error' ? text : undefined
+/** A variable that is set to something. */
+function given(env: Environment, name: string): string | undefined {
+  return env[name] === '' ? undefined : env[name]
+}
+
+function levelIn(env: Environment): HostConfig['logLevel'] | undefined {
+  const level = given(env, 'HYPERSDK_LOG_LEVEL')
+  if (level === undefined) return isLogLevel(env['LOG_LEVEL']) ? env['LOG_LEVEL'] : undefined
+  if (isLogLevel(level)) return level
+  throw hypersdkErrors.error('DAEMON_USAGE', {
+    reason: `HYPERSDK_LOG_LEVEL is ${level}; it may be debug, info, warn or error`,
+  })
+}
+
+function refuseEmpty(flags: Readonly<Record<string, string | undefined>>): void {
+  for (const [flag, value] of Object.entries(flags)) {
+    if (value === '') throw hypersdkErrors.error('DAEMON_USAGE', { reason: `${flag} is empty; name a path or leave it out` })
+  }
 }

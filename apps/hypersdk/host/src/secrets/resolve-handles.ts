@@ -13,7 +13,7 @@ const handle = /\$\{(env|secret):([^}]+)\}/g
 /** Every place in the texts of `value` that looks like a handle but is none, such as `${sceret:name}`, by its path. */
 export function brokenHandles(value: unknown, path: readonly PropertyKey[] = []): readonly BrokenHandle[] {
   if (typeof value === 'string') {
-    const broken = (value.match(/\$\{[^}]*\}/g) ?? []).filter((text) => !/^\$\{(?:env|secret):[^}]+\}$/.test(text))
+    const broken = (value.match(/\$\{[^}]*\}?/g) ?? []).filter((text) => !/^\$\{(?:env|secret):[^}]+\}$/.test(text))
     return broken.map((text) => ({ path, handle: text }))
   }
   if (typeof value !== 'object' || value === null) return []
