@@ -14,7 +14,9 @@ const tiers: readonly { readonly name: TierName; readonly head: string; readonly
       'default for every plugin that does not ship with the host.',
     leaves:
       'Flaws of the kernel and of the processor (no sandbox on a shared kernel stops those). What it was granted: a plugin with a ' +
-      'program may do with it whatever the sandbox allows, and granted network reaches what the grant says. Its data ' +
+      'program may do with it whatever the sandbox allows, and granted network reaches what the grant says. ' +
+      'Plugins that may write the same directory share what they put there, links too; of a host that is root, one may get the ' +
+      'user id that another had before, and with it what that one left in such a directory. Its data ' +
       'directory is looked at twice a second, not at each write: in between it can hold more than it may. Where the machine has ' +
       'no control groups, memory, processor and processes are held less exactly; `backplane doctor` says so.',
   },

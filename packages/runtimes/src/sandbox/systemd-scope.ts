@@ -20,6 +20,8 @@ export interface ScopeOptions {
   readonly mark?: string
   /** Default: the machine's for root, else the user's. */
   readonly manager?: Manager
+  /** Longest one question may take, ms. Default 10,000. */
+  readonly callMs?: number
 }
 
 const mechanisms: Readonly<Record<Controller, string>> = {
@@ -31,7 +33,7 @@ const mechanisms: Readonly<Record<Controller, string>> = {
 const files: Readonly<Record<Controller, string>> = { memory: 'memory.max', cpu: 'cpu.max', pids: 'pids.max' }
 const trialLimits: GroupLimits = { memoryBytes: 64 * 1024 ** 2, cpuPercent: 50, processes: 16 }
 
-const callMs = 5_000
+const usualCallMs = 10_000
 /** How often it is looked whether a process is in its scope yet, ms. */
 const lookMs = 5
 const cpuPeriodUs = 100_000
@@ -73,21 +75,21 @@ export function joinScope(manager: Manager, unit: string, pid: number): readonly
  * Takes 100 ms where systemd answers, nothing where there is none.
  */
 export function systemdScopes(options: ScopeOptions = {}): ResourceGroups | undefined {
-  const { busctl = findProgram('busctl'), mark = '/run/systemd/system' } = options
+  const { busctl = findProgram('busctl'), mark = '/run/systemd/system', callMs = usualCallMs } = options
   const manager = options.manager ?? (process.getuid?.() === 0 ? 'system' : 'user')
   const mount = groupDirectory('/')
   if (busctl === undefined || mount === undefined || !existsSync(mark)) return undefined
-  const controllers = tried(busctl, manager, mount)
+  const controllers = tried({ busctl, manager, mount, callMs })
   if (controllers.length === 0) return undefined
   return {
     name: 'systemd scope',
     mechanisms: Object.fromEntries(controllers.map((controller) => [controller, mechanisms[controller]])),
-    make: (limits) => Promise.resolve(makeScope({ busctl, manager, mount }, limits)),
+    make: (limits) => Promise.resolve(makeScope({ busctl, manager, mount, callMs }, limits)),
   }
 }
 
 /** Which limits a scope really gets. */
-function tried(busctl: string, manager: Manager, mount: string): readonly Controller[] {
+function tried({ busctl, manager, mount, callMs }: Scopes): readonly Controller[] {
   const unit = `${groupName(0)}.scope`
   const call = startScope(manager, unit, ['PID'], trialLimits)
   const controllers = Object.keys(files) as Controller[]
@@ -96,7 +98,7 @@ function tried(busctl: string, manager: Manager, mount: string): readonly Contro
     // The shell's own process is the one that is moved.
     'for word do shift; [ "$word" = PID ] && word=$$; set -- "$@" "$word"; done',
     '"$@" || exit 1',
-    'tries=0; until grep -q "/$unit$" /proc/self/cgroup; do tries=$((tries + 1)); [ $tries -lt 40 ] || exit 1; sleep 0.05; done',
+    'tries=0; until grep -q "/$unit$" /proc/$$/cgroup; do tries=$((tries + 1)); [ $tries -lt 40 ] || exit 1; sleep 0.05; done',
     'at=$mount$(sed -n s/^0:://p /proc/$$/cgroup)',
     ...controllers.map((controller) => `echo "${controller} $(cat "$at/${files[controller]}" 2>/dev/null)"`),
   ].join('\n')
@@ -110,10 +112,11 @@ interface Scopes {
   readonly busctl: string
   readonly manager: Manager
   readonly mount: string
+  readonly callMs: number
 }
 
 /** The scope is there with its first member, and goes with its last. */
-function makeScope({ busctl, manager, mount }: Scopes, limits: GroupLimits): ResourceGroup {
+function makeScope({ busctl, manager, mount, callMs }: Scopes, limits: GroupLimits): ResourceGroup {
   made += 1
   const unit = `${groupName(made)}.scope`
   let directory: string | undefined
@@ -123,7 +126,7 @@ function makeScope({ busctl, manager, mount }: Scopes, limits: GroupLimits): Res
   return {
     add: async (pid) => {
       await call(directory === undefined ? startScope(manager, unit, [pid], limits) : joinScope(manager, unit, pid))
-      directory = join(mount, await groupOnceIn(pid, unit))
+      directory = join(mount, await groupOnceIn(pid, unit, callMs))
     },
     members: async () => (directory === undefined ? [] : membersOf(directory)),
     counts: () => countsOf(directory ?? ''),
@@ -132,7 +135,7 @@ function makeScope({ busctl, manager, mount }: Scopes, limits: GroupLimits): Res
 }
 
 /** systemd answers before it has moved the process. */
-async function groupOnceIn(pid: number, unit: string): Promise<string> {
+async function groupOnceIn(pid: number, unit: string, callMs: number): Promise<string> {
   const until = performance.now() + callMs
   for (;;) {
     const path = /^0::(.*)$/m.exec(await readFile(`/proc/${pid}/cgroup`, 'utf8'))?.[1]
