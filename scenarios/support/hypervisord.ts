@@ -95,7 +95,7 @@ export class Hypervisord {
     places: Places,
     variables: Readonly<Record<string, string>> = {},
     within: readonly string[] = [],
-    more: readonly string[] = [],
+    more: readonly string[] = ['--development'],
   ): Promise<Hypervisord> {
     const flags = ['--disable-sigusr1', '--conditions=@backplane/source', program, ...more]
     const env = { PATH: process.env['PATH'], HOME: places.root, ...variables }

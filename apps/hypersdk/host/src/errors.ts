@@ -15,6 +15,13 @@ const specs = {
     retryable: false,
     hint: 'Run hypervisord --validate --config {file} to see every problem with its line and column.',
   },
+  CONFIG_TRUST_POLICY: {
+    message: 'the trust policy {path} cannot be used: {reason}',
+    status: 500,
+    exit: 78,
+    retryable: false,
+    hint: 'Correct {path}; docs/guide/trust.md shows what a policy holds.',
+  },
   CONFIG_HANDLE_UNRESOLVED: {
     message: '{path} names {handle}, which has no value',
     status: 500,

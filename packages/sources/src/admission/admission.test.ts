@@ -95,7 +95,7 @@ test('a package in a folder starts once what it asks for was approved, and not b
   const record = kernel.plugins.get('acme/a')
   assert.deepEqual(
     judge.asked.map(({ digest, source }) => [digest, source]),
-    [[record?.digest, record?.source]],
+    [[record?.digest, `directory:${record?.path}`]],
   )
   assert.deepEqual(record?.trust, { level: 'unsigned', waived: ['nobody signed it; the policy takes it'] })
 })

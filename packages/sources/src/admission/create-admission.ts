@@ -60,7 +60,7 @@ const none: readonly string[] = Object.freeze([])
 type Locked = NonNullable<ReturnType<InstalledSource['locked']>>['artifact']
 
 function subjectOf(
-  { id, version, origin, source, staged }: AdmissionRequest,
+  { id, version, origin, source, path, staged }: AdmissionRequest,
   locked: Locked | undefined,
   findings: readonly Finding[] | undefined,
 ): Subject {
@@ -70,7 +70,7 @@ function subjectOf(
     id,
     version,
     origin,
-    source: locked === undefined ? source : sourceOf(locked.place),
+    source: locked === undefined ? placeOf(source, path) : sourceOf(locked.place),
     digest: staged.digest,
     attestations: staged.attestations ?? [],
     ...(archive === undefined ? {} : { archive }),
@@ -78,6 +78,11 @@ function subjectOf(
     ...(publishedAtMs === undefined ? {} : { publishedAtMs }),
     ...(findings === undefined ? {} : { findings }),
   }
+}
+
+/** One source may be of several directories; policies name the place of the package. */
+function placeOf(source: string, path: string): string {
+  return source.startsWith('directory:') ? `directory:${path}` : source
 }
 
 function decisionOf({ ok, trust, publisher, rules }: Verdict, waivers: readonly string[]): AdmissionDecision {

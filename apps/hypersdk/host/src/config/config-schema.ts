@@ -42,6 +42,12 @@ const Plugins = z.strictObject({
   /** What follows when a plugin goes over a limit. */
   on_limit: LimitActions.prefault({}),
   namespaces: Namespaces.prefault({}),
+  /** File with keys, publishers, lists and advisories, by which packages are judged; JSON. Without it nobody is trusted. */
+  trust_policy: Path.optional(),
+  /** Takes plugins in plugin directories without a signature, and with all they ask for. Never in production. */
+  development: z.boolean().default(false),
+  /** What is installed and approved; default: `backplane.lock` in the data directory. */
+  lock: Path.optional(),
   /** What stands around plugins that were dropped in: a sandbox of the operating system, or only a process of their own. */
   isolation: z.enum(['os', 'process']).default('os'),
   /** Provider types asked, in this order, while one takes no calls or fails again and again. */

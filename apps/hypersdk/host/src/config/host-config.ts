@@ -46,6 +46,12 @@ export interface PluginsConfig {
   readonly namespaces: Readonly<Record<string, NamespaceSettings>>
   /** Provider types asked instead of one, in order. */
   readonly fallbacks: ReadonlyMap<string, readonly string[]>
+  /** By which packages are judged. */
+  readonly trustPolicy: string | undefined
+  /** Whether plugins in {@link directories} need no signature, and are granted all they ask for. */
+  readonly development: boolean
+  /** What is installed. */
+  readonly lock: string
   /** What stands around plugins that are not bundled. */
   readonly isolation: 'os' | 'process'
   /** Permissions that may go without exact enforcement, by plugin. */

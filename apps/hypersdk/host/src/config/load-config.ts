@@ -19,6 +19,7 @@ export interface ConfigFlags {
   readonly dataDirectory?: string | undefined
   readonly logLevel?: HostConfig['logLevel'] | undefined
   readonly safeMode?: boolean
+  readonly development?: boolean
 }
 
 /** Surroundings a configuration is read in; tests replace them. */
@@ -117,7 +118,7 @@ function assemble(raw: ConfigFile, around: Around): Omit<HostConfig, 'file' | 'n
     logLevel: level,
     safeMode: around.flags.safeMode === true,
     server: serverOf(raw, around, dataDirectory),
-    plugins: pluginsOf(raw, around),
+    plugins: pluginsOf(raw, around, dataDirectory),
     providers: new Map(Object.entries(raw.providers).map(([name, one]) => [name, instanceOf(name, one)])),
     exports: {
       directory:
@@ -163,8 +164,9 @@ function serverOf(raw: ConfigFile, around: Around, dataDirectory: string): Serve
   }
 }
 
-function pluginsOf(raw: ConfigFile, around: Around): PluginsConfig {
+function pluginsOf(raw: ConfigFile, around: Around, dataDirectory: string): PluginsConfig {
   const { plugins } = raw
+  const { trust_policy: trustPolicy } = plugins
   const fromEnvironment = (around.surroundings.env['HYPERSDK_PLUGIN_PATH'] ?? '').split(':').filter((path) => path !== '')
   const directories = plugins.directories?.map((path) => resolve(around.base, path)) ?? around.places.pluginDirectories
   return {
@@ -184,6 +186,9 @@ function pluginsOf(raw: ConfigFile, around: Around): PluginsConfig {
     onLimit: plugins.on_limit,
     namespaces: plugins.namespaces,
     fallbacks: new Map(Object.entries(plugins.fallbacks)),
+    trustPolicy: trustPolicy === undefined ? undefined : resolve(around.base, trustPolicy),
+    development: around.flags.development === true || plugins.development,
+    lock: resolve(around.base, plugins.lock ?? join(dataDirectory, 'backplane.lock')),
     isolation: plugins.isolation,
     waive: new Map(Object.entries(plugins.waive)),
     config: new Map(Object.entries(plugins.config)),

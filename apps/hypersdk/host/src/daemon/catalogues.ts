@@ -4,6 +4,7 @@ import type { ErrorCatalogue } from '@backplane/sdk'
 import { serverErrors } from '@backplane/server'
 import { sourceErrors } from '@backplane/sources'
 import { storageErrors } from '@backplane/storage'
+import { trustErrors } from '@backplane/trust'
 import { hypersdkErrors } from '../errors.ts'
 import { exportErrors } from '../export/errors.ts'
 import { seedErrors } from '../seed-dialect/errors.ts'
@@ -17,6 +18,7 @@ export const catalogues: readonly ErrorCatalogue[] = [
   runtimeErrors,
   sourceErrors,
   storageErrors,
+  trustErrors,
   serverErrors,
 ]
 

@@ -16,6 +16,7 @@ const options = {
   'data-directory': { type: 'string' },
   'log-level': { type: 'string' },
   'safe-mode': { type: 'boolean' },
+  development: { type: 'boolean' },
   foreground: { type: 'boolean' },
   'disable-web': { type: 'boolean' },
   validate: { type: 'boolean' },
@@ -35,6 +36,8 @@ Usage: hypervisord [flags]        (each flag with one dash or two)
   --log-level LEVEL       debug, info, warn or error             (default info)
   --safe-mode             start no plugin but the bundled ones; the others are listed as disabled.
                           For a daemon that does not come up with what was dropped in
+  --development           take what is in plugin directories without a signature and with all it asks for;
+                          for writing plugins, never for production
   --foreground            stay in the foreground; it always does, service managers like that
   --disable-web           taken from older unit files; there are no web pages to leave out
   --validate              check the configuration, print every problem, and end (0 or 78)
@@ -67,6 +70,7 @@ export function parseFlags(args: readonly string[]): Flags {
     dataDirectory: values['data-directory'],
     logLevel: level,
     safeMode: values['safe-mode'] === true,
+    development: values.development === true,
     action: values.help ? 'help' : values.version ? 'version' : values.validate ? 'validate' : 'run',
   }
 }

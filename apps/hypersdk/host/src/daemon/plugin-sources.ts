@@ -10,16 +10,21 @@ const settleMs = 500
 /** For listing what is there without running anything. */
 const listMs = 10_000
 
-/** Where plugins come from. `index` is a file that remembers manifests; without it nothing is written until one starts. */
+/**
+ * Where plugins come from, in order of precedence: what ships with the host, what is installed, what lies in folders. `index`
+ * is a file that remembers manifests; without it nothing is written until one starts.
+ */
 export function pluginSources(
   config: HostConfig,
   options: { readonly index?: string; readonly settleMs?: number } = {},
+  installedPlugins?: Source,
 ): Source[] {
   const store = join(config.dataDirectory, 'packages')
   const own = bundled(bundledPluginFolders(), { store, ignore: bundledIgnore })
   if (!config.plugins.external) return [own]
   const { directories, hotReload } = config.plugins
-  return [own, directory(directories, { store, watch: hotReload, settleMs, dialects: [seedDialect()], ...options })]
+  const approved = installedPlugins === undefined ? [] : [installedPlugins]
+  return [own, ...approved, directory(directories, { store, watch: hotReload, settleMs, dialects: [seedDialect()], ...options })]
 }
 
 /** Ids of the plugins there are, by their manifests alone. */

@@ -29,6 +29,7 @@ import { DataWatch } from './data-watch.ts'
 import type { HostLog } from './host-log.ts'
 import { logKernelEvents } from './log-kernel-events.ts'
 import { pluginSources } from './plugin-sources.ts'
+import { pluginTrust, type PluginTrust } from './plugin-trust.ts'
 import { hostApiVersion, productVersion } from './product.ts'
 import { unmatchedNames } from './unmatched-names.ts'
 
@@ -47,7 +48,7 @@ export interface Daemon extends AsyncDisposable {
   readonly drainMs: number
   /** File that holds the bearer token for TCP. */
   readonly tokenPath: string
-  /** Lists the plugin sources again. */
+  /** Reads policy and approvals again, and lists the plugin sources. */
   reload(): Promise<void>
   /**
    * Takes no new jobs, gives running exports `exports.drain_timeout` (or until `hurry` aborts), then interrupts them,
@@ -74,7 +75,8 @@ export async function startDaemon(config: HostConfig, surroundings: DaemonSurrou
   for (const notice of config.notices) log.warn(notice)
   const handles = { env, broker: secretBroker(config.secrets, env, redactor) }
   const store = started.use(sqliteStore(join(config.dataDirectory, 'plugins.sqlite')))
-  const kernel = started.use(await startKernel(config, handles, { log, store }))
+  const trust = await pluginTrust(config, log)
+  const kernel = started.use(await startKernel(config, handles, { log, store, trust }))
   started.use(logKernelEvents(kernel, log))
   const profiles = started.use(automaticProfiles(kernel, { directory: join(config.dataDirectory, 'profiles'), log }))
   if (config.safeMode) tellLeftOut(kernel, log)
@@ -119,13 +121,16 @@ export async function startDaemon(config: HostConfig, surroundings: DaemonSurrou
   runner.start()
   const { drainTimeoutMs: drainMs } = config.exports
   return new RunningDaemon({ kernel, served, tokenPath: token.path, drainMs, log }, started.move(), {
+    reload: trust.reload,
     drain: (hurry) => runner.stop(drainMs, hurry),
     leave: () => runner.leave(),
     plugins: () => [...runner.plugins(), ...providers.closing()],
   })
 }
 
-interface JobsOfDaemon {
+interface PartsOfDaemon {
+  /** Reads again what plugins are judged by. */
+  readonly reload: () => Promise<void>
   readonly drain: (hurry?: AbortSignal) => Promise<void>
   readonly leave: () => void
   /** Those they are at, and those still closing. */
@@ -139,13 +144,13 @@ class RunningDaemon implements Daemon {
   readonly drainMs: number
   readonly #log: HostLog
   readonly #parts: AsyncDisposableStack
-  readonly #jobs: JobsOfDaemon
+  readonly #work: PartsOfDaemon
   #stopping: Promise<void> | undefined
 
   constructor(
     shown: Pick<Daemon, 'kernel' | 'served' | 'tokenPath' | 'drainMs'> & { readonly log: HostLog },
     parts: AsyncDisposableStack,
-    jobs: JobsOfDaemon,
+    jobs: PartsOfDaemon,
   ) {
     this.kernel = shown.kernel
     this.served = shown.served
@@ -153,10 +158,11 @@ class RunningDaemon implements Daemon {
     this.drainMs = shown.drainMs
     this.#log = shown.log
     this.#parts = parts
-    this.#jobs = jobs
+    this.#work = jobs
   }
 
   async reload(): Promise<void> {
+    await this.#work.reload()
     await this.kernel.plugins.refresh()
   }
 
@@ -168,7 +174,7 @@ class RunningDaemon implements Daemon {
   leave(): void {
     const plugins = this.#unended()
     if (plugins.length > 0) this.#log.warn('stops without waiting any longer for plugins that have not ended', { plugins })
-    this.#jobs.leave()
+    this.#work.leave()
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -182,14 +188,14 @@ class RunningDaemon implements Daemon {
     const unended = records.filter(({ state, draining, counters }) => {
       return counters.active > 0 || draining.length > 0 || state.name === 'draining'
     })
-    return [...new Set([...this.#jobs.plugins(), ...unended.map(({ id }) => id)])].toSorted((one, other) =>
+    return [...new Set([...this.#work.plugins(), ...unended.map(({ id }) => id)])].toSorted((one, other) =>
       one < other ? -1 : 1,
     )
   }
 
   async #drainAndEnd(hurry?: AbortSignal): Promise<void> {
     try {
-      await this.#jobs.drain(hurry)
+      await this.#work.drain(hurry)
     } finally {
       await this.#parts.disposeAsync()
     }
@@ -205,7 +211,7 @@ const exportLimits = { fileBytes: 16 * 1024 ** 4, messageBytes: 8 * 1024 ** 2, t
 async function startKernel(
   config: HostConfig,
   { env, broker }: HandleSources,
-  { log, store }: { readonly log: HostLog; readonly store: Store },
+  { log, store, trust }: { readonly log: HostLog; readonly store: Store; readonly trust: PluginTrust },
 ): Promise<Kernel> {
   const guests = { modules: hostModules(), temporaryDirectory: await emptied(join(config.dataDirectory, 'run')) }
   const named = placesNamed(config, env)
@@ -213,7 +219,8 @@ async function startKernel(
   return createKernel({
     host: { name: 'hypervisord', api: hostApiVersion },
     points: [provider, beforeExport, afterExport],
-    sources: pluginSources(config, { index: join(config.dataDirectory, 'plugin-index.json') }),
+    sources: pluginSources(config, { index: join(config.dataDirectory, 'plugin-index.json') }, trust.installed),
+    admission: trust.admission,
     runtimes: [trusted(guests), contained(guests), confined({ ...guests, pool: { size: 1 }, egress: { allowPrivate } })],
     settings: pluginSettings(config, env),
     policy: pluginPolicy(config),

@@ -10,6 +10,8 @@ server:
 plugins:
   # Drop a plugin's folder in here while the daemon runs.
   directories: [./plugins]
+  # Without a signature, and with all it asks for: for trying out and for writing plugins, never for production.
+  development: true
   # It runs in a sandbox, which needs bubblewrap (apt-get install bubblewrap); process does without.
   isolation: os
 providers:

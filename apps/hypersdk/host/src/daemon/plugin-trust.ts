@@ -1,0 +1,61 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Admission } from '@backplane/kernel'
+import { createAdmission, GrantsFile, installed, type InstalledSource } from '@backplane/sources'
+import { judge, readPolicy, type Subject, type TrustPolicy, type Verdict } from '@backplane/trust'
+import type { HostConfig } from '../config/host-config.ts'
+import { hypersdkErrors } from '../errors.ts'
+import type { HostLog } from './host-log.ts'
+
+/** What decides which plugins may run, with which permissions. */
+export interface PluginTrust {
+  readonly admission: Admission
+  readonly installed: InstalledSource
+  /** What was approved for plugins in folders. */
+  readonly grants: GrantsFile
+  /** The verdict by the policy there is now. */
+  readonly judge: (subject: Subject) => Verdict
+  /** Reads policy and grants again. On an error what was read before stays. Errors: as of {@link pluginTrust}. */
+  readonly reload: () => Promise<void>
+}
+
+/** Reads what was approved. Errors: `CONFIG_TRUST_POLICY`, `GRANTS_INVALID`. */
+export async function pluginTrust({ plugins, dataDirectory }: HostConfig, log: HostLog): Promise<PluginTrust> {
+  const grants = new GrantsFile(join(dataDirectory, 'grants.json'))
+  const source = installed({ lock: plugins.lock, store: join(dataDirectory, 'installed') })
+  const folders = plugins.development ? plugins.directories.map((path) => `directory:${join(path, '*')}`) : []
+  let policy: TrustPolicy = {}
+  const reload = async (): Promise<void> => {
+    const read = plugins.trustPolicy === undefined ? {} : await readPolicyFile(plugins.trustPolicy)
+    await grants.load()
+    policy = withFolders(read, folders)
+  }
+  await reload()
+  if (plugins.development) {
+    const { directories } = plugins
+    log.warn('development: plugins in these directories need no signature and may do all they ask for', { directories })
+  }
+  const judgeNow = (subject: Subject): Verdict => judge(subject, policy, Date.now())
+  const admission = createAdmission({
+    judge: judgeNow,
+    installed: source,
+    grants,
+    approvesDeclared: (name) => plugins.development && name !== source.name,
+  })
+  return { admission, installed: source, grants, judge: judgeNow, reload }
+}
+
+function withFolders(policy: TrustPolicy, folders: readonly string[]): TrustPolicy {
+  const { allowUnsigned = false } = policy
+  if (folders.length === 0 || allowUnsigned === true) return policy
+  return { ...policy, allowUnsigned: [...(allowUnsigned === false ? [] : allowUnsigned), ...folders] }
+}
+
+async function readPolicyFile(path: string): Promise<TrustPolicy> {
+  try {
+    return readPolicy(JSON.parse(await readFile(path, 'utf8')))
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw hypersdkErrors.error('CONFIG_TRUST_POLICY', { path, reason }, { cause: error })
+  }
+}
