@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmod, copyFile, mkdir, readFile, realpath, stat, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, mkdir, readdir, readFile, realpath, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
@@ -19,6 +19,27 @@ test('what a user cannot reach by name gets a place where it can, however it is 
   assert.deepEqual(lines, [`${root}/a\\040b\\043c ${places[0]} none bind 0 0`, `${root}/file ${places[1]} none bind 0 0`])
   rest[Symbol.dispose]()
   await assert.rejects(stat(places[0] ?? ''), { code: 'ENOENT' })
+})
+
+test('of what another host left, a link that only looks like it is not followed', async (t) => {
+  if (process.getuid?.() !== 0) return t.skip('only root hides paths')
+  const root = await realpath(await temporaryDirectory(t))
+  await mkdir(join(root, 'outside'))
+  await writeFile(join(root, 'outside/file'), '')
+  await mkdir(join(root, 'private'), { mode: 0o700 })
+  await mkdir(join(root, 'private/a'))
+  // No process has this number.
+  const planted = `/run/backplane-9999999-1-${process.pid}`
+  await symlink(join(root, 'outside'), planted)
+  t.after(() => rm(planted, { force: true }))
+  // A host looks once.
+  const module = new URL('hidden-paths.ts', import.meta.url).href
+  const code = `const { hiddenPaths } = await import(${JSON.stringify(module)}); hiddenPaths([${JSON.stringify(join(root, 'private/a'))}], 60706)[Symbol.dispose]()`
+  const conditions = process.execArgv.filter((arg) => arg.startsWith('--conditions'))
+  const args = [...conditions, '--input-type=module', '-e', code]
+  const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8', timeout: 30_000 })
+  assert.equal(status, 0, stderr)
+  assert.deepEqual(await readdir(join(root, 'outside')), ['file'])
 })
 
 test('nothing is hidden from a host that is not root, nor where everybody may pass', async (t) => {
