@@ -20,7 +20,7 @@ export interface YamlRequest {
 export interface YamlReadOptions extends Partial<YamlLimits> {
   /** Longest texts read where they are, bytes; a text of this size takes a few milliseconds. Default 4,096. */
   readonly bytesHere?: number
-  /** How long the thread may take, ms. Default 10,000. */
+  /** How long the thread may take, ms. Default 30,000. */
   readonly timeoutMs?: number
   /** Memory of the thread, MiB. Default 256. */
   readonly memoryMiB?: number
@@ -36,7 +36,7 @@ let busy: Promise<unknown> = Promise.resolve()
  * short text is read in a thread of its own, which has a deadline: nobody else waits for it. Never rejects.
  */
 export async function readYaml(text: string, file: string, options: YamlReadOptions = {}): Promise<YamlReading> {
-  const { bytesHere = 4096, timeoutMs = 10_000, memoryMiB = 256, ...limits } = options
+  const { bytesHere = 4096, timeoutMs = 30_000, memoryMiB = 256, ...limits } = options
   if (Buffer.byteLength(text) <= bytesHere) return readYamlHere(text, file, limits)
   const reading = busy.then(() => readApart({ text, file, limits }, { timeoutMs, memoryMiB }))
   busy = reading
