@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { addressKind, ownAddresses } from './address-ranges.ts'
+import { addressKind, ownAddresses } from '@backplane/sdk/address-ranges'
 import { parseAuthority, type Authority } from './authority.ts'
 import { vettedAddresses, type ResolvedAddress, type Vetted } from './vetted-addresses.ts'
 

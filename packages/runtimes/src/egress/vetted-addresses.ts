@@ -1,6 +1,6 @@
 import { lookup } from 'node:dns/promises'
+import { addressKind, ownAddresses, type AddressKind } from '@backplane/sdk/address-ranges'
 import type { Authority } from './authority.ts'
-import { addressKind, ownAddresses, type AddressKind } from './address-ranges.ts'
 
 /** One answer of a resolver. */
 export interface ResolvedAddress {
