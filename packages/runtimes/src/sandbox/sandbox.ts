@@ -154,13 +154,17 @@ async function landlocked({ mounts }: SandboxView, request: SandboxRequest): Pro
   return landlockCommand({ launcher, reads: [...reads, launcher], writes, keep })
 }
 
+/** How long a process that is not a member yet is tried, ms; one that is ending may be there without being one. */
+const admitMs = 5_000
+
 /** What a member starts is a member, so each look finds only what was started before its parent became one. */
 async function admit(pid: number, group: ResourceGroup): Promise<void> {
   await group.add(pid)
-  for (;;) {
+  for (const until = performance.now() + admitMs; ;) {
     const members = new Set(await group.members())
     const missing = (await descendantsOf(pid)).filter((one) => !members.has(one))
     if (missing.length === 0) return
+    if (performance.now() > until) throw new Error(`${missing.length} of its processes cannot be put into its group`)
     // One that ended meanwhile needs no group.
     await Promise.all(missing.map((one) => group.add(one).catch(() => undefined)))
   }

@@ -12,9 +12,9 @@ const limits = { memoryBytes: 192 * 1024 ** 2, cpuPercent: 50, processes: 34 }
 test('a scope is asked for with the process and all of its limits', () => {
   const words = [
     '--system --quiet call org.freedesktop.systemd1 /org/freedesktop/systemd1 org.freedesktop.systemd1.Manager',
-    'StartTransientUnit ssa(sv)a(sa(sv)) backplane-1-2-3.scope fail 7 PIDs au 1 4711',
+    'StartTransientUnit ssa(sv)a(sa(sv)) backplane-1-2-3.scope fail 8 PIDs au 1 4711',
     'MemoryMax t 201326592 MemorySwapMax t 0 CPUQuotaPerSecUSec t 500000 CPUQuotaPeriodUSec t 100000',
-    'TasksMax t 34 CollectMode s inactive-or-failed 0',
+    'TasksMax t 34 Delegate b true CollectMode s inactive-or-failed 0',
   ]
   assert.deepEqual(startScope('system', 'backplane-1-2-3.scope', [4711], limits), words.join(' ').split(' '))
 })

@@ -58,6 +58,8 @@ export function startScope(
     ['CPUQuotaPerSecUSec', 't', Math.round(cpuPercent * 10_000)],
     ['CPUQuotaPeriodUSec', 't', cpuPeriodUs],
     ['TasksMax', 't', processes],
+    // Else no second process may be put into it.
+    ['Delegate', 'b', 'true'],
     ['CollectMode', 's', 'inactive-or-failed'],
   ]
   const values = [unit, 'fail', properties.length, ...properties.flat(), 0]
