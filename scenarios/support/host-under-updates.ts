@@ -32,8 +32,10 @@ const kernel = await createKernel({
     isolation: () => ({ floor: 'process' }),
     waive: () => ['*'],
   },
-  // how fast this machine writes to its disk is not what is being tried
+  // how fast this machine starts processes and writes to its disk is not what is being tried
   probation: { slowerFloorMs: 600_000 },
+  limits: { timeoutMs: 60_000 },
+  times: { readyMs: 60_000 },
   watch: false,
 })
 const client = kernel.provider(point, 'it')

@@ -1,6 +1,7 @@
 import type { Core } from '../core.ts'
 import { bindAs } from './bind-as.ts'
 import type { Ending } from './history.ts'
+import { messageOf } from '../calls/thrown.ts'
 import { serve, setState, startWithDependencies } from './lifecycle.ts'
 import type { Candidate, Plugin } from './plugin.ts'
 import { type Predecessor, trialOf } from './probation.ts'
@@ -43,7 +44,7 @@ export async function succeed(core: Core, plugin: Plugin, candidate: Candidate, 
     if (place.isStale()) {
       // the version before was taken back meanwhile: begin again, from what it has
       await stop(core, generation)
-      await place.discard()
+      await discard(core, plugin, result.value)
       return await succeed(core, plugin, candidate, how)
     }
     // what serves may have been moved back while that was written
@@ -58,8 +59,17 @@ export async function succeed(core: Core, plugin: Plugin, candidate: Candidate, 
     if (!isWatchedStill) await core.trials.end(plugin.id)
     else if (core.trials.of(plugin.id) !== before) await core.trials.begin(plugin.id, before)
     await stop(core, generation)
-    await result.value.place.discard()
+    await discard(core, plugin, result.value)
     return reject(core, plugin, candidate, core.redactor.value(failureOf('start', error)) as Failure)
+  }
+}
+
+/** Why an update failed is told also when what it stored cannot be put away. */
+async function discard({ log }: Core, { id }: Plugin, { place }: Started): Promise<void> {
+  try {
+    await place.discard()
+  } catch (error) {
+    log.write({ level: 'error', message: `its state cannot be put in order: ${messageOf(error)}`, plugin: id })
   }
 }
 

@@ -243,3 +243,20 @@ test('what a runtime or a source throws without a code gets one', async () => {
   assert.match(await started(it({}), { runtimes: [failing] }), /start PLUGIN_START_FAILED: .*spawn ENOENT/)
   assert.match(await started({ ...it({}), stageError: new Error('EIO') }), /start PLUGIN_START_FAILED: .*EIO/)
 })
+
+test('a plugin that breaks its contract fails with that, also where its tier does not stop it', async () => {
+  for (const stop of [() => new Promise<void>(() => undefined), () => Promise.reject(new Error('stuck'))]) {
+    const stuck = startingWith(inlineRuntime(), async (request, start) =>
+      Object.defineProperty(await start(request), 'stop', { value: stop }),
+    )
+    const plugin = { ...echoPlugin(), setup: () => undefined }
+    const runtimes = [{ ...stuck, [Symbol.asyncDispose]: () => Promise.resolve() }]
+    await using t = await testKernel({ points, plugins: [plugin], runtimes })
+    const starting = t.kernel.plugins.start('demo/echo')
+    let isOver = false
+    void starting.finally(() => (isOver = true))
+    while (!isOver) await t.clock.advance(1_000)
+    const { state } = await starting
+    assert.equal(state.name === 'failed' && state.failure.code, 'POINT_NOT_PROVIDED')
+  }
+})

@@ -15,6 +15,7 @@ import { admit } from './admission.ts'
 import { checkContract } from './contract.ts'
 import { failureOf, type StageResult } from './stage-result.ts'
 import { planStart, type StartPlan } from './start-plan.ts'
+import { runtimeSlackMs, within } from './stop.ts'
 
 /** Tiers in which code cannot end the host. */
 const endAlone: ReadonlySet<Tier> = new Set(['confined', 'foreign', 'wasm'])
@@ -108,7 +109,9 @@ async function startGeneration(core: Core, plugin: Plugin, { candidate, plan, pl
       lastLines: linked.lastLines,
     })
   } catch (error) {
-    await instance?.stop(core.times.stopMs)
+    // a tier that cannot stop it changes nothing about why it has to
+    const { stopMs } = core.times
+    if (instance !== undefined) await within(core, stopMs + runtimeSlackMs, instance.stop(stopMs)).catch(() => undefined)
     release()
     await core.directories.removeExchange(directories.exchange)
     throw error
