@@ -43,7 +43,7 @@ test('jobs come as one, as a list and under jobs, in JSON and YAML, and each wro
     [job('inside/link/x'), 'JOB_TARGET_FORBIDDEN', /link/],
     [job('s3://bucket/x'), 'JOB_TARGET_UNSUPPORTED', /s3:/],
     [{ id: 'mine', ...job('x') }, 'JOB_EXISTS', /mine/],
-    ['text', 'JOB_INVALID', /object/],
+    ['text', 'JOB_INVALID', /keys with values, not a text/],
   ]
   const mixed = await daemon.post('/jobs/submit', [job('last'), ...wrong.map(([value]) => value)])
   assert.deepEqual([mixed.status, mixed.body.accepted, mixed.body.rejected], [202, 1, wrong.length])
