@@ -252,10 +252,9 @@ test('a plugin that breaks its contract fails with that, also where its tier doe
     const plugin = { ...echoPlugin(), setup: () => undefined }
     const runtimes = [{ ...stuck, [Symbol.asyncDispose]: () => Promise.resolve() }]
     await using t = await testKernel({ points, plugins: [plugin], runtimes })
-    const starting = t.kernel.plugins.start('demo/echo')
-    let isOver = false
-    void starting.finally(() => (isOver = true))
-    while (!isOver) await t.clock.advance(1_000)
+    const over = new AbortController()
+    const starting = t.kernel.plugins.start('demo/echo').finally(() => over.abort())
+    while (!over.signal.aborted) await t.clock.advance(1_000)
     const { state } = await starting
     assert.equal(state.name === 'failed' && state.failure.code, 'POINT_NOT_PROVIDED')
   }
