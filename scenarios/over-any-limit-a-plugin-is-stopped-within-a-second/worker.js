@@ -38,6 +38,7 @@ function excesses(over, directories) {
   }
   return {
     echo: () => 'well',
+    where: () => directories.data,
     heap: async ({ limitMiB }) => {
       for (let at = 0; at < 120; at++) {
         // oxlint-disable-next-line unicorn/no-new-array -- any other way takes many times as long
