@@ -113,6 +113,16 @@ test('provenance of a build vouches for the archive it names', async () => {
   assert.equal(isOk(bundle), false)
 })
 
+test('provenance of an archive is no more and no less than nothing for a folder', async () => {
+  const digests = { sha512: hash('sha512', 'the archive') }
+  const payload = { ...statement, predicateType: 'https://slsa.dev/provenance/v1', subject: [{ name: 'x', digest: digests }] }
+  const folder = subject(await instance.sign({ payload }))
+  assert.match(ruleOf('signature', folder, policy()).reason, /about an archive, and this did not come in one/)
+  const development = { sigstore: instance.policy, allowUnsigned: true }
+  assert.equal(judge(folder, development, nowMs).ok, true)
+  assert.equal(judge({ ...folder, archiveSha512: `sha512:${hash('sha512', 'other')}` }, development, nowMs).ok, false)
+})
+
 test('without a trusted root no bundle counts, and the verdict says so', () => {
   const { sigstore, ...without } = policy()
   assert.ok(sigstore !== undefined)

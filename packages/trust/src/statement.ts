@@ -42,7 +42,9 @@ export function readStatement(payload: Uint8Array, subject: Subject, provenance:
   if (predicateType !== packagePredicateType && !(isProvenance && provenance)) {
     return { kind: 'ignored', reason: `it says something else than who made the package (${text(predicateType)})` }
   }
-  if (!isAbout(statement['subject'], subject)) return broken('it is about other bytes than these')
+  const about = compareSubjects(statement['subject'], subject)
+  if (about === 'others') return broken('it is about other bytes than these')
+  if (about === 'unknown') return { kind: 'ignored', reason: 'it is about an archive, and this did not come in one' }
   if (isProvenance) return { kind: 'vouches', claimedAtMs: undefined }
   if (!isRecord(predicate)) return broken('its predicate is no object')
   if (predicate['id'] !== subject.id || predicate['version'] !== subject.version) {
@@ -66,20 +68,26 @@ function isStatementType(type: unknown): boolean {
   return type === statementType || type === 'https://in-toto.io/Statement/v0.1'
 }
 
-/** One of the subjects is these bytes, and nothing that it says about them is wrong. */
-function isAbout(subjects: unknown, { digest, archive, archiveSha512 }: Subject): boolean {
+/**
+ * Whether one of the subjects is these bytes, and nothing that it says about them is wrong. `unknown`: they are named by digests
+ * of a kind that this package has none of, as of the archive of what is now a folder.
+ */
+function compareSubjects(subjects: unknown, { digest, archive, archiveSha512 }: Subject): 'these' | 'others' | 'unknown' {
   const known = new Map([
     [treeAlgorithm, hexOf(digest)],
     ['sha256', hexOf(archive)],
     ['sha512', hexOf(archiveSha512)],
   ])
-  if (!Array.isArray(subjects) || subjects.length > 64) return false
-  return subjects.some((each: unknown) => {
-    const claimed = isRecord(each) ? each['digest'] : undefined
-    if (!isRecord(claimed)) return false
-    const comparable = Object.entries(claimed).filter(([algorithm]) => known.get(algorithm) !== undefined)
-    return comparable.length > 0 && comparable.every(([algorithm, hex]) => hex === known.get(algorithm))
-  })
+  if (!Array.isArray(subjects) || subjects.length > 64) return 'others'
+  let answer: 'others' | 'unknown' = 'unknown'
+  for (const each of subjects as readonly unknown[]) {
+    const claimed = isRecord(each) && isRecord(each['digest']) ? Object.entries(each['digest']) : []
+    const comparable = claimed.filter(([algorithm]) => known.get(algorithm) !== undefined)
+    if (comparable.length === 0) continue
+    if (comparable.every(([algorithm, hex]) => hex === known.get(algorithm))) return 'these'
+    answer = 'others'
+  }
+  return answer
 }
 
 function hexOf(digest: string | undefined): string | undefined {

@@ -2,6 +2,7 @@ import type { AnyNode, ExportAllDeclaration, ExportNamedDeclaration, ImportDecla
 import { ConstantValues, isRequire } from './constant-values.ts'
 import type { ScanRule } from './finding-list.ts'
 import { syntaxNodes } from './syntax-nodes.ts'
+import { keyObjects, modules, networkCalls, paths, tellingProperties, tellingTexts } from './telling-names.ts'
 
 /** One thing that a program does, where, and with what name. */
 export interface CodeFinding {
@@ -17,66 +18,6 @@ export interface CodeReading {
   /** Modules of the package that it loads, as it names them. */
   readonly loads: readonly string[]
 }
-
-/** What loading a module of Node, or of the packages that everybody takes for it, means. */
-const modules: Readonly<Record<string, ScanRule>> = {
-  child_process: 'static/child-process',
-  cluster: 'static/child-process',
-  execa: 'static/child-process',
-  'cross-spawn': 'static/child-process',
-  vm: 'static/eval',
-  repl: 'static/eval',
-  inspector: 'static/internals',
-  'inspector/promises': 'static/internals',
-  ffi: 'static/native-code',
-  wasi: 'static/wasm',
-  net: 'static/network',
-  tls: 'static/network',
-  http: 'static/network',
-  https: 'static/network',
-  http2: 'static/network',
-  dgram: 'static/network',
-  dns: 'static/network',
-  'dns/promises': 'static/network',
-  undici: 'static/network',
-  ws: 'static/network',
-  axios: 'static/network',
-}
-
-/** Names that are so seldom anything else that they count wherever they stand, be it only as a text. */
-const tellingTexts: Readonly<Record<string, ScanRule>> = {
-  child_process: 'static/child-process',
-  'node:child_process': 'static/child-process',
-}
-
-/** Properties that mean the same on every object. */
-const tellingProperties: Readonly<Record<string, ScanRule>> = {
-  _load: 'static/internals',
-  _extensions: 'static/internals',
-  _compile: 'static/internals',
-  _resolveFilename: 'static/internals',
-  _linkedBinding: 'static/internals',
-  internalBinding: 'static/internals',
-  setFlagsFromString: 'static/internals',
-  dlopen: 'static/native-code',
-}
-
-/** Global things by their whole path. */
-const paths: Readonly<Record<string, ScanRule>> = {
-  eval: 'static/eval',
-  'process.binding': 'static/internals',
-  'process.mainModule': 'static/internals',
-  'module.constructor': 'static/internals',
-  'require.constructor': 'static/internals',
-  'process.env': 'static/env',
-  WebAssembly: 'static/wasm',
-}
-
-/** Things of the network that need no module; calling or constructing them counts. */
-const networkCalls: ReadonlySet<string> = new Set(['fetch', 'WebSocket', 'EventSource', 'XMLHttpRequest'])
-
-/** Objects of which it matters which part is used. */
-const keyObjects: ReadonlySet<string> = new Set(['globalThis', 'process', 'module', 'require'])
 
 /** Looks through a program. */
 export function readCode(program: Program): CodeReading {
@@ -102,8 +43,17 @@ class CodeReader {
     else if (node.type === 'ImportExpression') this.#loadComputed(node.source, node)
     else if (isDeclarationOfImports(node)) {
       if (node.source != null) this.#load(String(node.source.value), node)
-    } else if (node.type === 'Property' && isOption(node, 'eval')) this.#found('static/eval', 'eval: true', node)
+    } else if (node.type === 'Property') this.#readProperty(node, parent)
     if (textTypes.has(node.type)) this.#readText(node, parent)
+  }
+
+  /** `{eval: true}` makes a worker of a text, and `({eval: e} = globalThis)` takes it. */
+  #readProperty({ key, value, computed }: AnyNode & { readonly type: 'Property' }, parent: AnyNode | undefined): void {
+    const name = !computed && key.type === 'Identifier' ? key.name : this.#values.text(key)
+    if (name !== 'eval') return
+    const isOff = (value.type === 'Literal' && value.value !== true) || (value.type === 'UnaryExpression' && isNotOne(value))
+    const isFunction = value.type === 'FunctionExpression' || value.type === 'ArrowFunctionExpression'
+    if (parent?.type === 'ObjectPattern' || !(isOff || isFunction)) this.#found('static/eval', 'eval', key)
   }
 
   #readCall(node: AnyNode & { readonly type: 'CallExpression' | 'NewExpression' }): void {
@@ -112,9 +62,25 @@ class CodeReader {
     const path = this.#values.path(callee)
     if (isRequire(path) && first !== undefined) this.#loadComputed(first, node)
     if (path !== undefined && networkCalls.has(path)) this.#found('static/network', path, node)
+    if (node.type === 'CallExpression' && first !== undefined && this.#isConstructorOfOther(callee)) {
+      this.#found('static/eval', 'a constructor called as a function', node)
+    }
+    if (path?.endsWith('Worker') === true && first !== undefined) this.#loadWorker(first)
     if ((path === 'setTimeout' || path === 'setInterval') && first !== undefined && this.#values.text(first) !== undefined) {
       this.#found('static/eval', `${path} of a text`, node)
     }
+  }
+
+  /** Classes are never called so; a function's constructor makes a function of a text. */
+  #isConstructorOfOther(callee: AnyNode): boolean {
+    if (callee.type !== 'MemberExpression' || callee.object.type === 'ThisExpression') return false
+    return this.#values.property(callee) === 'constructor'
+  }
+
+  #loadWorker(source: AnyNode): void {
+    const address = source.type === 'NewExpression' ? source.arguments[0] : source
+    const name = address === undefined ? undefined : this.#values.text(address)
+    if (name !== undefined && /^(?:\.{1,2}\/|data:)/i.test(name)) this.#load(name, source)
   }
 
   #loadComputed(source: AnyNode, node: AnyNode): void {
@@ -128,7 +94,7 @@ class CodeReader {
     if (Object.hasOwn(modules, name)) this.#found(modules[name] ?? 'static/internals', name, node)
     else if (/^data:/i.test(specifier)) this.#found('static/eval', 'a module that is written as an address', node)
     else if (specifier.endsWith('.node')) this.#found('static/native-code', specifier, node)
-    else if (/^\.{0,2}\//.test(specifier)) this.loads.push(specifier)
+    else if (specifier.includes('/')) this.loads.push(specifier)
   }
 
   #readText(node: AnyNode, parent: AnyNode | undefined): void {
@@ -145,6 +111,9 @@ class CodeReader {
       return
     }
     if (Object.hasOwn(tellingProperties, property)) this.#found(tellingProperties[property] ?? 'static/internals', property, node)
+    if ((property === 'eval' || property === 'Function') && node.object.type === 'ThisExpression') {
+      this.#found('static/eval', property, node)
+    }
     if (property === 'constructor' && this.#isFunction(node.object))
       this.#found('static/eval', 'the constructor of a function', node)
     this.#readPath(this.#values.path(node), node, parent)
@@ -175,12 +144,13 @@ class CodeReader {
 
   /** A function as written, or the prototype or constructor of anything, which is one. */
   #isFunction(node: AnyNode): boolean {
-    if (node.type === 'FunctionExpression' || node.type === 'ArrowFunctionExpression') return true
-    if (node.type === 'MemberExpression' && this.#values.property(node) === 'constructor') return true
-    if (node.type !== 'CallExpression') return false
-    const [first] = node.arguments
-    const path = this.#values.path(node.callee)
-    return path?.endsWith('.getPrototypeOf') === true && first !== undefined && this.#isFunction(first)
+    let of = node
+    while (of.type === 'MemberExpression' && this.#values.property(of) === '__proto__') of = of.object
+    if (of.type === 'FunctionExpression' || of.type === 'ArrowFunctionExpression') return true
+    if (of.type === 'MemberExpression') return this.#values.property(of) === 'constructor'
+    if (of.type !== 'CallExpression') return false
+    const [first] = of.arguments
+    return this.#values.path(of.callee)?.endsWith('.getPrototypeOf') === true && first !== undefined && this.#isFunction(first)
   }
 
   #found(rule: ScanRule, what: string, { start }: AnyNode): void {
@@ -219,8 +189,7 @@ function isDeclarationOfImports(node: AnyNode): node is DeclarationOfImports {
   return node.type === 'ImportDeclaration' || node.type === 'ExportAllDeclaration' || node.type === 'ExportNamedDeclaration'
 }
 
-/** Whether an object is given this option, as in `{eval: true}`. */
-function isOption({ key, value }: AnyNode & { readonly type: 'Property' }, name: string): boolean {
-  const named = (key.type === 'Identifier' && key.name === name) || (key.type === 'Literal' && key.value === name)
-  return named && value.type === 'Literal' && value.value === true
+/** `!1`, which is how minified code writes `false`. */
+function isNotOne({ operator, argument }: AnyNode & { readonly type: 'UnaryExpression' }): boolean {
+  return operator === '!' && argument.type === 'Literal' && argument.value === 1
 }

@@ -116,7 +116,7 @@ export class ConstantValues {
     const path = this.path(callee)
     if (path === 'String.fromCharCode' || path === 'String.fromCodePoint') {
       const codes = node.arguments.map((each) => Number(this.text(each)))
-      return codes.every((code) => Number.isInteger(code) && code >= 0 && code <= 0x10_ff_ff)
+      return codes.length <= longestText && codes.every((code) => Number.isInteger(code) && code >= 0 && code <= 0x10_ff_ff)
         ? String.fromCodePoint(...codes)
         : undefined
     }
@@ -135,7 +135,9 @@ export class ConstantValues {
     if (method === 'join') {
       const parts = this.#listOf(callee.object)
       const between = first === undefined ? ',' : coded
-      return parts === undefined || between === undefined ? undefined : parts.join(between)
+      return parts === undefined || between === undefined
+        ? undefined
+        : joined(parts.flatMap((part, index) => (index === 0 ? [part] : [between, part])))
     }
     return undefined
   }
@@ -234,7 +236,7 @@ function memberOf(object: AnyNode, key: AnyNode, name: string): AnyNode {
 function joined(parts: readonly (string | undefined)[]): string | undefined {
   let text = ''
   for (const part of parts) {
-    if (part === undefined) return undefined
+    if (part === undefined || text.length > longestText) return undefined
     text += part
   }
   return text

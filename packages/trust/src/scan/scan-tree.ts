@@ -1,7 +1,9 @@
 import { posix } from 'node:path'
+import type { Program } from 'acorn'
 import type { Finding } from '../subject.ts'
-import { readCode, type CodeFinding } from './code-findings.ts'
+import { readCode, type CodeFinding, type CodeReading } from './code-findings.ts'
 import { FindingList } from './finding-list.ts'
+import { LineNumbers } from './line-numbers.ts'
 import { parseSource } from './parse-source.ts'
 import { defaultScanLimits, type ScanLimits } from './scan-limits.ts'
 import { hiddenCharacters, readText } from './text-findings.ts'
@@ -115,9 +117,19 @@ class TreeScan {
       this.#list.add('static/not-parsed', path, parsed.reason, parsed.line)
       return
     }
-    const reading = readCode(parsed.program)
+    const reading = this.#readCode(path, parsed.program)
     this.#add(path, source, reading.findings)
-    for (const specifier of reading.loads) this.#load(posix.join(posix.dirname(path), specifier))
+    for (const specifier of reading.loads) this.#resolve(specifier, posix.dirname(path))
+  }
+
+  /** What the reader was not made for is told, and ends the look at this file alone. */
+  #readCode(path: string, program: Program): CodeReading {
+    try {
+      return readCode(program)
+    } catch (error) {
+      this.#list.add('static/not-scanned', path, error instanceof Error ? error.message : String(error))
+      return { findings: [], loads: [] }
+    }
   }
 
   /** The parsers of TypeScript there are can be made to take for ever, or to break for everybody else in the process. */
@@ -133,21 +145,23 @@ class TreeScan {
     if (bytes.length > this.#limits.sourceBytes) return
     const source = textOf(bytes)
     this.#add(path, source, hiddenCharacters(source))
-    if (posix.basename(path) !== 'package.json') return
+    const name = posix.basename(path)
+    if (name !== 'package.json' && path !== 'plugin.json') return
     const value = parsedJson(source)
-    const scripts = memberOf(value, 'scripts')
-    for (const name of installScripts) {
-      const script = memberOf(scripts, name)
-      if (typeof script === 'string')
-        this.#list.add(
-          'static/install-script',
-          path,
-          `${name}: ${script.slice(0, 120)}`,
-          lineOf(source, source.indexOf(`"${name}"`)),
-        )
+    for (const entry of entriesOf(value)) this.#load(posix.join(posix.dirname(path), entry))
+    const scripts = name === 'package.json' ? memberOf(value, 'scripts') : undefined
+    for (const script of installScripts) {
+      const text = memberOf(scripts, script)
+      if (typeof text !== 'string') continue
+      const line = new LineNumbers(source).at(source.indexOf(`"${script}"`))
+      this.#list.add('static/install-script', path, `${script}: ${text.slice(0, 120)}`, line)
     }
-    const main = memberOf(value, 'main')
-    if (typeof main === 'string') this.#load(posix.join(posix.dirname(path), main))
+  }
+
+  /** A file beside the one that loads it, or in a folder of modules at or above it. */
+  #resolve(specifier: string, from: string): void {
+    if (/^\.{0,2}\//.test(specifier)) this.#load(posix.join(from, specifier))
+    else for (const folder of upwards(from)) this.#load(posix.join(folder, 'node_modules', specifier))
   }
 
   /** Node runs a file of any name as code, if code loads it by that name. */
@@ -157,14 +171,10 @@ class TreeScan {
   }
 
   #add(path: string, source: string, found: readonly CodeFinding[]): void {
-    for (const { rule, what, offset } of found) this.#list.add(rule, path, what, lineOf(source, offset))
+    if (found.length === 0) return
+    const lines = new LineNumbers(source)
+    for (const { rule, what, offset } of found) this.#list.add(rule, path, what, lines.at(offset))
   }
-}
-
-function lineOf(source: string, offset: number): number {
-  let line = 1
-  for (let at = source.indexOf('\n'); at !== -1 && at < offset; at = source.indexOf('\n', at + 1)) line += 1
-  return line
 }
 
 function textOf(bytes: Uint8Array): string {
@@ -189,6 +199,27 @@ function parsedJson(source: string): unknown {
   } catch {
     return undefined
   }
+}
+
+/** A folder and all it lies in, nearest first. */
+function* upwards(folder: string): Generator<string> {
+  for (let at = folder; ; at = posix.dirname(at)) {
+    yield at
+    if (at === '.' || at === '/' || at === '') return
+  }
+}
+
+/** Every file that a manifest names as one to start with; those under `types` are for compilers. */
+function entriesOf(manifest: unknown): readonly string[] {
+  const entries: string[] = []
+  const open: unknown[] = ['main', 'bin', 'exports', 'imports'].map((name) => memberOf(manifest, name))
+  for (let value = open.pop(); open.length > 0 || value !== undefined; value = open.pop()) {
+    if (typeof value === 'string') entries.push(value)
+    else if (typeof value === 'object' && value !== null) {
+      for (const [key, each] of Object.entries(value)) if (!key.startsWith('types')) open.push(each)
+    }
+  }
+  return entries
 }
 
 function memberOf(value: unknown, name: string): unknown {
