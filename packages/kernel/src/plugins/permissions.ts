@@ -7,7 +7,8 @@ export const noGrants: Grants = Object.freeze({ fsRead: [], fsWrite: [], exec: [
 
 /** What a permission may be about. */
 export const permissionVerbs = ['fs:read', 'fs:write', 'exec', 'net:connect'] as const
-type Verb = (typeof permissionVerbs)[number]
+/** The part before the argument. */
+export type PermissionVerb = (typeof permissionVerbs)[number]
 
 const ports: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443', 'ws:': '80', 'wss:': '443', 'ssh:': '22' }
 
@@ -28,7 +29,7 @@ export interface GrantRequest {
 
 /** Turns permissions into grants; a permission with a place that has no value is dropped. Errors: `PERMISSION_INVALID`. */
 export function grantsOf(request: GrantRequest): Grants {
-  const found: Record<Verb, Set<string>> = {
+  const found: Record<PermissionVerb, Set<string>> = {
     'fs:read': new Set(request.added?.fsRead),
     'fs:write': new Set(request.added?.fsWrite),
     exec: new Set(request.added?.exec),
@@ -44,7 +45,10 @@ export function grantsOf(request: GrantRequest): Grants {
 }
 
 /** Splits one permission. Errors: `PERMISSION_INVALID`. */
-export function parsePermission(plugin: string, permission: string): { readonly verb: Verb; readonly argument: string } {
+export function parsePermission(
+  plugin: string,
+  permission: string,
+): { readonly verb: PermissionVerb; readonly argument: string } {
   const space = permission.indexOf(' ')
   const name = space < 0 ? permission : permission.slice(0, space)
   const verb = permissionVerbs.find((known) => known === name)
@@ -54,7 +58,7 @@ export function parsePermission(plugin: string, permission: string): { readonly 
   return { verb, argument }
 }
 
-function normalise(request: GrantRequest, permission: string, verb: Verb, argument: string): string {
+function normalise(request: GrantRequest, permission: string, verb: PermissionVerb, argument: string): string {
   if (argument.includes('\0')) throw invalid(request.plugin, permission, 'holds a NUL character')
   switch (verb) {
     case 'fs:read':
@@ -71,7 +75,8 @@ function normalise(request: GrantRequest, permission: string, verb: Verb, argume
   }
 }
 
-function hostAndPort(text: string): string | undefined {
+/** `host:port` of a place or of a URL with a known port; undefined when it is neither. */
+export function hostAndPort(text: string): string | undefined {
   if (!text.includes('://')) return /^(\[[\da-fA-F:.]+\]|[\w.-]+):\d{1,5}$/.test(text) ? text : undefined
   if (!URL.canParse(text)) return undefined
   const url = new URL(text)
