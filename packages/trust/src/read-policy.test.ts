@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import * as fc from 'fast-check'
 import { PlatformError } from '@backplane/sdk'
 import { acme, acme2, digest, policyOf } from './fixtures/acme.ts'
 import { readPolicy } from './index.ts'
@@ -117,4 +118,18 @@ test('every problem is told at once', () => {
 
 test('what is no object is refused', () => {
   for (const value of [null, undefined, 7, 'allow', []]) assert.throws(() => readPolicy(value), { code: 'TRUST_POLICY_INVALID' })
+})
+
+test('whatever is written at one place of a policy, it is a policy or the coded error', () => {
+  const places = Object.keys(full)
+  fc.assert(
+    fc.property(fc.constantFrom(...places), fc.anything({ withNullPrototype: true }), (place, value) => {
+      try {
+        readPolicy({ ...full, [place]: value })
+      } catch (error) {
+        assert.ok(error instanceof PlatformError && error.code === 'TRUST_POLICY_INVALID')
+      }
+    }),
+    { numRuns: 1000 },
+  )
 })

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { PlatformError } from '@backplane/sdk'
+import * as fc from 'fast-check'
 import { acme, dayMs, nowMs, policyOf } from './fixtures/acme.ts'
 import {
   defaultTrustLimits,
@@ -197,4 +199,42 @@ test('a root or a policy that nobody could use is not signed', () => {
   assert.throws(() => signRoot({ ...root, version: 0 }, rootSigners), { code })
   assert.throws(() => signRoot({ ...root, expires: 'next year' }, rootSigners), { code, message: /no time in UTC/ })
   assert.throws(() => policy({ policy: { deny: ['Nobody'] } }), { code, message: /deny\[0\]/ })
+})
+
+test('a root with something that is no key is refused', () => {
+  const keyless = { ...root, keys: { ...root.keys, p1: 'no key' } }
+  assert.throws(() => verifyPolicy({ policy: policy() }, { ...memory, root: keyless }, nowMs), { code: 'TRUST_KEY_INVALID' })
+})
+
+test('whatever is served, with one character of it changed too, is the signed policy or a coded error', () => {
+  const served = JSON.stringify({ roots: [signedSecond, signedThird], policy: newPolicy })
+  const attempt = (value: unknown): unknown => {
+    try {
+      return verifyPolicy(value, memory, nowMs).policy
+    } catch (error) {
+      assert.ok(error instanceof PlatformError && error.code.startsWith('TRUST_'))
+      return undefined
+    }
+  }
+  fc.assert(
+    fc.property(fc.nat(served.length - 1), fc.integer({ min: 32, max: 126 }), (index, code) => {
+      let value: unknown
+      try {
+        value = JSON.parse(served.slice(0, index) + String.fromCodePoint(code) + served.slice(index + 1))
+      } catch {
+        return
+      }
+      const taken = attempt(value)
+      if (taken !== undefined) assert.deepEqual(taken, policyOf())
+    }),
+    { numRuns: 400 },
+  )
+  fc.assert(
+    fc.property(fc.anything(), (value) => attempt(value) === undefined),
+    { numRuns: 400 },
+  )
+  fc.assert(
+    fc.property(fc.anything(), (policyValue) => attempt({ policy: policyValue }) === undefined),
+    { numRuns: 400 },
+  )
 })

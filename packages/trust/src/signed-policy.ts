@@ -96,7 +96,7 @@ export function signPolicy(document: PolicyDocument, privateKeys: readonly strin
  *
  * The same version again is taken: it is read at every start. Nothing is taken in part: on an error, go on with the policy
  * you have and keep `memory` as it was. Errors: `TRUST_POLICY_INVALID`, `TRUST_POLICY_UNSIGNED`, `TRUST_POLICY_EXPIRED`,
- * `TRUST_POLICY_ROLLED_BACK`, `TRUST_ROOT_MISSING`, `TRUST_ENVELOPE_INVALID`. Source: TUF 1.0 §5.3, §5.4.
+ * `TRUST_POLICY_ROLLED_BACK`, `TRUST_ROOT_MISSING`, `TRUST_ENVELOPE_INVALID`, `TRUST_KEY_INVALID`. Source: TUF 1.0 §5.3, §5.4.
  */
 export function verifyPolicy(
   signed: unknown,

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { hash } from 'node:crypto'
 import { test } from 'node:test'
+import * as fc from 'fast-check'
 import { acme, digest, nowMs, policyOf, ruleOf, signed, subjectOf } from './fixtures/acme.ts'
 import { identity, issuer, privateSigstore, type Bundle } from './fixtures/private-sigstore.ts'
 import { judge, packagePredicateType, readPolicy, type Signer, type Subject, type TrustPolicy } from './index.ts'
@@ -215,4 +216,35 @@ test('a bundle that holds a plain key instead of a certificate is its envelope, 
   assert.ok(isOk(bundle, policyOf()))
   assert.ok(!isOk(bundle, policyOf({ keys: { 'acme-2026': { publicKey: acme.publicKey, revoked: 'lost' } } })))
   assert.ok(!isOk({ ...bundle, dsseEnvelope: good.dsseEnvelope }, policyOf()))
+})
+
+/** Where the values of a JSON value stand that are no objects. */
+function leaves(value: unknown, path: readonly string[] = []): readonly (readonly string[])[] {
+  if (typeof value !== 'object' || value === null) return [path]
+  return Object.entries(value).flatMap(([key, each]) => leaves(each, [...path, key]))
+}
+
+test('a bundle with anything else in one place is an answer and no throw, and what was signed cannot be changed', () => {
+  const signedParts = new Set([
+    'rawBytes',
+    'payload',
+    'payloadType',
+    'sig',
+    'canonicalizedBody',
+    'signedEntryTimestamp',
+    'integratedTime',
+  ])
+  const anything = fc.oneof(fc.constantFrom(null, '', 'AAAA', '7', 7, [], {}), fc.string(), fc.anything())
+  fc.assert(
+    fc.property(fc.constantFrom(...leaves(good)), anything, (path, value) => {
+      const bundle: unknown = structuredClone(good)
+      const holder = path.slice(0, -1).reduce((at: unknown, key) => Reflect.get(at as object, key), bundle)
+      const key = path.at(-1) ?? ''
+      fc.pre(Reflect.get(holder as object, key) !== value)
+      Reflect.set(holder as object, key, value)
+      const ok = isOk(bundle)
+      if (signedParts.has(key)) assert.equal(ok, false, path.join('.'))
+    }),
+    { numRuns: 500 },
+  )
 })
