@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
+import type { YamlRequest } from './yaml-thread.ts'
 import { parseYamlTree, type ConfigProblem, type YamlLimits } from './yaml-tree.ts'
 
 /** What a YAML text holds, or the first thing that is wrong with it. */
@@ -8,13 +9,6 @@ export type YamlReading =
   | { readonly kind: 'problem'; readonly problem: ConfigProblem }
   /** It was not read to its end, for a reason that is not in its lines. */
   | { readonly kind: 'given-up'; readonly reason: string }
-
-/** What {@link readYaml} hands to its thread. */
-export interface YamlRequest {
-  readonly text: string
-  readonly file: string
-  readonly limits: Partial<YamlLimits>
-}
 
 /** Options of {@link readYaml}; each has a default. */
 export interface YamlReadOptions extends Partial<YamlLimits> {

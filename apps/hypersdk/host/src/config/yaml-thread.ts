@@ -1,5 +1,13 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import { readYamlHere, type YamlRequest } from './read-yaml.ts'
+import { readYamlHere } from './read-yaml.ts'
+import type { YamlLimits } from './yaml-tree.ts'
+
+/** What this thread is given to read; it answers with the reading and has nothing more to do. */
+export interface YamlRequest {
+  readonly text: string
+  readonly file: string
+  readonly limits: Partial<YamlLimits>
+}
 
 const { text, file, limits } = workerData as YamlRequest
 
