@@ -97,7 +97,7 @@ for (const kind of kinds) {
       [`"${'['.repeat(100_000)}\\"[["`, 'closed'],
     ] as const) {
       await using peer = await rawPeer(kind)
-      peer.sendText(`[["notice","x",${value}]]`)
+      peer.sendText(`[["call",1,"x",0,"","",${value}]]`)
       peer.send(['goodbye'])
       assert.equal(codeOf(await peer.session.ended), code)
     }
