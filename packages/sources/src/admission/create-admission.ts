@@ -64,8 +64,7 @@ function subjectOf(
   locked: Locked | undefined,
   findings: readonly Finding[] | undefined,
 ): Subject {
-  const archive = locked?.archive
-  const publishedAtMs = locked?.publishedAtMs
+  const { archive, archiveSha512, publishedAtMs }: Partial<Locked> = locked ?? {}
   return {
     id,
     version,
@@ -74,6 +73,7 @@ function subjectOf(
     digest: staged.digest,
     attestations: staged.attestations ?? [],
     ...(archive === undefined ? {} : { archive }),
+    ...(archiveSha512 === undefined ? {} : { archiveSha512 }),
     ...(locked === undefined ? {} : { locked: { digest: locked.digest, ...(archive === undefined ? {} : { archive }) } }),
     ...(publishedAtMs === undefined ? {} : { publishedAtMs }),
     ...(findings === undefined ? {} : { findings }),

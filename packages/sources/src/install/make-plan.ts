@@ -159,7 +159,7 @@ function permissionChange(asked: readonly string[], approved: readonly string[])
 /** Errors: `INSTALL_REFUSED`. */
 async function verdictOn({ judge, scan }: PlanContext, { manifest, fetched }: Offer): Promise<Verdict> {
   const { id, version } = manifest
-  const { place, tree, archive, attestations, publishedAtMs } = fetched
+  const { place, tree, archive, archiveSha512, attestations, publishedAtMs } = fetched
   const findings = await scan?.(fetched)
   const subject: Subject = {
     id,
@@ -169,6 +169,7 @@ async function verdictOn({ judge, scan }: PlanContext, { manifest, fetched }: Of
     digest: tree.digest,
     attestations,
     ...(archive === undefined ? {} : { archive }),
+    ...(archiveSha512 === undefined ? {} : { archiveSha512 }),
     ...(publishedAtMs === undefined ? {} : { publishedAtMs }),
     ...(findings === undefined ? {} : { findings }),
   }
@@ -180,8 +181,12 @@ async function verdictOn({ judge, scan }: PlanContext, { manifest, fetched }: Of
 }
 
 function lockedOf({ version, verdict, manifest, permissions }: PutStep, { fetched }: Offer): LockedPlugin {
-  const { place, tree, archive, publishedAtMs } = fetched
-  const said = { ...(archive === undefined ? {} : { archive }), ...(publishedAtMs === undefined ? {} : { publishedAtMs }) }
+  const { place, tree, archive, archiveSha512, publishedAtMs } = fetched
+  const said = {
+    ...(archive === undefined ? {} : { archive }),
+    ...(archiveSha512 === undefined ? {} : { archiveSha512 }),
+    ...(publishedAtMs === undefined ? {} : { publishedAtMs }),
+  }
   const needed = (manifest.dependencies ?? []).filter(({ optional }) => optional !== true)
   return {
     version,

@@ -49,6 +49,12 @@ const wrong = [
   ['a newer format', text.replace('"lockVersion": 1', '"lockVersion": 2'), /format 2; this version knows 1/, 'LOCK_TOO_NEW'],
   ['an id that is none', text.replace('acme/s3', '../s3'), /"\.\.\/s3" is no plugin id/, 'LOCK_INVALID'],
   ['no digest', text.replaceAll(digest, 'sha256:12'), /:\d+:\d+: digest must be sha256: and 64 digits/, 'LOCK_INVALID'],
+  [
+    'another digest of the archive that is none',
+    text.replace('"digest"', '"archiveSha512": "sha512:12", "digest"'),
+    /archiveSha512 must be sha512: and 128 digits/,
+    'LOCK_INVALID',
+  ],
   ['an unknown place', text.replace('"kind": "directory"', '"kind": "ftp"'), /kind must be one of npm, git/, 'LOCK_INVALID'],
   ['a place without its path', text.replace('"path"', '"pfad"'), /path must be a string/, 'LOCK_INVALID'],
   [

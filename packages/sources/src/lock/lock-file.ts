@@ -38,6 +38,8 @@ export interface LockedArtifact {
   readonly digest: string
   /** Of the archive it came in. */
   readonly archive?: string
+  /** The same archive's `sha512:…`: what the provenance of npm is about, so that it can be judged at every start. */
+  readonly archiveSha512?: string
   /** When its source said it was published, ms since the epoch. */
   readonly publishedAtMs?: number
 }

@@ -64,10 +64,13 @@ function pluginFlaw(plugin: unknown): Flaw | undefined {
 
 function artifactFlaw(artifact: unknown): Flaw | undefined {
   if (!isObject(artifact)) return { path: [], problem: 'an artifact must be an object' }
-  const { digest, archive, place, publishedAtMs = 0 } = artifact
+  const { digest, archive, archiveSha512, place, publishedAtMs = 0 } = artifact
   if (typeof publishedAtMs !== 'number') return { path: ['publishedAtMs'], problem: 'publishedAtMs must be a number' }
   for (const [name, text] of Object.entries({ digest, ...(archive === undefined ? {} : { archive }) })) {
     if (!isString(text) || !digestPattern.test(text)) return { path: [name], problem: `${name} must be sha256: and 64 digits` }
+  }
+  if (archiveSha512 !== undefined && !(isString(archiveSha512) && /^sha512:[0-9a-f]{128}$/.test(archiveSha512))) {
+    return { path: ['archiveSha512'], problem: 'archiveSha512 must be sha512: and 128 digits' }
   }
   const kind = isObject(place) ? place['kind'] : undefined
   if (!isObject(place) || !isString(kind) || !Object.hasOwn(placeMembers, kind)) {
