@@ -68,7 +68,10 @@ async function killOften(t: TestContext, { tier, laneSeed, least }: Lane): Promi
     check(held, { acknowledged, served, about })
     served = held.version
     const updates = Math.max(...(await readdir(join(root, 'plugins'))).map((name) => Number(name.slice(1)))) - 1
-    if (updates >= least) return { kills: kill, updates, notes: acknowledged.length }
+    if (updates >= least) {
+      await host.kill()
+      return { kills: kill, updates, notes: acknowledged.length }
+    }
     assert.ok(kill < 10 * least, `${about}: hosts are killed before they do anything`)
     await sleep(random() * longestMs[tier])
     await host.kill()
