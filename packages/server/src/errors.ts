@@ -1,7 +1,9 @@
 import { defineErrors } from '@backplane/sdk'
+import { installErrors } from './installs/install-errors.ts'
 
 /** Errors of the HTTP side: what the guard refuses, what a route cannot do, what listening fails with. */
 export const serverErrors = defineErrors('SERVER', {
+  ...installErrors,
   SERVER_HOST_REFUSED: {
     message: 'This server does not answer to the host it was asked for.',
     status: 421,

@@ -1,3 +1,4 @@
+import type { Progress } from '@backplane/sdk'
 import type { Caller } from './guard/caller.ts'
 
 /**
@@ -21,6 +22,8 @@ export interface Peer {
   readonly closing: AbortSignal
   /** Who it is, once the guard has found out; it stands before every route. */
   readonly caller?: Caller
+  /** Told how far a long change is, where somebody can look. */
+  readonly onProgress?: (progress: Progress) => void
 }
 
 /** Answers one request. A Hono application's `fetch` is one. */

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { serverErrors } from './errors.ts'
 import type { Handler } from './handler.ts'
+import { bringsArchive } from './installs/receive-upload.ts'
 
 /** How much is remembered of answered requests. */
 export interface IdempotencyOptions {
@@ -95,7 +96,8 @@ export function idempotent(options: IdempotencyOptions = {}): (handler: Handler)
 
   return (handler) => async (request, peer) => {
     const given = request.headers.get('idempotency-key')
-    if (given === null || request.method !== 'POST') return handler(request, peer)
+    // What brings an archive is as good the second time: it is the same package, and is kept once.
+    if (given === null || request.method !== 'POST' || bringsArchive(request)) return handler(request, peer)
     if (!/^[\x21-\x7e]{1,128}$/.test(given)) throw serverErrors.error('SERVER_IDEMPOTENCY_KEY_INVALID')
     // Nobody is given an answer that another caller was, whoever's key it is.
     const key = `${given} ${peer.caller?.name ?? ''}`

@@ -4,6 +4,10 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import { serverErrors } from '../errors.ts'
 import type { Handler, Peer } from '../handler.ts'
 import { idempotent } from '../idempotent.ts'
+import { addInstallRoutes } from '../installs/install-routes.ts'
+import { addPermissionRoutes } from '../installs/permission-routes.ts'
+import type { PluginInstalls } from '../installs/plugin-installs.ts'
+import type { PluginUsers } from '../installs/remove-plugin.ts'
 import { problemResponder } from '../problem.ts'
 import { unrouted } from '../unrouted.ts'
 import { addEventRoutes, type EventStreamOptions } from './event-routes.ts'
@@ -33,6 +37,10 @@ export interface ManagementApiOptions extends InspectionOptions {
   /** Tokens that can be made, listed and revoked by this API; the guard is given the same. Without them it cannot. */
   readonly tokens?: TokenStore
   readonly operations?: Partial<OperationLimits>
+  /** What installs, and keeps what was approved. Without it nothing can be installed over this API. */
+  readonly installs?: PluginInstalls
+  /** What of the host uses a plugin: it is not removed meanwhile. Calls and leases count by themselves. */
+  readonly users?: PluginUsers
 }
 
 /** The management API of one kernel. */
@@ -69,11 +77,15 @@ export function managementApi(kernel: Kernel, options: ManagementApiOptions = {}
     },
   })
   const operations = new Operations(options.operations)
-  app.use('/api/plugins/*', respondAsync(app, kernel, operations))
-  addPluginRoutes(app, kernel)
+  const later = respondAsync(app, kernel, operations)
+  for (const path of ['/api/plugins/*', '/api/lock/*', '/api/store/*']) app.use(path, later)
   const change = pluginChanges(kernel.plugins)
-  addPluginActions(app, kernel, change)
+  if (options.installs !== undefined) addInstallRoutes(app, kernel, { installs: options.installs, change })
+  addPluginRoutes(app, kernel)
+  const { installs, users } = options
+  addPluginActions(app, kernel, { change, removing: { installs, users } })
   addVersionRoutes(app, kernel, change)
+  if (installs !== undefined) addPermissionRoutes(app, kernel, { installs, change })
   addInspectionRoutes(app, kernel, options)
   addOperationRoutes(app, operations)
   if (options.tokens !== undefined) addTokenRoutes(app, options.tokens, options.log)

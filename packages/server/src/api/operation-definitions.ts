@@ -15,6 +15,10 @@ export const OperationView = z
     path: z.string().describe('Of the request that began it.'),
     plugin: z.string().nullable().describe('The id of the plugin it changes; null when it is about all of them.'),
     status: z.enum(['running', 'succeeded', 'failed']),
+    progress: z
+      .object({ done: z.number(), total: z.number().nullable(), phase: z.string().nullable() })
+      .nullable()
+      .describe('How far it is; null for changes that do not tell.'),
     started_at: Time,
     ended_at: Time.nullable(),
     answer_status: z.int().nullable().describe('The HTTP status the request would have been answered with; null while it runs.'),
@@ -69,7 +73,7 @@ const getOperation = createRoute({
 const streamOperation = createRoute({
   method: 'get',
   path: '/api/operations/{id}/events',
-  summary: 'How a change goes, as it happens (SSE): `operation` now, `end` when it has ended',
+  summary: 'How a change goes, as it happens (SSE): `operation` now and at each progress, `end` when it has ended',
   request: { params: id },
   responses: { 200: text('text/event-stream', 'Events; their data is the operation.'), default: problem },
 })

@@ -2,6 +2,7 @@ import type { Kernel } from '@backplane/kernel'
 import type { OpenAPIHono, z } from '@hono/zod-openapi'
 import type { MiddlewareHandler } from 'hono'
 import type { Peer } from '../handler.ts'
+import { bringsArchive } from '../installs/receive-upload.ts'
 import { serverSentEvents, type ServerSentEvent } from '../sse.ts'
 import { streamLimit } from '../stream-limit.ts'
 import { definitions, longestWaitSeconds, type OperationView } from './operation-definitions.ts'
@@ -35,7 +36,8 @@ export function addOperationRoutes(app: OpenAPIHono<{ Bindings: Peer }>, operati
     const { caller } = context.env
     const now = (): Operation => operations.get(id, caller)
     now()
-    return serverSentEvents(context.env, (signal) => operationEvents(now, signal), { onEnd: begin() })
+    const told = (): Promise<void> => operations.told(id)
+    return serverSentEvents(context.env, (signal) => operationEvents({ now, told }, signal), { onEnd: begin() })
   })
 }
 
@@ -52,7 +54,7 @@ export function respondAsync(
   return async (context, next) => {
     const { req, env } = context
     const { respondAsync: wanted, waitSeconds = 0 } = preferences(req.header('prefer'))
-    const change = wanted ? changeOf(req.method, req.path) : undefined
+    const change = wanted && !bringsArchive(req.raw) ? changeOf(req.method, req.path) : undefined
     if (change === undefined) return next()
     const visible = visiblePlugins(kernel.plugins, env.caller)
     const plugin = change.id === undefined ? undefined : findPlugin(visible, decodeURIComponent(change.id)).id
@@ -62,8 +64,8 @@ export function respondAsync(
     const body = await req.raw.arrayBuffer()
     const again = new Request(req.url, { method: req.method, headers, ...(body.byteLength === 0 ? {} : { body }) })
     let answered: Response | undefined
-    const operation = operations.start({ method: req.method, path: req.path, plugin }, async () => {
-      answered = await app.fetch(again, env)
+    const operation = operations.start({ method: req.method, path: req.path, plugin }, async (onProgress) => {
+      answered = await app.fetch(again, { ...env, onProgress })
       return answered.clone()
     })
     await endOrTime(operation, Math.min(waitSeconds, longestWaitSeconds), AbortSignal.any([req.raw.signal, env.closing]))
@@ -77,25 +79,45 @@ export function respondAsync(
   }
 }
 
-const verbs = /^\/api\/plugins\/(.+)\/(?:reload|enable|disable|rollback|pin|unpin|release)$/
+const verbs = /^\/api\/plugins\/(.+)\/(?:reload|enable|disable|rollback|pin|unpin|release|update|approve|revoke)$/
+
+/** Changes that are about more than one plugin. */
+const wide: ReadonlySet<string> = new Set([
+  '/api/plugins/reload',
+  '/api/plugins/plan',
+  '/api/plugins/apply',
+  '/api/plugins/install',
+  '/api/lock/verify',
+  '/api/lock/restore',
+  '/api/store/gc',
+])
 
 /** The plugin a request would change, as written, or undefined within for all of them; undefined when it changes none. */
 function changeOf(method: string, path: string): { readonly id: string | undefined } | undefined {
   if (method === 'DELETE') return { id: path.slice('/api/plugins/'.length) }
   if (method !== 'POST') return undefined
-  if (path === '/api/plugins/reload') return { id: undefined }
+  if (wide.has(path)) return { id: undefined }
   const id = verbs.exec(path)?.[1]
   return id === undefined ? undefined : { id }
 }
 
-async function* operationEvents(now: () => Operation, signal: AbortSignal): AsyncGenerator<ServerSentEvent> {
-  const { state, ended } = now()
-  if (state.name === 'running') {
-    yield { event: 'operation', data: operationView(now()) }
-    const left = Promise.withResolvers<void>()
-    const leave = (): void => left.resolve()
-    signal.addEventListener('abort', leave)
-    if (!signal.aborted) await Promise.race([ended, left.promise])
+interface Watched {
+  readonly now: () => Operation
+  /** Settles at its next progress. */
+  readonly told: () => Promise<void>
+}
+
+async function* operationEvents({ now, told }: Watched, signal: AbortSignal): AsyncGenerator<ServerSentEvent> {
+  const left = Promise.withResolvers<void>()
+  const leave = (): void => left.resolve()
+  signal.addEventListener('abort', leave)
+  try {
+    while (now().state.name === 'running' && !signal.aborted) {
+      const next = told()
+      yield { event: 'operation', data: operationView(now()) }
+      await Promise.race([now().ended, next, left.promise])
+    }
+  } finally {
     signal.removeEventListener('abort', leave)
   }
   const after = now()
@@ -113,7 +135,7 @@ async function endOrTime({ ended }: Operation, seconds: number, signal: AbortSig
   signal.removeEventListener('abort', leave)
 }
 
-function operationView({ id, method, path, plugin, startedAtMs, state }: Operation): z.output<typeof OperationView> {
+function operationView({ id, method, path, plugin, startedAtMs, state, progress }: Operation): z.output<typeof OperationView> {
   const ended = state.name === 'ended' ? state : undefined
   const failed = ended !== undefined && ended.status >= 400
   return {
@@ -122,6 +144,8 @@ function operationView({ id, method, path, plugin, startedAtMs, state }: Operati
     path,
     plugin: plugin ?? null,
     status: ended === undefined ? 'running' : failed ? 'failed' : 'succeeded',
+    progress:
+      progress === undefined ? null : { done: progress.done, total: progress.total ?? null, phase: progress.phase ?? null },
     started_at: new Date(startedAtMs).toISOString(),
     ended_at: ended === undefined ? null : new Date(ended.endedAtMs).toISOString(),
     answer_status: ended?.status ?? null,

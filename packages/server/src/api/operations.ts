@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Progress } from '@backplane/sdk'
 import { serverErrors } from '../errors.ts'
 import { reaches, type Caller } from '../guard/caller.ts'
 
@@ -25,6 +26,8 @@ export interface Operation extends OperationStart {
   readonly id: string
   readonly startedAtMs: number
   readonly state: OperationState
+  /** How far it is; undefined before it said anything, and for changes that do not tell. */
+  readonly progress: Progress | undefined
   /** Settles when it has ended; never rejects. */
   readonly ended: Promise<void>
 }
@@ -38,19 +41,20 @@ export type OperationState =
 export class Operations {
   readonly #limits: OperationLimits
   readonly #known = new Map<string, Operation>()
+  readonly #listeners = new Map<string, PromiseWithResolvers<void>>()
 
   constructor(limits: Partial<OperationLimits> = {}) {
     this.#limits = { running: 64, ended: 500, answerBytes: 256 * 1_024, ...limits }
   }
 
   /** Begins one. `work` never rejects: its failures are answers. Errors: `SERVER_OPERATIONS_FULL`. */
-  start(what: OperationStart, work: () => Promise<Response>): Operation {
+  start(what: OperationStart, work: (onProgress: (progress: Progress) => void) => Promise<Response>): Operation {
     const running = [...this.#known.values()].filter(({ state }) => state.name === 'running').length
     const { running: limit } = this.#limits
     if (running >= limit) throw serverErrors.error('SERVER_OPERATIONS_FULL', { limit }, { details: { seconds: 1 } })
     const id = randomUUID()
-    const ended = this.#end(id, work)
-    const operation: Operation = { ...what, id, startedAtMs: Date.now(), state: { name: 'running' }, ended }
+    const ended = this.#end(id, () => work((progress) => this.#tell(id, progress)))
+    const operation: Operation = { ...what, id, startedAtMs: Date.now(), state: { name: 'running' }, progress: undefined, ended }
     this.#known.set(id, operation)
     return operation
   }
@@ -67,10 +71,26 @@ export class Operations {
     return [...this.#known.values()].filter((operation) => mayKnow(caller, operation)).toReversed()
   }
 
+  /** Settles at the next progress of an operation. */
+  told(id: string): Promise<void> {
+    const known = this.#listeners.get(id) ?? Promise.withResolvers<void>()
+    this.#listeners.set(id, known)
+    return known.promise
+  }
+
+  #tell(id: string, progress: Progress): void {
+    const operation = this.#known.get(id)
+    if (operation?.state.name !== 'running') return
+    this.#known.set(id, { ...operation, progress })
+    this.#listeners.get(id)?.resolve()
+    this.#listeners.delete(id)
+  }
+
   async #end(id: string, work: () => Promise<Response>): Promise<void> {
     const response = await work()
     const text = await response.text()
     const body: unknown = text === '' || Buffer.byteLength(text) > this.#limits.answerBytes ? null : JSON.parse(text)
+    this.#listeners.delete(id)
     const operation = this.#known.get(id)
     if (operation === undefined) return
     this.#known.set(id, { ...operation, state: { name: 'ended', endedAtMs: Date.now(), status: response.status, body } })

@@ -4,11 +4,16 @@ import type { Peer } from '../handler.ts'
 import { askedChange, refusedUpdate, type PluginChange } from './plugin-change.ts'
 import { stateReason } from './plugin-status.ts'
 import { pluginDetail, stateVersion } from './plugin-view.ts'
+import { removePlugin, type RemovalParts } from '../installs/remove-plugin.ts'
 import * as routes from './routes.ts'
 import { turns } from './turns.ts'
 
 /** Adds what changes plugins. */
-export function addPluginActions(app: OpenAPIHono<{ Bindings: Peer }>, kernel: Kernel, change: PluginChange): void {
+export function addPluginActions(
+  app: OpenAPIHono<{ Bindings: Peer }>,
+  kernel: Kernel,
+  { change, removing }: { readonly change: PluginChange; readonly removing: Omit<RemovalParts, 'kernel'> },
+): void {
   const { plugins, points } = kernel
   const inTurn = turns()
 
@@ -41,8 +46,11 @@ export function addPluginActions(app: OpenAPIHono<{ Bindings: Peer }>, kernel: K
   })
 
   app.openapi(routes.removePlugin, async (context) => {
-    const keepState = context.req.valid('query').keep_state === 'true'
-    await change(askedChange(context), ({ id }) => plugins.remove(id, { keepState }))
+    const { keep_state, deleteFiles, force } = context.req.valid('query')
+    const { caller } = context.env
+    const removal = { keepState: keep_state === 'true', deleteFiles: deleteFiles === 'true', force: force === 'true', caller }
+    const work = { signal: context.req.raw.signal, onProgress: context.env.onProgress }
+    await change(askedChange(context), (record) => removePlugin({ ...removing, kernel }, record, removal, work))
     return context.body(null, 204)
   })
 }

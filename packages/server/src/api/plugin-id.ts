@@ -7,7 +7,7 @@ import type { VisiblePlugins } from './visible-plugins.ts'
 export const pluginIdPattern = /^[a-z0-9][a-z0-9-]{0,63}(\/[a-z0-9][a-z0-9-]{0,63})?$/
 
 /** Names of fixed routes; as a bare name they never mean a plugin, whatever the method. */
-const reserved = new Set(['reload', 'search', 'stats'])
+const reserved = new Set(['reload', 'search', 'stats', 'builtin', 'plan', 'apply', 'install', 'upload', 'outdated'])
 
 /**
  * The plugin a request names. Ids are only ever compared, never joined to a path.

@@ -42,6 +42,18 @@ export function addPluginRoutes(app: OpenAPIHono<{ Bindings: Peer }>, kernel: Ke
     return context.json(counts, 200)
   })
 
+  app.openapi(routes.builtinPlugins, (context) => {
+    const all = visiblePlugins(plugins, context.env.caller).list()
+    const views = all.filter(({ origin }) => origin === 'bundled').map((record) => pluginView(record, points))
+    return context.json({ plugins: views, count: views.length, next: null }, 200)
+  })
+
+  app.openapi(routes.pluginStatusOf, (context) => {
+    const record = findPlugin(visiblePlugins(plugins, context.env.caller), context.req.param('id'))
+    const { id, name, status, state, reason } = pluginView(record, points)
+    return context.json({ id, name, status, state, enabled: state !== 'disabled', reason }, 200)
+  })
+
   app.openapi(routes.getPlugin, (context) => {
     const record = findPlugin(visiblePlugins(plugins, context.env.caller), context.req.param('id'))
     context.header('ETag', `"${stateVersion(record)}"`)

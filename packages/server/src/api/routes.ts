@@ -3,6 +3,8 @@ import { definitions as inspection } from './inspection-definitions.ts'
 import { definitions as operations, later } from './operation-definitions.ts'
 import { PluginDetail, PluginView } from './plugin-view.ts'
 import { ChangeHeaders, Id, json, Precondition, problem, text } from './route-parts.ts'
+import { definitions as installs } from '../installs/install-definitions.ts'
+import { definitions as permissions } from '../installs/permission-definitions.ts'
 import { definitions as tokens } from './token-definitions.ts'
 import { definitions as versions } from './version-definitions.ts'
 
@@ -32,6 +34,8 @@ export const PluginStats = z
 
 /** What a probe is told, and why it is not ready. */
 export const Health = z.object({ status: z.enum(['ok', 'ready', 'not-ready']), reasons: z.array(z.string()) }).openapi('Health')
+
+const Flag = z.enum(['true', 'false']).optional()
 
 export const listPlugins = createRoute({
   method: 'get',
@@ -65,6 +69,33 @@ export const pluginStats = createRoute({
     200: json(PluginStats, 'The counts.'),
     default: problem,
   },
+})
+
+export const builtinPlugins = createRoute({
+  method: 'get',
+  path: '/api/plugins/builtin',
+  summary: 'The plugins that ship with the host',
+  responses: { 200: json(PluginList, 'Sorted by id.'), default: problem },
+})
+
+/** In a few words how a plugin stands. */
+export const ShortStatus = z
+  .object({
+    id: z.string(),
+    name: z.string(),
+    status: z.string(),
+    state: z.string(),
+    enabled: z.boolean(),
+    reason: z.string().nullable(),
+  })
+  .openapi('PluginStatus')
+
+export const pluginStatusOf = createRoute({
+  method: 'get',
+  path: '/api/plugins/{id}/status',
+  summary: 'In a few words how a plugin stands',
+  request: { params: z.object({ id: Id }) },
+  responses: { 200: json(ShortStatus, 'The status.'), default: problem },
 })
 
 export const refreshPlugins = createRoute({
@@ -110,11 +141,15 @@ export const disablePlugin = createRoute({
 export const removePlugin = createRoute({
   method: 'delete',
   path: '/api/plugins/{id}',
-  summary: 'Drain, stop and forget a plugin until its source changes',
+  summary: 'Uninstall a plugin, or forget one that lies in a folder until that changes; 409 while something uses or needs it',
   request: {
     params: z.object({ id: Id }),
     headers: Precondition,
-    query: z.object({ keep_state: z.enum(['true', 'false']).optional().describe('Keep what it stored.') }),
+    query: z.object({
+      keep_state: Flag.describe('Keep what it stored.'),
+      deleteFiles: Flag.describe('Also delete its files.'),
+      force: Flag.describe('Also while something uses it: what it is at is ended.'),
+    }),
   },
   responses: { 204: { description: 'Done.' }, ...later, default: problem },
 })
@@ -156,6 +191,8 @@ export const routes = [
   listPlugins,
   searchPlugins,
   pluginStats,
+  builtinPlugins,
+  pluginStatusOf,
   refreshPlugins,
   getPlugin,
   reloadPlugin,
@@ -166,6 +203,8 @@ export const routes = [
   ...Object.values(inspection),
   ...Object.values(operations),
   ...Object.values(tokens),
+  ...Object.values(installs),
+  ...Object.values(permissions),
   streamEvents,
   healthz,
   readyz,

@@ -48,6 +48,7 @@ export function checkAccess({ scope: have, plugins }: Caller, { scope: need, ofP
 const read: Access = { scope: 'read' }
 const readPlugins: Access = { scope: 'read', ofPlugins: true }
 const operatePlugins: Access = { scope: 'operate', ofPlugins: true }
+const install: Access = { scope: 'install' }
 const installPlugins: Access = { scope: 'install', ofPlugins: true }
 const adminOfPlugins: Access = { scope: 'admin', ofPlugins: true }
 const admin: Access = { scope: 'admin' }
@@ -76,11 +77,30 @@ export const managementAccess: AccessTable = {
   'POST /api/plugins/{id}/unpin': operatePlugins,
   'POST /api/plugins/{id}/release': operatePlugins,
   // These take in what the sources have now, code that never ran here too; removing forgets what a plugin stored.
-  'POST /api/plugins/reload': { scope: 'install' },
+  'POST /api/plugins/reload': install,
   'POST /api/plugins/{id}/reload': installPlugins,
   'DELETE /api/plugins/{id}': installPlugins,
   // A heap holds the secrets of a plugin, and so may the names in a profile of the processor.
   'POST /api/plugins/{id}/profile': adminOfPlugins,
+  // Asking where packages come from uses the credentials of the host, and fetches what it is told.
+  'POST /api/plugins/plan': install,
+  'POST /api/plugins/apply': install,
+  'POST /api/plugins/install': install,
+  'POST /api/plugins/upload': install,
+  'GET /api/plugins/outdated': install,
+  'POST /api/plugins/{id}/update': installPlugins,
+  'GET /api/plugins/builtin': readPlugins,
+  'GET /api/plugins/{id}/status': readPlugins,
+  'GET /api/plugins/{id}/permissions': readPlugins,
+  'GET /api/plugins/{id}/verdict': readPlugins,
+  'POST /api/plugins/{id}/approve': installPlugins,
+  'POST /api/plugins/{id}/revoke': installPlugins,
+  'GET /api/grants': read,
+  'GET /api/trust': read,
+  'GET /api/lock': read,
+  'POST /api/lock/verify': read,
+  'POST /api/lock/restore': install,
+  'POST /api/store/gc': install,
   'GET /api/operations': readPlugins,
   'GET /api/operations/{id}': readPlugins,
   'GET /api/operations/{id}/events': readPlugins,

@@ -12,6 +12,18 @@ export interface BodyLimits {
 /** Content types beside JSON, by exact path. */
 export type BodyTypes = Readonly<Record<string, readonly string[]>>
 
+/** Paths whose bodies are passed on as they come, and the content types they may have; what is too much is their route's to say. */
+export type StreamedBodies = Readonly<Record<string, readonly string[]>>
+
+/** Whether a request's body is passed on as it comes. */
+export function isStreamed(request: Request, path: string, streamed: StreamedBodies): boolean {
+  return request.method === 'POST' && Object.hasOwn(streamed, path) && (streamed[path] ?? []).includes(typeOf(request))
+}
+
+function typeOf(request: Request): string {
+  return request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? ''
+}
+
 /**
  * Reads the body within its limits, checks it, and answers a request that carries the same bytes. A request without a
  * body is answered as it is.
@@ -21,18 +33,23 @@ export async function checkBody(request: Request, extraTypes: readonly string[],
     if (announcesBody(request.headers)) throw serverErrors.error('SERVER_BODY_UNEXPECTED', { method: request.method })
     return request
   }
-  const encoding = request.headers.get('content-encoding')
-  if (encoding !== null && encoding !== 'identity') throw serverErrors.error('SERVER_BODY_ENCODED')
+  checkEncoding(request)
   const bytes = await readBody(request, limits.bytes)
   if (bytes.length === 0) return withBody(request, undefined)
   const types = ['application/json', ...extraTypes]
-  const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? ''
+  const type = typeOf(request)
   if (!types.includes(type)) {
     throw serverErrors.error('SERVER_BODY_TYPE_REFUSED', { types: types.join(' or '), first: types[0] })
   }
   const text = decode(bytes)
   if (type === 'application/json') checkStrictJson(text, limits.depth)
   return withBody(request, text)
+}
+
+/** Errors: `SERVER_BODY_ENCODED`. */
+export function checkEncoding(request: Request): void {
+  const encoding = request.headers.get('content-encoding')
+  if (encoding !== null && encoding !== 'identity') throw serverErrors.error('SERVER_BODY_ENCODED')
 }
 
 function announcesBody(headers: Headers): boolean {

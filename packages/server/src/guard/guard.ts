@@ -3,7 +3,7 @@ import type { ErrorCatalogue } from '@backplane/sdk'
 import type { Handler } from '../handler.ts'
 import { problemResponder } from '../problem.ts'
 import { accessLookup, checkAccess, managementAccess, type AccessTable } from './access.ts'
-import { checkBody, type BodyLimits, type BodyTypes } from './body.ts'
+import { checkBody, checkEncoding, isStreamed, type StreamedBodies, type BodyLimits, type BodyTypes } from './body.ts'
 import type { Caller } from './caller.ts'
 import { isPreflight, preflightAnswer, readableBy } from './cors.ts'
 import { checkHost } from './host.ts'
@@ -71,12 +71,23 @@ export function guard(options: GuardOptions): (handler: Handler) => Handler {
       checkMethod(request.method, methods)
       checkPath(path, peer.target)
       checkAccess(token, accessOf(request.method, path))
-      const checked = await checkBody(request, bodyTypes[path] ?? [], limits)
+      const checked = isStreamed(request, path, streamedBodies)
+        ? uncoded(request)
+        : await checkBody(request, bodyTypes[path] ?? [], limits)
       return await handler(checked, { ...peer, caller: callerOf(token), closing: endOfCall(token, peer.closing) })
     }
     const answered = await answer().catch((error: unknown) => problem(error))
     return foreign === undefined ? answered : readableBy(foreign, answered)
   }
+}
+
+/** Archives, which are larger than what is read into memory. */
+const archives = ['multipart/form-data', 'application/gzip', 'application/zip', 'application/octet-stream']
+const streamedBodies: StreamedBodies = { '/api/plugins/install': archives, '/api/plugins/upload': archives }
+
+function uncoded(request: Request): Request {
+  checkEncoding(request)
+  return request
 }
 
 /** Whoever can connect to the unix socket is its owner. */

@@ -1,0 +1,38 @@
+/** Errors of installing over the API; part of the catalogue of the server. What a host's installer refuses has its own codes. */
+export const installErrors = {
+  SERVER_PLUGIN_IN_USE: {
+    message: '`{id}` is in use: {users}.',
+    status: 409,
+    exit: 65,
+    retryable: true,
+    hint: 'End or change what uses it, or remove it with force=true.',
+  },
+  SERVER_UPLOAD_INVALID: {
+    message: 'The upload cannot be taken: {reason}.',
+    status: 422,
+    exit: 65,
+    retryable: false,
+    hint: 'Send multipart/form-data with the archive as the one field `plugin`, or the archive itself as application/gzip or application/zip.',
+  },
+  SERVER_UPLOAD_TOO_LARGE: {
+    message: 'The archive is larger than {limitBytes} bytes.',
+    status: 413,
+    exit: 65,
+    retryable: false,
+    hint: 'Send a smaller package, or have the limit of the host raised.',
+  },
+  SERVER_PERMISSION_NOT_ASKED: {
+    message: '`{id}` does not ask for `{permission}`{nearest}',
+    status: 422,
+    exit: 65,
+    retryable: false,
+    hint: 'Name permissions as `GET /api/plugins/{id}/permissions` lists them.',
+  },
+  SERVER_FILES_KEPT: {
+    message: 'The files of `{id}` are not deleted: {reason}.',
+    status: 409,
+    exit: 65,
+    retryable: false,
+    hint: 'Leave out deleteFiles, or delete the files yourself.',
+  },
+} as const

@@ -1,0 +1,148 @@
+import type { Kernel } from '@backplane/kernel'
+import type { OpenAPIHono, z } from '@hono/zod-openapi'
+import { askedChange, type PluginChange } from '../api/plugin-change.ts'
+import { pluginView } from '../api/plugin-view.ts'
+import { turns } from '../api/turns.ts'
+import { serverErrors } from '../errors.ts'
+import { reaches, type Caller } from '../guard/caller.ts'
+import type { Peer } from '../handler.ts'
+import { definitions, installFromJson, type AppliedView, type ChangeView } from './install-definitions.ts'
+import { planView } from './install-views.ts'
+import type { InstallChange, InstallOrder, InstallPlan, InstallWork, PluginInstalls } from './plugin-installs.ts'
+import { bringsArchive, receiveUpload } from './receive-upload.ts'
+
+/** What installing over the API is made of. */
+export interface InstallRoutes {
+  readonly installs: PluginInstalls
+  readonly change: PluginChange
+}
+
+/** Adds what plans, installs and updates, and what looks after the lock and the store. */
+export function addInstallRoutes(
+  app: OpenAPIHono<{ Bindings: Peer }>,
+  kernel: Kernel,
+  { installs, change }: InstallRoutes,
+): void {
+  const { plugins, points } = kernel
+  const inTurn = turns(64)
+
+  const applyNow = async (order: InstallOrder, work: InstallWork): Promise<z.output<typeof AppliedView>> => {
+    const plan = await inTurn('installs', async () => {
+      const done = await installs.apply(order, work)
+      if (done.steps.length > 0) await plugins.refresh()
+      return done
+    })
+    const came = plan.steps.filter(({ kind }) => kind !== 'remove')
+    const records = came.map(({ id }) => plugins.get(id)).filter((record) => record !== undefined)
+    return { message: messageOf(plan), plan: planView(plan), plugins: records.map((record) => pluginView(record, points)) }
+  }
+
+  app.openapi(definitions.plan, async (context) => {
+    const { changes } = context.req.valid('json')
+    const plan = planView(await installs.plan(changes.map(changeOf), workOf(context)))
+    return context.json(plan, 200, { ETag: `"${plan.etag}"` })
+  })
+
+  app.openapi(definitions.apply, async (context) => {
+    const { changes, etag, approvals } = context.req.valid('json')
+    return context.json(await applyNow({ changes: changes.map(changeOf), etag, approvals }, workOf(context)), 200)
+  })
+
+  // Before the route itself, whose document is of JSON: an archive is not read into memory.
+  app.post('/api/plugins/install', async (context, next) => {
+    if (!bringsArchive(context.req.raw)) return next()
+    const work = workOf(context)
+    const { reference } = await receiveUpload(context.req.raw, installs, work)
+    return context.json(await applyNow({ changes: [{ kind: 'add', reference }], approvals: {} }, work), 201)
+  })
+
+  app.openAPIRegistry.registerPath(definitions.install)
+  app.openapi(installFromJson, async (context) => {
+    const { source, path, url, approvals } = context.req.valid('json')
+    const reference = source ?? (url === undefined ? path : `archive:${url}`) ?? ''
+    return context.json(await applyNow({ changes: [{ kind: 'add', reference }], approvals }, workOf(context)), 201)
+  })
+
+  app.openAPIRegistry.registerPath(definitions.upload)
+  app.post('/api/plugins/upload', async (context) => {
+    if (!bringsArchive(context.req.raw)) {
+      throw serverErrors.error('SERVER_UPLOAD_INVALID', { reason: 'it is neither a form nor an archive' })
+    }
+    const { reference, id, version, sizeBytes } = await receiveUpload(context.req.raw, installs, workOf(context))
+    return context.json({ message: `${id} ${version} is in order`, reference, id, version, size_bytes: sizeBytes }, 201)
+  })
+
+  app.openapi(definitions.update, async (context) => {
+    const { approvals = {} } = context.req.valid('json') ?? {}
+    const { caller } = context.env
+    const work = workOf(context)
+    const answer = await change(askedChange(context), async ({ id }) => {
+      const changes: readonly InstallChange[] = [{ kind: 'update', id }]
+      const { etag } = reachable(await installs.plan(changes, work), caller)
+      return applyNow({ changes, etag, approvals }, work)
+    })
+    return context.json(answer, 200)
+  })
+
+  app.openapi(definitions.outdated, async (context) => {
+    const found = await installs.outdated(workOf(context))
+    const views = found.map(({ id, version, requested, available = null, problem = null, unapproved }) => ({
+      id,
+      version,
+      requested,
+      available,
+      unapproved: [...unapproved],
+      problem,
+    }))
+    return context.json({ plugins: views, count: views.filter(({ available }) => available !== null).length }, 200)
+  })
+
+  app.openapi(definitions.showLock, async (context) => {
+    const { lock, etag } = await installs.lock()
+    return context.json(Object(lock) as Record<string, unknown>, 200, { ETag: `"${etag}"` })
+  })
+
+  app.openapi(definitions.verifyLock, async (context) => {
+    const problems = await inTurn('store', () => installs.verify(workOf(context)))
+    return context.json({ ok: problems.length === 0, problems: [...problems] }, 200)
+  })
+
+  app.openapi(definitions.restoreLock, async (context) => {
+    const restored = await inTurn('installs', async () => {
+      const ids = await installs.restore(workOf(context))
+      if (ids.length > 0) await plugins.refresh()
+      return ids
+    })
+    return context.json({ restored: [...restored] }, 200)
+  })
+
+  app.openapi(definitions.collectStore, async (context) => {
+    const { packages, uploads } = await inTurn('installs', () => installs.collect(workOf(context)))
+    return context.json({ packages, uploads }, 200)
+  })
+}
+
+/** A plan that changes only what its caller's token is for. Errors: `SERVER_PLUGINS_REFUSED`. */
+export function reachable(plan: InstallPlan, caller: Caller | undefined): InstallPlan {
+  if (plan.steps.every(({ id }) => reaches(caller, id))) return plan
+  throw serverErrors.error('SERVER_PLUGINS_REFUSED', { plugins: (caller?.plugins ?? []).join(', ') })
+}
+
+interface WorkContext {
+  readonly req: { readonly raw: Request }
+  readonly env: Peer
+}
+
+function workOf({ req, env }: WorkContext): InstallWork {
+  return { signal: req.raw.signal, onProgress: env.onProgress }
+}
+
+function changeOf(view: ChangeView): InstallChange {
+  return view.kind === 'remove' ? { kind: 'remove', id: view.id, withUsers: view.with_users } : view
+}
+
+function messageOf({ steps }: InstallPlan): string {
+  const words = { install: 'installed', update: 'updated', remove: 'removed' } as const
+  const done = steps.map(({ kind, id, version }) => `${id} ${version} ${words[kind]}`)
+  return done.length === 0 ? 'nothing to do' : done.join(', ')
+}

@@ -1,0 +1,178 @@
+import type { Progress } from '@backplane/sdk'
+
+/*
+ * What a host that can install gives the management API. Plain values, so that the API knows nothing of how packages are
+ * found, judged and kept.
+ */
+
+/** What is to change. */
+export type InstallChange =
+  /** A reference such as `npm:@acme/s3@^1.2`, `./s3.tgz` or `/srv/packages/s3`. */
+  | { readonly kind: 'add'; readonly reference: string }
+  /** Without `id`, everything. */
+  | { readonly kind: 'update'; readonly id?: string | undefined }
+  /** With `withUsers` also what needs it; without, what is needed is refused. */
+  | { readonly kind: 'remove'; readonly id: string; readonly withUsers?: boolean | undefined }
+
+/** What goes with work that may take long. */
+export interface InstallWork {
+  /** Aborted, nothing was changed or everything was. */
+  readonly signal: AbortSignal
+  readonly onProgress?: ((progress: Progress) => void) | undefined
+}
+
+/** What changes come to, before any of it is done. */
+export interface InstallPlan {
+  /** Of the lock and of what would become of it: the same again only while both are. */
+  readonly etag: string
+  /** In the order in which they are done; empty when there is nothing to do. */
+  readonly steps: readonly InstallStep[]
+}
+
+/** One plugin's change. */
+export type InstallStep = InstallPut | InstallRemoval
+
+/** A version that comes. */
+export interface InstallPut {
+  readonly kind: 'install' | 'update'
+  readonly id: string
+  readonly version: string
+  /** The version there is now. */
+  readonly from: string | undefined
+  /** Ids that bring it in; empty when it is asked for itself. */
+  readonly neededBy: readonly string[]
+  /** Where it comes from: `npm:@acme/s3`. */
+  readonly source: string
+  /** Of its tree. */
+  readonly digest: string
+  readonly sizeBytes: number
+  readonly verdict: InstallVerdict
+  readonly permissions: {
+    readonly asked: readonly string[]
+    /** Of these, what nobody approved yet. */
+    readonly unapproved: readonly string[]
+    readonly dropped: readonly string[]
+  }
+  readonly license: Change<string>
+  /** JSON Schemas of its settings. */
+  readonly config: Change<Readonly<Record<string, unknown>>>
+}
+
+/** Something before and after; undefined where it is not there or not known. */
+export interface Change<T> {
+  readonly from: T | undefined
+  readonly to: T | undefined
+}
+
+/** A plugin that goes. */
+export interface InstallRemoval {
+  readonly kind: 'remove'
+  readonly id: string
+  readonly version: string
+  /** Nobody asked for it and nobody needs it any more. */
+  readonly isOrphan: boolean
+}
+
+/** Why a package may run, or may not. */
+export interface InstallVerdict {
+  readonly ok: boolean
+  readonly trust: string
+  readonly publisher: string | undefined
+  /** Every rule, in the order in which they were asked. */
+  readonly rules: readonly VerdictRule[]
+}
+
+/** What one rule said. */
+export interface VerdictRule {
+  readonly rule: string
+  /** `passed`, `refused`, `waived`, `silent`. */
+  readonly outcome: string
+  readonly reason: string
+  readonly file?: string | undefined
+  /** What to do now. */
+  readonly fix?: string | undefined
+}
+
+/** A plan that is to be done. */
+export interface InstallOrder {
+  readonly changes: readonly InstallChange[]
+  /** Of the plan that was looked at; without it, whatever the changes come to now is done. */
+  readonly etag?: string | undefined
+  /** Permissions by plugin id, as manifests write them. */
+  readonly approvals: Readonly<Record<string, readonly string[]>>
+}
+
+/** Whether something newer can be had of an installed plugin. */
+export interface OutdatedPlugin {
+  readonly id: string
+  readonly version: string
+  readonly requested: string
+  /** The version an update would bring; undefined when there is none, or it cannot be told. */
+  readonly available: string | undefined
+  /** Permissions that would have to be approved for it. */
+  readonly unapproved: readonly string[]
+  /** Why it cannot be told, or may not be taken. */
+  readonly problem: { readonly code: string; readonly message: string } | undefined
+}
+
+/** What was approved for one plugin. */
+export interface PluginApproval {
+  readonly id: string
+  readonly permissions: readonly string[]
+  /** `lock` for what is installed, `grants` for what lies in a folder. */
+  readonly keptIn: 'lock' | 'grants'
+  readonly by: string | undefined
+  readonly at: string | undefined
+}
+
+/** An archive that was sent, and found in order. */
+export interface KeptUpload {
+  /** To install it by. */
+  readonly reference: string
+  readonly id: string
+  readonly version: string
+  readonly sizeBytes: number
+}
+
+/** A plugin as the kernel has it, for questions about it. */
+export interface NamedPlugin {
+  readonly id: string
+  readonly source: string
+  readonly path: string
+}
+
+/** What a host that can install gives the management API. Errors are coded and pass through it. */
+export interface PluginInstalls {
+  /** Writes nothing. */
+  readonly plan: (changes: readonly InstallChange[], work: InstallWork) => Promise<InstallPlan>
+  /** Does it, in one step for whoever is killed meanwhile. Refuses what was not approved, and an etag that is not that of now. */
+  readonly apply: (order: InstallOrder, work: InstallWork) => Promise<InstallPlan>
+  readonly outdated: (work: InstallWork) => Promise<readonly OutdatedPlugin[]>
+  /** Whether a plugin comes from the lock. */
+  readonly isInstalled: (plugin: NamedPlugin) => boolean
+  /** The lock as it is, and its etag. */
+  readonly lock: () => Promise<{ readonly lock: unknown; readonly etag: string }>
+  /** Ids whose stored bytes are not what the lock says. */
+  readonly verify: (
+    work: InstallWork,
+  ) => Promise<readonly { readonly id: string; readonly version: string; readonly digest: string }[]>
+  /** Fetches what the lock names and the store lacks; answers ids. */
+  readonly restore: (work: InstallWork) => Promise<readonly string[]>
+  /** Removes what nobody needs; answers how many packages and uploads went. */
+  readonly collect: (work: InstallWork) => Promise<{ readonly packages: number; readonly uploads: number }>
+  readonly approvals: () => readonly PluginApproval[]
+  /** Makes the approved permissions of a plugin exactly those. */
+  readonly permit: (plugin: NamedPlugin, permissions: readonly string[], by: string, work: InstallWork) => Promise<void>
+  /** Undefined when all it asks for counts as approved. */
+  readonly approved: (plugin: NamedPlugin) => readonly string[] | undefined
+  /** Keeps an archive that somebody sends; refused or broken off, nothing of it is left. */
+  readonly upload: (bytes: AsyncIterable<Uint8Array>, work: InstallWork) => Promise<KeptUpload>
+  /** Largest archive that is taken, bytes. */
+  readonly uploadBytes: number
+  /** Deletes the files of a plugin that lies in a folder. Refuses what is not the host's to delete. */
+  readonly deleteFiles: (plugin: NamedPlugin) => Promise<void>
+  /** The policy packages are judged by, as JSON; without secrets. */
+  readonly policy: () => unknown
+  /** The last verdict on a plugin; undefined before it was asked. */
+  readonly verdict: (plugin: NamedPlugin) => InstallVerdict | undefined
+}

@@ -1,0 +1,68 @@
+import type { Kernel, PluginRecord } from '@backplane/kernel'
+import { serverErrors } from '../errors.ts'
+import type { Caller } from '../guard/caller.ts'
+import { reachable } from './install-routes.ts'
+import type { InstallWork, PluginInstalls } from './plugin-installs.ts'
+
+/** Names, for people, what uses a plugin: jobs, instances. */
+export type PluginUsers = (plugin: PluginRecord) => readonly string[]
+
+/** How a plugin is to go. */
+export interface Removal {
+  readonly keepState: boolean
+  readonly deleteFiles: boolean
+  /** Ends what it is at. */
+  readonly force: boolean
+  readonly caller: Caller | undefined
+}
+
+/** What removing is done with. */
+export interface RemovalParts {
+  readonly kernel: Kernel
+  readonly installs: PluginInstalls | undefined
+  readonly users: PluginUsers | undefined
+}
+
+/**
+ * Takes a plugin out: of the lock when it is installed, with what only it needed; else it is forgotten until its source changes.
+ * Errors: `SERVER_PLUGIN_IN_USE`, `SERVER_PLUGINS_REFUSED`, `SERVER_FILES_KEPT`, those of the installer.
+ */
+export async function removePlugin(
+  { kernel, installs, users }: RemovalParts,
+  record: PluginRecord,
+  { keepState, deleteFiles, force, caller }: Removal,
+  work: InstallWork,
+): Promise<void> {
+  const { id } = record
+  const using = [...(users?.(record) ?? []), ...ownUsers(record)]
+  if (using.length > 0 && !force) {
+    throw serverErrors.error('SERVER_PLUGIN_IN_USE', { id, users: using.join(', ') }, { plugin: id, details: { users: using } })
+  }
+  const isInstalled = installs?.isInstalled(record) === true
+  if (installs !== undefined && isInstalled) {
+    const changes = [{ kind: 'remove', id }] as const
+    const { etag } = reachable(await installs.plan(changes, work), caller)
+    await installs.apply({ changes, etag, approvals: {} }, work)
+  }
+  if (deleteFiles && !isInstalled) await deleteFolder(installs, record)
+  if (kernel.plugins.get(id) !== undefined) await kernel.plugins.remove(id, { keepState })
+  if (!isInstalled && !deleteFiles) return
+  await kernel.plugins.refresh()
+  if (isInstalled && deleteFiles) await installs?.collect(work)
+}
+
+async function deleteFolder(installs: PluginInstalls | undefined, record: PluginRecord): Promise<void> {
+  const { id, origin } = record
+  const reason = origin === 'bundled' ? 'it ships with the host' : installs === undefined ? 'this host deletes none' : undefined
+  if (reason !== undefined) throw serverErrors.error('SERVER_FILES_KEPT', { id, reason }, { plugin: id })
+  await installs?.deleteFiles(record)
+}
+
+function ownUsers({ counters, draining }: PluginRecord): readonly string[] {
+  const leases = draining.reduce((sum, one) => sum + one.leases, 0)
+  return [...countOf(counters.active, 'call'), ...countOf(leases, 'lease')]
+}
+
+function countOf(count: number, what: string): readonly string[] {
+  return count === 0 ? [] : [`${count} ${what}${count === 1 ? '' : 's'}`]
+}
