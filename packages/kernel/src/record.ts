@@ -175,6 +175,8 @@ export interface Hold {
   readonly sinceMs: number
   /** What was wrong with it; undefined when somebody decided so. */
   readonly update?: FailedUpdate
+  /** Where it is not approved: what it asks for that nobody approved. */
+  readonly permissions?: readonly string[]
 }
 
 /** One version of a plugin: when it served, and what became of it. */

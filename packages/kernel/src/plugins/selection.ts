@@ -76,7 +76,8 @@ export async function insteadOfUnapproved(core: Core, candidate: Candidate, sign
   const failure = failureOf('check', unapprovedError(candidate, permissions))
   const update = { version, atMs: sinceMs, failure }
   const { fingerprint } = found
-  await core.choices.hold(id, { why: 'not approved', to, against: { version }, sinceMs, update, fingerprint }, false)
+  const hold = { why: 'not approved', to, against: { version }, sinceMs, update, permissions, fingerprint } as const
+  await core.choices.hold(id, hold, false)
   core.events.record({ type: 'plugin.update-failed', plugin: id, version, failure })
   return instead
 }
