@@ -14,12 +14,26 @@ export const installErrors = {
     retryable: false,
     hint: 'Look at what they allow, then approve exactly these.',
   },
+  INSTALL_PLAN_CHANGED: {
+    message: 'these changes come to something else than when they were looked at',
+    status: 409,
+    exit: 75,
+    retryable: true,
+    hint: 'Make the plan again and look at it.',
+  },
   INSTALL_NOT_LOCKED: {
     message: 'the lock does not hold {plugin}{suggestion}',
     status: 404,
     exit: 66,
     retryable: false,
     hint: 'Install it first, or correct the id.',
+  },
+  INSTALL_NOT_ASKED: {
+    message: '{plugin} {version} does not ask for {permissions}',
+    status: 422,
+    exit: 65,
+    retryable: false,
+    hint: 'Approve what it asks for, written as its manifest writes it.',
   },
   INSTALL_NEEDED: {
     message: '{plugin} is needed by {users}',

@@ -9,7 +9,7 @@ import { readLock, writeLock, type LockedPlugin, type LockFile } from '../lock/l
 import { oneAtATime } from '../lock/one-at-a-time.ts'
 import type { PackageStore, StoredPackage } from '../package-store.ts'
 import type { Change, Plan, PutStep } from './plan.ts'
-import { makePlan } from './make-plan.ts'
+import { lockedPlugin, makePlan } from './make-plan.ts'
 
 /** What an installer works on, and whom it asks. */
 export interface InstallerOptions {
@@ -68,10 +68,7 @@ export class Installer {
    */
   async plan(changes: readonly Change[], options: FetchOptions): Promise<Plan> {
     const { lock, etag } = await readLock(this.#options.lock)
-    const manifestOf = async (plugin: LockedPlugin): Promise<Manifest | undefined> => {
-      const facts = await this.#store.factsOf(artifactFor(plugin, this.#platform)?.digest ?? '')
-      return Reflect.get(Object(facts), 'manifest') as Manifest | undefined
-    }
+    const manifestOf = (plugin: LockedPlugin): Promise<Manifest | undefined> => this.#manifestOf(plugin)
     return makePlan({ ...this.#options, platform: this.#platform, lock, etag, manifestOf }, changes, options)
   }
 
@@ -137,6 +134,49 @@ export class Installer {
       else await recalled.staged.release?.()
     }
     return problems
+  }
+
+  /**
+   * Approves permissions of what is installed, or takes them back: `permitted` is told those approved now and answers those
+   * to be. Errors: `INSTALL_NOT_LOCKED`, `INSTALL_NOT_ASKED`, `LOCK_BUSY`.
+   */
+  async permit(
+    id: string,
+    permitted: (approved: readonly string[]) => readonly string[],
+    signal: AbortSignal,
+  ): Promise<LockedPlugin> {
+    return oneAtATime(
+      this.#options.lock,
+      async () => {
+        const { lock, etag } = await readLock(this.#options.lock)
+        const plugin = lockedPlugin(lock.plugins, id)
+        const permissions = [...new Set(permitted(plugin.permissions))].sort()
+        await this.#checkAsked(id, plugin, permissions)
+        const changed = { ...plugin, permissions }
+        await writeLock(this.#options.lock, { ...lock, plugins: { ...lock.plugins, [id]: changed } }, etag)
+        return changed
+      },
+      signal,
+    )
+  }
+
+  /** Removes what of the store nobody needs: not the lock, nobody who runs it, and not to go back to. Answers how many went. */
+  collect(): Promise<number> {
+    return this.#store.collect()
+  }
+
+  async #checkAsked(id: string, plugin: LockedPlugin, permissions: readonly string[]): Promise<void> {
+    const asked = (await this.#manifestOf(plugin))?.permissions ?? []
+    const unasked = permissions.filter((each) => !asked.includes(each) && !plugin.permissions.includes(each))
+    if (unasked.length === 0) return
+    const parameters = { plugin: id, version: plugin.version, permissions: unasked.join(', ') }
+    throw sourceErrors.error('INSTALL_NOT_ASKED', parameters, { plugin: id })
+  }
+
+  /** Undefined when the store has lost it. */
+  async #manifestOf(plugin: LockedPlugin): Promise<Manifest | undefined> {
+    const facts = await this.#store.factsOf(artifactFor(plugin, this.#platform)?.digest ?? '')
+    return Reflect.get(Object(facts), 'manifest') as Manifest | undefined
   }
 
   #put(manifest: Manifest, { tree, attestations }: FetchedPackage, signal: AbortSignal): Promise<StoredPackage> {

@@ -95,7 +95,14 @@ async function wantedAfter(context: PlanContext, changes: readonly Change[], opt
 }
 
 function known(plugins: LockFile['plugins'], id: string): string {
-  if (Object.hasOwn(plugins, id)) return id
+  lockedPlugin(plugins, id)
+  return id
+}
+
+/** What a lock holds of a plugin. Errors: `INSTALL_NOT_LOCKED` with the nearest id. */
+export function lockedPlugin(plugins: LockFile['plugins'], id: string): LockedPlugin {
+  const plugin = Object.hasOwn(plugins, id) ? plugins[id] : undefined
+  if (plugin !== undefined) return plugin
   const suggestion = didYouMean(id, Object.keys(plugins))
   throw sourceErrors.error('INSTALL_NOT_LOCKED', { plugin: id, suggestion }, { plugin: id })
 }
