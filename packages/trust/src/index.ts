@@ -5,6 +5,7 @@ export { generateKey, keyId, type KeyPair } from './key.ts'
 export type { Advisory, Publisher, Signer, SigstorePolicy, TrustedKey, TrustPolicy } from './policy.ts'
 export { readPolicy } from './read-policy.ts'
 export { signPackage, type PackageToSign } from './sign-package.ts'
+export { openJson, signJson, type OpenedJson } from './signed-json.ts'
 export {
   signPolicy,
   signRoot,

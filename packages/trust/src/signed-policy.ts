@@ -1,11 +1,11 @@
-import { verify } from 'node:crypto'
 import { parseStrictJson } from '@backplane/sdk/strict-json'
 import { z } from 'zod'
-import { isRecord, parseEnvelope, preAuthentication, signEnvelope, type Envelope, type EnvelopeJson } from './envelope.ts'
+import { isRecord, parseEnvelope, signEnvelope, type Envelope, type EnvelopeJson } from './envelope.ts'
 import { trustErrors } from './errors.ts'
-import { idOf, keyId, readPublicKey } from './key.ts'
+import { keyId } from './key.ts'
 import type { TrustPolicy } from './policy.ts'
 import { readPolicy } from './read-policy.ts'
+import { countSigners } from './signed-json.ts'
 import { instantOf } from './statement.ts'
 import { defaultTrustLimits, type TrustLimits } from './trust-limits.ts'
 
@@ -160,12 +160,8 @@ function requireSignatures(
   { keys }: PolicyRoot,
   { keys: names, threshold }: PolicyRole,
 ): void {
-  const signed = preAuthentication(envelope.payloadType, envelope.payload)
-  const role = names.map((name) => readPublicKey(keys[name] ?? ''))
-  const distinct = new Map(role.map((key) => [idOf(key), key]))
-  const count = [...distinct.values()].filter((key) =>
-    envelope.signatures.some(({ sig }) => verify(null, signed, key, sig)),
-  ).length
+  const role = names.map((name) => keys[name] ?? '')
+  const count = countSigners(envelope, role)
   if (count < threshold) throw trustErrors.error('TRUST_POLICY_UNSIGNED', { document, count, threshold })
 }
 
