@@ -1,7 +1,9 @@
 import type { Manifest } from '@backplane/sdk'
 import { sourceErrors } from '../errors.ts'
+import { checkUnmoved } from '../fetch/check-unmoved.ts'
 import type { AvailableVersion, FetchedPackage, FetchOptions } from '../fetch/fetcher.ts'
 import { fetcherFor, sourceOf } from '../fetch/reference.ts'
+import { artifactFor } from '../lock/installed.ts'
 import type { LockedPlugin } from '../lock/lock-file.ts'
 import type { Release, Universe } from '../resolve/release.ts'
 import type { PlanContext } from './make-plan.ts'
@@ -38,10 +40,16 @@ export class Offers implements Universe {
     return manifest.id
   }
 
+  /** Errors: `FETCH_CHANGED` for a name that leads elsewhere since it was locked, and those of the fetcher. */
   readonly versions = async (id: string): Promise<readonly string[]> => {
     const locked = this.#context.lock.plugins[id]
     const reference = this.#referenceOf(id)
-    const found = reference === undefined ? [] : (await this.#versionsAt(reference)).map(({ version }) => version)
+    const available = reference === undefined ? [] : await this.#versionsAt(reference)
+    const place = locked === undefined ? undefined : artifactFor(locked, this.#context.platform)?.place
+    if (locked !== undefined && place !== undefined) {
+      for (const each of available) checkUnmoved({ version: locked.version, place }, each)
+    }
+    const found = available.map(({ version }) => version)
     return locked === undefined || found.includes(locked.version) ? found : [...found, locked.version]
   }
 
