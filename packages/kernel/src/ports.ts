@@ -106,6 +106,8 @@ export interface StagedPackage {
   readonly code: PackageCode
   /** What others say about the package, as found with it: signatures and the like. Nobody has believed it yet. */
   readonly attestations?: readonly PackageAttestation[]
+  /** Whether `code` still holds what `digest` says; asked before every further start from it. Without it, nobody can have changed it. */
+  readonly isWhole?: (signal: AbortSignal) => Promise<boolean>
   /**
    * Called once nobody will load from `code` any more; the place may be gone when it settles. Until then it stays, also for
    * other processes. Idempotent, never rejects.

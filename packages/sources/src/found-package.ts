@@ -98,8 +98,8 @@ export class FilePackage implements FoundPackage {
     const attestations = kind === 'folder' ? await readAttestations(path, this.#stager.limits) : noAttestations
     const said = attestations.length === 0 ? {} : { attestations }
     const owner = { plugin: idOf(this.manifest) ?? path, facts: { manifest: this.manifest, ...place, ...said } }
-    const { directory, release } = await this.#stager.store.put(owner, tree, signal)
-    return { digest: tree.digest, code: { kind: 'files', directory, ...place }, release, ...said }
+    const { directory, isWhole, release } = await this.#stager.store.put(owner, tree, signal)
+    return { digest: tree.digest, code: { kind: 'files', directory, ...place }, isWhole, release, ...said }
   }
 
   #lookAsListed(): TreeLook {
@@ -118,7 +118,7 @@ export async function recallPackage(
 ): Promise<RecalledPackage | undefined> {
   const entry = await store.recall(digest, signal)
   if (entry === undefined) return undefined
-  const { directory, facts, release } = entry
+  const { directory, facts, isWhole, release } = entry
   const [main, adapter] = [textOf(facts, 'main'), textOf(facts, 'adapter')]
   const manifest: unknown = typeof facts === 'object' && facts !== null ? Reflect.get(facts, 'manifest') : undefined
   if (main === undefined) {
@@ -127,7 +127,7 @@ export async function recallPackage(
   }
   const code = { kind: 'files', directory, main, ...(adapter === undefined ? {} : { adapter }) } as const
   const attestations = attestationsIn(facts)
-  return { manifest, staged: { digest, code, release, ...(attestations.length === 0 ? {} : { attestations }) } }
+  return { manifest, staged: { digest, code, isWhole, release, ...(attestations.length === 0 ? {} : { attestations }) } }
 }
 
 function mainOf(manifest: unknown): string {

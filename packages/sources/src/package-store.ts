@@ -17,6 +17,8 @@ import { removeTree, syncFolder, writeTree } from './write-tree.ts'
 export interface StoredPackage {
   /** Absolute. */
   readonly directory: string
+  /** Hashes it again. */
+  readonly isWhole: (signal: AbortSignal) => Promise<boolean>
   /** Nobody loads from it any more. Idempotent, never rejects; settles once what became unused is removed. */
   readonly release: () => Promise<void>
 }
@@ -81,7 +83,7 @@ export class PackageStore {
       this.#forgotten.delete(plugin)
       await this.#parts.owners.claim(plugin, name, facts)
       const lease = taken.move()
-      return { directory: entry, release: () => this.#release(plugin, lease) }
+      return { directory: entry, isWhole: wholeness(entry, sizeOf(tree)), release: () => this.#release(plugin, lease) }
     } catch (error) {
       this.#opened = undefined
       if (error instanceof PlatformError || signal.aborted) throw error
@@ -110,7 +112,8 @@ export class PackageStore {
     if (owner === undefined || !(await holds(directory, { digest, totalBytes: Infinity }, signal))) return undefined
     await owners.claim(owner.plugin, name, owner.facts)
     const lease = taken.move()
-    return { directory, facts: owner.facts, release: () => this.#release(owner.plugin, lease) }
+    const isWhole = wholeness(directory, { digest, totalBytes: Infinity })
+    return { directory, facts: owner.facts, isWhole, release: () => this.#release(owner.plugin, lease) }
   }
 
   /** Keeps nothing of a plugin any more but what is still in use, until it is put again. Never rejects. */
@@ -183,6 +186,10 @@ interface TreeSize {
 
 function sizeOf({ digest, files }: PackageTree): TreeSize {
   return { digest, totalBytes: files.reduce((sum, file) => sum + file.bytes.length, 0) }
+}
+
+function wholeness(entry: string, size: TreeSize): StoredPackage['isWhole'] {
+  return (signal) => holds(entry, size, signal)
 }
 
 /** Whether the entry is there and its bytes are those of the digest: every file, hidden ones too, is hashed again. */

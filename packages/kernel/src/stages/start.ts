@@ -40,7 +40,7 @@ export async function start(core: Core, plugin: Plugin, candidate: Candidate, nu
   let staged: StagedPackage | undefined
   let place: StatePlace | undefined
   try {
-    staged = candidate.staged ?? (await boundedWait(candidate.found.stage(core.stopping), { signal: core.stopping }))
+    staged = await bytesOf(core, candidate)
     const manifest = manifestOf(candidate)
     const trust = await admit(core, candidate, { manifest, staged })
     place = await core.states.prepare(plugin.id, stateVersionOf(candidate))
@@ -56,6 +56,15 @@ export async function start(core: Core, plugin: Plugin, candidate: Candidate, nu
     const failure = failureOf('start', coded(plugin.id, error))
     return { ok: false, failure: core.redactor.value(failure) as Failure }
   }
+}
+
+/** The bytes it was started from before, where they are still the same; else staged anew. */
+async function bytesOf({ stopping: signal }: Core, candidate: Candidate): Promise<StagedPackage> {
+  const kept = candidate.staged
+  if (kept !== undefined && (kept.isWhole === undefined || (await boundedWait(kept.isWhole(signal), { signal })))) return kept
+  candidate.staged = undefined
+  await kept?.release?.()
+  return boundedWait(candidate.found.stage(signal), { signal })
 }
 
 function manifestOf({ id, manifest }: Candidate): AcceptedManifest {
