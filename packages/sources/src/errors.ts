@@ -1,5 +1,6 @@
 import { defineErrors, type ErrorCatalogue } from '@backplane/sdk'
 import { fetchErrors } from './fetch/fetch-errors.ts'
+import { indexErrors } from './fetch/index/index-errors.ts'
 import { installErrors } from './install/install-errors.ts'
 import { lockErrors } from './lock/lock-errors.ts'
 
@@ -98,12 +99,18 @@ const specs = {
 }
 
 /** Codes of {@link sourceErrors}. */
-export type SourceErrorCode = keyof typeof specs | keyof typeof fetchErrors | keyof typeof lockErrors | keyof typeof installErrors
+export type SourceErrorCode =
+  | keyof typeof specs
+  | keyof typeof fetchErrors
+  | keyof typeof indexErrors
+  | keyof typeof lockErrors
+  | keyof typeof installErrors
 
 /** What can go wrong between a place that holds packages and the store they are loaded from. */
 export const sourceErrors: ErrorCatalogue<SourceErrorCode> = defineErrors('SOURCE', {
   ...specs,
   ...fetchErrors,
+  ...indexErrors,
   ...lockErrors,
   ...installErrors,
 })

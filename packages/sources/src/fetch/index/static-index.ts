@@ -1,0 +1,141 @@
+import { hash } from 'node:crypto'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { PlatformError } from '@backplane/sdk'
+import { defaultTrustLimits, openJson, readPolicy, type Advisory } from '@backplane/trust'
+import { readAtMost } from '../../archive/read-at-most.ts'
+import { sourceErrors } from '../../errors.ts'
+import { messageOf } from '../../message-of.ts'
+import { jsonIn } from '../download-json.ts'
+import { homeOf, shownUrl, type FetchHome, type HomeOptions } from '../fetch-home.ts'
+import type { FetchOptions } from '../fetcher.ts'
+import { guardedDownload, type Downloading } from '../guarded-download.ts'
+import { checkedPath, indexPayloadType, readIndexDocument, readIndexedPlugin } from './index-format.ts'
+import type { IndexDocument, IndexedPlugin, IndexEntry, IndexFile } from './index-format.ts'
+import type { IndexMemory } from './index-memory.ts'
+
+/** An index, and who must have signed it. */
+export interface IndexOptions extends Omit<HomeOptions, 'alsoFrom'> {
+  /** PEM of those who may sign `index.json`. */
+  readonly keys: readonly string[]
+  /** How many of them must have. Default 1. */
+  readonly threshold?: number
+}
+
+/** What all indexes of a fetcher share. */
+export interface IndexReading extends Downloading {
+  readonly memory: IndexMemory
+  /** ms since the epoch. */
+  readonly now: () => number
+  /** `index.json`, and each other file but archives, bytes. */
+  readonly fileBytes: number
+  /** How long what was read counts as what is there, ms. */
+  readonly freshMs: number
+}
+
+/** One index: a folder of files that only its signed `index.json` makes worth anything. */
+export class StaticIndex {
+  readonly name: string
+  readonly #options: IndexOptions
+  readonly #reading: IndexReading
+  readonly #base: URL
+  /** Undefined for a folder. */
+  readonly #home: FetchHome | undefined
+  #known: { readonly document: IndexDocument; readonly untilMs: number } | undefined
+
+  constructor(name: string, options: IndexOptions, reading: IndexReading) {
+    this.name = name
+    this.#options = options
+    this.#reading = reading
+    this.#home = options.url.startsWith('file:') ? undefined : homeOf(options)
+    this.#base = this.#home?.url ?? new URL(options.url.endsWith('/') ? options.url : `${options.url}/`)
+  }
+
+  /**
+   * What is signed now. Errors: `INDEX_UNSIGNED`, `INDEX_EXPIRED`, `INDEX_ROLLED_BACK`, `INDEX_INVALID`, those of
+   * {@link guardedDownload}.
+   */
+  async document(options: FetchOptions): Promise<IndexDocument> {
+    const { now, freshMs } = this.#reading
+    if (this.#known !== undefined && now() < this.#known.untilMs) return this.#known.document
+    const document = await this.#verified(options)
+    this.#known = { document, untilMs: Math.min(now() + freshMs, Date.parse(document.expires)) }
+    return document
+  }
+
+  /** Everything about one plugin. Errors: also `FETCH_CHANGED`, `INDEX_PATH_ESCAPES`. */
+  async plugin(id: string, entry: IndexEntry, options: FetchOptions): Promise<IndexedPlugin> {
+    return readIndexedPlugin(await this.#json(entry, options), id, this.#placeOf(entry.path))
+  }
+
+  /** Errors: as of {@link plugin}. */
+  async advisories(options: FetchOptions): Promise<readonly Advisory[]> {
+    const { advisories: file } = await this.document(options)
+    const value = await this.#json(file, options)
+    try {
+      return readPolicy({ advisories: Reflect.get(Object(value), 'advisories') as unknown }).advisories ?? []
+    } catch (error) {
+      throw sourceErrors.error('INDEX_INVALID', { place: this.#placeOf(file.path), problem: messageOf(error) }, { cause: error })
+    }
+  }
+
+  /** Bytes of a file of the index. Errors: `FETCH_NOT_FOUND`, `FETCH_TOO_LARGE`, `FETCH_CHANGED`, `INDEX_PATH_ESCAPES`. */
+  async bytes({ path, digest }: IndexFile, mostBytes: number, options: FetchOptions): Promise<Uint8Array> {
+    const bytes = await this.#read(checkedPath(path, this.name), mostBytes, options)
+    if (`sha256:${hash('sha256', bytes)}` === digest) return bytes
+    throw sourceErrors.error('FETCH_CHANGED', { place: this.#placeOf(path), problem: 'its digest is another than was signed' })
+  }
+
+  async #json(file: IndexFile, options: FetchOptions): Promise<unknown> {
+    return jsonIn(await this.bytes(file, this.#reading.fileBytes, options), this.#placeOf(file.path))
+  }
+
+  async #verified(options: FetchOptions): Promise<IndexDocument> {
+    const { memory, now, fileBytes } = this.#reading
+    const place = this.#placeOf('index.json')
+    const envelope = jsonIn(await this.#read('index.json', fileBytes, options), place)
+    const document = readIndexDocument(this.#opened(envelope, place), place)
+    const { version, issued, expires } = document
+    const seen = await memory.recall(this.name)
+    if (version < seen.version) throw sourceErrors.error('INDEX_ROLLED_BACK', { place, version, known: seen.version })
+    const issuedMs = Math.max(seen.issuedMs, Date.parse(issued))
+    if (!(Math.max(now(), issuedMs) < Date.parse(expires))) throw sourceErrors.error('INDEX_EXPIRED', { place, expires })
+    if (version > seen.version) await memory.remember(this.name, { version, issuedMs }, options.signal)
+    return document
+  }
+
+  #opened(envelope: unknown, place: string): unknown {
+    const { keys, threshold = 1 } = this.#options
+    const limits = { ...defaultTrustLimits, payloadBytes: this.#reading.fileBytes }
+    let opened: ReturnType<typeof openJson>
+    try {
+      opened = openJson(envelope, indexPayloadType, keys, limits)
+    } catch (error) {
+      if (!(error instanceof PlatformError) || error.code !== 'TRUST_ENVELOPE_INVALID') throw error
+      throw sourceErrors.error('INDEX_INVALID', { place, problem: error.message }, { cause: error })
+    }
+    const needed = Number.isInteger(threshold) && threshold >= 1 ? threshold : Infinity
+    if (opened.signers >= needed) return opened.value
+    throw sourceErrors.error('INDEX_UNSIGNED', { place, count: opened.signers, threshold: needed })
+  }
+
+  async #read(path: string, mostBytes: number, options: FetchOptions): Promise<Uint8Array> {
+    if (this.#home !== undefined) {
+      const wanted = { url: new URL(path, this.#base), mostBytes, type: 'any' } as const
+      return (await guardedDownload(this.#home, wanted, options, this.#reading)).bytes
+    }
+    const file = join(fileURLToPath(this.#base), path)
+    try {
+      return await readAtMost(file, mostBytes, options.signal)
+    } catch (error) {
+      if (!(error instanceof PlatformError)) throw error
+      if (error.code === 'ARCHIVE_TOO_LARGE')
+        throw sourceErrors.error('FETCH_TOO_LARGE', { place: file, limit: `${mostBytes} bytes` })
+      throw sourceErrors.error('FETCH_NOT_FOUND', { reference: file, reason: error.message }, { cause: error })
+    }
+  }
+
+  #placeOf(path: string): string {
+    return `${shownUrl(this.#base)}${path}`
+  }
+}
