@@ -22,6 +22,13 @@ const specs = {
     retryable: false,
     hint: 'Correct {path}; docs/guide/trust.md shows what a policy holds.',
   },
+  INSTALL_PATH_REFUSED: {
+    message: 'nothing is installed from {path}: it is in no directory that the configuration names for that',
+    status: 403,
+    exit: 77,
+    retryable: false,
+    hint: 'Name its directory in plugins.sources.directories, give its path as an absolute one, or send an archive to the daemon.',
+  },
   CONFIG_HANDLE_UNRESOLVED: {
     message: '{path} names {handle}, which has no value',
     status: 500,

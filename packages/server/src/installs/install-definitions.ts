@@ -129,7 +129,7 @@ const update = createRoute({
   request: {
     params: z.object({ id: Id }),
     headers: Precondition,
-    body: { content: { 'application/json': { schema: z.strictObject({ approvals: Approvals.default({}) }) } } },
+    body: { content: { 'application/json': { schema: z.strictObject({ approvals: Approvals.optional() }) } } },
   },
   responses: { 200: json(AppliedView, 'What was done.'), ...later, default: problem },
 })

@@ -73,7 +73,7 @@ export function addInstallRoutes(
   })
 
   app.openapi(definitions.update, async (context) => {
-    const { approvals } = context.req.valid('json') ?? {}
+    const { approvals = {} } = context.req.valid('json') ?? {}
     const { caller } = context.env
     const work = workOf(context)
     const answer = await change(askedChange(context), async ({ id }) => {

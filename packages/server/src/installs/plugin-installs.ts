@@ -137,6 +137,8 @@ export interface KeptUpload {
 /** A plugin as the kernel has it, for questions about it. */
 export interface NamedPlugin {
   readonly id: string
+  readonly version: string
+  readonly origin: 'bundled' | 'external'
   readonly source: string
   readonly path: string
 }

@@ -23,6 +23,8 @@ export interface InstalledOptions {
 
 /** What is installed, and what the lock said of it when it was last listed. */
 export interface InstalledSource extends Source {
+  /** Everything in the lock. */
+  readonly all: () => readonly { readonly id: string; readonly plugin: LockedPlugin }[]
   readonly locked: (id: string) => { readonly plugin: LockedPlugin; readonly artifact: LockedArtifact } | undefined
 }
 
@@ -72,6 +74,8 @@ export function installed(options: InstalledOptions): InstalledSource {
     list,
     watch,
     recall: (digest, signal) => recallPackage(store, digest, signal),
+    forget: (plugin) => store.forget(plugin),
+    all: () => Object.entries(plugins).map(([id, plugin]) => ({ id, plugin })),
     locked: (id) => {
       const plugin = Object.hasOwn(plugins, id) ? plugins[id] : undefined
       const artifact = plugin === undefined ? undefined : artifactFor(plugin, platform)

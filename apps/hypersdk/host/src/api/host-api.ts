@@ -8,6 +8,8 @@ import {
   type Handler,
   type InspectionOptions,
   type Peer,
+  type PluginInstalls,
+  type PluginUsers,
   type TokenStore,
 } from '@backplane/server'
 import { OpenAPIHono } from '@hono/zod-openapi'
@@ -35,6 +37,9 @@ export interface HostApiOptions extends JobApi, InspectionOptions {
   readonly catalogues: readonly ErrorCatalogue[]
   /** The tokens the guard asks for; made, listed and revoked here. */
   readonly tokens: TokenStore
+  readonly installs: PluginInstalls
+  /** What of the daemon uses a plugin. */
+  readonly users: PluginUsers
 }
 
 /**
@@ -59,6 +64,8 @@ export function hostApi(options: HostApiOptions): Handler {
     catalogues,
     log,
     tokens: options.tokens,
+    installs: options.installs,
+    users: options.users,
     notReady: () => [...(runner.accepting ? [] : ['the daemon is stopping']), ...options.notReady()],
     metrics: () => jobMetrics(options.ledger),
     ...(options.system === undefined ? {} : { system: options.system }),

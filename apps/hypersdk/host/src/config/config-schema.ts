@@ -1,6 +1,7 @@
 import { durationMs } from '@backplane/kernel'
 import { z } from 'zod'
 import { listenProblem } from './listen-address.ts'
+import { PackageSources } from './package-sources.ts'
 import { LimitActions, Namespaces, PluginLimits, quantity } from './plugin-limits.ts'
 
 const Duration = quantity(durationMs, 'must be a duration with a unit, such as "30s"')
@@ -48,6 +49,8 @@ const Plugins = z.strictObject({
   development: z.boolean().default(false),
   /** What is installed and approved; default: `backplane.lock` in the data directory. */
   lock: Path.optional(),
+  /** Where packages may be installed from. */
+  sources: PackageSources.prefault({}),
   /** What stands around plugins that were dropped in: a sandbox of the operating system, or only a process of their own. */
   isolation: z.enum(['os', 'process']).default('os'),
   /** Provider types asked, in this order, while one takes no calls or fails again and again. */

@@ -1,6 +1,7 @@
 import type { LimitAction, LimitName, Limits, NamespaceSettings } from '@backplane/kernel'
 import type { Tier } from '@backplane/sdk'
 import type { TlsFiles } from '@backplane/server'
+import type { PackageSources } from './package-sources.ts'
 
 /** Everything hypervisord runs by: file, environment and flags together. Paths are absolute. */
 export interface HostConfig {
@@ -52,6 +53,8 @@ export interface PluginsConfig {
   readonly development: boolean
   /** What is installed. */
   readonly lock: string
+  /** Where packages may be installed from; paths are absolute, handles still in place. */
+  readonly sources: PackageSources
   /** What stands around plugins that are not bundled. */
   readonly isolation: 'os' | 'process'
   /** Permissions that may go without exact enforcement, by plugin. */

@@ -10,6 +10,7 @@ import type { HostConfig, InstanceConfig, PluginOverrides, PluginsConfig, Server
 import { environmentNotices, isLogLevel } from './environment-notices.ts'
 import { fileNotices } from './file-notices.ts'
 import { listenProblem, parseListenAddress } from './listen-address.ts'
+import type { PackageSources } from './package-sources.ts'
 import { parseYamlTree, type ConfigProblem } from './yaml-tree.ts'
 
 /** What flags say; each wins over the environment, which wins over the file. */
@@ -55,7 +56,7 @@ export async function loadConfig(
   if (Array.isArray(raw.plugins.enabled) && raw.plugins.allow !== undefined) {
     problems.push(tree.problem(['plugins', 'enabled'], 'is a list, and so is allow: keep one of them'))
   }
-  const filledIn = { providers: raw.providers, plugins: { config: raw.plugins.config } }
+  const filledIn = { providers: raw.providers, plugins: { config: raw.plugins.config, sources: raw.plugins.sources } }
   for (const { path: place, handle } of brokenHandles(filledIn)) {
     problems.push(tree.problem(place, `${handle} names nothing to fill in; write \${env:NAME} or \${secret:name}`))
   }
@@ -189,9 +190,23 @@ function pluginsOf(raw: ConfigFile, around: Around, dataDirectory: string): Plug
     trustPolicy: trustPolicy === undefined ? undefined : resolve(around.base, trustPolicy),
     development: around.flags.development === true || plugins.development,
     lock: resolve(around.base, plugins.lock ?? join(dataDirectory, 'backplane.lock')),
+    sources: sourcesOf(plugins.sources, (path) => resolve(around.base, path)),
     isolation: plugins.isolation,
     waive: new Map(Object.entries(plugins.waive)),
     config: new Map(Object.entries(plugins.config)),
+  }
+}
+
+function sourcesOf(sources: PackageSources, absolute: (path: string) => string): PackageSources {
+  const git = Object.entries(sources.git).map(([host, { ca_file: file, ...one }]) => [
+    host,
+    file === undefined ? one : { ...one, ca_file: absolute(file) },
+  ])
+  return {
+    ...sources,
+    directories: sources.directories.map(absolute),
+    git_folders: sources.git_folders.map(absolute),
+    git: Object.fromEntries(git),
   }
 }
 

@@ -15,9 +15,16 @@ export interface PluginTrust {
   readonly grants: GrantsFile
   /** The verdict by the policy there is now. */
   readonly judge: (subject: Subject) => Verdict
+  /** What packages are judged by now. */
+  readonly policy: () => TrustPolicy
+  /** The last verdict on any package of a plugin, asked for at a start or an install. */
+  readonly lastVerdict: (id: string) => Verdict | undefined
   /** Reads policy and grants again. On an error what was read before stays. Errors: as of {@link pluginTrust}. */
   readonly reload: () => Promise<void>
 }
+
+/** Verdicts that are remembered; of more plugins than that, the oldest is forgotten. */
+const keptVerdicts = 10_000
 
 /** Reads what was approved. Errors: `CONFIG_TRUST_POLICY`, `GRANTS_INVALID`. */
 export async function pluginTrust({ plugins, dataDirectory }: HostConfig, log: HostLog): Promise<PluginTrust> {
@@ -35,14 +42,29 @@ export async function pluginTrust({ plugins, dataDirectory }: HostConfig, log: H
     const { directories } = plugins
     log.warn('development: plugins in these directories need no signature and may do all they ask for', { directories })
   }
-  const judgeNow = (subject: Subject): Verdict => judge(subject, policy, Date.now())
+  const verdicts = new Map<string, Verdict>()
+  const judgeNow = (subject: Subject): Verdict => {
+    const verdict = judge(subject, policy, Date.now())
+    verdicts.delete(subject.id)
+    verdicts.set(subject.id, verdict)
+    for (const oldest of verdicts.keys()) if (verdicts.size > keptVerdicts) verdicts.delete(oldest)
+    return verdict
+  }
   const admission = createAdmission({
     judge: judgeNow,
     installed: source,
     grants,
     approvesDeclared: (name) => plugins.development && name !== source.name,
   })
-  return { admission, installed: source, grants, judge: judgeNow, reload }
+  return {
+    admission,
+    installed: source,
+    grants,
+    judge: judgeNow,
+    policy: () => policy,
+    lastVerdict: (id) => verdicts.get(id),
+    reload,
+  }
 }
 
 function withFolders(policy: TrustPolicy, folders: readonly string[]): TrustPolicy {

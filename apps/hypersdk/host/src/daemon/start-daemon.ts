@@ -12,6 +12,8 @@ import { yamlTypes } from '../api/submitted-jobs.ts'
 import type { Environment } from '../config/default-places.ts'
 import type { HostConfig } from '../config/host-config.ts'
 import { hypersdkErrors } from '../errors.ts'
+import { hostInstalls } from '../installs/host-installs.ts'
+import { pluginUsers } from '../installs/plugin-users.ts'
 import { JobLedger } from '../jobs/job-ledger.ts'
 import { JobRunner } from '../jobs/job-runner.ts'
 import { JobStore } from '../jobs/job-store.ts'
@@ -98,6 +100,8 @@ export async function startDaemon(config: HostConfig, surroundings: DaemonSurrou
   const watch = started.use(new DataWatch(config.dataDirectory, log))
   const token = await tokenFile(join(config.dataDirectory, 'token'))
   const tokens = await tokenStore(join(config.dataDirectory, 'tokens.json'), [token])
+  const paths = (): readonly string[] => kernel.plugins.list().map(({ path }) => path)
+  const installs = await hostInstalls({ config, trust, secrets: { handles, redactor }, paths })
   const shared = { catalogues, log }
   const api = hostApi({
     ...shared,
@@ -109,6 +113,8 @@ export async function startDaemon(config: HostConfig, surroundings: DaemonSurrou
     version: productVersion,
     redactor,
     tokens,
+    installs,
+    users: pluginUsers(config, () => runner.plugins()),
     system: probeSystem,
     problems: () => watch.problems(),
     notReady: () => watch.reasons(),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { PluginsConfig } from '../config/host-config.ts'
+import { PackageSources } from '../config/package-sources.ts'
 import { unmatchedNames } from './unmatched-names.ts'
 
 const ids = ['hypersdk/disk-images', 'hypersdk/libvirt', 'acme/guard']
@@ -20,6 +21,7 @@ const config = (parts: Partial<PluginsConfig>): PluginsConfig => ({
   trustPolicy: undefined,
   development: false,
   lock: '/data/backplane.lock',
+  sources: PackageSources.parse({}),
   isolation: 'os',
   waive: new Map(),
   config: new Map(),
