@@ -50,6 +50,27 @@ const specs = {
     retryable: true,
     hint: 'Bring back the very file, and everything goes on; else restart the host, which begins with what is there then.',
   },
+  AUDIT_UNWRITABLE: {
+    message: 'the audit log cannot be written, so nothing is changed: {reason}',
+    status: 503,
+    exit: 75,
+    retryable: true,
+    hint: 'Free space on the volume of the audit log; everything goes on by itself then.',
+  },
+  AUDIT_KEY_UNUSABLE: {
+    message: 'the key of the audit log {path} cannot be used: {reason}',
+    status: 500,
+    exit: 78,
+    retryable: false,
+    hint: 'Bring back the very key, in a file of mode 0600; a new one cannot prove what the old one wrote.',
+  },
+  AUDIT_UNREADABLE: {
+    message: 'the audit log {path} cannot be read: {reason}',
+    status: 500,
+    exit: 66,
+    retryable: false,
+    hint: 'Name the directory of the audit log, or one of its files.',
+  },
   STORE_CLOSED: {
     message: 'the database {path} has been closed',
     status: 503,
