@@ -3,8 +3,8 @@ import { basename, dirname, join } from 'node:path'
 import { isLeftover, stagingName } from './staging-name.ts'
 import { syncFolder } from './write-tree.ts'
 
-/** Puts a text in the place of a file's, mode 0644: on the disk when the promise settles, a kill leaves the old text or the new. */
-export async function replaceFile(file: string, text: string): Promise<void> {
+/** Puts a text or bytes in the place of a file's, mode 0644: on the disk when the promise settles, a kill leaves the old or the new. */
+export async function replaceFile(file: string, text: string | Uint8Array): Promise<void> {
   using unique = stagingName()
   const staging = `${file}${unique.name}`
   try {
@@ -27,7 +27,7 @@ async function removeLeftovers(file: string): Promise<void> {
   await Promise.all(left.map((each) => rm(join(dirname(file), each), { force: true })))
 }
 
-async function writeDurably(path: string, text: string): Promise<void> {
+async function writeDurably(path: string, text: string | Uint8Array): Promise<void> {
   await using file = await open(path, 'wx', 0o644)
   await file.writeFile(text)
   await file.sync()

@@ -58,8 +58,9 @@ export type PinnedPlace =
   | { readonly kind: 'git'; readonly url: string; readonly commit: string; readonly ref?: string; readonly path?: string }
   /** `digest` of the manifest. `reference` without a tag: `registry.example.org/acme/s3`. */
   | { readonly kind: 'oci'; readonly reference: string; readonly digest: string }
-  /** `url` of the archive, `digest` of its bytes. */
+  /** `index`: its name in the options. `url` of the archive from the index's folder, so that a mirror has it as well; `digest` of its bytes. */
   | { readonly kind: 'index'; readonly index: string; readonly url: string; readonly digest: string }
+  /** `url` of the archive, `digest` of its bytes. */
   | { readonly kind: 'archive'; readonly url: string; readonly digest: string }
   /** `digest` of the tree. */
   | { readonly kind: 'directory'; readonly path: string; readonly digest: string }

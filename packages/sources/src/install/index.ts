@@ -5,6 +5,16 @@ export { archiveFetcher, type ArchiveFetcherOptions } from '../fetch/archive/arc
 export { directoryFetcher } from '../fetch/directory-fetcher.ts'
 export type { Credential, HomeOptions } from '../fetch/fetch-home.ts'
 export { defaultDownloadLimits, type Downloading, type DownloadLimits } from '../fetch/guarded-download.ts'
+export {
+  indexFetcher,
+  type IndexFetcher,
+  type IndexFetcherOptions,
+  type IndexHit,
+  type IndexReport,
+} from '../fetch/index/index-fetcher.ts'
+export type { IndexedPlugin, IndexedVersion } from '../fetch/index/index-format.ts'
+export type { IndexOptions } from '../fetch/index/static-index.ts'
+export { writeIndex, type IndexWriting, type WrittenIndex } from '../fetch/index/write-index.ts'
 export { npmFetcher, type NpmFetcherOptions } from '../fetch/npm/npm-fetcher.ts'
 export { gitFetcher, type GitFetcherOptions } from '../fetch/git/git-fetcher.ts'
 export type { GitHost } from '../fetch/git/git-access.ts'
