@@ -123,7 +123,10 @@ async function headersFor(url: URL, { home, wanted, signal }: Asking): Promise<R
   const plain = { accept, 'accept-encoding': 'identity', 'user-agent': 'backplane' }
   if (!isAtHome(url, home)) return plain
   const credential = await home.credential?.(signal)
-  return { ...plain, ...(credential === undefined ? {} : { authorization: authorizationOf(credential) }) }
+  if (credential === undefined) return plain
+  const authorization = authorizationOf(credential)
+  if (/^[\x20-\x7e]*$/.test(authorization)) return { ...plain, authorization }
+  throw sourceErrors.error('FETCH_DENIED', { place: shownUrl(url), reason: 'the credential for it is none that can be sent' })
 }
 
 function authorizationOf(credential: Credential): string {
@@ -155,7 +158,10 @@ function ask(
 /** Where an answer that is not the thing itself leads. */
 function nextPlace(url: URL, status: number, { headers }: IncomingMessage): URL {
   const place = shownUrl(url)
-  if (status === 401 || status === 403) throw sourceErrors.error('FETCH_DENIED', { place, reason: `it answers ${status}` })
+  if (status === 401 || status === 403) {
+    const { 'www-authenticate': challenge } = headers
+    throw sourceErrors.error('FETCH_DENIED', { place, reason: `it answers ${status}` }, { details: { status, challenge } })
+  }
   if (status === 404 || status === 410) {
     throw sourceErrors.error('FETCH_NOT_FOUND', { reference: place, reason: `it answers ${status}` })
   }
