@@ -103,3 +103,107 @@ export interface TokenList {
 export interface NewToken extends Token {
   readonly token: string
 }
+
+export interface Sentence {
+  readonly permission: string
+  readonly sentence: string
+  readonly risk: string
+  readonly reason: string
+}
+
+export interface VerdictRule {
+  readonly rule: string
+  readonly outcome: string
+  readonly reason: string
+  readonly file: string | null
+  readonly fix: string | null
+}
+
+export interface Verdict {
+  readonly ok: boolean
+  readonly trust: string
+  readonly publisher: string | null
+  readonly rules: readonly VerdictRule[]
+}
+
+export interface PlanPut {
+  readonly kind: 'install' | 'update'
+  readonly id: string
+  readonly version: string
+  readonly from: string | null
+  readonly needed_by: readonly string[]
+  readonly source: string
+  readonly size_bytes: number
+  readonly verdict: Verdict
+  readonly permissions: {
+    readonly asked: readonly Sentence[]
+    readonly unapproved: readonly Sentence[]
+    readonly dropped: readonly string[]
+  }
+  readonly settings: Readonly<Record<'added' | 'removed' | 'changed' | 'required', readonly string[]>>
+  readonly license: { readonly from: string | null; readonly to: string | null }
+}
+
+export interface PlanRemoval {
+  readonly kind: 'remove'
+  readonly id: string
+  readonly version: string
+  readonly orphan: boolean
+}
+
+export interface Plan {
+  readonly etag: string
+  readonly pending: boolean
+  readonly steps: readonly (PlanPut | PlanRemoval)[]
+}
+
+export interface Applied {
+  readonly message: string
+  readonly plugins: readonly Plugin[]
+}
+
+export interface Outdated {
+  readonly plugins: readonly {
+    readonly id: string
+    readonly version: string
+    readonly requested: string
+    readonly available: string | null
+    readonly unapproved: readonly string[]
+    readonly problem: { readonly code: string; readonly message: string } | null
+  }[]
+  readonly count: number
+}
+
+export interface Permissions {
+  readonly id: string
+  readonly version: string
+  readonly asked: readonly Sentence[]
+  readonly approved: readonly string[] | null
+  readonly unapproved: readonly Sentence[]
+  readonly waiting: string | null
+}
+
+export interface Grants {
+  readonly grants: readonly {
+    readonly id: string
+    readonly permissions: readonly Sentence[]
+    readonly kept_in: string
+    readonly by: string | null
+    readonly at: string | null
+  }[]
+}
+
+export interface Lock {
+  readonly plugins: Readonly<
+    Record<
+      string,
+      {
+        readonly version: string
+        readonly requested?: string
+        readonly publisher?: string
+        readonly permissions: readonly string[]
+        readonly artifacts: Readonly<Record<string, { readonly digest: string }>>
+      }
+    >
+  >
+}

@@ -1,12 +1,21 @@
 import { readFileSync } from 'node:fs'
 import { PlatformError } from '@backplane/sdk'
 import { ApiClient, clientErrors, exitCodeOf, HostError } from '@backplane/server/client'
+import { archiveErrors, sourceErrors } from '@backplane/sources'
+import { trustErrors } from '@backplane/trust'
 import { Command, CommanderError, Option } from 'commander'
 import { backplaneErrors } from './errors.ts'
 import { hostAddress, type AddressOptions } from './host-address.ts'
 import type { Runner, Verb } from './session.ts'
 import { printable, printableJson, printableLine } from './terminal/printable.ts'
 import { highlight, type Terminal } from './terminal/terminal.ts'
+import { addInstallVerbs } from './verbs/install-verbs.ts'
+import { addLockVerbs } from './verbs/lock-verbs.ts'
+import { addPermissionVerbs } from './verbs/permission-verbs.ts'
+import { addPlan } from './verbs/plan.ts'
+import { addSigning } from './verbs/signing.ts'
+import { addTrust } from './verbs/trust.ts'
+import { addVerify } from './verbs/verify.ts'
 import { addDoctor } from './verbs/doctor.ts'
 import { addEvents } from './verbs/events.ts'
 import { examples } from './verbs/examples.ts'
@@ -31,6 +40,13 @@ const verbs = [
   addWhy,
   addProfile,
   addPlugins,
+  addInstallVerbs,
+  addPlan,
+  addLockVerbs,
+  addPermissionVerbs,
+  addTrust,
+  addSigning,
+  addVerify,
   addHistory,
   addRollback,
   addPin,
@@ -41,7 +57,7 @@ const verbs = [
 
 /**
  * Runs the command line with its arguments (without program and script) and answers the exit code: 0 done, 1 the answer is
- * no, 2 usage, 65 what was given does not fit, 66 not there, 69 no host, 70 it failed, 73 cannot write, 75 try again, 77
+ * no, 2 usage, 3 changes are pending, 65 what was given does not fit, 66 not there, 69 no host, 70 it failed, 73 cannot write, 75 try again, 77
  * refused.
  */
 export async function runBackplane(args: readonly string[], terminal: Terminal): Promise<number> {
@@ -95,10 +111,11 @@ function root(terminal: Terminal): Command {
       'doctor',
       'top --socket /run/hypersdk/hypervisord.sock',
       'why libvirt',
+      'add npm:@acme/s3@^1.2',
       'profile libvirt --cpu --seconds 10',
       'rollback libvirt',
     ],
-    'Exit codes: 0 done, 1 no (something is missing, a change failed), 2 usage, 65 what was given does not fit,\n66 not there, 69 no host, 70 it failed, 73 cannot write, 75 try again, 77 refused.',
+    'Exit codes: 0 done, 1 no (something is missing, a change failed), 2 usage, 3 changes are pending, 65 what was given does not fit,\n66 not there, 69 no host, 70 it failed, 73 cannot write, 75 try again, 77 refused.',
   )
 }
 
@@ -124,7 +141,13 @@ function tellFailure(thrown: unknown, terminal: Terminal, json: boolean): number
     terminal.err(`${highlight(terminal, 'red', printable(error.code))}: ${printableLine(error.message)}\n${hint}`)
   }
   if (error instanceof HostError) return exitCodeOf(error.problem)
-  const specs: Readonly<Record<string, { readonly exit: number }>> = { ...backplaneErrors.specs, ...clientErrors.specs }
+  const specs: Readonly<Record<string, { readonly exit: number }>> = {
+    ...backplaneErrors.specs,
+    ...clientErrors.specs,
+    ...sourceErrors.specs,
+    ...archiveErrors.specs,
+    ...trustErrors.specs,
+  }
   return specs[error.code]?.exit ?? 70
 }
 

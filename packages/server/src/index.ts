@@ -4,6 +4,7 @@ export { managementApi, type ManagementApi, type ManagementApiOptions } from './
 export { openapiDocument } from './api/openapi.ts'
 export type { OperationLimits } from './api/operations.ts'
 export { securedDocument } from './api/secured-document.ts'
+export { requestAudit, type AuditedRequest, type RequestAudit, type RequestAuditOptions } from './audit/request-audit.ts'
 export { serverErrors } from './errors.ts'
 export type { BodyLimits, BodyTypes } from './guard/body.ts'
 export { guard, type GuardOptions } from './guard/guard.ts'

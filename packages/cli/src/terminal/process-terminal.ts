@@ -1,4 +1,17 @@
+import { createInterface } from 'node:readline/promises'
 import type { Terminal } from './terminal.ts'
+
+async function askOn(question: string): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return await lines.question(question)
+  } catch {
+    // Ctrl-C and the end of the input are no answer, and no answer is no.
+    return ''
+  } finally {
+    lines.close()
+  }
+}
 
 /** The terminal of this process. Source for colours: no-color.org. */
 export function processTerminal(): Terminal {
@@ -9,6 +22,7 @@ export function processTerminal(): Terminal {
     live: stdout.isTTY && env['TERM'] !== 'dumb',
     colors: !env['NO_COLOR'] && (env['FORCE_COLOR'] !== undefined || (stdout.isTTY && stderr.isTTY)),
     env,
+    ask: process.stdin.isTTY && stderr.isTTY ? askOn : undefined,
     untilBreak: () => {
       const broken = new AbortController()
       process.once('SIGINT', () => broken.abort())

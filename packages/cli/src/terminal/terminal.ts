@@ -8,6 +8,8 @@ export interface Terminal {
   readonly live: boolean
   readonly colors: boolean
   readonly env: Readonly<Record<string, string | undefined>>
+  /** Asks somebody who sits there and answers what was typed; undefined where nobody does. */
+  readonly ask: ((question: string) => Promise<string>) | undefined
   /** From now on a break (Ctrl-C) does not end the process: it aborts this. */
   readonly untilBreak: () => AbortSignal
 }

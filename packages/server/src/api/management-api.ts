@@ -1,6 +1,7 @@
-import type { Kernel, Log } from '@backplane/kernel'
+import type { AuditTrail, Kernel, Log } from '@backplane/kernel'
 import type { ErrorCatalogue } from '@backplane/sdk'
 import { OpenAPIHono } from '@hono/zod-openapi'
+import { addAuditRoutes } from '../audit/audit-routes.ts'
 import { serverErrors } from '../errors.ts'
 import type { Handler, Peer } from '../handler.ts'
 import { idempotent } from '../idempotent.ts'
@@ -41,6 +42,8 @@ export interface ManagementApiOptions extends InspectionOptions {
   readonly installs?: PluginInstalls
   /** What of the host uses a plugin: it is not removed meanwhile. Calls and leases count by themselves. */
   readonly users?: PluginUsers
+  /** Shown and checked by this API; who changes what over it is written down by the guard. */
+  readonly audit?: AuditTrail
 }
 
 /** The management API of one kernel. */
@@ -89,6 +92,7 @@ export function managementApi(kernel: Kernel, options: ManagementApiOptions = {}
   addInspectionRoutes(app, kernel, options)
   addOperationRoutes(app, operations)
   if (options.tokens !== undefined) addTokenRoutes(app, options.tokens, options.log)
+  if (options.audit !== undefined) addAuditRoutes(app, options.audit)
   addUnescapedIds(app)
   addEventRoutes(app, kernel, options.events ?? {})
   addHealthRoutes(app, kernel, options)

@@ -46,9 +46,15 @@ export function addPluginActions(
   })
 
   app.openapi(routes.removePlugin, async (context) => {
-    const { keep_state, deleteFiles, force } = context.req.valid('query')
+    const { keep_state, deleteFiles, with_users, force } = context.req.valid('query')
     const { caller } = context.env
-    const removal = { keepState: keep_state === 'true', deleteFiles: deleteFiles === 'true', force: force === 'true', caller }
+    const removal = {
+      keepState: keep_state === 'true',
+      deleteFiles: deleteFiles === 'true',
+      withUsers: with_users === 'true',
+      force: force === 'true',
+      caller,
+    }
     const work = { signal: context.req.raw.signal, onProgress: context.env.onProgress }
     await change(askedChange(context), (record) => removePlugin({ ...removing, kernel }, record, removal, work))
     return context.body(null, 204)

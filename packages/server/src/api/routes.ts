@@ -1,4 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi'
+import { definitions as audit } from '../audit/audit-definitions.ts'
 import { definitions as inspection } from './inspection-definitions.ts'
 import { definitions as operations, later } from './operation-definitions.ts'
 import { PluginDetail, PluginView } from './plugin-view.ts'
@@ -148,6 +149,7 @@ export const removePlugin = createRoute({
     query: z.object({
       keep_state: Flag.describe('Keep what it stored.'),
       deleteFiles: Flag.describe('Also delete its files.'),
+      with_users: Flag.describe('Also what needs it, where it is installed.'),
       force: Flag.describe('Also while something uses it: what it is at is ended.'),
     }),
   },
@@ -203,6 +205,7 @@ export const routes = [
   ...Object.values(inspection),
   ...Object.values(operations),
   ...Object.values(tokens),
+  ...Object.values(audit),
   ...Object.values(installs),
   ...Object.values(permissions),
   streamEvents,

@@ -3,7 +3,8 @@ import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import type { PlatformError } from '@backplane/sdk'
+import { pipeline } from 'node:stream/promises'
+import type { PlatformError, Progress } from '@backplane/sdk'
 import { ParseError } from 'eventsource-parser/stream'
 import { addressText, type Address } from './address.ts'
 import { clientErrors } from './errors.ts'
@@ -24,9 +25,17 @@ export interface Content {
   readonly text: string
 }
 
+/** A file that is sent as it is read. */
+export interface SentFile {
+  readonly type: string
+  readonly bytes: Readable
+  readonly sizeBytes: number
+}
+
 /** What goes with a request. */
 interface Sent {
   readonly content?: Content | undefined
+  readonly file?: SentFile | undefined
   /** Statuses of 400 and above under which JSON is an answer and no problem. */
   readonly answers?: readonly number[] | undefined
   readonly headers?: Readonly<Record<string, string>> | undefined
@@ -71,6 +80,33 @@ export class ApiClient {
     return this.#repeatable(path, { content, answers })
   }
 
+  /**
+   * A change that may take long: told of its progress while it goes on, and answered as if it had been waited for. Errors: what the
+   * host refused it with.
+   */
+  async change(
+    path: string,
+    body: Readonly<Record<string, unknown>>,
+    onProgress?: (progress: Progress) => void,
+  ): Promise<unknown> {
+    const content = { type: 'application/json', text: JSON.stringify(body) }
+    const answer = await this.#repeatable(path, { content, headers: { prefer: 'respond-async, wait=1' } })
+    if (!isOperation(answer)) return answer
+    for await (const { event, data } of this.events(`/api/operations/${encodeURIComponent(answer.id)}/events`)) {
+      if (!isOperation(data)) continue
+      if (data.progress !== null) onProgress?.(data.progress)
+      if (event !== 'end') continue
+      if (data.problem !== null) throw new HostError(data.problem)
+      return data.result
+    }
+    throw this.#error('CLIENT_CONNECTION_LOST', { reason: 'the change went on, and its end was not told' })
+  }
+
+  /** Sends a file; the host's pace sets that of the reading. */
+  async upload(path: string, file: SentFile): Promise<unknown> {
+    return this.#json('POST', path, { file })
+  }
+
   async delete(path: string, query?: URLSearchParams): Promise<unknown> {
     return this.#json('DELETE', withQuery(path, query))
   }
@@ -102,7 +138,7 @@ export class ApiClient {
   }
 
   async #repeatable(path: string, given: Sent): Promise<unknown> {
-    const sent = { ...given, headers: { 'idempotency-key': randomUUID() } }
+    const sent = { ...given, headers: { ...given.headers, 'idempotency-key': randomUUID() } }
     try {
       return await this.#json('POST', path, sent)
     } catch (error) {
@@ -133,11 +169,12 @@ export class ApiClient {
     }
   }
 
-  async #request(method: Method, path: string, { content, headers, signal }: Sent = {}): Promise<IncomingMessage> {
+  async #request(method: Method, path: string, { content, file, headers, signal }: Sent = {}): Promise<IncomingMessage> {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>()
     const all = {
       ...headers,
       ...(content === undefined ? {} : { 'content-type': content.type, 'content-length': Buffer.byteLength(content.text) }),
+      ...(file === undefined ? {} : { 'content-type': file.type, 'content-length': file.sizeBytes }),
       ...this.#credentials(),
     }
     const options = { method, headers: all, agent: false as const, ...(signal === undefined ? {} : { signal }) }
@@ -149,7 +186,9 @@ export class ApiClient {
     sent.setTimeout(this.#timeoutMs, () => sent.destroy(this.#error('CLIENT_TIMEOUT', { seconds: this.#timeoutMs / 1_000 })))
     sent.on('response', resolve)
     sent.on('error', (error) => reject(this.#connectionError(error)))
-    sent.end(content?.text)
+    // A host that refuses answers before it has read everything: its answer counts, not that it stopped reading.
+    if (file !== undefined) pipeline(file.bytes, sent).catch((error: unknown) => sent.destroy(Object(error) as Error))
+    else sent.end(content?.text)
     return promise
   }
 
@@ -186,6 +225,17 @@ export class ApiClient {
 /** Whether an error means that the connection broke, so that asking again may help. */
 export function isLost(error: unknown): boolean {
   return error instanceof Error && Reflect.get(error, 'code') === 'CLIENT_CONNECTION_LOST'
+}
+
+interface OperationAnswer {
+  readonly id: string
+  readonly progress: Progress | null
+  readonly result: unknown
+  readonly problem: HostProblem | null
+}
+
+function isOperation(answer: unknown): answer is OperationAnswer {
+  return typeof answer === 'object' && answer !== null && 'answer_status' in answer && 'problem' in answer
 }
 
 function target(address: Address, path: string): { socketPath: string; url?: never } | { socketPath?: undefined; url: URL } {

@@ -1,5 +1,5 @@
 export { addressText, type Address } from './address.ts'
-export { ApiClient, type Content } from './api-client.ts'
+export { ApiClient, type Content, type SentFile } from './api-client.ts'
 export { clientErrors } from './errors.ts'
 export type { ApiEvent } from './event-stream.ts'
 export { follow, type FollowOptions } from './follow.ts'

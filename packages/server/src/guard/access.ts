@@ -19,18 +19,38 @@ export interface Access {
  */
 export type AccessTable = Readonly<Record<string, Access>>
 
-/** Finds what a request needs, by its method and its path as it stood in the request. */
-export function accessLookup(table: AccessTable): (method: string, path: string) => Access {
+/** A route of a table that a request fits. */
+export interface FittingRoute {
+  /** Its path, with parameters in braces. */
+  readonly path: string
+  /** What stands for them in the request. */
+  readonly parameters: readonly string[]
+  readonly access: Access
+}
+
+/** Finds the routes that a request fits, by its method and its path as it stood in the request. */
+export function routeLookup(table: AccessTable): (method: string, path: string) => readonly FittingRoute[] {
   const routes = Object.entries(table).map(([route, access]) => {
     const [method = '', path = ''] = route.split(' ')
     const literal = path.split(/\{[^}]*\}/).map((part) => part.replaceAll(/[.*+?^${}()|[\]\\]/g, String.raw`\$&`))
-    return { method, pattern: new RegExp(`^${literal.join('[^/]+(?:/[^/]+)?')}$`), access }
+    return { method, path, pattern: new RegExp(`^${literal.join('([^/]+(?:/[^/]+)?)')}$`), access }
   })
-  return (method, path) => {
+  return (method, requested) => {
     const wanted = method === 'HEAD' ? 'GET' : method
     // As a router decodes it: `%74okens` is `tokens`, and `%2F` stays no slash.
-    const decoded = decodeURI(path)
-    const fitting = routes.filter((route) => route.method === wanted && route.pattern.test(decoded)).map(({ access }) => access)
+    const decoded = decodeURI(requested)
+    return routes.flatMap(({ method: own, path, pattern, access }) => {
+      const match = own === wanted ? pattern.exec(decoded) : null
+      return match === null ? [] : [{ path, parameters: match.slice(1), access }]
+    })
+  }
+}
+
+/** Finds what a request needs. */
+export function accessLookup(table: AccessTable): (method: string, path: string) => Access {
+  const fittingRoutes = routeLookup(table)
+  return (method, path) => {
+    const fitting = fittingRoutes(method, path).map(({ access }) => access)
     const scope = scopes.findLast((each) => fitting.some((access) => access.scope === each)) ?? 'admin'
     const ofPlugins = fitting.length > 0 && fitting.every((access) => access.ofPlugins === true)
     return ofPlugins ? { scope, ofPlugins } : { scope }
@@ -108,4 +128,7 @@ export const managementAccess: AccessTable = {
   'GET /api/tokens': admin,
   'POST /api/tokens': admin,
   'DELETE /api/tokens/{name}': admin,
+  // It tells whom to attack, and what was noticed of it.
+  'GET /api/audit': admin,
+  'POST /api/audit/verify': admin,
 }

@@ -1,5 +1,6 @@
 import type { Log } from '@backplane/kernel'
 import type { ErrorCatalogue } from '@backplane/sdk'
+import type { RequestAudit } from '../audit/request-audit.ts'
 import type { Handler } from '../handler.ts'
 import { problemResponder } from '../problem.ts'
 import { accessLookup, checkAccess, managementAccess, type AccessTable } from './access.ts'
@@ -38,6 +39,8 @@ export interface GuardOptions {
   /** Errors whose status is wanted when the handler throws them. */
   readonly catalogues?: readonly ErrorCatalogue[]
   readonly log?: Log
+  /** Writes down who changes what, before it is done and with what came of it. */
+  readonly audit?: RequestAudit
 }
 
 /**
@@ -62,21 +65,33 @@ export function guard(options: GuardOptions): (handler: Handler) => Handler {
 
   return (handler) => async (request, peer) => {
     let foreign: string | undefined
+    let caller: Caller | undefined
+    let isRouted = false
+    const { audit } = options
     const answer = async (): Promise<Response> => {
       const path = new URL(request.url).pathname
       checkHost(peer, hosts)
       foreign = checkOrigin(request.headers, peer, origins)
       if (foreign !== undefined && isPreflight(request)) return preflightAnswer(methods)
       const token = peer.via === 'unix' ? owner : open.has(path) ? anyone : checkToken(request.headers, peer.address)
+      caller = callerOf(token)
       checkMethod(request.method, methods)
       checkPath(path, peer.target)
       checkAccess(token, accessOf(request.method, path))
       const checked = isStreamed(request, path, streamedBodies)
         ? uncoded(request)
         : await checkBody(request, bodyTypes[path] ?? [], limits)
-      return await handler(checked, { ...peer, caller: callerOf(token), closing: endOfCall(token, peer.closing) })
+      const settle = await audit?.begin({ method: request.method, path, caller, peer })
+      isRouted = true
+      const known = { ...peer, caller, closing: endOfCall(token, peer.closing) }
+      if (settle === undefined) return await handler(checked, known)
+      const answered = await answerOf(async () => handler(checked, known))
+      await settle(answered)
+      return answered
     }
-    const answered = await answer().catch((error: unknown) => problem(error))
+    const answerOf = (work: () => Promise<Response>): Promise<Response> => work().catch((error: unknown) => problem(error))
+    const answered = await answerOf(answer)
+    if (!isRouted) audit?.refused({ method: request.method, path: new URL(request.url).pathname, caller, peer }, answered)
     return foreign === undefined ? answered : readableBy(foreign, answered)
   }
 }

@@ -11,6 +11,8 @@ export type PluginUsers = (plugin: PluginRecord) => readonly string[]
 export interface Removal {
   readonly keepState: boolean
   readonly deleteFiles: boolean
+  /** Also what needs it. */
+  readonly withUsers: boolean
   /** Ends what it is at. */
   readonly force: boolean
   readonly caller: Caller | undefined
@@ -30,7 +32,7 @@ export interface RemovalParts {
 export async function removePlugin(
   { kernel, installs, users }: RemovalParts,
   record: PluginRecord,
-  { keepState, deleteFiles, force, caller }: Removal,
+  { keepState, deleteFiles, withUsers, force, caller }: Removal,
   work: InstallWork,
 ): Promise<void> {
   const { id } = record
@@ -40,7 +42,7 @@ export async function removePlugin(
   }
   const isInstalled = installs?.isInstalled(record) === true
   if (installs !== undefined && isInstalled) {
-    const changes = [{ kind: 'remove', id }] as const
+    const changes = [{ kind: 'remove', id, withUsers }] as const
     const { etag } = reachable(await installs.plan(changes, work), caller)
     await installs.apply({ changes, etag, approvals: {} }, work)
   }

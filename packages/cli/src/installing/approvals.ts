@@ -1,0 +1,83 @@
+import { readFile } from 'node:fs/promises'
+import { parseStrictJson } from '@backplane/sdk/strict-json'
+import { backplaneErrors } from '../errors.ts'
+import type { Plan, PlanPut } from '../host-answers.ts'
+import type { Session } from '../session.ts'
+import { sentencesText } from './plan-text.ts'
+
+/** Permissions by plugin id. */
+export type Approvals = Readonly<Record<string, readonly string[]>>
+
+/** How a change is agreed to. */
+export interface AgreeOptions {
+  /** A file in which somebody reviewed and approved permissions. */
+  readonly grantFile?: string | undefined
+  /** Goes on without asking, where nothing has to be approved. */
+  readonly yes?: true | undefined
+}
+
+/**
+ * Asks whoever sits there whether this is to be done, and with what permissions; answers what was approved, which is exactly
+ * what was shown. Errors: `BACKPLANE_UNAPPROVED` where nobody can be asked, `BACKPLANE_DECLINED`, those of the file.
+ */
+export async function agreeOn(session: Session, plan: Plan, { grantFile, yes }: AgreeOptions): Promise<Approvals> {
+  const { terminal } = session
+  const file = grantFile === undefined ? undefined : await readGrantFile(grantFile)
+  const open = unapprovedIn(plan, file)
+  if (open.length === 0) {
+    if (plan.pending && terminal.ask !== undefined && yes === undefined && file === undefined) await confirm(session, 'Go on?')
+    return file ?? {}
+  }
+  for (const { id, permissions } of open) terminal.err(`${id} would be allowed to\n${sentencesText(terminal, permissions)}`)
+  // A file is the whole of what was approved: what it lacks is nobody's to add at a prompt, and --yes never approves.
+  if (terminal.ask === undefined || file !== undefined) throw unapproved(open)
+  await confirm(session, open.length === 1 ? 'Approve this and go on?' : 'Approve all of this and go on?')
+  const approved = open.map(({ id, permissions }) => [id, permissions.map(({ permission }) => permission)] as const)
+  return Object.fromEntries(approved)
+}
+
+interface Unapproved {
+  readonly id: string
+  readonly permissions: PlanPut['permissions']['unapproved']
+}
+
+function unapprovedIn({ steps }: Plan, file: Approvals | undefined): readonly Unapproved[] {
+  return steps.flatMap((step) => {
+    if (step.kind === 'remove') return []
+    const approved = file !== undefined && Object.hasOwn(file, step.id) ? file[step.id] : undefined
+    const permissions = step.permissions.unapproved.filter(({ permission }) => approved?.includes(permission) !== true)
+    return permissions.length === 0 ? [] : [{ id: step.id, permissions }]
+  })
+}
+
+function unapproved(open: readonly Unapproved[]): Error {
+  const permissions = open.flatMap((one) => one.permissions.map(({ permission }) => permission)).join(', ')
+  return backplaneErrors.error('BACKPLANE_UNAPPROVED', { plugins: open.map(({ id }) => id).join(', '), permissions })
+}
+
+/** Only a plain yes is one. Errors: `BACKPLANE_DECLINED`. */
+export async function confirm({ terminal }: Session, question: string): Promise<void> {
+  const answer = await terminal.ask?.(`${question} [y/N] `)
+  if (answer?.trim().toLowerCase() !== 'y') throw backplaneErrors.error('BACKPLANE_DECLINED')
+}
+
+/** Of the form of `grants.json`. Errors: `BACKPLANE_FILE_UNREADABLE`, `BACKPLANE_FILE_INVALID`. */
+async function readGrantFile(path: string): Promise<Approvals> {
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    const reason = String(Reflect.get(Object(error), 'code') ?? error)
+    throw backplaneErrors.error('BACKPLANE_FILE_UNREADABLE', { path, reason }, { cause: error })
+  })
+  const hint = 'Write it like {"grantsVersion": 1, "plugins": {"acme/s3": {"permissions": ["exec rclone"]}}}.'
+  const invalid = (reason: string): Error => backplaneErrors.error('BACKPLANE_FILE_INVALID', { path, reason, hint })
+  const parsed = parseStrictJson(text, 6)
+  if (parsed.kind !== 'value') throw invalid('it is not JSON that has one meaning')
+  const plugins: unknown = Reflect.get(Object(parsed.value), 'plugins')
+  if (Reflect.get(Object(parsed.value), 'grantsVersion') !== 1) throw invalid('grantsVersion must be 1')
+  if (typeof plugins !== 'object' || plugins === null) throw invalid('plugins must be an object')
+  const entries = Object.entries(plugins).map(([id, approval]): [string, readonly string[]] => {
+    const permissions: unknown = Reflect.get(Object(approval), 'permissions')
+    if (Array.isArray(permissions) && permissions.every((one) => typeof one === 'string')) return [id, permissions]
+    throw invalid(`permissions of ${id} must be a list of texts`)
+  })
+  return Object.fromEntries(entries)
+}

@@ -1,0 +1,38 @@
+import { createReadStream } from 'node:fs'
+import { stat } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { Readable } from 'node:stream'
+import type { Session } from '../session.ts'
+import { progressBar } from './progress-bar.ts'
+
+/** What is asked for by a path and not by a kind of place. */
+const pathPattern = /^(?:\.{0,2}\/|\.{1,2}$|[^:]*\.(?:tgz|tar\.gz|zip)$)/
+
+/**
+ * A reference as the host understands it: an archive that lies here is sent there, a folder is named by its absolute path. What is
+ * not here is taken to be a place of the host.
+ */
+export async function hostReference(session: Session, reference: string): Promise<string> {
+  if (!pathPattern.test(reference)) return reference
+  const path = resolve(reference)
+  const stats = await stat(path).catch(() => undefined)
+  if (stats === undefined) return reference
+  if (stats.isDirectory()) return path
+  using bar = progressBar(session.terminal, session.json)
+  const total = stats.size
+  const bytes = Readable.from(
+    counted(createReadStream(path), (done) => bar.show({ done, total, phase: `sending ${reference}` })),
+    { objectMode: false },
+  )
+  const answer = await session.api().upload('/api/plugins/upload', { type: 'application/octet-stream', bytes, sizeBytes: total })
+  return String(Reflect.get(Object(answer), 'reference'))
+}
+
+async function* counted(bytes: AsyncIterable<Uint8Array>, count: (done: number) => void): AsyncGenerator<Uint8Array> {
+  let done = 0
+  for await (const piece of bytes) {
+    yield piece
+    done += piece.length
+    count(done)
+  }
+}

@@ -1,0 +1,64 @@
+import type { Command } from 'commander'
+import type { Lock } from '../host-answers.ts'
+import { progressBar } from '../installing/progress-bar.ts'
+import { show, type Runner, type Session } from '../session.ts'
+import { printable } from '../terminal/printable.ts'
+import { tableText } from '../terminal/table.ts'
+import { examples } from './examples.ts'
+
+interface Restored {
+  readonly restored: readonly string[]
+}
+
+interface Collected {
+  readonly packages: number
+  readonly uploads: number
+}
+
+/** Adds `install`, `lock` and `gc`. */
+export function addLockVerbs(program: Command, run: Runner): void {
+  const install = program
+    .command('install')
+    .description('fetch what the lock names and the store lacks, from exactly where the lock says')
+  examples(
+    install,
+    ['install'],
+    'For a fresh machine with a lock from version control, or a damaged store. To install something new: add.',
+  )
+  install.action(run(restore))
+  const lock = program.command('lock').description('show what is installed and approved, as the lock says')
+  examples(lock, ['lock', 'lock --json > backplane.lock'])
+  lock.action(run(showLock))
+  const gc = program.command('gc').description('remove stored packages and uploads that nobody needs')
+  examples(gc, ['gc'], 'What the lock names, what runs and the version to go back to stay.')
+  gc.action(run(collect))
+}
+
+async function restore(session: Session): Promise<void> {
+  using bar = progressBar(session.terminal, session.json)
+  const answer = (await session.api().change('/api/lock/restore', {}, bar.show)) as Restored
+  bar[Symbol.dispose]()
+  const { restored } = answer
+  show(session, answer, () =>
+    restored.length === 0 ? 'everything is there\n' : restored.map((id) => `${printable(id)} fetched\n`).join(''),
+  )
+}
+
+async function showLock(session: Session): Promise<void> {
+  const answer = (await session.api().get('/api/lock')) as Lock
+  show(session, answer, () =>
+    tableText(Object.entries(answer.plugins), [
+      ['PLUGIN', ([id]) => id],
+      ['VERSION', ([, { version }]) => version],
+      ['PUBLISHER', ([, { publisher }]) => publisher ?? null],
+      ['ASKED FOR', ([, { requested }]) => requested ?? null],
+      ['PERMISSIONS', ([, { permissions }]) => permissions.length],
+      ['DIGEST', ([, { artifacts }]) => Object.values(artifacts)[0]?.digest.slice(0, 19) ?? null],
+    ]),
+  )
+}
+
+async function collect(session: Session): Promise<void> {
+  const answer = (await session.api().post('/api/store/gc')) as Collected
+  show(session, answer, () => `${answer.packages} packages and ${answer.uploads} uploads removed\n`)
+}
