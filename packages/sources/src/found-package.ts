@@ -1,11 +1,13 @@
 import { posix } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import type { FoundPackage, ManifestSummary, RecalledPackage, StagedPackage } from '@backplane/kernel'
 import { sourceErrors } from './errors.ts'
 import type { Gate } from './gate.ts'
 import { attestationsIn, noAttestations, readAttestations } from './attestations.ts'
+import { manifestIn } from './manifest-in.ts'
 import type { ManifestText } from './manifest-index.ts'
 import type { PackageStore } from './package-store.ts'
-import { readTree } from './read-tree.ts'
+import { readTree, type PackageTree } from './read-tree.ts'
 import { lookAtPackage, type LookOptions, type TreeLook } from './tree-look.ts'
 
 /** A package in files, as it was listed. */
@@ -94,10 +96,14 @@ export class FilePackage implements FoundPackage {
     }
     const tree = await readTree(look, signal)
     this.#lookAsListed()
+    const own = ownManifest(tree, path)
+    // what is accepted and approved is a listed manifest, which may have been remembered in a file
+    if (own !== undefined && !isDeepStrictEqual(own.manifest, this.manifest)) throw sourceErrors.error('SOURCE_CHANGED', { path })
     const place = { main, ...(adapter === undefined ? {} : { adapter }) }
     const attestations = kind === 'folder' ? await readAttestations(path, this.#stager.limits) : noAttestations
     const said = attestations.length === 0 ? {} : { attestations }
-    const owner = { plugin: idOf(this.manifest) ?? path, facts: { manifest: this.manifest, ...place, ...said } }
+    const translated = own === undefined ? { manifest: this.manifest, ...place } : {}
+    const owner = { plugin: idOf(this.manifest) ?? path, facts: { ...translated, ...said } }
     const { directory, isWhole, release } = await this.#stager.store.put(owner, tree, signal)
     return { digest: tree.digest, code: { kind: 'files', directory, ...place }, isWhole, release, ...said }
   }
@@ -110,7 +116,10 @@ export class FilePackage implements FoundPackage {
   }
 }
 
-/** A package that was staged before, from what the store keeps of it; undefined when that is gone. */
+/**
+ * A package that was staged before, from what the store keeps of it; undefined when that is gone. What it says of itself is in
+ * its tree, which the digest covers; only what a dialect made of a package without a manifest is taken from beside it.
+ */
 export async function recallPackage(
   store: PackageStore,
   digest: string,
@@ -118,16 +127,37 @@ export async function recallPackage(
 ): Promise<RecalledPackage | undefined> {
   const entry = await store.recall(digest, signal)
   if (entry === undefined) return undefined
-  const { directory, facts, isWhole, release } = entry
-  const [main, adapter] = [textOf(facts, 'main'), textOf(facts, 'adapter')]
-  const manifest: unknown = typeof facts === 'object' && facts !== null ? Reflect.get(facts, 'manifest') : undefined
-  if (main === undefined) {
-    await release()
-    return undefined
-  }
+  const { directory, facts, tree, isWhole, release } = entry
+  await using unused = new AsyncDisposableStack()
+  unused.defer(release)
+  const told = ownManifest(tree, directory) ?? translatedManifest(facts)
+  if (told === undefined || !tree.files.some(({ path }) => path === told.main)) return undefined
+  const { manifest, main, adapter } = told
+  unused.move()
   const code = { kind: 'files', directory, main, ...(adapter === undefined ? {} : { adapter }) } as const
   const attestations = attestationsIn(facts)
   return { manifest, staged: { digest, code, isWhole, release, ...(attestations.length === 0 ? {} : { attestations }) } }
+}
+
+interface ToldManifest {
+  readonly manifest: unknown
+  /** Path in the package. */
+  readonly main: string
+  readonly adapter: string | undefined
+}
+
+/** What a package says of itself; undefined when it has no manifest. Errors: `SOURCE_MANIFEST_INVALID`. */
+function ownManifest({ files }: PackageTree, place: string): ToldManifest | undefined {
+  if (!files.some(({ path }) => path === 'plugin.json')) return undefined
+  const manifest = manifestIn(files, place)
+  return { manifest, main: posix.normalize(mainOf(manifest)), adapter: undefined }
+}
+
+function translatedManifest(facts: unknown): ToldManifest | undefined {
+  const main = textOf(facts, 'main')
+  return main === undefined
+    ? undefined
+    : { manifest: Reflect.get(Object(facts), 'manifest'), main, adapter: textOf(facts, 'adapter') }
 }
 
 function mainOf(manifest: unknown): string {

@@ -5,6 +5,7 @@ import { PlatformError } from '@backplane/sdk'
 import { sourceErrors } from './errors.ts'
 import { defaultPackageLimits } from './limits.ts'
 import { makePrivateFolder, removeLeftovers } from './private-folder.ts'
+import { readManifest } from './read-manifest.ts'
 import { readTree, type PackageTree } from './read-tree.ts'
 import { stagingName } from './staging-name.ts'
 import { collectAll, collectPlugin, type StoreParts } from './store-collection.ts'
@@ -33,7 +34,16 @@ export interface StoreOwner {
 
 /** An entry that was asked for by its digest. */
 export interface RecalledEntry extends StoredPackage {
-  /** What was known of the package when it was put. */
+  /** What was known of the package when it was put. The digest does not cover it. */
+  readonly facts: unknown
+  /** Exactly the files the digest is of. */
+  readonly tree: PackageTree
+}
+
+/** What lies in the store of a plugin, without a look at all its bytes: none of it is certain before a {@link PackageStore.recall}. */
+export interface Glimpse {
+  /** Of the `plugin.json` in the entry. */
+  readonly manifest: unknown
   readonly facts: unknown
 }
 
@@ -61,10 +71,13 @@ export class PackageStore {
     this.#parts = { directory, keep, leases: new StoreLeases(directory), owners: new StoreOwners(directory), roots }
   }
 
-  /** What was known of the package with this digest when it was put; undefined when there is none. Its bytes are not looked at. */
-  async factsOf(digest: string): Promise<unknown> {
-    const owner = await this.#parts.owners.find(digest.replace(':', '-'))
-    return owner?.facts
+  /** A plugin's package with this digest; undefined when there is none, or none with a manifest that can be read. */
+  async glimpse(plugin: string, digest: string): Promise<Glimpse | undefined> {
+    const name = nameOf(digest)
+    const facts = name === undefined ? undefined : await this.#parts.owners.facts(plugin, name)
+    if (name === undefined || facts === undefined) return undefined
+    const reading = readManifest(join(this.directory, name, 'plugin.json'), defaultPackageLimits)
+    return reading.kind === 'read' ? { manifest: reading.manifest, facts } : undefined
   }
 
   /**
@@ -97,8 +110,8 @@ export class PackageStore {
    * its name says. Errors: `SOURCE_STORE_UNSAFE`.
    */
   async recall(digest: string, signal: AbortSignal): Promise<RecalledEntry | undefined> {
-    if (!/^sha256:[0-9a-f]{64}$/.test(digest)) return undefined
-    const name = digest.replace(':', '-')
+    const name = nameOf(digest)
+    if (name === undefined) return undefined
     const directory = join(this.directory, name)
     const { leases, owners } = this.#parts
     this.#opened ??= this.#open()
@@ -109,11 +122,12 @@ export class PackageStore {
     using taken = new DisposableStack()
     taken.use(leases.take(name))
     const owner = await owners.find(name)
-    if (owner === undefined || !(await holds(directory, { digest, totalBytes: Infinity }, signal))) return undefined
+    const tree = owner === undefined ? undefined : await wholeTree(directory, { digest, totalBytes: Infinity }, signal)
+    if (owner === undefined || tree === undefined) return undefined
     await owners.claim(owner.plugin, name, owner.facts)
     const lease = taken.move()
     const isWhole = wholeness(directory, { digest, totalBytes: Infinity })
-    return { directory, facts: owner.facts, isWhole, release: () => this.#release(owner.plugin, lease) }
+    return { directory, facts: owner.facts, tree, isWhole, release: () => this.#release(owner.plugin, lease) }
   }
 
   /** Keeps nothing of a plugin any more but what is still in use, until it is put again. Never rejects. */
@@ -192,15 +206,25 @@ function wholeness(entry: string, size: TreeSize): StoredPackage['isWhole'] {
   return (signal) => holds(entry, size, signal)
 }
 
-/** Whether the entry is there and its bytes are those of the digest: every file, hidden ones too, is hashed again. */
-async function holds(entry: string, { digest, totalBytes }: TreeSize, signal: AbortSignal): Promise<boolean> {
+/** The name of an entry; undefined for what is no digest. */
+function nameOf(digest: string): string | undefined {
+  return /^sha256:[0-9a-f]{64}$/.test(digest) ? digest.replace(':', '-') : undefined
+}
+
+async function holds(entry: string, size: TreeSize, signal: AbortSignal): Promise<boolean> {
+  return (await wholeTree(entry, size, signal)) !== undefined
+}
+
+/** What an entry holds, when its bytes are those of the digest: every file, hidden ones too, is hashed again. */
+async function wholeTree(entry: string, { digest, totalBytes }: TreeSize, signal: AbortSignal): Promise<PackageTree | undefined> {
   const limits = { ...defaultPackageLimits, totalBytes, files: Infinity, depth: Infinity }
   const look = lookAtPackage(entry, 'folder', { limits, ignore: [], names: everyName })
-  if (look === undefined) return false
+  if (look === undefined) return undefined
   try {
-    return (await readTree(look, signal)).digest === digest
+    const tree = await readTree(look, signal)
+    return tree.digest === digest ? tree : undefined
   } catch (error) {
-    if (error instanceof PlatformError) return false
+    if (error instanceof PlatformError) return undefined
     throw error
   }
 }

@@ -1,5 +1,6 @@
 import { lstat, mkdir, readdir, readFile, rename, rm, rmdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { parseStrictJson } from '@backplane/sdk/strict-json'
 import { stagingName } from './staging-name.ts'
 
 /**
@@ -7,6 +8,9 @@ import { stagingName } from './staging-name.ts'
  * what was known of the package beside its bytes.
  */
 const folderName = '.owners'
+
+/** Nesting of facts: of a manifest and of attestations, with what is around them. */
+const depthLimit = 128
 
 /** Which entries of a store are which plugin's, so that the newest of each can be kept. */
 export class StoreOwners {
@@ -40,11 +44,17 @@ export class StoreOwners {
   /** Whose an entry is, and the facts kept with it; undefined when it is nobody's. */
   async find(entry: string): Promise<{ readonly plugin: string; readonly facts: unknown } | undefined> {
     for (const plugin of await this.plugins()) {
-      const file = join(this.#directory, encodeURIComponent(plugin), entry)
-      const text = await readFile(file, 'utf8').catch(() => '')
-      if (text !== '') return { plugin, facts: JSON.parse(text) as unknown }
+      const facts = await this.facts(plugin, entry)
+      if (facts !== undefined) return { plugin, facts }
     }
     return undefined
+  }
+
+  /** Kept with a plugin's entry; undefined when it is not the plugin's, or what is kept cannot be read. */
+  async facts(plugin: string, entry: string): Promise<unknown> {
+    const text = await readFile(join(this.#directory, encodeURIComponent(plugin), entry), 'utf8').catch(() => '')
+    const parsed = parseStrictJson(text, depthLimit)
+    return parsed.kind === 'value' ? parsed.value : undefined
   }
 
   /** Forgets a plugin's claim on an entry. */
@@ -58,7 +68,7 @@ export class StoreOwners {
   }
 
   async plugins(): Promise<readonly string[]> {
-    return (await namesIn(this.#directory)).map((name) => decodeURIComponent(name))
+    return (await namesIn(this.#directory)).filter(isEncoded).map((name) => decodeURIComponent(name))
   }
 
   /** When an entry of a plugin was last used, ms since the epoch; 0 for never. */
@@ -80,6 +90,15 @@ export class StoreOwners {
 
 async function namesIn(folder: string): Promise<readonly string[]> {
   return readdir(folder).catch(() => [])
+}
+
+/** Not what somebody else put there. */
+function isEncoded(name: string): boolean {
+  try {
+    return encodeURIComponent(decodeURIComponent(name)) === name
+  } catch {
+    return false
+  }
 }
 
 /** Not what a kill left of a claim being written. */

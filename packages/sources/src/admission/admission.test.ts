@@ -125,7 +125,7 @@ test('what the lock approved starts, what it names is judged with its place and 
   const source = installed(places)
   const kernel = await host(source, { installed: source })
   assert.equal(await say(kernel), 'x')
-  const [atInstall, atLoad] = judge.asked
+  const [atInstall, , atLoad] = judge.asked
   assert.deepEqual([atLoad?.source, atLoad?.digest], [atInstall?.source, atInstall?.digest])
   assert.deepEqual(atLoad?.locked, { digest: atInstall?.digest })
   await kernel[Symbol.asyncDispose]()

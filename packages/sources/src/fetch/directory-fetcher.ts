@@ -1,9 +1,9 @@
-import { join, resolve } from 'node:path'
+import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { readAttestations } from '../attestations.ts'
 import { sourceErrors } from '../errors.ts'
 import { defaultPackageLimits, type PackageLimits } from '../limits.ts'
-import { readManifest } from '../read-manifest.ts'
+import { manifestIn } from '../manifest-in.ts'
 import { readTree } from '../read-tree.ts'
 import { lookAtPackage } from '../tree-look.ts'
 import type { AvailableVersion, FetchedPackage, Fetcher, FetchOptions, PinnedPlace } from './fetcher.ts'
@@ -26,11 +26,10 @@ export function directoryFetcher(options: DirectoryFetcherOptions = {}): Fetcher
   const read = async (path: string, { signal }: FetchOptions): Promise<FetchedPackage> => {
     const look = lookAtPackage(path, 'folder', { limits, ignore: [] })
     if (look === undefined) throw sourceErrors.error('FETCH_NOT_FOUND', { reference: path, reason: 'there is no such folder' })
-    const reading = readManifest(join(path, 'plugin.json'), limits)
-    if (reading.kind === 'problem') throw reading.error
     const tree = await readTree(look, signal)
     const attestations = await readAttestations(path, limits)
-    return { place: { kind: 'directory', path, digest: tree.digest }, tree, manifest: reading.manifest, attestations }
+    const manifest = manifestIn(tree.files, path)
+    return { place: { kind: 'directory', path, digest: tree.digest }, tree, manifest, attestations }
   }
 
   const versions = async (reference: string, fetchOptions: FetchOptions): Promise<readonly AvailableVersion[]> => {

@@ -78,4 +78,19 @@ export interface FetchedPackage {
   /** As found in the package (`.backplane/*.json`) or with it (npm attestations, OCI referrers); not believed. */
   readonly attestations: readonly Attestation[]
   readonly publishedAtMs?: number
+  /**
+   * Where the source has another package for each platform: all of them, this one too, by platform (`linux-x64`). Absent where
+   * one is for all.
+   */
+  readonly platforms?: Readonly<Record<string, PlatformPackage>>
+}
+
+/** What a lock keeps of the package for one platform; it has been fetched and validated like the others. */
+export interface PlatformPackage {
+  readonly place: PinnedPlace
+  /** Of the tree. */
+  readonly digest: string
+  readonly archive?: string
+  readonly archiveSha512?: string
+  readonly publishedAtMs?: number
 }

@@ -137,7 +137,11 @@ test('the verdict is asked with the digest of what would be loaded, and what it 
   const { digest } = (await good.installer.lock()).plugins['acme/a']?.artifacts['any'] ?? {}
   assert.deepEqual(
     good.judged.map((subject) => [subject.id, subject.digest]),
-    [['acme/a', digest]],
+    [
+      ['acme/a', digest],
+      ['acme/a', digest],
+    ],
+    'for the plan, and when it is applied',
   )
 })
 

@@ -1,33 +1,32 @@
 import type { Manifest } from '@backplane/sdk'
-import type { Subject, Verdict } from '@backplane/trust'
 import { sourceErrors } from '../errors.ts'
 import type { FetchedPackage, Fetcher, FetchOptions } from '../fetch/fetcher.ts'
 import { recallPackage } from '../found-package.ts'
+import { cameIn, factsOf } from '../lock/archive-facts.ts'
 import { artifactFor, thisPlatform } from '../lock/installed.ts'
 import { installedStore } from '../lock/installed-store.ts'
 import { readLock, writeLock, type LockedPlugin, type LockFile } from '../lock/lock-file.ts'
 import { oneAtATime } from '../lock/one-at-a-time.ts'
 import type { PackageStore, StoredPackage } from '../package-store.ts'
+import { manifestIn } from '../manifest-in.ts'
+import { askVerdict, subjectOf, type Judging } from './ask-verdict.ts'
+import { carriedApprovals } from './carried-approvals.ts'
 import type { Change, Plan, PutStep } from './plan.ts'
-import { lockedPlugin, makePlan } from './make-plan.ts'
+import { lockedPlugin, makePlan, type PlanContext } from './make-plan.ts'
 
 /** What an installer works on, and whom it asks. */
-export interface InstallerOptions {
+export interface InstallerOptions extends Judging {
   /** `backplane.lock`. */
   readonly lock: string
   /** As for {@link installed}. */
   readonly store: string
   readonly fetchers: readonly Fetcher[]
-  /** The one verdict; asked with every package before any of it is written. */
-  readonly judge: (subject: Subject) => Verdict
   /** A manifest as the host accepts it; throws a coded error. */
   readonly acceptManifest: (manifest: unknown, path: string) => Manifest
   /** SemVer of the API the host offers. */
   readonly hostApi: string
   /** Where a dependency is fetched from, by its id: `npm:@acme/s3`; undefined when nobody knows. */
   readonly referenceOf?: (id: string) => string | undefined
-  /** Findings of the scanners, for the verdict. */
-  readonly scan?: (fetched: FetchedPackage) => Promise<Subject['findings']>
   readonly platform?: string
 }
 
@@ -68,22 +67,23 @@ export class Installer {
    */
   async plan(changes: readonly Change[], options: FetchOptions): Promise<Plan> {
     const { lock, etag } = await readLock(this.#options.lock)
-    const manifestOf = (plugin: LockedPlugin): Promise<Manifest | undefined> => this.#manifestOf(plugin)
+    const manifestOf: PlanContext['manifestOf'] = (id, plugin) => this.#manifestOf(id, plugin)
     return makePlan({ ...this.#options, platform: this.#platform, lock, etag, manifestOf }, changes, options)
   }
 
   /**
-   * Does what a plan says. Every permission that nobody approved before must be in `approvals`; none is taken for granted.
-   * Errors: `LOCK_CHANGED`, `LOCK_BUSY`, `INSTALL_UNAPPROVED`, those of the store.
+   * Does what a plan says. Every permission that nobody approved before must be in `approvals`; none is taken for granted, and
+   * the verdict is asked again. Errors: `LOCK_CHANGED`, `LOCK_BUSY`, `INSTALL_UNAPPROVED`, `INSTALL_REFUSED`, those of the store.
    */
   async apply(plan: Plan, approvals: Approvals, { signal, onProgress }: FetchOptions): Promise<LockFile> {
     const puts = plan.steps.filter((step): step is PutStep => step.kind !== 'remove')
-    for (const step of puts) this.#checkApproved(step, approvals)
     return oneAtATime(
       this.#options.lock,
       async () => {
-        const { etag } = await readLock(this.#options.lock)
+        const { lock, etag } = await readLock(this.#options.lock)
         if (etag !== plan.etag) throw sourceErrors.error('LOCK_CHANGED', { path: this.#options.lock })
+        checkApproved(plan.lock.plugins, lock.plugins, approvals)
+        for (const { subject } of puts) askVerdict(this.#options, subject)
         await using stored = new AsyncDisposableStack()
         for (const [at, step] of puts.entries()) {
           onProgress?.({ done: at, total: puts.length, phase: `storing ${step.id}` })
@@ -100,7 +100,8 @@ export class Installer {
 
   /**
    * Fetches what the lock names and the store lacks, from exactly where the lock says: for a fresh machine, or a damaged
-   * store. Answers the ids that were fetched. Errors: those of fetchers, `FETCH_CHANGED`, `INSTALL_REFUSED`.
+   * store. Answers the ids that were fetched. Errors: those of fetchers, `FETCH_CHANGED`, `INSTALL_REFUSED`,
+   * `INSTALL_NOT_STORED` when what is there is not what was locked.
    */
   async restore(options: FetchOptions): Promise<readonly string[]> {
     const problems = await this.verify(options.signal)
@@ -111,11 +112,13 @@ export class Installer {
       if (plugin === undefined || artifact === undefined) continue
       options.onProgress?.({ done: at, total: problems.length, phase: `fetching ${id}` })
       const fetched = await this.#fetcher(artifact.place.kind, id).fetch(artifact.place, options)
-      if (fetched.tree.digest !== artifact.digest) {
-        const { version } = plugin
+      const { version } = plugin
+      const manifest = this.#options.acceptManifest(manifestIn(fetched.tree.files, id), id)
+      const isLocked = fetched.tree.digest === artifact.digest && cameIn(artifact, fetched)
+      if (!isLocked || manifest.id !== id || manifest.version !== version) {
         throw sourceErrors.error('INSTALL_NOT_STORED', { plugin: id, version, digest: artifact.digest }, { plugin: id })
       }
-      const manifest = this.#options.acceptManifest(fetched.manifest, id)
+      askVerdict(this.#options, { ...(await subjectOf(this.#options, manifest, fetched)), locked: artifact })
       const { release } = await this.#put(manifest, fetched, options.signal)
       await release()
     }
@@ -127,9 +130,11 @@ export class Installer {
     const { plugins } = await this.lock()
     const problems: InstalledProblem[] = []
     for (const [id, plugin] of Object.entries(plugins)) {
-      const digest = artifactFor(plugin, this.#platform)?.digest
-      if (digest === undefined) continue
-      const recalled = await recallPackage(this.#store, digest, signal)
+      const artifact = artifactFor(plugin, this.#platform)
+      if (artifact === undefined) continue
+      const { digest } = artifact
+      const glimpse = await this.#store.glimpse(id, digest)
+      const recalled = cameIn(artifact, glimpse?.facts) ? await recallPackage(this.#store, digest, signal) : undefined
       if (recalled === undefined) problems.push({ id, version: plugin.version, digest })
       else await recalled.staged.release?.()
     }
@@ -166,7 +171,7 @@ export class Installer {
   }
 
   async #checkAsked(id: string, plugin: LockedPlugin, permissions: readonly string[]): Promise<void> {
-    const asked = (await this.#manifestOf(plugin))?.permissions ?? []
+    const asked = (await this.#manifestOf(id, plugin))?.permissions ?? []
     const unasked = permissions.filter((each) => !asked.includes(each) && !plugin.permissions.includes(each))
     if (unasked.length === 0) return
     const parameters = { plugin: id, version: plugin.version, permissions: unasked.join(', ') }
@@ -174,22 +179,13 @@ export class Installer {
   }
 
   /** Undefined when the store has lost it. */
-  async #manifestOf(plugin: LockedPlugin): Promise<Manifest | undefined> {
-    const facts = await this.#store.factsOf(artifactFor(plugin, this.#platform)?.digest ?? '')
-    return Reflect.get(Object(facts), 'manifest') as Manifest | undefined
+  async #manifestOf(id: string, plugin: LockedPlugin): Promise<Manifest | undefined> {
+    const glimpse = await this.#store.glimpse(id, artifactFor(plugin, this.#platform)?.digest ?? '')
+    return glimpse === undefined ? undefined : this.#options.acceptManifest(glimpse.manifest, id)
   }
 
-  #put(manifest: Manifest, { tree, attestations }: FetchedPackage, signal: AbortSignal): Promise<StoredPackage> {
-    const facts = { manifest, main: manifest.main ?? 'index.js', ...(attestations.length === 0 ? {} : { attestations }) }
-    return this.#store.put({ plugin: manifest.id, facts }, tree, signal)
-  }
-
-  #checkApproved({ id, version, permissions }: PutStep, approvals: Approvals): void {
-    const approved = approvals[id] ?? []
-    const missing = permissions.unapproved.filter((permission) => !approved.includes(permission))
-    if (missing.length === 0) return
-    const parameters = { plugin: id, version, permissions: missing.join(', ') }
-    throw sourceErrors.error('INSTALL_UNAPPROVED', parameters, { plugin: id, details: { permissions: missing } })
+  #put({ id }: Manifest, fetched: FetchedPackage, signal: AbortSignal): Promise<StoredPackage> {
+    return this.#store.put({ plugin: id, facts: factsOf(fetched) }, fetched.tree, signal)
   }
 
   #fetcher(kind: Fetcher['kind'], reference: string): Fetcher {
@@ -197,5 +193,17 @@ export class Installer {
     if (fetcher !== undefined) return fetcher
     const kinds = this.#options.fetchers.map((known) => known.kind).join(', ')
     throw sourceErrors.error('INSTALL_NO_FETCHER', { reference: `${kind}: ${reference}`, kinds })
+  }
+}
+
+/** No permission gets into a lock but one that was there, or is approved now. Errors: `INSTALL_UNAPPROVED`. */
+function checkApproved(next: LockFile['plugins'], before: LockFile['plugins'], approvals: Approvals): void {
+  for (const [id, plugin] of Object.entries(next)) {
+    const carried = carriedApprovals(before[id], plugin)
+    const approved = new Set([...carried, ...(approvals[id] ?? [])])
+    const missing = plugin.permissions.filter((permission) => !approved.has(permission))
+    if (missing.length === 0) continue
+    const parameters = { plugin: id, version: plugin.version, permissions: missing.join(', ') }
+    throw sourceErrors.error('INSTALL_UNAPPROVED', parameters, { plugin: id, details: { permissions: missing } })
   }
 }

@@ -1,14 +1,14 @@
 import { didYouMean, type Manifest } from '@backplane/sdk'
-import type { Subject, Verdict } from '@backplane/trust'
 import { sourceErrors } from '../errors.ts'
-import type { FetchOptions } from '../fetch/fetcher.ts'
-import { sourceOf } from '../fetch/reference.ts'
+import type { FetchedPackage, FetchOptions } from '../fetch/fetcher.ts'
 import type { LockedPlugin, LockFile } from '../lock/lock-file.ts'
 import { resolveReleases } from '../resolve/resolve-releases.ts'
 import type { Release } from '../resolve/release.ts'
+import { askVerdict, subjectOf } from './ask-verdict.ts'
+import { carriedApprovals } from './carried-approvals.ts'
 import type { InstallerOptions } from './installer.ts'
 import { Offers, type Offer } from './offers.ts'
-import type { Change, PermissionChange, Plan, PlanStep, PutStep, RemoveStep } from './plan.ts'
+import type { Change, Plan, PlanStep, PutStep, RemoveStep } from './plan.ts'
 
 /** What a plan is made against. */
 export interface PlanContext extends Omit<InstallerOptions, 'lock' | 'store' | 'platform'> {
@@ -16,7 +16,7 @@ export interface PlanContext extends Omit<InstallerOptions, 'lock' | 'store' | '
   readonly lock: LockFile
   readonly etag: string
   /** Of what is stored for a locked plugin; undefined when the store has lost it. */
-  readonly manifestOf: (plugin: LockedPlugin) => Promise<Manifest | undefined>
+  readonly manifestOf: (id: string, plugin: LockedPlugin) => Promise<Manifest | undefined>
 }
 
 /** Works out what changes come to. Nothing is written. */
@@ -49,7 +49,7 @@ export async function makePlan(context: PlanContext, changes: readonly Change[],
     if (offer === undefined) throw new TypeError(`${release.id} ${release.version} is chosen and nobody has it`)
     const step = await putStep(context, { release, offer, kept, releases })
     puts.push(step)
-    plugins[release.id] = withRequest(lockedOf(step, offer), reference)
+    plugins[release.id] = withRequest(lockedOf(step), reference)
   }
   const removes = Object.entries(context.lock.plugins)
     .filter(([id]) => plugins[id] === undefined)
@@ -74,13 +74,15 @@ async function wantedAfter(context: PlanContext, changes: readonly Change[], opt
       reference === undefined ? [] : [[id, reference] as const],
     ),
   )
-  const offers = new Offers(context, requested, options)
+  const named = new Set<string>()
+  const offers = new Offers(context, { requested, named }, options)
   const prefer = new Map(Object.entries(plugins).map(([id, { version }]) => [id, version]))
   const removed = new Set<string>()
   for (const change of changes) {
     if (change.kind === 'add') {
       const id = await offers.idOf(change.reference)
       requested.set(id, change.reference)
+      named.add(id)
       prefer.delete(id)
     } else if (change.kind === 'update') {
       for (const id of change.id === undefined ? Object.keys(plugins) : [known(plugins, change.id)]) prefer.delete(id)
@@ -140,7 +142,13 @@ async function putStep(context: PlanContext, { release, offer, kept, releases }:
   const { id, version } = release
   const { manifest, fetched } = offer
   const asked = [...new Set(manifest.permissions)].sort()
-  const from = kept === undefined ? undefined : { version: kept.version, manifest: await context.manifestOf(kept) }
+  const from = kept === undefined ? undefined : { version: kept.version, manifest: await context.manifestOf(id, kept) }
+  const subject = await subjectOf(context, manifest, fetched)
+  const verdict = askVerdict(context, subject)
+  const carried = carriedApprovals(kept, {
+    artifacts: artifactsOf(fetched),
+    ...(verdict.publisher === undefined ? {} : { publisher: verdict.publisher }),
+  })
   return {
     kind: kept === undefined ? 'install' : 'update',
     id,
@@ -148,56 +156,33 @@ async function putStep(context: PlanContext, { release, offer, kept, releases }:
     from,
     neededBy: neededBy(id, releases),
     manifest,
-    verdict: await verdictOn(context, offer),
-    permissions: permissionChange(asked, kept?.permissions ?? []),
+    subject,
+    verdict,
+    permissions: {
+      asked,
+      unapproved: asked.filter((permission) => !carried.includes(permission)),
+      dropped: (kept?.permissions ?? []).filter((permission) => !asked.includes(permission)),
+    },
     sizeBytes: fetched.tree.files.reduce((sum, file) => sum + file.bytes.length, 0),
     fetched,
   }
 }
 
-function permissionChange(asked: readonly string[], approved: readonly string[]): PermissionChange {
-  return {
-    asked,
-    unapproved: asked.filter((permission) => !approved.includes(permission)),
-    dropped: approved.filter((permission) => !asked.includes(permission)),
-  }
-}
-
-/** Errors: `INSTALL_REFUSED`. */
-async function verdictOn({ judge, scan }: PlanContext, { manifest, fetched }: Offer): Promise<Verdict> {
-  const { id, version } = manifest
-  const { place, tree, archive, archiveSha512, attestations, publishedAtMs } = fetched
-  const findings = await scan?.(fetched)
-  const subject: Subject = {
-    id,
-    version,
-    origin: 'external',
-    source: sourceOf(place),
-    digest: tree.digest,
-    attestations,
-    ...(archive === undefined ? {} : { archive }),
-    ...(archiveSha512 === undefined ? {} : { archiveSha512 }),
-    ...(publishedAtMs === undefined ? {} : { publishedAtMs }),
-    ...(findings === undefined ? {} : { findings }),
-  }
-  const verdict = judge(subject)
-  const refusal = verdict.rules.find(({ outcome }) => outcome === 'refused')
-  if (verdict.ok || refusal === undefined) return verdict
-  const { rule, reason, fix = 'Do not install it' } = refusal
-  throw sourceErrors.error('INSTALL_REFUSED', { plugin: id, version, reason, fix }, { plugin: id, details: { rule, verdict } })
-}
-
-function lockedOf({ version, verdict, manifest, permissions }: PutStep, { fetched }: Offer): LockedPlugin {
-  const { place, tree, archive, archiveSha512, publishedAtMs } = fetched
+function artifactsOf(fetched: FetchedPackage): LockedPlugin['artifacts'] {
+  const { place, tree, archive, archiveSha512, publishedAtMs, platforms } = fetched
   const said = {
     ...(archive === undefined ? {} : { archive }),
     ...(archiveSha512 === undefined ? {} : { archiveSha512 }),
     ...(publishedAtMs === undefined ? {} : { publishedAtMs }),
   }
+  return platforms ?? { any: { place, digest: tree.digest, ...said } }
+}
+
+function lockedOf({ version, verdict, manifest, permissions, fetched }: PutStep): LockedPlugin {
   const needed = (manifest.dependencies ?? []).filter(({ optional }) => optional !== true)
   return {
     version,
-    artifacts: { any: { place, digest: tree.digest, ...said } },
+    artifacts: artifactsOf(fetched),
     ...(verdict.publisher === undefined ? {} : { publisher: verdict.publisher }),
     permissions: permissions.asked,
     dependencies: Object.fromEntries(needed.map(({ id, range }) => [id, range])),

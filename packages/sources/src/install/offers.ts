@@ -1,10 +1,12 @@
 import type { Manifest } from '@backplane/sdk'
+import { lt, valid } from 'semver'
 import { sourceErrors } from '../errors.ts'
 import { checkUnmoved } from '../fetch/check-unmoved.ts'
 import type { AvailableVersion, FetchedPackage, FetchOptions } from '../fetch/fetcher.ts'
 import { fetcherFor, sourceOf } from '../fetch/reference.ts'
 import { artifactFor } from '../lock/installed.ts'
 import type { LockedPlugin } from '../lock/lock-file.ts'
+import { manifestIn } from '../manifest-in.ts'
 import type { Release, Universe } from '../resolve/release.ts'
 import type { PlanContext } from './make-plan.ts'
 
@@ -14,21 +16,29 @@ export interface Offer {
   readonly fetched: FetchedPackage
 }
 
+/** What people ask for. */
+export interface Wanted {
+  /** By plugin id. */
+  readonly requested: ReadonlyMap<string, string>
+  /** Ids of what these changes add by a reference: these alone may become older. */
+  readonly named: ReadonlySet<string>
+}
+
 /**
  * All versions a plan may choose from: what is locked, told from the store, and what the references lead to. Each package is
  * fetched at most once, and only when the choice depends on what it says of itself.
  */
 export class Offers implements Universe {
   readonly #context: PlanContext
-  readonly #requested: ReadonlyMap<string, string>
+  readonly #wanted: Wanted
   readonly #options: FetchOptions
   readonly #available = new Map<string, Promise<readonly AvailableVersion[]>>()
   readonly #fetched = new Map<AvailableVersion, Promise<Offer>>()
 
-  /** `requested` may grow while the offers are in use. */
-  constructor(context: PlanContext, requested: ReadonlyMap<string, string>, options: FetchOptions) {
+  /** `wanted` may grow while the offers are in use. */
+  constructor(context: PlanContext, wanted: Wanted, options: FetchOptions) {
     this.#context = context
-    this.#requested = requested
+    this.#wanted = wanted
     this.#options = options
   }
 
@@ -40,7 +50,11 @@ export class Offers implements Universe {
     return manifest.id
   }
 
-  /** Errors: `FETCH_CHANGED` for a name that leads elsewhere since it was locked, and those of the fetcher. */
+  /**
+   * What is installed goes back to an older version only when somebody names it: neither a source that has lost versions nor a
+   * plugin that asks for an old one decides that. Errors: `FETCH_CHANGED` for a name that leads elsewhere since it was locked, and
+   * those of the fetcher.
+   */
   readonly versions = async (id: string): Promise<readonly string[]> => {
     const locked = this.#context.lock.plugins[id]
     const reference = this.#referenceOf(id)
@@ -50,21 +64,23 @@ export class Offers implements Universe {
       for (const each of available) checkUnmoved({ version: locked.version, place }, each)
     }
     const found = available.map(({ version }) => version)
-    return locked === undefined || found.includes(locked.version) ? found : [...found, locked.version]
+    if (locked === undefined) return found
+    const newer = this.#wanted.named.has(id) ? found : found.filter((version) => !isOlder(version, locked.version))
+    return newer.includes(locked.version) ? newer : [...newer, locked.version]
   }
 
   readonly release = async (id: string, version: string): Promise<Release> => {
     const offer = await this.taken(id, version)
     if (offer !== undefined) return releaseOf(offer.manifest)
     const locked = this.#context.lock.plugins[id]
-    const manifest = locked?.version === version ? await this.#lockedManifest(locked) : undefined
+    const manifest = locked?.version === version ? await this.#lockedManifest(id, locked) : undefined
     if (manifest !== undefined) return releaseOf(manifest)
     throw new Error(`nobody has ${id} ${version}`)
   }
 
   readonly providers = async (capability: string): Promise<readonly string[]> => {
     const ids = Object.keys(this.#context.lock.plugins)
-    const manifests = await Promise.all(ids.map((id) => this.#lockedManifest(this.#context.lock.plugins[id])))
+    const manifests = await Promise.all(ids.map((id) => this.#lockedManifest(id, this.#context.lock.plugins[id])))
     return ids.filter((_, at) => Object.hasOwn(manifests[at]?.provides ?? {}, capability))
   }
 
@@ -73,7 +89,7 @@ export class Offers implements Universe {
     const reference = this.#referenceOf(id)
     const locked = this.#context.lock.plugins[id]
     const isKept = locked?.version === version && (reference === undefined || reference === locked.requested)
-    if (isKept && (await this.#lockedManifest(locked)) !== undefined) return undefined
+    if (isKept && (await this.#lockedManifest(id, locked)) !== undefined) return undefined
     const available =
       reference === undefined ? undefined : (await this.#versionsAt(reference)).find((one) => one.version === version)
     if (available === undefined) return undefined
@@ -85,7 +101,7 @@ export class Offers implements Universe {
   }
 
   #referenceOf(id: string): string | undefined {
-    return this.#requested.get(id) ?? this.#context.referenceOf?.(id)
+    return this.#wanted.requested.get(id) ?? this.#context.referenceOf?.(id)
   }
 
   #versionsAt(reference: string): Promise<readonly AvailableVersion[]> {
@@ -108,15 +124,20 @@ export class Offers implements Universe {
     if (fetcher === undefined) throw new TypeError(`no fetcher for ${place.kind}`)
     const fetched = await fetcher.fetch(place, this.#options)
     const where = sourceOf(place)
-    const manifest = acceptManifest(fetched.manifest, `${where}: plugin.json`)
+    // of the bytes that will be stored, whatever the source says beside them
+    const manifest = acceptManifest(manifestIn(fetched.tree.files, where), `${where}: plugin.json`)
     if (manifest.version === version) return { manifest, fetched }
     const problem = `its manifest says version ${manifest.version}, its source ${version}`
     throw sourceErrors.error('INSTALL_MANIFEST', { place: where, problem }, { plugin: manifest.id })
   }
 
-  async #lockedManifest(locked: LockedPlugin | undefined): Promise<Manifest | undefined> {
-    return locked === undefined ? undefined : this.#context.manifestOf(locked)
+  async #lockedManifest(id: string, locked: LockedPlugin | undefined): Promise<Manifest | undefined> {
+    return locked === undefined ? undefined : this.#context.manifestOf(id, locked)
   }
+}
+
+function isOlder(version: string, than: string): boolean {
+  return valid(version) !== null && valid(than) !== null && lt(version, than)
 }
 
 function releaseOf({ id, version, requires, dependencies = [], provides = {} }: Manifest): Release {

@@ -1,5 +1,5 @@
 import type { Manifest } from '@backplane/sdk'
-import type { Verdict } from '@backplane/trust'
+import type { Subject, Verdict } from '@backplane/trust'
 import type { FetchedPackage } from '../fetch/fetcher.ts'
 import type { LockFile } from '../lock/lock-file.ts'
 
@@ -7,7 +7,7 @@ import type { LockFile } from '../lock/lock-file.ts'
 export type Change =
   /** Also for what is there: then its reference is another from now on. */
   | { readonly kind: 'add'; readonly reference: string }
-  /** To the best version that its reference allows; without `id`, everything. */
+  /** To the best version that its reference allows, never to an older one; without `id`, everything. */
   | { readonly kind: 'update'; readonly id?: string }
   /** With `withUsers` also everything that needs it; without, what is needed is refused. */
   | { readonly kind: 'remove'; readonly id: string; readonly withUsers?: boolean }
@@ -35,6 +35,8 @@ export interface PutStep {
   /** Ids that brought it in; empty when it was asked for itself. */
   readonly neededBy: readonly string[]
   readonly manifest: Manifest
+  /** What the verdict was asked about, and is asked about again when the plan is applied. */
+  readonly subject: Subject
   readonly verdict: Verdict
   readonly permissions: PermissionChange
   readonly sizeBytes: number
@@ -52,7 +54,7 @@ export interface PlannedFrom {
 export interface PermissionChange {
   /** All it asks for. */
   readonly asked: readonly string[]
-  /** Of these, what nobody approved yet. */
+  /** Of these, what nobody approved yet; all of them when it is somebody else's package than before. */
   readonly unapproved: readonly string[]
   /** Approved before and not asked for any more. */
   readonly dropped: readonly string[]

@@ -7,6 +7,8 @@ import { waitOnClock } from '../wait-on-clock.ts'
 import { installedStore } from './installed-store.ts'
 import { readLock, type LockedArtifact, type LockedPlugin, type LockFile } from './lock-file.ts'
 import type { PackageStore } from '../package-store.ts'
+import { cameIn } from './archive-facts.ts'
+import { isDeepStrictEqual } from 'node:util'
 import { dirname, resolve } from 'node:path'
 
 /** Where installed plugins are. */
@@ -34,7 +36,8 @@ export const thisPlatform: string = `${process.platform}-${process.arch}`
 /**
  * What the lock says is installed, from the store alone: a start needs no network. Bytes are hashed again before each start;
  * a damaged or missing entry is a problem that names the plugin, never something else that runs in its place. Errors of
- * `list`: those of {@link readLock}. Problems: `INSTALL_NOT_STORED`, `INSTALL_NO_ARTIFACT`.
+ * `list`: those of {@link readLock}. Problems: `INSTALL_NOT_STORED`, `INSTALL_NO_ARTIFACT`,
+ * `INSTALL_WRONG_ID`.
  */
 export function installed(options: InstalledOptions): InstalledSource {
   const { platform = thisPlatform, lookMs = 1_000 } = options
@@ -113,13 +116,19 @@ async function readPlugin(
   const { digest } = artifact
   const missing = (): ReturnType<typeof sourceErrors.error> =>
     sourceErrors.error('INSTALL_NOT_STORED', { plugin: id, version, digest }, { plugin: id })
-  const facts = await store.factsOf(digest)
-  const manifest: unknown = Reflect.get(Object(facts), 'manifest')
-  if (manifest === undefined) return failed(missing())
+  const glimpse = await store.glimpse(id, digest)
+  if (glimpse === undefined || !cameIn(artifact, glimpse.facts)) return failed(missing())
+  const { manifest } = glimpse
+  const found = `${String(Reflect.get(Object(manifest), 'id'))} ${String(Reflect.get(Object(manifest), 'version'))}`
+  if (found !== `${id} ${version}`) {
+    const parameters = { place: `${lockPath}: ${digest}`, found, plugin: `${id} ${version}` }
+    return failed(sourceErrors.error('INSTALL_WRONG_ID', parameters, { plugin: id }))
+  }
   const stage = async (signal: AbortSignal): Promise<StagedPackage> => {
     const recalled = await recallPackage(store, digest, signal)
-    if (recalled === undefined) throw missing()
-    return recalled.staged
+    if (recalled !== undefined && isDeepStrictEqual(recalled.manifest, manifest)) return recalled.staged
+    await recalled?.staged.release?.()
+    throw missing()
   }
   return { found: { manifest, manifestPath: `${path}/plugin.json`, path, fingerprint: `${id}@${version} ${digest}`, stage } }
 }

@@ -1,5 +1,6 @@
 import { sourceErrors } from '../../errors.ts'
-import { attestationsAmong, manifestIn } from '../package-in-archive.ts'
+import { manifestIn } from '../../manifest-in.ts'
+import { attestationsAmong } from '../package-in-archive.ts'
 import type { AvailableVersion, FetchedPackage, Fetcher, FetchOptions, PinnedPlace } from '../fetcher.ts'
 import { accessTo, type GitHost } from './git-access.ts'
 import { defaultGitLimits, type GitLimits } from './git-limits.ts'

@@ -1,0 +1,43 @@
+import type { Manifest } from '@backplane/sdk'
+import type { Subject, Verdict } from '@backplane/trust'
+import { sourceErrors } from '../errors.ts'
+import type { FetchedPackage } from '../fetch/fetcher.ts'
+import { sourceOf } from '../fetch/reference.ts'
+
+/** Whom a verdict is asked of. */
+export interface Judging {
+  readonly judge: (subject: Subject) => Verdict
+  readonly scan?: (fetched: FetchedPackage) => Promise<Subject['findings']>
+}
+
+/** A package as the verdict is asked about it, scanned. */
+export async function subjectOf(
+  { scan }: Pick<Judging, 'scan'>,
+  { id, version }: Manifest,
+  fetched: FetchedPackage,
+): Promise<Subject> {
+  const { place, tree, archive, archiveSha512, attestations, publishedAtMs } = fetched
+  const findings = await scan?.(fetched)
+  return {
+    id,
+    version,
+    origin: 'external',
+    source: sourceOf(place),
+    digest: tree.digest,
+    attestations,
+    ...(archive === undefined ? {} : { archive }),
+    ...(archiveSha512 === undefined ? {} : { archiveSha512 }),
+    ...(publishedAtMs === undefined ? {} : { publishedAtMs }),
+    ...(findings === undefined ? {} : { findings }),
+  }
+}
+
+/** The verdict on a package that is to be stored. Errors: `INSTALL_REFUSED`. */
+export function askVerdict({ judge }: Pick<Judging, 'judge'>, subject: Subject): Verdict {
+  const verdict = judge(subject)
+  const refusal = verdict.rules.find(({ outcome }) => outcome === 'refused')
+  if (verdict.ok && refusal === undefined) return verdict
+  const { rule = 'verdict', reason = 'the verdict refuses it', fix = 'Look at the policy of the host' } = refusal ?? {}
+  const { id: plugin, version } = subject
+  throw sourceErrors.error('INSTALL_REFUSED', { plugin, version, reason, fix }, { plugin, details: { rule, verdict } })
+}
