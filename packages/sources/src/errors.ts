@@ -1,5 +1,6 @@
 import { defineErrors, type ErrorCatalogue } from '@backplane/sdk'
 import { fetchErrors } from './fetch/fetch-errors.ts'
+import { pushErrors } from './fetch/oci/push-errors.ts'
 import { indexErrors } from './fetch/index/index-errors.ts'
 import { installErrors } from './install/install-errors.ts'
 import { lockErrors } from './lock/lock-errors.ts'
@@ -105,11 +106,13 @@ export type SourceErrorCode =
   | keyof typeof indexErrors
   | keyof typeof lockErrors
   | keyof typeof installErrors
+  | keyof typeof pushErrors
 
 /** What can go wrong between a place that holds packages and the store they are loaded from. */
 export const sourceErrors: ErrorCatalogue<SourceErrorCode> = defineErrors('SOURCE', {
   ...specs,
   ...fetchErrors,
+  ...pushErrors,
   ...indexErrors,
   ...lockErrors,
   ...installErrors,

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { rm } from 'node:fs/promises'
+import { test, type TestContext } from 'node:test'
+import { requireProgram } from '@backplane/testing'
+import { contributes, installingHost, saying, type InstallingHost } from '../../fixtures/installing-host.ts'
+import { packed, registryOnDisk, type RegistryOnDisk } from './fixtures/oci-registry-on-disk.ts'
+import { ociFetcher, type OciFetcherOptions } from './oci-fetcher.ts'
+import { pushPackage, type PackageToPush } from './push-package.ts'
+
+const { signal } = new AbortController()
+const envelope = { payloadType: 'application/vnd.in-toto+json', payload: '', signatures: [] }
+
+interface Ground {
+  readonly registry: RegistryOnDisk
+  readonly name: string
+  readonly options: OciFetcherOptions
+  readonly host: InstallingHost
+  readonly push: (published: PackageToPush, tag?: string) => Promise<string>
+}
+
+async function ground(t: TestContext): Promise<Ground | undefined> {
+  if (!requireProgram(t, 'docker-registry', 'docker-registry')) return undefined
+  const registry = await registryOnDisk(t)
+  const options = { registries: { [registry.host]: { url: registry.url } } }
+  const name = `oci:${registry.host}/acme/s3`
+  const host = await installingHost(t, [ociFetcher(options)])
+  const push: Ground['push'] = async (published, tag = '') =>
+    (await pushPackage(`${name}${tag}`, published, options, { signal })).digest
+  return { registry, name, options, host, push }
+}
+
+const one = (version: string, text: string, more: object = {}): Buffer => packed(version, { contributes, ...more }, saying(text))
+
+test('from a registry: added, locked to a digest, started, updated once a permission is approved, started without it', async (t) => {
+  const here = await ground(t)
+  if (here === undefined) return
+  const { registry, name, host, push } = here
+  const digest = await push({ archives: { any: one('1.0.0', 'one') }, attestations: [envelope] })
+  await host.apply(await host.plan({ kind: 'add', reference: `${name}:^1` }))
+  const artifact = (await host.installer.lock()).plugins['acme/s3']?.artifacts['any']
+  assert.deepEqual(artifact?.place, { kind: 'oci', reference: `${registry.host}/acme/s3`, digest })
+  assert.equal(await host.said(), 'one')
+  const [atInstall, atStart] = [host.judged[0], host.judged.at(-1)]
+  for (const each of ['source', 'digest', 'archive', 'archiveSha512', 'publishedAtMs'] as const) {
+    assert.ok(atStart?.[each] !== undefined, each)
+    assert.equal(atStart[each], atInstall?.[each], each)
+  }
+  assert.deepEqual(
+    atStart?.attestations.map(({ content }) => content),
+    [envelope],
+  )
+
+  await push({ archives: { any: one('1.1.0', 'two', { permissions: ['exec rclone'] }) } })
+  const update = await host.plan({ kind: 'update', id: 'acme/s3' })
+  await assert.rejects(host.apply(update), { code: 'INSTALL_UNAPPROVED' })
+  assert.equal(await host.said(), 'one')
+  await host.apply(update, { 'acme/s3': ['exec rclone'] })
+  await registry.stop()
+  assert.equal(await host.said(), 'two')
+})
+
+test('a tag that moves between plan and apply changes nothing that was planned; afterwards no plan follows it', async (t) => {
+  const here = await ground(t)
+  if (here === undefined) return
+  const { name, host, push } = here
+  await push({ archives: { any: one('1.0.0', 'one') } }, ':stable')
+  const plan = await host.plan({ kind: 'add', reference: `${name}:stable` })
+  await push({ archives: { any: one('1.0.0', 'evil') } }, ':stable')
+  await host.apply(plan)
+  assert.equal(await host.said(), 'one')
+  await assert.rejects(host.plan({ kind: 'update' }), {
+    code: 'FETCH_CHANGED',
+    message: /version 1\.0\.0 is sha256:.*, which was locked/,
+  })
+  await rm(host.places.store, { recursive: true })
+  assert.deepEqual(await host.installer.restore({ signal }), ['acme/s3'])
+  assert.equal(await host.said(), 'one')
+})
+
+test('a package with one archive for each platform is locked for all of them, and each restores its own', async (t) => {
+  const here = await ground(t)
+  if (here === undefined) return
+  const { name, host, push, options } = here
+  const own = `${process.platform}-${process.arch}`
+  await push({ archives: { [own]: one('1.0.0', 'own'), 'plan9-mips': one('1.0.0', 'other') } })
+  await host.apply(await host.plan({ kind: 'add', reference: name }))
+  const artifacts = (await host.installer.lock()).plugins['acme/s3']?.artifacts ?? {}
+  assert.deepEqual(Object.keys(artifacts).sort(), [own, 'plan9-mips'].sort())
+  assert.equal(await host.said(), 'own')
+  const elsewhere = host.with([ociFetcher({ ...options, platform: 'plan9-mips' })], 'plan9-mips')
+  assert.deepEqual(await elsewhere.restore({ signal }), ['acme/s3'])
+  assert.deepEqual(await elsewhere.verify(signal), [])
+  const nowhere = host.with([ociFetcher({ ...options, platform: 'plan9-sparc' })], 'plan9-sparc')
+  await assert.rejects(nowhere.plan([{ kind: 'add', reference: name }], { signal }), { code: 'FETCH_NOT_FOUND' })
+})

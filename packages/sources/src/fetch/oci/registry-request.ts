@@ -1,0 +1,89 @@
+import { request as requestHttp, type IncomingHttpHeaders } from 'node:http'
+import { request as requestHttps } from 'node:https'
+import { sourceErrors } from '../../errors.ts'
+import { messageOf } from '../../message-of.ts'
+import { dialledAddresses, systemResolve } from '../dialled-addresses.ts'
+import { checkAllowed, isAtHome, shownUrl, type Credential, type FetchHome } from '../fetch-home.ts'
+import { defaultDownloadLimits, type Downloading } from '../guarded-download.ts'
+
+/** Something that is asked of a registry to change it. */
+export interface RegistryRequest {
+  readonly method: 'HEAD' | 'POST' | 'PUT'
+  readonly url: URL
+  readonly type?: string
+  readonly body?: Uint8Array
+  readonly credential?: Credential
+}
+
+/** What it answered; what it says of an error is not read. */
+export interface RegistryAnswer {
+  readonly status: number
+  readonly headers: IncomingHttpHeaders
+}
+
+/**
+ * One request to a place the options name, at an address that may be dialled; leads nowhere else. Errors:
+ * `FETCH_ADDRESS_REFUSED`, `FETCH_UNREACHABLE`. Source: SECURITY 8.2.7.
+ */
+export async function requestOfRegistry(
+  home: FetchHome,
+  wanted: RegistryRequest,
+  signal: AbortSignal,
+  { limits, resolve = systemResolve }: Downloading = {},
+): Promise<RegistryAnswer> {
+  const { url } = wanted
+  const { timeoutMs } = { ...defaultDownloadLimits, ...limits }
+  checkAllowed(url, home)
+  const addresses = await dialledAddresses(url, home, resolve)
+  const until = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
+  try {
+    return await send(wanted, addresses, isAtHome(url, home) ? wanted.credential : undefined, until)
+  } catch (error) {
+    signal.throwIfAborted()
+    const reason = until.aborted ? `it was not done within ${timeoutMs / 1000} s` : messageOf(error)
+    throw sourceErrors.error('FETCH_UNREACHABLE', { place: shownUrl(url), reason }, { cause: error })
+  }
+}
+
+function send(
+  { method, url, type, body }: RegistryRequest,
+  addresses: readonly { readonly address: string; readonly family: 4 | 6 }[],
+  credential: Credential | undefined,
+  signal: AbortSignal,
+): Promise<RegistryAnswer> {
+  const headers = {
+    'user-agent': 'backplane',
+    'content-length': String(body?.length ?? 0),
+    ...(type === undefined ? {} : { 'content-type': type }),
+    ...(credential === undefined ? {} : { authorization: authorizationOf(credential) }),
+  }
+  return new Promise((resolve, reject) => {
+    const begin = url.protocol === 'https:' ? requestHttps : requestHttp
+    const request = begin(
+      url,
+      {
+        method,
+        headers,
+        signal,
+        agent: false,
+        lookup: (_host, { all }, done) => {
+          const [first] = addresses
+          if (all === true || first === undefined) done(null, [...addresses])
+          else done(null, first.address, first.family)
+        },
+      },
+      (response) => {
+        response.resume()
+        response.on('error', reject)
+        response.on('close', () => resolve({ status: response.statusCode ?? 0, headers: response.headers }))
+      },
+    )
+    request.on('error', reject)
+    request.end(body)
+  })
+}
+
+function authorizationOf(credential: Credential): string {
+  if (credential.kind === 'bearer') return `Bearer ${credential.token}`
+  return `Basic ${Buffer.from(`${credential.user}:${credential.password}`).toString('base64')}`
+}
