@@ -35,6 +35,7 @@ import type { Started } from './stages/start.ts'
 import { Switches } from './plugins/switches.ts'
 import { systemClock } from './system-clock.ts'
 import { unapproved } from './stages/admission.ts'
+import { tellCalls } from './calls/tell-call.ts'
 import { messageOf } from './calls/thrown.ts'
 
 /** The parts of one kernel, as they see each other. Made once, by `createKernel`. */
@@ -168,6 +169,7 @@ export function createCore(options: KernelOptions, stopping: AbortSignal, relist
     },
     expired: (call) => noteExpired(core, call),
   }
+  if (options.onCall !== undefined) inFlight.ended = tellCalls(options.onCall, log)
   return core
 }
 

@@ -211,6 +211,8 @@ export interface KernelOptions {
   readonly onLimit?: Partial<Record<LimitName, LimitAction>>
   /** Told of violations, each kind at most once a second and plugin. Must not throw. Source: seed 002, "Alerts". */
   readonly onViolation?: (violation: ReportedViolation) => void
+  /** Told of every call through the dispatcher when it has ended; each call pays for it. Must not throw. */
+  readonly onCall?: (call: EndedCall) => void
   /** Groups of plugins with shared limits, by name. For `default`, everything that is in no other, `plugins` does not count. */
   readonly namespaces?: Readonly<Record<string, NamespaceSettings>>
   /**
@@ -232,6 +234,21 @@ export interface KernelOptions {
   readonly watch?: boolean
 }
 
+/** A call that has ended; never what was said in it. */
+export interface EndedCall {
+  /** Whose provider or handler it was. */
+  readonly plugin: string
+  readonly point: string
+  readonly name: string
+  readonly method: string
+  /** Id of the calling plugin, or `host`. */
+  readonly caller: string
+  readonly traceId: string
+  readonly tookMs: number
+  /** What it ended by; undefined for its answer. */
+  readonly code?: string
+}
+
 /** Settings of one plugin as the host read them. */
 export interface PluginSettings {
   readonly config?: unknown
@@ -245,6 +262,10 @@ export interface PluginSettings {
   readonly criticality?: 'required' | 'optional' | 'fail-closed'
   /** Added to what permissions grant. */
   readonly grants?: Partial<Grants>
+  /**
+   * Names of secrets it may read beside those that {@link config} names; `team-*` stands for all that begin so.
+   */
+  readonly secrets?: readonly string[]
   /**
    * Fills `${path.to.value}` places in the manifest's permissions, beside `${config.…}`; `*` stands for every member, so
    * `fs:read ${instances.*.metadata.directory}` grants one path per configured instance. A place without a value drops

@@ -130,6 +130,7 @@ export abstract class ActiveCall implements CallContext, Cancellation {
     if (!this.settle(isFault)) return
     if (isFault) this.#inFlight.watcher?.failed(this, error)
     else this.plugin.breakers?.undecided(this)
+    this.#inFlight.ended?.(this, error)
     this.cancelSignal(signalReason)
     this.refuse(error)
   }
@@ -138,6 +139,7 @@ export abstract class ActiveCall implements CallContext, Cancellation {
   protected succeed(): boolean {
     if (!this.settle(false)) return false
     this.plugin.breakers?.succeeded(this)
+    this.#inFlight.ended?.(this)
     if (this.#request.onServed !== undefined) this.#tellServed(this.#request.onServed)
     return true
   }

@@ -106,6 +106,47 @@ test('a plugin reads exactly the secrets its settings name, each read is recorde
   )
 })
 
+test("a plugin that asks for another's secret by name is refused and told on; what the operator allowed by pattern it gets", async () => {
+  const asked: string[] = []
+  const secrets = { resolve: async (name: string, plugin: string) => (asked.push(`${plugin} ${name}`), `value-of-${name}`) }
+  const other: InlinePlugin = { manifest: { id: 'demo/other' }, setup: () => undefined }
+  const settings = (id: string): object =>
+    id === 'demo/other' ? { config: { token: '${secret:theirs}' } } : { secrets: ['shared-*', 'one'] }
+  await withScope(
+    async (scope, t) => {
+      for (const name of ['theirs', '${secret:theirs}', 'shared', 'one-more', '*', 'constructor', '']) {
+        await assert.rejects(scope.secrets.get(name), { code: 'SECRET_NOT_GRANTED' }, name)
+      }
+      assert.deepEqual(asked, [], 'the broker is not even asked')
+      assert.equal(await scope.secrets.get('shared-db'), 'value-of-shared-db')
+      assert.equal(await scope.secrets.get('one'), 'value-of-one')
+      assert.deepEqual(asked, ['demo/user shared-db', 'demo/user one'])
+      const denied = t.events().flatMap((event) => (event.type === 'grant.denied' ? [event.permission] : []))
+      assert.equal(denied[0], 'secret theirs')
+    },
+    { secrets, settings, plugins: [other] },
+  )
+})
+
+test('a host that wants to know is told of every call when it has ended, and of nothing that was said', async () => {
+  const calls: object[] = []
+  const onCall: TestKernelOptions['onCall'] = ({ tookMs, traceId, ...call }) => {
+    assert.ok(tookMs >= 0 && traceId.length > 0)
+    calls.push(call)
+  }
+  const failing = echoPlugin({ say: (value) => (value === 'no' ? assert.fail('secret words') : value) })
+  await withScope(
+    async (scope) => {
+      const client = scope.use(echo, 'echo')
+      await client.say('secret words')
+      await assert.rejects(client.say('no'))
+      const call = { plugin: 'demo/echo', point: 'demo.echo', name: 'echo', method: 'say', caller: 'demo/user' }
+      assert.deepEqual(calls, [call, { ...call, code: 'CALL_FAILED' }])
+    },
+    { plugins: [failing], onCall },
+  )
+})
+
 test('a secret in the reason of a failed start or in the last lines of a process is not shown either', async () => {
   const secrets = { resolve: async () => 'canary-7f3a' }
   const settings = (): object => ({ config: { a: '${secret:token}' } })

@@ -34,7 +34,7 @@ export function linkHost(core: Core, candidate: Candidate, generation: number, s
     throw kernelErrors.error('GENERATION_ENDED', { plugin, generation, reason }, { plugin })
   }
   const opened = new OpenedByPlugin(core, plugin)
-  const secrets = pluginSecrets(core, plugin, core.settingsOf(candidate))
+  const secrets = pluginSecrets(core, { plugin, generation }, core.settingsOf(candidate))
   const lines: string[] = []
   const overQuota = (error: unknown): never => {
     const { code, message } = asPlatformError(error)

@@ -17,6 +17,8 @@ export interface CallWatcher {
 export class InFlight implements Disposable {
   /** Told of calls that end badly. */
   watcher: CallWatcher | undefined
+  /** Told of every call when it ends, where the host wants that; with what it ended by, if not by its answer. */
+  ended: ((call: ActiveCall, error?: Error) => void) | undefined
   readonly clock: Clock
   readonly log: Log
   #newest: ActiveCall | undefined

@@ -4,14 +4,25 @@ import type { PluginSettings } from '../kernel.ts'
 import { secretName, secretNames } from '../settings.ts'
 
 /**
- * What a plugin reads secrets with: those its settings name and no others, each read recorded, each value kept out of
- * everything that is written afterwards. Takes the name, or the handle as it stands in the settings.
+ * What a generation reads secrets with: those its settings name or its operator allowed and no others, each read recorded,
+ * each refusal too, each value kept out of everything that is written afterwards. Takes the name, or the handle as it
+ * stands in the settings.
  */
-export function pluginSecrets(core: Core, plugin: string, settings: PluginSettings): (handleOrName: string) => Promise<string> {
-  const granted = secretNames(settings.config)
+export function pluginSecrets(
+  core: Core,
+  { plugin, generation }: { readonly plugin: string; readonly generation: number },
+  settings: PluginSettings,
+): (handleOrName: string) => Promise<string> {
+  const named = secretNames(settings.config)
+  const allowed = settings.secrets ?? []
+  const isGranted = (name: string): boolean => named.has(name) || allowed.some((pattern) => fits(pattern, name))
   return async (handleOrName) => {
     const name = secretName(handleOrName)
-    if (!granted.has(name)) throw kernelErrors.error('SECRET_NOT_GRANTED', { plugin, name }, { plugin })
+    if (!isGranted(name)) {
+      const detail = 'neither its settings nor the operator name this secret'
+      core.supervisor.violations.report(plugin, generation, { kind: 'grant', permission: `secret ${name}`, detail })
+      throw kernelErrors.error('SECRET_NOT_GRANTED', { plugin, name }, { plugin })
+    }
     const value = await core.options.secrets?.resolve(name, plugin)
     core.events.record({ type: 'secret.read', plugin, name, found: value !== undefined })
     if (value === undefined) {
@@ -21,4 +32,8 @@ export function pluginSecrets(core: Core, plugin: string, settings: PluginSettin
     core.redactor.add(value)
     return value
   }
+}
+
+function fits(pattern: string, name: string): boolean {
+  return pattern.endsWith('*') ? name.startsWith(pattern.slice(0, -1)) : pattern === name
 }
