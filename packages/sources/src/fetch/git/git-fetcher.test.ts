@@ -1,44 +1,14 @@
 import assert from 'node:assert/strict'
-import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { test, type TestContext } from 'node:test'
-import { requireProgram, temporaryDirectory } from '@backplane/testing'
-import type { AvailableVersion, FetchedPackage, Fetcher, PinnedPlace } from '../fetcher.ts'
-import { gitOverHttps, type GitOverHttps, type Intercept } from './fixtures/git-over-https.ts'
-import { repositoryOnDisk, type RepositoryOnDisk } from './fixtures/git-repository-on-disk.ts'
-import { gitFetcher, type GitFetcherOptions } from './git-fetcher.ts'
+import { test } from 'node:test'
+import { requireProgram } from '@backplane/testing'
+import type { FetchedPackage, PinnedPlace } from '../fetcher.ts'
+import { first, onDisk, served } from './fixtures/git-ground.ts'
+import { repositoryOnDisk } from './fixtures/git-repository-on-disk.ts'
+import { gitFetcher } from './git-fetcher.ts'
 
 const { signal } = new AbortController()
 const options = { signal }
-
-async function onDisk(t: TestContext): Promise<{ readonly at: RepositoryOnDisk; readonly fetcher: Fetcher } | undefined> {
-  if (!requireProgram(t, 'git', 'git')) return undefined
-  const at = await repositoryOnDisk(t)
-  return { at, fetcher: gitFetcher({ folders: [at.root] }) }
-}
-
-interface Served {
-  readonly at: RepositoryOnDisk
-  readonly server: GitOverHttps
-  readonly fetcher: (more?: GitFetcherOptions['limits'], token?: string) => Fetcher
-}
-
-async function served(t: TestContext, intercept?: Intercept): Promise<Served | undefined> {
-  if (!requireProgram(t, 'git', 'git') || !requireProgram(t, 'openssl', 'openssl')) return undefined
-  const at = await repositoryOnDisk(t)
-  const server = await gitOverHttps(t, at.root, intercept)
-  const fetcher: Served['fetcher'] = (limits = {}, token) => {
-    const credential = token === undefined ? {} : { credential: () => ({ kind: 'bearer', token }) as const }
-    return gitFetcher({ hosts: { [server.host]: { caFile: server.caFile, ...credential } }, limits })
-  }
-  return { at, server, fetcher }
-}
-
-async function first(fetcher: Fetcher, reference: string): Promise<AvailableVersion> {
-  const [found] = await fetcher.versions(reference, options)
-  assert.ok(found !== undefined)
-  return found
-}
 
 function text({ tree }: FetchedPackage, path: string): string | undefined {
   const file = tree.files.find((one) => one.path === path)
@@ -186,114 +156,5 @@ test('what others say of a package comes with it, and is no part of it', async (
   assert.deepEqual(
     fetched.tree.files.map(({ path }) => path),
     ['index.js', 'plugin.json'],
-  )
-})
-
-test('a credential goes to its host and to nowhere it leads, and is on no command line', async (t) => {
-  const lines: string[] = []
-  const here = await served(t, (request, response) => {
-    if (request.headers.authorization === 'Bearer secret-token') return false
-    response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end()
-    return true
-  })
-  if (here === undefined) return
-  const { at, server, fetcher } = here
-  await at.release('1.0.0')
-  await assert.rejects(fetcher().versions(`git:${server.url}`, options), { code: 'FETCH_DENIED' })
-  await assert.rejects(fetcher({}, 'wrong').versions(`git:${server.url}`, options), { code: 'FETCH_DENIED' })
-  await assert.rejects(fetcher({}, 'two\nlines').versions(`git:${server.url}`, options), { code: 'FETCH_DENIED' })
-  const watched = gitFetcher({
-    hosts: {
-      [server.host]: { caFile: server.caFile, credential: () => ({ kind: 'bearer', token: 'secret-token' }) },
-    },
-  })
-  const watching = new AbortController()
-  const watch = (async () => {
-    while (!watching.signal.aborted) lines.push(...(await commandLines()))
-  })()
-  assert.equal((await first(watched, `git:${server.url}`)).version, '1.0.0')
-  watching.abort()
-  await watch
-  assert.ok(lines.some((line) => line.includes('ls-remote')))
-  assert.deepEqual(
-    lines.filter((line) => line.includes('secret-token')),
-    [],
-  )
-
-  const elsewhere = await gitOverHttps(t, at.root)
-  const leading = await gitOverHttps(t, at.root, (request, response) => {
-    response.writeHead(302, { location: `https://${elsewhere.host}${request.url}` }).end()
-    return true
-  })
-  const credential = (): { readonly kind: 'bearer'; readonly token: string } => ({ kind: 'bearer', token: 'secret-token' })
-  const led = gitFetcher({ hosts: { [leading.host]: { caFile: leading.caFile, credential } } })
-  await assert.rejects(led.versions(`git:${leading.url}`, options), { code: 'FETCH_ADDRESS_REFUSED' })
-  assert.deepEqual(elsewhere.paths, [])
-  assert.deepEqual([...new Set(leading.authorizations)], ['Bearer secret-token'])
-})
-
-async function commandLines(): Promise<readonly string[]> {
-  const { readFile } = await import('node:fs/promises')
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
-  return Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')))
-}
-
-test('a host or a folder that nobody named is not asked', async (t) => {
-  const here = await served(t)
-  if (here === undefined) return
-  const { at, server } = here
-  await at.release('1.0.0')
-  const nobody = gitFetcher({ hosts: { 'git.example.org': {} }, folders: [join(at.root, 'other')] })
-  await assert.rejects(nobody.versions(`git:${server.url}`, options), { code: 'FETCH_ADDRESS_REFUSED' })
-  await assert.rejects(nobody.versions(`git:${at.url}`, options), { code: 'FETCH_ADDRESS_REFUSED' })
-  await assert.rejects(gitFetcher().versions(`git:${at.url}`, options), { code: 'FETCH_ADDRESS_REFUSED' })
-  assert.deepEqual(server.paths, [])
-})
-
-test('a repository, a branch and a server that are not there each say so', async (t) => {
-  const here = await served(t)
-  if (here === undefined) return
-  const { at, server, fetcher } = here
-  await assert.rejects(fetcher().versions(`git:${server.url}`, options), { code: 'FETCH_NOT_FOUND', message: /it is empty/ })
-  const commit = await at.release('1.0.0')
-  const absent = [`${server.url}@v9`, `https://${server.host}/acme/gcs.git`]
-  for (const url of absent) await assert.rejects(fetcher().versions(`git:${url}`, options), { code: 'FETCH_NOT_FOUND' })
-  await assert.rejects(fetcher().versions(`git:${server.url}@${commit.slice(0, 12)}`, options), /named by all of its digits/)
-  const local = gitFetcher({ folders: [at.root] })
-  await assert.rejects(local.versions(`git:file://${at.root}/acme/gcs.git`, options), { code: 'FETCH_NOT_FOUND' })
-  await server.close()
-  await assert.rejects(fetcher().versions(`git:${server.url}`, options), { code: 'FETCH_UNREACHABLE' })
-  const without = gitFetcher({ folders: [at.root], program: 'no-such-git' })
-  await assert.rejects(without.versions(`git:${at.url}`, options), { code: 'FETCH_UNREACHABLE', message: /not installed/ })
-})
-
-test('a certificate that nobody vouches for is not taken', async (t) => {
-  const here = await served(t)
-  if (here === undefined) return
-  const strict = gitFetcher({ hosts: { [here.server.host]: {} } })
-  await assert.rejects(strict.versions(`git:${here.server.url}`, options), { code: 'FETCH_UNREACHABLE', message: /certificate/ })
-})
-
-test('a server that does not answer is left after a while, at once when nobody waits any more, and nothing stays behind', async (t) => {
-  const reached = Promise.withResolvers<void>()
-  const here = await served(t, () => (reached.resolve(), true))
-  if (here === undefined) return
-  const { server } = here
-  await assert.rejects(here.fetcher({ timeoutMs: 300 }).versions(`git:${server.url}`, options), {
-    code: 'FETCH_UNREACHABLE',
-    message: /did not finish within 0\.3 s/,
-  })
-  const temporary = join(await temporaryDirectory(t), 'private')
-  await mkdir(temporary)
-  const waiting = gitFetcher({ hosts: { [server.host]: { caFile: server.caFile } }, temporary })
-  const stop = new AbortController()
-  const asked = waiting.versions(`git:${server.url}`, { signal: stop.signal })
-  await reached.promise
-  stop.abort()
-  await assert.rejects(asked, { name: 'AbortError' })
-  assert.deepEqual(await readdir(temporary), [])
-  assert.deepEqual(
-    (await commandLines()).filter((line) => line.includes(server.host)),
-    [],
   )
 })

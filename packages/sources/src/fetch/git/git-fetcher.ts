@@ -5,7 +5,7 @@ import type { AvailableVersion, FetchedPackage, Fetcher, FetchOptions, PinnedPla
 import { accessTo, type GitHost } from './git-access.ts'
 import { defaultGitLimits, type GitLimits } from './git-limits.ts'
 import { checkGitPlace, readGitReference, type GitReference, type WantedRef } from './git-reference.ts'
-import { GitRepository, type GitAccess, type NamedCommit } from './git-repository.ts'
+import { GitRepository, type NamedCommit } from './git-repository.ts'
 import { versionTags } from './git-versions.ts'
 import { readGitTree } from './read-git-tree.ts'
 
@@ -32,69 +32,76 @@ type GitPlace = Extract<PinnedPlace, { kind: 'git' }>
  * `FETCH_REFERENCE_INVALID`, `FETCH_ADDRESS_REFUSED`, those of {@link readGitTree} and of git.
  */
 export function gitFetcher(options: GitFetcherOptions = {}): Fetcher {
-  const limits = { ...defaultGitLimits, ...options.limits }
-  const { program = 'git', temporary } = options
+  return new GitFetcher(options)
+}
+
+class GitFetcher implements Fetcher {
+  readonly kind = 'git'
+  readonly #options: GitFetcherOptions
+  readonly #limits: GitLimits
   /** What had to be fetched to know its version is not fetched again; gone with the place. */
-  const known = new WeakMap<PinnedPlace, FetchedPackage>()
-  const open = (): Promise<GitRepository> => GitRepository.open(limits, program, temporary)
+  readonly #known = new WeakMap<PinnedPlace, FetchedPackage>()
 
-  const read = async (place: GitPlace, access: GitAccess, repository: GitRepository, fetchOptions: FetchOptions) => {
-    const tree = await readGitTree(repository, place, limits, fetchOptions)
-    const { files, digest, hidden } = tree
-    const manifest = manifestIn(files, `git:${access.url}`)
-    const attestations = attestationsAmong(hidden)
-    return { place, tree: { files, digest }, manifest, attestations } satisfies FetchedPackage
+  constructor(options: GitFetcherOptions) {
+    this.#options = options
+    this.#limits = { ...defaultGitLimits, ...options.limits }
   }
 
-  const only = async (
-    found: NamedCommit,
-    { url, path }: GitReference,
-    fetchOptions: FetchOptions,
-  ): Promise<AvailableVersion[]> => {
-    const place = placeOf(found, url, path)
-    const access = await accessTo(url, options, fetchOptions.signal)
-    await using repository = await open()
-    if (!(await repository.fetch(access, found.commit, fetchOptions.signal))) {
-      throw notFound(url, `it has no commit ${found.commit}, or does not give it away`)
-    }
-    const fetched = await read(place, access, repository, fetchOptions)
-    const version: unknown = Reflect.get(Object(fetched.manifest), 'version')
-    if (typeof version !== 'string') return []
-    known.set(place, fetched)
-    return [{ version, place, manifest: fetched.manifest }]
-  }
-
-  const versions = async (reference: string, fetchOptions: FetchOptions): Promise<readonly AvailableVersion[]> => {
+  async versions(reference: string, options: FetchOptions): Promise<readonly AvailableVersion[]> {
     const asked = readGitReference(reference)
     const { url, wanted, path } = asked
-    const access = await accessTo(url, options, fetchOptions.signal)
-    if (wanted.kind === 'commit') return await only({ name: '', commit: wanted.commit }, asked, fetchOptions)
-    await using repository = await open()
-    const named = await repository.names(access, patternsOf(wanted), fetchOptions.signal)
-    if (wanted.kind !== 'range') return await only(chosen(named, wanted, url), asked, fetchOptions)
-    const found = versionTags(named, wanted.range, path).slice(0, limits.versions)
+    const access = await accessTo(url, this.#options, options.signal)
+    if (wanted.kind === 'commit') return this.#only({ name: '', commit: wanted.commit }, asked, options)
+    await using repository = await this.#open()
+    const named = await repository.names(access, patternsOf(wanted), options.signal)
+    if (wanted.kind !== 'range') return await this.#only(chosen(named, wanted, url), asked, options)
+    const found = versionTags(named, wanted.range, path).slice(0, this.#limits.versions)
     return found.map((tag) => ({ version: tag.version, place: placeOf(tag, url, path) }))
   }
 
-  const fetch = async (place: PinnedPlace, fetchOptions: FetchOptions): Promise<FetchedPackage> => {
+  async fetch(place: PinnedPlace, options: FetchOptions): Promise<FetchedPackage> {
     if (place.kind !== 'git') throw new TypeError(`${place.kind} is no place of this fetcher`)
-    const fetched = known.get(place)
-    if (fetched !== undefined) return fetched
+    const known = this.#known.get(place)
+    if (known !== undefined) return known
     checkGitPlace(place)
     const { url, commit, ref } = place
-    const access = await accessTo(url, options, fetchOptions.signal)
-    await using repository = await open()
+    const access = await accessTo(url, this.#options, options.signal)
+    await using repository = await this.#open()
     if (ref?.startsWith('refs/tags/') === true) {
-      const named = await repository.names(access, [ref, `${ref}^{}`], fetchOptions.signal)
+      const named = await repository.names(access, [ref, `${ref}^{}`], options.signal)
       const now = named.find(({ name }) => name === ref)?.commit
-      if (now !== commit)
-        throw changed(url, now === undefined ? `the tag ${ref} is gone` : `the tag ${ref} leads to ${now}, not to ${commit}`)
+      if (now === undefined) throw changed(url, `the tag ${ref} is gone`)
+      if (now !== commit) throw changed(url, `the tag ${ref} leads to ${now}, not to ${commit}`)
     }
-    if (!(await repository.fetch(access, commit, fetchOptions.signal))) throw changed(url, `the commit ${commit} is gone from it`)
-    return await read(place, access, repository, fetchOptions)
+    if (!(await repository.fetch(access, commit, options.signal))) throw changed(url, `the commit ${commit} is gone from it`)
+    return await this.#read(place, repository, options)
   }
 
-  return { kind: 'git', versions, fetch }
+  #open(): Promise<GitRepository> {
+    const { program = 'git', temporary } = this.#options
+    return GitRepository.open(this.#limits, program, temporary)
+  }
+
+  /** The one version of a commit, which only its manifest knows. */
+  async #only(found: NamedCommit, { url, path }: GitReference, options: FetchOptions): Promise<readonly AvailableVersion[]> {
+    const place = placeOf(found, url, path)
+    const access = await accessTo(url, this.#options, options.signal)
+    await using repository = await this.#open()
+    if (!(await repository.fetch(access, found.commit, options.signal))) {
+      throw notFound(url, `it has no commit ${found.commit}, or does not give it away`)
+    }
+    const fetched = await this.#read(place, repository, options)
+    const version: unknown = Reflect.get(Object(fetched.manifest), 'version')
+    if (typeof version !== 'string') return []
+    this.#known.set(place, fetched)
+    return [{ version, place, manifest: fetched.manifest }]
+  }
+
+  async #read(place: GitPlace, repository: GitRepository, options: FetchOptions): Promise<FetchedPackage> {
+    const { files, digest, hidden } = await readGitTree(repository, place, this.#limits, options)
+    const manifest = manifestIn(files, `git:${place.url}`)
+    return { place, tree: { files, digest }, manifest, attestations: attestationsAmong(hidden) }
+  }
 }
 
 function patternsOf(wanted: Exclude<WantedRef, { kind: 'commit' }>): readonly string[] {

@@ -145,6 +145,8 @@ test('a list with a package for each platform gives this one’s, and the digest
     linux.attestations.map(({ content }) => content),
     [envelope('both')],
   )
+  const narrow = ociFetcher(here.with({}, { platform: 'linux-x64', ociLimits: { platforms: 1 } }))
+  await assert.rejects(taken(narrow, name), { code: 'FETCH_TOO_LARGE', message: /1 platforms/ })
   await assert.rejects(on('darwin-arm64'), {
     code: 'FETCH_NOT_FOUND',
     message: /for linux-x64, win32-arm64 only, not for darwin-arm64/,

@@ -67,7 +67,11 @@ class OciFetcher implements Fetcher {
     const { manifest } = found
     const packages = new Map<string, PackageInArchive>()
     if (manifest.kind === 'index') {
-      for (const platform of platformsIn(manifest)) {
+      const platforms = platformsIn(manifest)
+      if (platforms.length > this.#limits.platforms) {
+        throw sourceErrors.error('FETCH_TOO_LARGE', { place: repository.place, limit: `${this.#limits.platforms} platforms` })
+      }
+      for (const platform of platforms) {
         packages.set(platform, await this.#packageFor(repository, found, platform, options))
       }
     }

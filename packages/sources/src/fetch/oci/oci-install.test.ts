@@ -2,7 +2,9 @@ import assert from 'node:assert/strict'
 import { rm } from 'node:fs/promises'
 import { test, type TestContext } from 'node:test'
 import { requireProgram } from '@backplane/testing'
+import { generateKey, judge as decide, readPolicy, signPackage, type Subject, type Verdict } from '@backplane/trust'
 import { contributes, installingHost, saying, type InstallingHost } from '../../fixtures/installing-host.ts'
+import { packageInArchive } from '../package-in-archive.ts'
 import { packed, registryOnDisk, type RegistryOnDisk } from './fixtures/oci-registry-on-disk.ts'
 import { ociFetcher, type OciFetcherOptions } from './oci-fetcher.ts'
 import { pushPackage, type PackageToPush } from './push-package.ts'
@@ -92,4 +94,29 @@ test('a package with one archive for each platform is locked for all of them, an
   assert.deepEqual(await elsewhere.verify(signal), [])
   const nowhere = host.with([ociFetcher({ ...options, platform: 'plan9-sparc' })], 'plan9-sparc')
   await assert.rejects(nowhere.plan([{ kind: 'add', reference: name }], { signal }), { code: 'FETCH_NOT_FOUND' })
+})
+
+test('a signature beside the package is what a strict policy takes it by, and one of somebody else is not', async (t) => {
+  const here = await ground(t)
+  if (here === undefined) return
+  const { name, push, options } = here
+  const [acme, mallory] = [generateKey(), generateKey()]
+  const policy = readPolicy({
+    keys: { acme: { publicKey: acme.publicKey } },
+    publishers: [{ name: 'Acme', ids: 'acme/*', signers: [{ key: 'acme' }] }],
+  })
+  const judge = (subject: Subject): Verdict => decide(subject, policy, Date.now())
+  const strict = await installingHost(t, [ociFetcher(options)], judge)
+  const bytes = one('1.0.0', 'one')
+  const { tree, archive } = await packageInArchive(bytes, { place: 'here', topFolder: 'strip', signal })
+  const subject = { id: 'acme/s3', version: '1.0.0', digest: tree.digest, archive, signedAtMs: Date.now() }
+  const archives = { any: bytes }
+  await push({ archives })
+  await assert.rejects(strict.plan({ kind: 'add', reference: name }), { code: 'INSTALL_REFUSED' })
+  await push({ archives, attestations: [signPackage(subject, mallory.privateKey)] })
+  await assert.rejects(strict.plan({ kind: 'add', reference: name }), { code: 'INSTALL_REFUSED' })
+  await push({ archives, attestations: [signPackage(subject, acme.privateKey)] })
+  await strict.apply(await strict.plan({ kind: 'add', reference: name }))
+  assert.equal((await strict.installer.lock()).plugins['acme/s3']?.publisher, 'Acme')
+  assert.equal(await strict.said(), 'one')
 })

@@ -8,6 +8,8 @@ export interface OciLimits {
   readonly attestationBytes: number
   /** Tags of one repository; one that has more must be asked for a tag. Default 10 000. */
   readonly tags: number
+  /** Platforms of one list, whose packages are all fetched to be locked. Default 16. */
+  readonly platforms: number
   /** Versions offered for a range, best first. Default 64. */
   readonly versions: number
 }
@@ -20,5 +22,6 @@ export const defaultOciLimits: OciLimits = {
   attestations: 64,
   attestationBytes: mib,
   tags: 10_000,
+  platforms: 16,
   versions: 64,
 }

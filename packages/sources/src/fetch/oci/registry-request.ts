@@ -53,7 +53,7 @@ function send(
 ): Promise<RegistryAnswer> {
   const headers = {
     'user-agent': 'backplane',
-    'content-length': String(body?.length ?? 0),
+    ...(method === 'HEAD' ? {} : { 'content-length': String(body?.length ?? 0) }),
     ...(type === undefined ? {} : { 'content-type': type }),
     ...(credential === undefined ? {} : { authorization: authorizationOf(credential) }),
   }
