@@ -6,7 +6,9 @@ import { runtimeErrors } from '../errors.ts'
 import { parseAuthority, type Authority } from './authority.ts'
 import { dial } from './dial.ts'
 import { defaultEgressLimits, type EgressLimits, type EgressOptions } from './egress-options.ts'
-import { systemResolve, vettedAddresses, type ResolvedAddress } from './vetted-addresses.ts'
+import { Lookups } from './lookups.ts'
+import { systemNames } from './system-names.ts'
+import { vettedAddresses } from './vetted-addresses.ts'
 
 /** Whose gate it is. */
 export interface EgressGateOptions {
@@ -29,7 +31,7 @@ export class EgressGate implements Disposable {
   readonly #options: EgressGateOptions
   readonly #told = new RateGate(toldPerSecond, toldAtOnce)
   readonly #open = new Set<Socket>()
-  readonly #asked = new Map<string, Promise<readonly ResolvedAddress[]>>()
+  readonly #lookups: Lookups
   /** Connections that are being made. */
   readonly #attempts = new Set<AbortController>()
   #connections = 0
@@ -40,6 +42,7 @@ export class EgressGate implements Disposable {
   constructor(options: EgressGateOptions) {
     this.#options = options
     this.limits = { ...defaultEgressLimits, ...options.options.limits }
+    this.#lookups = new Lookups(options.options.resolve ?? systemNames(), this.limits)
   }
 
   counts(): NetworkUse {
@@ -96,25 +99,16 @@ export class EgressGate implements Disposable {
   [Symbol.dispose](): void {
     for (const attempt of this.#attempts) attempt.abort(new DOMException('the plugin has ended', 'AbortError'))
     for (const socket of this.#open) socket.destroy()
+    this.#lookups[Symbol.dispose]()
   }
 
   async #dial(authority: Authority, signal: AbortSignal): Promise<Socket> {
     const { plugin, options } = this.#options
     const allowPrivate = options.allowPrivate?.({ plugin, authority: authority.text }) === true
-    const vetting = vettedAddresses(authority, { resolve: this.#resolve, allowPrivate })
+    const vetting = vettedAddresses(authority, { resolve: (host) => this.#lookups.ask(host, signal), allowPrivate })
     const vetted = await unlessAborted(vetting, signal)
     if (!vetted.allowed) throw this.#refuse(authority.text, `leads nowhere: ${vetted.reason}`)
     return dial(authority, vetted.addresses, signal)
-  }
-
-  /** A name that is being asked for is not asked for again: a slow answer must not take up the system's resolver. */
-  readonly #resolve = (host: string): Promise<readonly ResolvedAddress[]> => {
-    const asked = this.#asked.get(host)
-    if (asked !== undefined) return asked
-    const { resolve = systemResolve } = this.#options.options
-    const answer = resolve(host).finally(() => this.#asked.delete(host))
-    this.#asked.set(host, answer)
-    return answer
   }
 
   #keep(socket: Socket): void {

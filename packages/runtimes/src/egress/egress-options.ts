@@ -1,4 +1,4 @@
-import type { ResolvedAddress } from './vetted-addresses.ts'
+import type { ResolveName } from './system-names.ts'
 
 /** Who wants to connect where. */
 export interface EgressQuestion {
@@ -27,8 +27,8 @@ export interface EgressOptions {
   readonly allowPrivate?: (question: EgressQuestion) => boolean
   /** Certificates the host trusts beside the usual ones where it adds credentials, PEM. */
   readonly ca?: string
-  /** Finds the addresses of a name. Default: the system's resolver. */
-  readonly resolve?: (host: string) => Promise<readonly ResolvedAddress[]>
+  /** Finds the addresses of a name. Default: the machine's own names, then its servers. */
+  readonly resolve?: ResolveName
   readonly limits?: Partial<EgressLimits>
 }
 
@@ -36,6 +36,8 @@ export interface EgressOptions {
 export interface EgressLimits {
   /** Connections at once; more are refused. Default 128. */
   readonly connections: number
+  /** Names it may look up at once; others wait their turn. Default 8. */
+  readonly lookups: number
   /** Longest from the wish to the connection, resolving included, ms. Default 10,000. */
   readonly connectMs: number
   /** Longest a connection may carry nothing, ms. Default 300,000. */
@@ -51,6 +53,7 @@ export interface EgressLimits {
 /** What holds where nothing else is said. */
 export const defaultEgressLimits: EgressLimits = {
   connections: 128,
+  lookups: 8,
   connectMs: 10_000,
   idleMs: 300_000,
   headerBytes: 16 * 1024,

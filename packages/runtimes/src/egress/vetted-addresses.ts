@@ -1,4 +1,3 @@
-import { lookup } from 'node:dns/promises'
 import { addressKind, ownAddresses, type AddressKind } from '@backplane/sdk/address-ranges'
 import type { Authority } from './authority.ts'
 
@@ -17,12 +16,6 @@ export type Vetted =
 export interface Vetting {
   readonly resolve: (host: string) => Promise<readonly ResolvedAddress[]>
   readonly allowPrivate: boolean
-}
-
-/** Asks the system, as every program does. */
-export async function systemResolve(host: string): Promise<readonly ResolvedAddress[]> {
-  const answers = await lookup(host, { all: true })
-  return answers.map(({ address, family }) => ({ address, family: family === 6 ? 6 : 4 }))
 }
 
 /**
