@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { testKernel, type TestKernel, type TestKernelOptions } from '@backplane/testing'
+import { inlineSource, testKernel, type TestKernel, type TestKernelOptions } from '@backplane/testing'
 import { echo, echoPlugin, points } from '../fixtures/demo-points.ts'
-import { memoryStore, type Admission, type AdmissionRequest } from '../index.ts'
+import { memoryStore, type Admission, type AdmissionRequest, type Source } from '../index.ts'
+import { summaryOf } from './summary.ts'
 
 const say = (t: TestKernel): Promise<string> => t.kernel.provider(echo, 'echo').say('x')
 const asking = (version: string, ...permissions: string[]): ReturnType<typeof echoPlugin> =>
@@ -157,4 +158,24 @@ test('a version that asks for less takes the place of one that waits', async () 
   }
   assert.equal(await say(t), '2.1.0 x')
   assert.equal(t.kernel.plugins.get('echo')?.update, undefined)
+})
+
+test('permissions are those of the manifest that starts, whatever was remembered of it', async () => {
+  const door = new Door()
+  door.granted = []
+  const { list, ...inline } = inlineSource([asking('1.0.0', exec)])
+  const [honest] = (await inlineSource([echoPlugin()]).list(AbortSignal.timeout(1_000))).packages
+  assert.ok(honest)
+  const summary = summaryOf(honest)
+  const source: Source = {
+    ...inline,
+    list: async (signal) => {
+      const { packages, problems } = await list(signal)
+      return { packages: packages.map((found) => Object.assign({}, found, { summary })), problems }
+    },
+  }
+  await using t = await testKernel({ points, sources: [source], admission: door })
+  await t.kernel.plugins.start('demo/echo')
+  const { state } = t.kernel.plugins.get('demo/echo') ?? {}
+  assert.equal(state?.name === 'failed' ? state.failure.code : state?.name, 'PERMISSION_UNAPPROVED')
 })

@@ -5,9 +5,15 @@ import type { AcceptedManifest, Admission, PluginTrust, StagedPackage } from '..
 
 const none: readonly string[] = Object.freeze([])
 
-/** What a package asks for beyond what was approved. Without an admission, or its word on it, everything is. */
-export function unapproved(admission: Admission | undefined, { id, version, source, declared }: Candidate): readonly string[] {
-  const asked = declared?.permissions ?? none
+/**
+ * What a package asks for beyond what was approved. Without an admission, or its word on it, everything is. `asked`: as it was
+ * declared, or, when it starts, as its manifest says.
+ */
+export function unapproved(
+  admission: Admission | undefined,
+  { id, version, source, declared }: Candidate,
+  asked: readonly string[] = declared?.permissions ?? none,
+): readonly string[] {
   if (admission?.approved === undefined || asked.length === 0) return none
   const approved = admission.approved({ id, version, origin: source.origin, source: source.name })
   return approved === undefined ? none : asked.filter((permission) => !approved.includes(permission))
@@ -40,7 +46,7 @@ export async function admit(
       { plugin: id, ...(details === undefined ? {} : { details }) },
     )
   }
-  const permissions = unapproved(admission, candidate)
+  const permissions = unapproved(admission, candidate, manifest.permissions)
   if (permissions.length > 0) throw unapprovedError(candidate, permissions)
   return decision.trust
 }
