@@ -157,6 +157,13 @@ const specs = {
     retryable: false,
     hint: 'Install {dependency} in a version within {range}.',
   },
+  DEPENDENCY_NOT_PROVIDED: {
+    message: '{plugin} needs {capability} {range} of another plugin, and {found}{suggestion}',
+    status: 424,
+    exit: 69,
+    retryable: false,
+    hint: 'Install a plugin that provides {capability} in a version within {range}.',
+  },
   DEPENDENCY_CYCLE: {
     message: '{plugin} depends on itself: {cycle}',
     status: 424,

@@ -4,7 +4,7 @@ import type { AcceptedManifest } from './ports.ts'
 /** What the kernel goes by as long as a plugin does not start: the rest of a manifest is read when it is needed. */
 export type DeclaredManifest = Pick<
   AcceptedManifest,
-  'id' | 'version' | 'requires' | 'contributes' | 'dependencies' | 'permissions' | 'activation' | 'criticality'
+  'id' | 'version' | 'requires' | 'provides' | 'contributes' | 'dependencies' | 'permissions' | 'activation' | 'criticality'
 >
 
 /**

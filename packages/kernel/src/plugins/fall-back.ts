@@ -8,6 +8,7 @@ import { noteRejected } from './rejection.ts'
 import { digestOf, isRecalled, lastServed, recalled } from './selection.ts'
 import { noteMovedBack } from './move-back.ts'
 import type { Failure, Hold } from '../record.ts'
+import { offers, requiredOf } from '../stages/capabilities.ts'
 import type { StageResult } from '../stages/stage-result.ts'
 
 /**
@@ -41,7 +42,7 @@ async function startInstead(
   { to, last, failure, digest }: FallBack,
 ): Promise<StageResult<Generation> | undefined> {
   const { candidate } = plugin
-  to.needs = (to.declared?.dependencies ?? []).map(({ id }) => id).filter((id) => core.plugins.has(id))
+  to.needs = needsOf(core, to)
   plugin.generation += 1
   try {
     bindAs(core, plugin, to)
@@ -66,6 +67,16 @@ async function startInstead(
     noteNeither(core, plugin, last, messageOf(error))
   }
   return undefined
+}
+
+/** What there is of what kept bytes need, which nobody resolved among the others. */
+function needsOf(core: Core, candidate: Candidate): readonly string[] {
+  const others = [...core.plugins.values()].filter(({ id, usable }) => id !== candidate.id && usable)
+  const providers = requiredOf(candidate).flatMap(([capability, range]) => {
+    return others.find((other) => offers(other.candidate, capability, range)) ?? []
+  })
+  const dependencies = (candidate.declared?.dependencies ?? []).filter(({ id }) => core.plugins.has(id))
+  return [...new Set([...dependencies, ...providers].map(({ id }) => id))]
 }
 
 function noteNeither(core: Core, { id }: Plugin, { version }: Hold['to'], reason: string): void {

@@ -8,6 +8,7 @@ import { noteServing } from './rejection.ts'
 import { unavailable } from '../points/points.ts'
 import type { ExitCause } from '../ports.ts'
 import { isLegalTransition, type PluginState, type StateName } from '../record.ts'
+import { offers, requiredOf } from '../stages/capabilities.ts'
 import { failureOf, type StageResult } from '../stages/stage-result.ts'
 import { start, type Started } from '../stages/start.ts'
 import { messageOf } from '../calls/thrown.ts'
@@ -108,10 +109,17 @@ async function startDependency(core: Core, candidate: Candidate, id: string): Pr
     if (dependency === undefined) throw new Error('it was removed')
     if (dependency.serving === undefined) await activate(core, dependency)
   } catch (error) {
-    if (candidate.manifest?.dependencies.find((entry) => entry.id === id)?.optional === true) return
+    if (isSpared(candidate, dependency)) return
     const reason = messageOf(error)
     throw kernelErrors.error('DEPENDENCY_FAILED', { plugin: candidate.id, dependency: id, reason }, { plugin: candidate.id })
   }
+}
+
+/** Whether a plugin does without another that it would like to have, and that offers nothing it needs. */
+function isSpared(candidate: Candidate, dependency: Plugin | undefined): boolean {
+  const wished = candidate.manifest?.dependencies.filter((entry) => entry.id === dependency?.id) ?? []
+  if (dependency === undefined || wished.length === 0 || wished.some(({ optional }) => optional !== true)) return false
+  return !requiredOf(candidate).some(([capability, range]) => offers(dependency.candidate, capability, range))
 }
 
 /** Puts a started generation in charge: from here on calls by name reach it. Answers the one it took over from. */

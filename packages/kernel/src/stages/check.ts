@@ -82,9 +82,10 @@ function withDefaults(manifest: Manifest, contributes: AcceptedManifest['contrib
 }
 
 function declaredOf(manifest: Summarised, contributes: DeclaredManifest['contributes']): DeclaredManifest {
-  const { id, version, requires, activation = 'lazy', criticality = 'optional' } = manifest
+  const { id, version, requires, provides, activation = 'lazy', criticality = 'optional' } = manifest
   const { dependencies = noDependencies, permissions = noStrings } = manifest
-  return { id, version, requires, contributes, dependencies, permissions, activation, criticality }
+  const offered = provides === undefined ? {} : { provides }
+  return { id, version, requires, ...offered, contributes, dependencies, permissions, activation, criticality }
 }
 
 /** Of several errors these say best what is wrong. */

@@ -5,6 +5,7 @@ import type { Candidate } from '../plugins/plugin.ts'
 import type { Points } from '../points/points.ts'
 import type { Failure } from '../record.ts'
 import { satisfies } from '../version-range.ts'
+import { Capabilities, offers, requiredOf } from './capabilities.ts'
 import { failureOf, type StageResult } from './stage-result.ts'
 
 /** What a plugin is looked at among: every other one. */
@@ -23,9 +24,10 @@ export function isUnfit(candidate: Candidate): boolean {
   return candidate.failure !== undefined && candidate.failure.stage !== 'resolve'
 }
 
-/** Decides which plugins fit together: dependencies, one provider per name, an order for every hook. */
+/** Decides which plugins fit together: dependencies, capabilities, one provider per name, an order for every hook. */
 export class Resolver {
   readonly #world: World
+  readonly #capabilities: Capabilities | undefined
   readonly #dependencyFailures = new Map<Candidate, Failure | undefined>()
   readonly #results = new Map<Candidate, StageResult<readonly string[]>>()
   readonly #conflicts = new Map<Candidate, Failure>()
@@ -36,6 +38,9 @@ export class Resolver {
 
   constructor(world: World) {
     this.#world = world
+    const { candidates, serves } = world
+    const isThere = (candidate: Candidate): boolean => world.offReason(candidate) === undefined
+    this.#capabilities = Capabilities.among({ candidates, serves, isThere, isUnfit })
     const viable = [...world.candidates.values()].filter((candidate) => this.#dependencyFailure(candidate) === undefined)
     const handlers = new Map<string, HookUser[]>()
     for (const candidate of viable) if (world.serves(candidate)) this.#claim(candidate, handlers)
@@ -68,13 +73,19 @@ export class Resolver {
       if (result?.ok === false) return { ok: false, failure: this.#failed(candidate, id, result.failure.message) }
       first.push(id)
     }
+    for (const [capability, range] of requiredOf(candidate)) {
+      const providers = this.#capabilities?.usableFor(candidate, capability, range) ?? none
+      const provider = providers.find((other) => this.resolve(other).ok)
+      if (provider === undefined) return { ok: false, failure: this.#noneOf(candidate, providers, capability, range) }
+      if (!first.includes(provider.id)) first.push(provider.id)
+    }
     return { ok: true, value: first }
   }
 
   /** What keeps a plugin off by itself or by what it needs; provider names and hook orders come later. */
   #dependencyFailure(candidate: Candidate, path: readonly string[] = none): Failure | undefined {
     if (isUnfit(candidate)) return candidate.failure
-    if (!hasDependencies(candidate)) return undefined
+    if (!hasDependencies(candidate) || this.#capabilities?.suffice(candidate) === true) return undefined
     if (this.#dependencyFailures.has(candidate)) return this.#dependencyFailures.get(candidate)
     const wrong = this.#missing(candidate, [...path, candidate.id])
     this.#dependencyFailures.set(candidate, wrong)
@@ -103,8 +114,46 @@ export class Resolver {
       const broken = this.#dependencyFailure(other, path)
       if (broken !== undefined && !this.#cycles.has(plugin)) return this.#failed(candidate, dependency, broken.message)
     }
+    for (const [capability, range] of requiredOf(candidate)) {
+      const wrong = this.#lacks(candidate, capability, range, path)
+      if (wrong !== undefined) return wrong
+    }
     const cycle = this.#cycles.get(plugin)
     return cycle === undefined ? undefined : failure('DEPENDENCY_CYCLE', { plugin, cycle: cycle.join(' → ') })
+  }
+
+  /** What keeps everybody who offers a capability from being of use; a circle is told by {@link #cycles}. */
+  #lacks(candidate: Candidate, capability: string, range: string, path: readonly string[]): Failure | undefined {
+    if ((this.#capabilities?.usableFor(candidate, capability, range).length ?? 0) > 0) return undefined
+    let first: Failure | undefined
+    for (const other of this.#capabilities?.offeredBy(capability) ?? none) {
+      if (!offers(other, capability, range)) continue
+      const at = path.indexOf(other.id)
+      if (at >= 0) {
+        for (const member of path.slice(at)) this.#cycles.set(member, [...path.slice(at), other.id])
+        continue
+      }
+      const reason = this.#world.offReason(other) ?? this.#dependencyFailure(other, path)?.message
+      if (reason === undefined) return undefined
+      first ??= this.#failed(candidate, other.id, reason)
+    }
+    if (this.#cycles.has(candidate.id)) return undefined
+    return first ?? this.#unprovided(candidate, capability, range)
+  }
+
+  /** Of providers that all come before it, none can run. */
+  #noneOf(candidate: Candidate, [first]: readonly Candidate[], capability: string, range: string): Failure {
+    const result = first === undefined ? undefined : this.resolve(first)
+    if (first === undefined || result?.ok !== false) return this.#unprovided(candidate, capability, range)
+    return this.#failed(candidate, first.id, result.failure.message)
+  }
+
+  #unprovided({ id: plugin }: Candidate, capability: string, range: string): Failure {
+    const others = this.#capabilities?.offeredBy(capability) ?? none
+    const known = others.map((other) => `${other.id} ${other.version} provides ${other.declared?.provides?.[capability] ?? ''}`)
+    const suggestion = others.length > 0 ? '' : didYouMean(capability, this.#capabilities?.names ?? none)
+    const found = others.length > 0 ? known.join(', ') : 'no plugin provides it'
+    return failure('DEPENDENCY_NOT_PROVIDED', { plugin, capability, range, found, suggestion })
   }
 
   #failed(candidate: Candidate, dependency: string, reason: string): Failure {
@@ -150,10 +199,11 @@ export class Resolver {
     if (from.id === id) return true
     if (seen.has(from.id)) return false
     seen.add(from.id)
-    return (from.declared?.dependencies ?? []).some((dependency) => {
-      const other = this.#world.candidates.get(dependency.id)
-      return other !== undefined && this.#leadsTo(other, id, seen)
-    })
+    const providers = requiredOf(from).flatMap(
+      ([capability, range]) => this.#capabilities?.usableFor(from, capability, range) ?? none,
+    )
+    const dependencies = (from.declared?.dependencies ?? []).flatMap((one) => this.#world.candidates.get(one.id) ?? [])
+    return [...dependencies, ...providers].some((other) => this.#leadsTo(other, id, seen))
   }
 }
 
@@ -175,10 +225,10 @@ function getOrMake<K, V>(map: Map<K, V>, key: K, make: () => V): V {
 }
 
 function hasDependencies({ declared }: Candidate): boolean {
-  return declared !== undefined && declared.dependencies.length > 0
+  return declared !== undefined && (declared.dependencies.length > 0 || declared.requires.capabilities !== undefined)
 }
 
-const none: readonly string[] = Object.freeze([])
+const none: readonly never[] = Object.freeze([])
 const fine: StageResult<readonly string[]> = Object.freeze({ ok: true, value: none })
 
 function failure(code: Parameters<typeof kernelErrors.error>[0], parameters: Readonly<Record<string, string>>): Failure {

@@ -8,7 +8,7 @@ let known: string | undefined
 
 /** Names the rules that a manifest is held to by itself. */
 export function manifestRules(): string {
-  known ??= hash('sha256', JSON.stringify([manifestSchema, permissionVerbs, 'permissions']), 'base64url')
+  known ??= hash('sha256', JSON.stringify([manifestSchema, permissionVerbs, 'permissions', 'provides']), 'base64url')
   return known
 }
 
@@ -19,13 +19,15 @@ export function usableSummary({ summary }: FoundPackage): ManifestSummary | unde
 
 /** What is to be remembered of an accepted manifest: its own words, before any point's schema saw them. */
 export function summaryOf({ manifest }: FoundPackage): ManifestSummary {
-  const { id, version, requires, contributes, dependencies, permissions, activation, criticality } = manifest as Manifest
+  const { id, version, requires, provides, contributes, dependencies, permissions, activation, criticality } =
+    manifest as Manifest
   return {
     rules: manifestRules(),
     manifest: {
       id,
       version,
       requires,
+      ...(provides === undefined ? {} : { provides }),
       ...(contributes === undefined ? {} : { contributes }),
       ...(dependencies === undefined || dependencies.length === 0 ? {} : { dependencies }),
       ...(permissions === undefined || permissions.length === 0 ? {} : { permissions }),
