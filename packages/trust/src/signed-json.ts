@@ -7,8 +7,9 @@ import { defaultTrustLimits, type TrustLimits } from './trust-limits.ts'
 
 /** A value out of an envelope. */
 export interface OpenedJson {
+  /** Undefined where nobody vouches for it: then it is not even parsed. */
   readonly value: unknown
-  /** How many of the keys that were asked about signed it; 0 means that nobody vouches for it. */
+  /** How many of the keys that were asked about signed it. */
   readonly signers: number
 }
 
@@ -29,9 +30,11 @@ export function openJson(
 ): OpenedJson {
   const envelope = parseEnvelope(signed, limits)
   if (envelope.payloadType !== payloadType) throw invalid(`its payload is not ${payloadType}`)
+  const signers = countSigners(envelope, publicKeys)
+  if (signers === 0) return { value: undefined, signers }
   const parsed = parseStrictJson(Buffer.from(envelope.payload).toString('utf8'), 64)
-  if (parsed.kind !== 'value') throw invalid('its payload is not JSON that has one meaning')
-  return { value: parsed.value, signers: countSigners(envelope, publicKeys) }
+  if (parsed.kind === 'value') return { value: parsed.value, signers }
+  throw invalid('its payload is not JSON that has one meaning')
 }
 
 /** Counts keys, not signatures: one key given twice is one. Errors: `TRUST_KEY_INVALID`. */

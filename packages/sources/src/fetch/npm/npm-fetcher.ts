@@ -18,7 +18,7 @@ export interface NpmFetcherOptions extends Downloading {
    */
   readonly registries: Readonly<Record<string, HomeOptions>>
   readonly archiveLimits?: Partial<ArchiveLimits>
-  /** What a registry may say of one package, bytes. Default 16 MiB. */
+  /** What a registry may say of one package, bytes. Default 4 MiB. */
   readonly packumentBytes?: number
   /** What a registry may answer for the attestations of one version, bytes. Default 2 MiB. */
   readonly attestationBytes?: number
@@ -89,7 +89,7 @@ class NpmFetcher implements Fetcher {
   }
 
   async #packument(name: string, form: 'short' | 'full', options: FetchOptions): Promise<Packument> {
-    const { packumentBytes: mostBytes = 16 * mib } = this.#options
+    const { packumentBytes: mostBytes = 4 * mib } = this.#options
     const home = this.#homeFor(name)
     const url = new URL(name.replace('/', '%2f'), home.url)
     const accept = form === 'short' ? shortForm : 'application/json'

@@ -14,7 +14,7 @@ import { json, serving, type Serving } from '../../fixtures/serving.ts'
 import { Installer } from '../../install/installer.ts'
 import { installed } from '../../lock/installed.ts'
 import { integrityOf } from './integrity.ts'
-import { npmFetcher } from './npm-fetcher.ts'
+import { npmFetcher, type NpmFetcherOptions } from './npm-fetcher.ts'
 
 const { signal } = new AbortController()
 const point = defineProvider('demo.echo', { say: unary(anything, anything) })
@@ -53,10 +53,10 @@ interface Places {
   readonly store: string
 }
 
-async function install(t: TestContext, { url }: Serving): Promise<Places> {
+async function install(t: TestContext, { url }: Serving, more: Partial<NpmFetcherOptions> = {}): Promise<Places> {
   const root = await temporaryDirectory(t)
   const places = { lock: join(root, 'backplane.lock'), store: join(root, 'store') }
-  const fetchers = [npmFetcher({ registries: { '@acme': { url } }, limits: { retryDelaysMs: [] } })]
+  const fetchers = [npmFetcher({ registries: { '@acme': { url } }, limits: { retryDelaysMs: [] }, ...more })]
   const installer = new Installer({ ...places, fetchers, judge: judgedBy(build.signer), acceptManifest, hostApi: '1.0.0' })
   await installer.apply(await installer.plan([{ kind: 'add', reference: 'npm:@acme/s3' }], { signal }), {}, { signal })
   return places
@@ -103,4 +103,5 @@ test('without provenance, with that of another tarball, or with none where the r
   const other = { attestations: [{ bundle: await build.provenanceOf(Buffer.of(1)) }, { bundle: 7 }, 'nothing'] }
   await assert.rejects(install(t, await registryWith(t, other)), { code: 'INSTALL_REFUSED', message: /about other bytes/ })
   await assert.rejects(install(t, await registryWith(t, { attestations: 'none' })), { code: 'FETCH_RESPONSE_INVALID' })
+  await assert.rejects(install(t, await registryWith(t, other), { attestationBytes: 100 }), { code: 'FETCH_TOO_LARGE' })
 })
