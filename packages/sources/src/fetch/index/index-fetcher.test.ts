@@ -1,65 +1,15 @@
 import assert from 'node:assert/strict'
 import { hash } from 'node:crypto'
-import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { test, type TestContext } from 'node:test'
-import { pathToFileURL } from 'node:url'
-import { temporaryDirectory } from '@backplane/testing'
-import { generateKey, signJson, type KeyPair } from '@backplane/trust'
+import { test } from 'node:test'
+import { generateKey, signJson } from '@backplane/trust'
 import { packageArchive } from '../../fixtures/package-archive.ts'
 import { serving } from '../../fixtures/serving.ts'
-import { indexFetcher, type IndexFetcher, type IndexFetcherOptions } from './index-fetcher.ts'
-import { indexPayloadType, type IndexDocument } from './index-format.ts'
-import { writeIndex, type IndexWriting, type WrittenIndex } from './write-index.ts'
+import { day, key, shelf, start } from './fixtures/shelf.ts'
 
 const { signal } = new AbortController()
 const options = { signal }
-const key = generateKey()
-const start = Date.parse('2026-11-01T00:00:00.000Z')
-const day = 24 * 60 * 60_000
-
-interface Shelf {
-  /** The index's. */
-  readonly folder: string
-  readonly url: string
-  /** Packs, adds and signs; the clock of the index stands at `start` unless it is told. */
-  readonly add: (name: string, fields?: object, writing?: Partial<IndexWriting>) => Promise<WrittenIndex>
-  readonly sign: (writing?: Partial<IndexWriting>) => Promise<WrittenIndex>
-  readonly reader: (more?: Partial<IndexFetcherOptions>, keys?: readonly KeyPair[]) => IndexFetcher
-  /** Changes what `index.json` says, and signs that. */
-  readonly forge: (change: (document: IndexDocument) => unknown) => Promise<void>
-}
-
-async function shelf(t: TestContext): Promise<Shelf> {
-  const root = await temporaryDirectory(t)
-  const folder = join(root, 'index')
-  const url = pathToFileURL(folder).href
-  const sign: Shelf['sign'] = (writing = {}) =>
-    writeIndex(folder, [], { keys: [key.privateKey], nowMs: start, signal, ...writing })
-  return {
-    folder,
-    url,
-    sign,
-    add: async (name, fields = {}, writing = {}) => {
-      const path = join(root, `${name}.tgz`)
-      await writeFile(path, packageArchive(name, fields))
-      return writeIndex(folder, [path], { keys: [key.privateKey], nowMs: start, signal, ...writing })
-    },
-    reader: (more = {}, keys = [key]) =>
-      indexFetcher({
-        indexes: { acme: { url, keys: keys.map(({ publicKey }) => publicKey) } },
-        now: () => start + day,
-        freshMs: 0,
-        ...more,
-      }),
-    forge: async (change) => {
-      const { payload } = JSON.parse(await readFile(join(folder, 'index.json'), 'utf8')) as { readonly payload: string }
-      const document = JSON.parse(Buffer.from(payload, 'base64').toString()) as IndexDocument
-      const signed = signJson(indexPayloadType, change(document), [key.privateKey])
-      await writeFile(join(folder, 'index.json'), JSON.stringify(signed))
-    },
-  }
-}
 
 test('what a publisher wrote is found, told about, and fetched: from a folder and from any web server', async (t) => {
   const { folder, add, sign, reader } = await shelf(t)
@@ -258,22 +208,20 @@ test('what two indexes have is taken from neither until it is said from which', 
   }
 })
 
-test('a version is published once, and what nobody needs any more of an index goes', async (t) => {
-  const { add, sign, folder, reader } = await shelf(t)
-  assert.deepEqual((await add('s3')).added, ['acme/s3@1.0.0'])
-  assert.deepEqual((await add('s3')).added, [], 'the same again is no change')
-  await assert.rejects(add('s3', { description: 'other' }), {
-    code: 'INDEX_TAKEN',
-    message: 'the index has acme/s3 1.0.0 already, with other bytes',
-  })
-  await add('s3', { version: '1.1.0' })
-  await add('s3', { version: '1.2.0' })
-  assert.deepEqual((await readdir(join(folder, 'plugins/acme'))).sort(), ['s3.3.json', 's3.4.json'])
-  assert.equal((await reader().versions('index:acme/s3', options)).length, 3)
-  await assert.rejects(sign({ keys: [] }), { code: 'TRUST_ENVELOPE_INVALID' })
-  await assert.rejects(sign({ keys: ['x'] }), { code: 'TRUST_KEY_INVALID' })
-  await assert.rejects(sign({ deprecated: { 'acme/s3@7.0.0': 'old' } }), { code: 'INDEX_INVALID', message: /has no acme\/s3@7/ })
-  await assert.rejects(add('s3', { id: '../evil' }), { code: 'INDEX_INVALID' })
-  await mkdir(join(folder, 'plugins/acme/s3.5.json'))
-  await assert.rejects(add('s3', { version: '1.4.0' }), { code: 'SOURCE_STORE_FAILED' })
+test('an index counts as read for a while, and no longer than it lasts', async (t) => {
+  const { add, reader, folder } = await shelf(t)
+  let nowMs = start
+  await add('s3', {}, { validForMs: 5_000 })
+  const fetcher = reader({ now: () => nowMs, freshMs: 10_000 })
+  const versions = async (): Promise<number> => (await fetcher.versions('index:acme/s3', options)).length
+  assert.equal(await versions(), 1)
+  await add('s3', { version: '1.1.0' }, { validForMs: 60_000 })
+  assert.equal(await versions(), 1, 'as it was read')
+  nowMs += 5_000
+  assert.equal(await versions(), 2)
+  await rm(join(folder, 'index.json'))
+  nowMs += 9_999
+  assert.equal(await versions(), 2)
+  nowMs += 1
+  await assert.rejects(versions(), { code: 'FETCH_NOT_FOUND' })
 })
