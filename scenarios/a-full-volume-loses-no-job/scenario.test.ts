@@ -43,10 +43,12 @@ test('while the data volume is full jobs are refused with a code and none is los
     refused = answer
     return answer.status !== 202
   })
-  assert.deepEqual([refused.status, refused.body.code], [503, 'JOB_STORE_FAILED'])
+  // What comes first: the audit log has nowhere to write that somebody asked, or the job nowhere to be kept.
+  assert.equal(refused.status, 503)
+  assert.match(refused.body.code, /^(?:AUDIT_UNWRITABLE|JOB_STORE_FAILED)$/)
   assert.match(refused.body.hint, /Free space/)
   await letGo(places.control)
-  await daemon.until(async () => /"JOB_STORE_FAILED"|cannot be written down/.test(daemon.output))
+  await daemon.until(async () => /"JOB_STORE_FAILED"|cannot be written/.test(daemon.output))
   for (const id of accepted) assert.equal((await daemon.get(`/jobs/${id}`)).status, 200)
   assert.equal((await daemon.get('/healthz')).status, 200)
   assert.equal((await daemon.get('/api/providers/slow/vms')).status, 200)

@@ -43,6 +43,13 @@ const specs = {
     retryable: false,
     hint: 'Run chmod go-rwx {path}.',
   },
+  SECRET_READ_DENIED: {
+    message: '{plugin} may not read the secret "{name}": audit.sensitive_data_access is deny',
+    status: 403,
+    exit: 77,
+    retryable: false,
+    hint: 'Put the secret into the settings of a provider instance, or set audit.sensitive_data_access to record.',
+  },
   DAEMON_ALREADY_RUNNING: {
     message: 'another hypervisord{owner} uses the data directory {directory}',
     status: 409,

@@ -40,7 +40,7 @@ export interface GuardOptions {
   readonly catalogues?: readonly ErrorCatalogue[]
   readonly log?: Log
   /** Writes down who changes what, before it is done and with what came of it. */
-  readonly audit?: RequestAudit
+  readonly audit?: RequestAudit | undefined
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Kernel, Log } from '@backplane/kernel'
+import type { AuditTrail, Kernel, Log } from '@backplane/kernel'
 import type { ErrorCatalogue } from '@backplane/sdk'
 import {
   idempotent,
@@ -40,6 +40,8 @@ export interface HostApiOptions extends JobApi, InspectionOptions {
   readonly installs: PluginInstalls
   /** What of the daemon uses a plugin. */
   readonly users: PluginUsers
+  /** Shown and checked here; undefined where none is kept. */
+  readonly audit: AuditTrail | undefined
 }
 
 /**
@@ -64,6 +66,7 @@ export function hostApi(options: HostApiOptions): Handler {
     catalogues,
     log,
     tokens: options.tokens,
+    ...(options.audit === undefined ? {} : { audit: options.audit }),
     installs: options.installs,
     users: options.users,
     notReady: () => [...(runner.accepting ? [] : ['the daemon is stopping']), ...options.notReady()],

@@ -1,5 +1,6 @@
 import { durationMs } from '@backplane/kernel'
 import { z } from 'zod'
+import { Audit } from './audit-schema.ts'
 import { listenProblem } from './listen-address.ts'
 import { PackageSources } from './package-sources.ts'
 import { LimitActions, Namespaces, PluginLimits, quantity } from './plugin-limits.ts'
@@ -51,6 +52,8 @@ const Plugins = z.strictObject({
   lock: Path.optional(),
   /** Where packages may be installed from. */
   sources: PackageSources.prefault({}),
+  /** Whether the code of packages is looked through before they are installed. */
+  scan: z.boolean().default(true),
   /** What stands around plugins that were dropped in: a sandbox of the operating system, or only a process of their own. */
   isolation: z.enum(['os', 'process']).default('os'),
   /** Provider types asked, in this order, while one takes no calls or fails again and again. */
@@ -156,6 +159,7 @@ export const ConfigFile = z.strictObject({
   log_level: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   exports: Exports.prefault({}),
   secrets: Secrets.prefault({}),
+  audit: Audit.prefault({}),
 })
 /** What {@link ConfigFile} yields: defaults filled in, durations in ms. */
 export type ConfigFile = z.output<typeof ConfigFile>

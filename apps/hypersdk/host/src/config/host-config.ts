@@ -1,6 +1,7 @@
 import type { LimitAction, LimitName, Limits, NamespaceSettings } from '@backplane/kernel'
 import type { Tier } from '@backplane/sdk'
 import type { TlsFiles } from '@backplane/server'
+import type { AuditConfig } from './audit-schema.ts'
 import type { PackageSources } from './package-sources.ts'
 
 /** Everything hypervisord runs by: file, environment and flags together. Paths are absolute. */
@@ -17,6 +18,7 @@ export interface HostConfig {
   readonly providers: ReadonlyMap<string, InstanceConfig>
   readonly exports: ExportsConfig
   readonly secrets: SecretsConfig
+  readonly audit: AuditConfig
   /** What was understood although it is not clean, as lines. */
   readonly notices: readonly string[]
 }
@@ -55,6 +57,8 @@ export interface PluginsConfig {
   readonly lock: string
   /** Where packages may be installed from; paths are absolute, handles still in place. */
   readonly sources: PackageSources
+  /** Whether the code of packages is looked through before they are installed. */
+  readonly scan: boolean
   /** What stands around plugins that are not bundled. */
   readonly isolation: 'os' | 'process'
   /** Permissions that may go without exact enforcement, by plugin. */

@@ -4,6 +4,7 @@ import type { PlatformError } from '@backplane/sdk'
 import { hypersdkErrors } from '../errors.ts'
 import { schemaProblems } from '../schema-problems.ts'
 import { brokenHandles } from '../secrets/resolve-handles.ts'
+import { auditConfig } from './audit-schema.ts'
 import { ConfigFile } from './config-schema.ts'
 import { defaultPlaces, type DefaultPlaces, type Environment } from './default-places.ts'
 import type { HostConfig, InstanceConfig, PluginOverrides, PluginsConfig, ServerConfig } from './host-config.ts'
@@ -140,6 +141,7 @@ function assemble(raw: ConfigFile, around: Around): Omit<HostConfig, 'file' | 'n
       directory: raw.secrets.files === undefined ? undefined : inFile(raw.secrets.files),
       environmentPrefix: raw.secrets.environment_prefix,
     },
+    audit: auditConfig(raw.audit, dataDirectory, inFile),
   }
 }
 
@@ -191,6 +193,7 @@ function pluginsOf(raw: ConfigFile, around: Around, dataDirectory: string): Plug
     development: around.flags.development === true || plugins.development,
     lock: resolve(around.base, plugins.lock ?? join(dataDirectory, 'backplane.lock')),
     sources: sourcesOf(plugins.sources, (path) => resolve(around.base, path)),
+    scan: plugins.scan,
     isolation: plugins.isolation,
     waive: new Map(Object.entries(plugins.waive)),
     config: new Map(Object.entries(plugins.config)),

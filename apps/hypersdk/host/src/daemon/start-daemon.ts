@@ -26,6 +26,7 @@ import type { HandleSources } from '../secrets/resolve-handles.ts'
 import { checkSecretsDirectory, secretBroker } from '../secrets/secret-broker.ts'
 import { hostModules } from './bundled-plugins.ts'
 import { catalogues } from './catalogues.ts'
+import { hostAudit, type HostAudit } from './host-audit.ts'
 import { lockDataDirectory } from './data-lock.ts'
 import { DataWatch } from './data-watch.ts'
 import type { HostLog } from './host-log.ts'
@@ -75,11 +76,14 @@ export async function startDaemon(config: HostConfig, surroundings: DaemonSurrou
   if (config.secrets.directory !== undefined) await checkSecretsDirectory(config.secrets.directory)
   learnEnvironment(config, env, redactor)
   for (const notice of config.notices) log.warn(notice)
-  const handles = { env, broker: secretBroker(config.secrets, env, redactor) }
+  const broker = secretBroker(config.secrets, env, redactor)
   const store = started.use(sqliteStore(join(config.dataDirectory, 'plugins.sqlite')))
+  const audit = started.use(await hostAudit(config.audit, { store, log, redactor }))
+  const handles = { env, broker: audit.forHost(broker) }
   const trust = await pluginTrust(config, log)
-  const kernel = started.use(await startKernel(config, handles, { log, store, trust }))
+  const kernel = started.use(await startKernel(config, { env, broker: audit.forPlugins(broker) }, { log, store, trust, audit }))
   started.use(logKernelEvents(kernel, log))
+  audit.watch(kernel)
   const profiles = started.use(automaticProfiles(kernel, { directory: join(config.dataDirectory, 'profiles'), log }))
   if (config.safeMode) tellLeftOut(kernel, log)
   refuseFailedStart(kernel)
@@ -116,13 +120,15 @@ export async function startDaemon(config: HostConfig, surroundings: DaemonSurrou
     installs,
     users: pluginUsers(config, () => runner.plugins()),
     system: probeSystem,
-    problems: () => watch.problems(),
-    notReady: () => watch.reasons(),
+    problems: () => [...watch.problems(), ...audit.reasons()],
+    notReady: () => [...watch.reasons(), ...audit.reasons()],
+    audit: audit.trail,
     profiles: profiles.names,
   })
   const { allowedHosts, allowedOrigins, unixSocket, listen } = config.server
   const bodyTypes = { '/jobs/submit': yamlTypes }
-  const guarded = guard({ ...shared, tokens, access: hostAccess, hosts: allowedHosts, origins: allowedOrigins, bodyTypes })
+  const audited = { access: hostAccess, audit: audit.requests(kernel) }
+  const guarded = guard({ ...shared, ...audited, tokens, hosts: allowedHosts, origins: allowedOrigins, bodyTypes })
   const served = started.use(await serve(withOlderMembers(guarded(api)), { unixSocket, tcp: listen, log }))
   runner.start()
   const { drainTimeoutMs: drainMs } = config.exports
@@ -214,10 +220,17 @@ const longestExportMs = provider.methods.exportVm.timeoutMs ?? 7 * 24 * 3_600_00
 /** What providers need that is more than what code nobody knows gets: they write disks and list whole clouds. */
 const exportLimits = { fileBytes: 16 * 1024 ** 4, messageBytes: 8 * 1024 ** 2, timeoutMs: 60_000 }
 
+interface KernelParts {
+  readonly log: HostLog
+  readonly store: Store
+  readonly trust: PluginTrust
+  readonly audit: HostAudit
+}
+
 async function startKernel(
   config: HostConfig,
   { env, broker }: HandleSources,
-  { log, store, trust }: { readonly log: HostLog; readonly store: Store; readonly trust: PluginTrust },
+  { log, store, trust, audit }: KernelParts,
 ): Promise<Kernel> {
   const guests = { modules: hostModules(), temporaryDirectory: await emptied(join(config.dataDirectory, 'run')) }
   const named = placesNamed(config, env)
@@ -226,12 +239,13 @@ async function startKernel(
     host: { name: 'hypervisord', api: hostApiVersion },
     points: [provider, beforeExport, afterExport],
     sources: pluginSources(config, { index: join(config.dataDirectory, 'plugin-index.json') }, trust.installed),
-    admission: trust.admission,
+    admission: audit.admission(trust.admission),
     runtimes: [trusted(guests), contained(guests), confined({ ...guests, pool: { size: 1 }, egress: { allowPrivate } })],
     settings: pluginSettings(config, env),
     policy: pluginPolicy(config),
     store,
     secrets: broker,
+    ...(audit.onCall === undefined ? {} : { onCall: audit.onCall }),
     env,
     dataDirectory: join(config.dataDirectory, 'plugin-data'),
     log,

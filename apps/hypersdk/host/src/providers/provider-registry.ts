@@ -210,7 +210,8 @@ export class ProviderRegistry implements AsyncDisposable {
 
   async #openOptions(name: string, type: string, configured: InstanceConfig | undefined): Promise<Partial<ProviderConfig>> {
     const timeoutMs = this.#options.config.plugins.providers.get(type)?.timeoutMs
-    const options = await resolveHandles(configured?.options ?? {}, `providers.${name}`, this.#options.handles)
+    const handles = { ...this.#options.handles, plugin: this.#users.get(type)?.plugin }
+    const options = await resolveHandles(configured?.options ?? {}, `providers.${name}`, handles)
     learnSecrets(options, this.#options.redactor)
     return { ...(timeoutMs === undefined ? {} : { timeout_ms: timeoutMs }), ...(options as Partial<ProviderConfig>) }
   }

@@ -6,6 +6,8 @@ import { hypersdkErrors } from '../errors.ts'
 export interface HandleSources {
   readonly env: Environment
   readonly broker: SecretBroker
+  /** For whom; default: the host itself. */
+  readonly plugin?: string | undefined
 }
 
 const handle = /\$\{(env|secret):([^}]+)\}/g
@@ -56,7 +58,7 @@ async function resolveText(text: string, path: string, from: HandleSources): Pro
   let end = 0
   for (const match of text.matchAll(handle)) {
     const [whole, kind, name = ''] = match
-    const found = kind === 'env' ? from.env[name] : await from.broker.resolve(name, 'host')
+    const found = kind === 'env' ? from.env[name] : await from.broker.resolve(name, from.plugin ?? 'host')
     if (found === undefined) throw hypersdkErrors.error('CONFIG_HANDLE_UNRESOLVED', { path, handle: whole })
     parts.push(text.slice(end, match.index), found)
     end = match.index + whole.length
