@@ -52,7 +52,7 @@ class GitFetcher implements Fetcher {
     const { url, wanted, path } = asked
     const access = await accessTo(url, this.#options, options.signal)
     if (wanted.kind === 'commit') return this.#only({ name: '', commit: wanted.commit }, asked, options)
-    await using repository = await this.#open()
+    await using repository = await this.#open(url, options.signal)
     const named = await repository.names(access, patternsOf(wanted), options.signal)
     if (wanted.kind !== 'range') return await this.#only(chosen(named, wanted, url), asked, options)
     const found = versionTags(named, wanted.range, path).slice(0, this.#limits.versions)
@@ -66,7 +66,7 @@ class GitFetcher implements Fetcher {
     checkGitPlace(place)
     const { url, commit, ref } = place
     const access = await accessTo(url, this.#options, options.signal)
-    await using repository = await this.#open()
+    await using repository = await this.#open(url, options.signal)
     if (ref?.startsWith('refs/tags/') === true) {
       const named = await repository.names(access, [ref, `${ref}^{}`], options.signal)
       const now = named.find(({ name }) => name === ref)?.commit
@@ -77,16 +77,20 @@ class GitFetcher implements Fetcher {
     return await this.#read(place, repository, options)
   }
 
-  #open(): Promise<GitRepository> {
+  async #open(url: string, signal: AbortSignal): Promise<GitRepository> {
     const { program = 'git', temporary } = this.#options
-    return GitRepository.open(this.#limits, program, temporary)
+    await using opened = new AsyncDisposableStack()
+    const repository = opened.use(await GitRepository.open(this.#limits, program, temporary))
+    await repository.checkProgram(url, signal)
+    opened.move()
+    return repository
   }
 
   /** The one version of a commit, which only its manifest knows. */
   async #only(found: NamedCommit, { url, path }: GitReference, options: FetchOptions): Promise<readonly AvailableVersion[]> {
     const place = placeOf(found, url, path)
     const access = await accessTo(url, this.#options, options.signal)
-    await using repository = await this.#open()
+    await using repository = await this.#open(url, options.signal)
     if (!(await repository.fetch(access, found.commit, options.signal))) {
       throw notFound(url, `it has no commit ${found.commit}, or does not give it away`)
     }

@@ -35,6 +35,14 @@ export class GitRepository implements AsyncDisposable {
     return new GitRepository({ ...limits, program, folder }, limits)
   }
 
+  /** Refuses a git that would not hear all that it is told. Errors: `FETCH_UNREACHABLE`. */
+  async checkProgram(url: string, signal: AbortSignal): Promise<void> {
+    const output = await this.ask(url, { args: ['version'], mostBytes: 1024 }, signal)
+    const [, major, minor] = /^git version (\d+)\.(\d+)/.exec(output.toString('utf8')) ?? []
+    const isKnown = Number(major) > oldest.major || (Number(major) === oldest.major && Number(minor) >= oldest.minor)
+    if (!isKnown) throw unreachable(url, `git must be ${oldest.major}.${oldest.minor} or newer here`)
+  }
+
   /** What a repository has under these names, or patterns such as `refs/tags/*`. Errors: those of {@link gitError}. */
   async names({ url, transport }: GitAccess, patterns: readonly string[], signal: AbortSignal): Promise<readonly NamedCommit[]> {
     const run: GitRun = { args: ['ls-remote', '--quiet', '--', url, ...patterns], mostBytes: this.#limits.listBytes, transport }
@@ -93,6 +101,9 @@ export class GitRepository implements AsyncDisposable {
     await rm(this.#place.folder, { recursive: true, force: true, maxRetries: 3 })
   }
 }
+
+/** Before, it does not read its settings from the environment (2.31), or those of a user all the same (2.32). */
+const oldest = { major: 2, minor: 32 }
 
 const denied =
   /authentication failed|could not read (?:username|password)|returned error: 40[13]|access denied|permission denied/i

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, readdir, readFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { temporaryDirectory } from '@backplane/testing'
@@ -85,6 +85,24 @@ test('a repository, a branch and a server that are not there each say so', async
   await assert.rejects(fetcher().versions(`git:${server.url}`, options), { code: 'FETCH_UNREACHABLE' })
   const without = gitFetcher({ folders: [at.root], program: 'no-such-git' })
   await assert.rejects(without.versions(`git:${at.url}`, options), { code: 'FETCH_UNREACHABLE', message: /not installed/ })
+})
+
+test('a git that is too old to be told what it must not do is not used', async (t) => {
+  const folder = await temporaryDirectory(t)
+  const program = join(folder, 'git')
+  const use = async (version: string): Promise<unknown> => {
+    await writeFile(program, `#!/bin/sh\n[ "$1" = version ] && echo "${version}" || touch ${join(folder, 'asked')}\n`, {
+      mode: 0o755,
+    })
+    const fetcher = gitFetcher({ folders: ['/srv'], program })
+    return fetcher.versions('git:file:///srv/s3.git', options)
+  }
+  for (const old of ['git version 2.31.9', 'git version 1.99.0', 'something else']) {
+    await assert.rejects(use(old), { code: 'FETCH_UNREACHABLE', message: /2\.32 or newer/ })
+  }
+  assert.deepEqual(await readdir(folder), ['git'])
+  await assert.rejects(use('git version 2.45.1 (Apple Git-1)'), { code: 'FETCH_NOT_FOUND' })
+  assert.deepEqual(await readdir(folder), ['asked', 'git'])
 })
 
 test('a certificate that nobody vouches for is not taken', async (t) => {
