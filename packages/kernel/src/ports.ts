@@ -277,7 +277,7 @@ export interface Instance extends Invoker {
    * The bytes of a profile, taken while they are read: of a `.cpuprofile` or a `.heapsnapshot`. Absent where the code
    * cannot be told from the host's own. What runs the plugin may make them, so they are as trustworthy as the plugin.
    * A heap stands still while it is taken, and takes about its own size of memory once more.
-   * Errors: `RUNTIME_PROFILE_FAILED`, `RUNTIME_EXITED`.
+   * Errors: `RUNTIME_PROFILE_FAILED`, `RUNTIME_PROFILE_SLOW`, `RUNTIME_EXITED`.
    */
   readonly profile?: (kind: ProfileKind, options: ProfileOptions) => AsyncIterable<Uint8Array>
   /** What the plugin hands to its successor (`scope.snapshot`); undefined when it hands over nothing. */

@@ -92,6 +92,13 @@ const specs = {
     retryable: true,
     hint: 'Try again; where it fails again, look at the log of {plugin}.',
   },
+  RUNTIME_PROFILE_SLOW: {
+    message: 'the profile of {plugin} was given up: {reason}',
+    status: 504,
+    exit: 70,
+    retryable: true,
+    hint: 'Reload {plugin}, and try again when the machine has less to do.',
+  },
   EGRESS_DENIED: {
     message: '{plugin} may not connect to {authority}: it {reason}',
     status: 403,

@@ -11,5 +11,6 @@ export { probeSystem, type SystemLayer, type SystemReport } from './sandbox/syst
 export type { UidRange } from './sandbox/service-user.ts'
 export type { EgressHeaders, EgressLimits, EgressOptions, EgressQuestion } from './egress/egress-options.ts'
 export type { ResolveName } from './egress/system-names.ts'
+export type { ProfileLimits } from './profile/bounded-profile.ts'
 export type { ResolvedAddress } from './egress/vetted-addresses.ts'
 export { trusted, type TrustedOptions } from './trusted/trusted.ts'

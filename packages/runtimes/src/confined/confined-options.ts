@@ -2,6 +2,7 @@ import type { EgressOptions } from '../egress/egress-options.ts'
 import type { HostModules } from '../guest/module-map.ts'
 import type { OutputLimits } from '../output/plugin-output.ts'
 import type { UidRange } from '../sandbox/service-user.ts'
+import type { ProfileLimits } from '../profile/bounded-profile.ts'
 
 /** How the confined tier is made. */
 export interface ConfinedOptions {
@@ -23,6 +24,8 @@ export interface ConfinedOptions {
    * ended. Default 10,000.
    */
   readonly hangMs?: number
+  /** What is taken of a plugin that is profiled. */
+  readonly profileLimits?: Partial<ProfileLimits>
   /**
    * Path of `bwrap` (bubblewrap), which builds the sandbox of plugins whose isolation is `os`; false to do without.
    * Default: where it is found. `enforces` says what can be built, as `sandbox`.

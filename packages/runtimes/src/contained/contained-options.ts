@@ -1,5 +1,6 @@
 import type { HostModules } from '../guest/module-map.ts'
 import type { OutputLimits } from '../output/plugin-output.ts'
+import type { ProfileLimits } from '../profile/bounded-profile.ts'
 
 /** How the contained tier is made. */
 export interface ContainedOptions {
@@ -12,6 +13,8 @@ export interface ContainedOptions {
    * ended. Default 10,000.
    */
   readonly hangMs?: number
+  /** What is taken of a plugin that is profiled. */
+  readonly profileLimits?: Partial<ProfileLimits>
   /** How much of what a plugin prints is taken. */
   readonly output?: Partial<OutputLimits>
   /** Parent of the tier's own temporary directory. Default: the system's. */

@@ -135,7 +135,9 @@ test('what a guest says is a profile is taken only as bytes, and only up to a li
   }
   const take = async (items: AsyncIterable<unknown>): Promise<number> => {
     let bytes = 0
-    for await (const piece of boundedProfile('demo/one', items, 10)) bytes += piece.length
+    const options = { durationMs: 0, signal: never }
+    const source = { plugin: 'demo/one', options, ask: () => items, limits: { bytes: 10 } }
+    for await (const piece of boundedProfile(source)) bytes += piece.length
     return bytes
   }
   assert.equal(await take(said(new Uint8Array(4), new Uint8Array(6))), 10)

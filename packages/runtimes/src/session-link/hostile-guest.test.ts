@@ -7,6 +7,7 @@ import { createSession, portChannel, type Handler, type Session, type SessionLim
 import { PlatformError } from '@backplane/sdk'
 import { context, RecordingHost, rejection, testLimits } from '@backplane/testing'
 import { PluginOutput } from '../output/plugin-output.ts'
+import type { ProfileLimits } from '../profile/bounded-profile.ts'
 import type { BodyUse, GuestBody } from './guest-body.ts'
 import { sessionLimits } from './session-limits.ts'
 import { startOverSession } from './start-over-session.ts'
@@ -33,13 +34,18 @@ interface Liar {
   readonly host: RecordingHost
 }
 
-function liar(t: TestContext, answers: (target: string) => unknown, measure?: GuestBody['measure']): Liar {
+interface Lies extends Pick<Player, 'measure' | 'profileLimits'> {
+  readonly stream?: Handler['stream']
+}
+
+function liar(t: TestContext, answers: (target: string) => unknown, more: Lies = {}): Liar {
+  const { stream = async function* () {}, ...player } = more
   const { port1, port2 } = new MessageChannel()
-  const handler: Handler = { call: (target) => answers(target), stream: async function* () {} }
+  const handler: Handler = { call: (target) => answers(target), stream }
   const guest = createSession(portChannel(port2), { handler })
   const kill = (): void => void guest[Symbol.asyncDispose]()
   const host = new RecordingHost()
-  return { start: startOf(t, { port: port1, gone: guest.ended, kill, measure }, host), guest, host }
+  return { start: startOf(t, { port: port1, gone: guest.ended, kill, ...player }, host), guest, host }
 }
 
 /** What plays the plugin: the host's end of its channel, when it has gone, how to make it go, and what it is seen to use. */
@@ -48,15 +54,17 @@ interface Player {
   readonly gone: Promise<unknown>
   readonly kill: () => void
   readonly measure?: GuestBody['measure']
+  readonly profileLimits?: Partial<ProfileLimits>
 }
 
-function startOf(t: TestContext, { port, gone, kill, measure }: Player, host: HostLink): Promise<Instance> {
+function startOf(t: TestContext, player: Player, host: HostLink): Promise<Instance> {
+  const { port, gone, kill, measure, profileLimits } = player
   const ended = gone.then((): ExitCause => ({ kind: 'exit', code: 0, lastLines: [] }))
   const made = { pid: 1, output: new PluginOutput(), ended, openChannel: () => portChannel(port), ask: kill, kill }
   const body: GuestBody = measure === undefined ? made : { ...made, measure }
   const code = { kind: 'files', directory: '/nowhere', main: 'index.js' } as const
   const placement = { body, code, directories: request.directories }
-  const start = startOverSession('confined', placement, request, { host, signal: new AbortController().signal })
+  const start = startOverSession('confined', placement, request, { host, signal: new AbortController().signal, profileLimits })
   t.after(() =>
     start.then(
       (instance) => instance.stop(0),
@@ -188,7 +196,7 @@ test('what a guest uses is looked at when it has answered, however late that is'
     asked.resolve()
     return late.promise
   }
-  const { start, guest } = liar(t, answers, async () => (order.push('looked at'), seen))
+  const { start, guest } = liar(t, answers, { measure: async () => (order.push('looked at'), seen) })
   const instance = await start
   const usage = instance.usage(60_000)
   await asked.promise
@@ -206,7 +214,7 @@ test('what a guest uses is looked at when it has answered, however late that is'
 test('a guest that never says what it uses is looked at all the same, when its time is over', async (t) => {
   let looks = 0
   const never = (target: string): unknown => (target === 'start' ? good : new Promise(() => undefined))
-  const { start } = liar(t, never, async () => (looks++, seen))
+  const { start } = liar(t, never, { measure: async () => (looks++, seen) })
   const instance = await start
   const { cpuMs, processes, heapBytes, stallMs } = await instance.usage(20)
   assert.deepEqual([looks, cpuMs, processes, heapBytes, stallMs], [1, 7, 1, undefined, undefined])
@@ -214,7 +222,7 @@ test('a guest that never says what it uses is looked at all the same, when its t
 
 test('a guest that never says what it uses, and of which nothing is to be seen, is told by its silence', async (t) => {
   const never = (target: string): unknown => (target === 'start' ? good : new Promise(() => undefined))
-  const gone = liar(t, never, async () => ({ ...seen, processes: 0 }))
+  const gone = liar(t, never, { measure: async () => ({ ...seen, processes: 0 }) })
   assert.equal((await rejection((await gone.start).usage(20))).name, 'TimeoutError')
   const unseen = liar(t, never)
   assert.equal((await rejection((await unseen.start).usage(20))).name, 'TimeoutError')
@@ -237,6 +245,31 @@ test('a guest that ends its session is gone, with every call in flight', async (
   await guest[Symbol.asyncDispose]()
   assert.equal((await call)['code'], 'RUNTIME_EXITED')
   assert.deepEqual(await instance.exited, { kind: 'exit', code: 0, lastLines: [] })
+})
+
+test('a guest that gives its profile late, in small pieces or without end is not waited for', async (t) => {
+  const piece = (): Promise<Uint8Array> => new Promise((resolve) => setTimeout(resolve, 5, new Uint8Array(1)))
+  const never = (): Promise<Uint8Array> => new Promise(() => undefined)
+  const hostile = [
+    { reason: /nothing came within 20 ms/, limits: { firstMs: 20 }, make: never },
+    { reason: /less than 1000000000 bytes a second/, limits: { bytesPerSecond: 1_000_000_000, patienceMs: 20 }, make: piece },
+    { reason: /longer than 60 ms/, limits: { overallMs: 60 }, make: piece },
+  ]
+  for (const { reason, limits, make } of hostile) {
+    const stopped = Promise.withResolvers<void>()
+    const stream: Handler['stream'] = async function* (_target, _value, { signal }) {
+      signal.addEventListener('abort', () => stopped.resolve())
+      while (!signal.aborted) yield await make()
+    }
+    const instance = await liar(t, () => good, { stream, profileLimits: limits }).start
+    const taken = async (): Promise<void> => {
+      for await (const _ of instance.profile?.('heap', { durationMs: 0, signal: new AbortController().signal }) ?? []);
+    }
+    const error = await rejection(taken())
+    assert.equal(error['code'], 'RUNTIME_PROFILE_SLOW')
+    assert.match(error.message, reason)
+    await stopped.promise
+  }
 })
 
 test('a guest is told how many requests it may have open, and one more ends it', async (t) => {

@@ -13,7 +13,7 @@ import type {
 } from '@backplane/kernel'
 import { isSessionClosed, type Session, type SessionEnd } from '@backplane/rpc'
 import type { Directories, Tier } from '@backplane/sdk'
-import { boundedProfile } from '../profile/bounded-profile.ts'
+import { boundedProfile, type ProfileLimits } from '../profile/bounded-profile.ts'
 import { exitedError } from './exited-error.ts'
 import type { GuestBody } from './guest-body.ts'
 import { eventLoopRuns } from './event-loop-runs.ts'
@@ -38,6 +38,7 @@ export interface SessionInstanceParts {
   readonly directories: Directories
   /** Longest its event loop may stand still once a call was given up, ms. Default 10,000. */
   readonly hangMs?: number | undefined
+  readonly profileLimits?: Partial<ProfileLimits> | undefined
   /** What went to the network through the host. */
   readonly network?: (() => NetworkUse) | undefined
 }
@@ -54,12 +55,14 @@ export class SessionInstance implements Instance {
   readonly #session: Session
   readonly #invoker: Invoker
   readonly #hangMs: number
+  readonly #profileLimits: Partial<ProfileLimits> | undefined
   readonly #network: (() => NetworkUse) | undefined
   #stopping: Promise<void> | undefined
   #probing = false
   #hang: string | undefined
 
-  constructor({ tier, plugin, body, session, directories, hangMs = 10_000, network }: SessionInstanceParts) {
+  constructor(parts: SessionInstanceParts) {
+    const { tier, plugin, body, session, directories, hangMs = 10_000, network, profileLimits } = parts
     this.tier = tier
     this.pid = body.pid
     this.directories = directories
@@ -67,6 +70,7 @@ export class SessionInstance implements Instance {
     this.#body = body
     this.#session = session
     this.#hangMs = hangMs
+    this.#profileLimits = profileLimits
     this.#network = network
     this.#invoker = invokerOverSession(session)
     this.exited = this.#watch()
@@ -112,10 +116,11 @@ export class SessionInstance implements Instance {
   }
 
   async *profile(kind: ProfileKind, options: ProfileOptions): AsyncGenerator<Uint8Array> {
-    const { durationMs, signal } = options
-    const items = this.#body.profile?.(kind, options) ?? this.#session.stream('profile', { kind, durationMs }, { signal })
+    const { durationMs } = options
+    const ask = (signal: AbortSignal): AsyncIterable<unknown> =>
+      this.#body.profile?.(kind, { durationMs, signal }) ?? this.#session.stream('profile', { kind, durationMs }, { signal })
     try {
-      yield* boundedProfile(this.#plugin, items)
+      yield* boundedProfile({ plugin: this.#plugin, options, ask, limits: this.#profileLimits })
     } catch (error) {
       await this.#explain(error)
     }

@@ -3,6 +3,7 @@ import { createSession } from '@backplane/rpc'
 import type { Directories, Tier } from '@backplane/sdk'
 import { runtimeErrors } from '../errors.ts'
 import type { GuestRequest } from '../guest/plugin-scope.ts'
+import type { ProfileLimits } from '../profile/bounded-profile.ts'
 import { checkedContributions } from './checked-contributions.ts'
 import type { GuestBody } from './guest-body.ts'
 import { hostLinkHandler } from './host-link-handler.ts'
@@ -20,6 +21,14 @@ export interface Placement {
   readonly network?: (() => NetworkUse) | undefined
 }
 
+/** For whom, and how, a body is started. */
+export interface SessionStart {
+  readonly host: HostLink
+  readonly signal: AbortSignal
+  readonly hangMs?: number | undefined
+  readonly profileLimits?: Partial<ProfileLimits> | undefined
+}
+
 /** How long a start that was given up may clean up, ms. */
 const givenUpGraceMs = 500
 
@@ -31,7 +40,7 @@ export async function startOverSession(
   tier: Tier,
   placement: Placement,
   request: StartRequest,
-  { host, signal, hangMs }: { readonly host: HostLink; readonly signal: AbortSignal; readonly hangMs?: number | undefined },
+  { host, signal, hangMs, profileLimits }: SessionStart,
 ): Promise<Instance> {
   const { body, directories, network } = placement
   const plugin = request.plugin.id
@@ -40,7 +49,7 @@ export async function startOverSession(
     handler: hostLinkHandler(host, plugin, body.output),
     limits: sessionLimits(request.limits),
   })
-  const instance = new SessionInstance({ tier, plugin, body, session, directories, hangMs, network })
+  const instance = new SessionInstance({ tier, plugin, body, session, directories, hangMs, network, profileLimits })
   try {
     const answer = await instance.start(guestRequest(placement, request), signal)
     instance.contributions = checkedContributions(answer, request)
