@@ -7,17 +7,18 @@ import { sourceOf } from '../fetch/reference.ts'
 /** Whom a verdict is asked of. */
 export interface Judging {
   readonly judge: (subject: Subject) => Verdict
-  readonly scan?: (fetched: FetchedPackage) => Promise<Subject['findings']>
+  /** Findings of the scanners; it looks aside, so that a package made to be slow holds up nobody else. */
+  readonly scan?: (fetched: FetchedPackage, signal: AbortSignal) => Promise<Subject['findings']>
 }
 
 /** A package as the verdict is asked about it, scanned. */
 export async function subjectOf(
   { scan }: Pick<Judging, 'scan'>,
   { id, version }: Manifest,
-  fetched: FetchedPackage,
+  { fetched, signal }: { readonly fetched: FetchedPackage; readonly signal: AbortSignal },
 ): Promise<Subject> {
   const { place, tree, archive, archiveSha512, attestations, publishedAtMs } = fetched
-  const findings = await scan?.(fetched)
+  const findings = await scan?.(fetched, signal)
   return {
     id,
     version,

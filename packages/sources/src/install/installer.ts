@@ -118,7 +118,10 @@ export class Installer {
       if (!isLocked || manifest.id !== id || manifest.version !== version) {
         throw sourceErrors.error('INSTALL_NOT_STORED', { plugin: id, version, digest: artifact.digest }, { plugin: id })
       }
-      askVerdict(this.#options, { ...(await subjectOf(this.#options, manifest, fetched)), locked: artifact })
+      askVerdict(this.#options, {
+        ...(await subjectOf(this.#options, manifest, { fetched, signal: options.signal })),
+        locked: artifact,
+      })
       const { release } = await this.#put(manifest, fetched, options.signal)
       await release()
     }

@@ -47,7 +47,7 @@ export async function makePlan(context: PlanContext, changes: readonly Change[],
       continue
     }
     if (offer === undefined) throw new TypeError(`${release.id} ${release.version} is chosen and nobody has it`)
-    const step = await putStep(context, { release, offer, kept, releases })
+    const step = await putStep(context, { release, offer, kept, releases, signal: options.signal })
     puts.push(step)
     plugins[release.id] = withRequest(lockedOf(step), reference)
   }
@@ -136,14 +136,15 @@ interface Putting {
   readonly offer: Offer
   readonly kept: LockedPlugin | undefined
   readonly releases: readonly Release[]
+  readonly signal: AbortSignal
 }
 
-async function putStep(context: PlanContext, { release, offer, kept, releases }: Putting): Promise<PutStep> {
+async function putStep(context: PlanContext, { release, offer, kept, releases, signal }: Putting): Promise<PutStep> {
   const { id, version } = release
   const { manifest, fetched } = offer
   const asked = [...new Set(manifest.permissions)].sort()
   const from = kept === undefined ? undefined : { version: kept.version, manifest: await context.manifestOf(id, kept) }
-  const subject = await subjectOf(context, manifest, fetched)
+  const subject = await subjectOf(context, manifest, { fetched, signal })
   const verdict = askVerdict(context, subject)
   const carried = carriedApprovals(kept, {
     artifacts: artifactsOf(fetched),

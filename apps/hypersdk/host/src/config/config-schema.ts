@@ -54,6 +54,8 @@ const Plugins = z.strictObject({
   sources: PackageSources.prefault({}),
   /** Whether the code of packages is looked through before they are installed. */
   scan: z.boolean().default(true),
+  /** Whether the code of packages is looked through before they are installed. */
+  scan: z.boolean().default(true),
   /** What stands around plugins that were dropped in: a sandbox of the operating system, or only a process of their own. */
   isolation: z.enum(['os', 'process']).default('os'),
   /** Provider types asked, in this order, while one takes no calls or fails again and again. */

@@ -59,6 +59,8 @@ export interface PluginsConfig {
   readonly sources: PackageSources
   /** Whether the code of packages is looked through before they are installed. */
   readonly scan: boolean
+  /** Whether the code of packages is looked through before they are installed. */
+  readonly scan: boolean
   /** What stands around plugins that are not bundled. */
   readonly isolation: 'os' | 'process'
   /** Permissions that may go without exact enforcement, by plugin. */

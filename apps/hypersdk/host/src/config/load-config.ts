@@ -194,6 +194,7 @@ function pluginsOf(raw: ConfigFile, around: Around, dataDirectory: string): Plug
     lock: resolve(around.base, plugins.lock ?? join(dataDirectory, 'backplane.lock')),
     sources: sourcesOf(plugins.sources, (path) => resolve(around.base, path)),
     scan: plugins.scan,
+    scan: plugins.scan,
     isolation: plugins.isolation,
     waive: new Map(Object.entries(plugins.waive)),
     config: new Map(Object.entries(plugins.config)),

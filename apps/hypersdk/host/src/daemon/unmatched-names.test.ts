@@ -22,6 +22,7 @@ const config = (parts: Partial<PluginsConfig>): PluginsConfig => ({
   development: false,
   lock: '/data/backplane.lock',
   sources: PackageSources.parse({}),
+  scan: true,
   isolation: 'os',
   waive: new Map(),
   config: new Map(),

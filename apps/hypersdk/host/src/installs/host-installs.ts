@@ -18,7 +18,7 @@ import {
   type PlanStep,
   type PutStep,
 } from '@backplane/sources/install'
-import { scanTree, type Verdict } from '@backplane/trust'
+import { scanAside, type Verdict } from '@backplane/trust'
 import type { HostConfig } from '../config/host-config.ts'
 import type { PluginTrust } from '../daemon/plugin-trust.ts'
 import { hostApiVersion } from '../daemon/product.ts'
@@ -40,6 +40,7 @@ export async function hostInstalls({ config, trust, secrets, paths }: HostInstal
   const { plugins, dataDirectory } = config
   const uploads = await Uploads.open(join(dataDirectory, 'uploads'))
   const fetchers = packageFetchers(plugins.sources, uploads.directory, secrets)
+  const scan = scanAside()
   const installer = new Installer({
     lock: plugins.lock,
     store: join(dataDirectory, 'installed'),
@@ -48,7 +49,7 @@ export async function hostInstalls({ config, trust, secrets, paths }: HostInstal
     acceptManifest,
     hostApi: hostApiVersion,
     referenceOf: (id) => dependencyReference(plugins.sources.dependencies, id),
-    scan: async ({ tree }) => scanTree(tree.files),
+    ...(plugins.scan ? { scan: ({ tree }, signal) => scan(tree.files, signal) } : {}),
   })
   const plan = async (changes: readonly Change[], work: InstallWork): Promise<Plan> => installer.plan(changes, optionsOf(work))
   const isInstalled: PluginInstalls['isInstalled'] = ({ source }) => source === trust.installed.name
