@@ -6,6 +6,7 @@ import { provideGuestModules, type GuestModules } from '../guest/guest-modules.t
 import { knowDirectories, useOtherNames } from '../guest/other-names.ts'
 import { keepNamesUnder } from '../guest/module-map.ts'
 import type { GuestRequest } from '../guest/plugin-scope.ts'
+import { tellDenials } from '../guest/tell-denials.ts'
 import { serveGuest } from '../session-link/guest-session.ts'
 import type { DroppedPermission } from './child-shape.ts'
 
@@ -60,6 +61,7 @@ const session = serveGuest({
     for (const permission of dropped) drop(permission)
     if (egress !== undefined) useEgress(egress)
     if (programs !== undefined) ownPrograms(programs)
+    tellDenials(session)
   },
 })
 void session.ended.then(({ kind }) => exit(kind === 'violated' ? 76 : 0))

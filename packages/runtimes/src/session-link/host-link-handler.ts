@@ -1,8 +1,9 @@
 import type { HostLink, PluginLogLine } from '@backplane/kernel'
-import type { Handler } from '@backplane/rpc'
+import { RateGate, type Handler } from '@backplane/rpc'
 import type { LogLevel } from '@backplane/sdk'
 import { runtimeErrors } from '../errors.ts'
 import type { PluginOutput } from '../output/plugin-output.ts'
+import { deniedAtOnce, deniedByNode, deniedPerSecond } from './denied-words.ts'
 import { IncomingContext, invokerHandler } from './invoker-handler.ts'
 
 /** Longest message of one log line that is kept, UTF-16 units; the rest is cut. */
@@ -14,6 +15,7 @@ const longestMessage = 16_384
  */
 export function hostLinkHandler(host: HostLink, plugin: string, output: Pick<PluginOutput, 'log' | 'dropped'>): Handler {
   const targets = invokerHandler(host, plugin)
+  const denials = new RateGate(deniedPerSecond, deniedAtOnce)
   const text = (value: unknown, what: string): string => {
     if (typeof value === 'string') return value
     throw runtimeErrors.error('RUNTIME_REQUEST_INVALID', { plugin, what }, { plugin })
@@ -43,6 +45,10 @@ export function hostLinkHandler(host: HostLink, plugin: string, output: Pick<Plu
       // Others are ignored: nobody waits for an answer, and an error for each would be work for nothing.
       if (target === 'log') output.log(logLine(value))
       else if (target === 'dropped' && Number.isSafeInteger(value)) output.dropped(Math.max(0, Number(value)))
+      else if (target === 'denied') {
+        const violation = deniedByNode(value)
+        if (violation !== undefined && denials.take(1)) host.violated(violation)
+      }
     },
     dropped: () => output.dropped(1),
   }

@@ -41,7 +41,7 @@ export function hostLinkOverSession(session: Session): HostLink {
       keys: async (prefix) => (await session.call('state.keys', prefix)) as readonly string[],
     },
     log: logOverSession(session),
-    // Only a runtime says this, and it is on the host's side.
+    // Only a runtime says this; what Node denies is told beside it.
     violated: () => undefined,
   }
 }

@@ -307,6 +307,23 @@ test('a guest is told what it may log, and one that floods its host with more is
   assert.ok(host.lines.length < 8 && Number(dropped) > 10, `${host.lines.length} lines were taken and ${dropped} dropped`)
 })
 
+test('what a guest says Node denied it is its own word, in form, and only so often', async (t) => {
+  const { start, guest, host } = liar(t, () => good)
+  const instance = await start
+  const wrong = [null, 'FileSystemRead', {}, { permission: 'constructor' }, { permission: ['Net'] }, { permission: 'Everything' }]
+  for (const told of wrong) guest.notify('denied', told)
+  guest.notify('denied', { permission: 'Net', resource: { toString: 'not text' } })
+  guest.notify('denied', { permission: 'FileSystemRead', resource: `/etc/\n${'a'.repeat(1_000)}` })
+  for (let at = 0; at < 1_000; at++) guest.notify('denied', { permission: 'FileSystemWrite', resource: `/${at}` })
+  await instance.ping(10_000)
+  const permissions = host.violations.map((one) => (one.kind === 'grant' ? one.permission : one.limit))
+  assert.equal(permissions[0], 'net:connect')
+  assert.equal(permissions[1], `fs:read /etc/%0A${'a'.repeat(192)}…`)
+  assert.equal(permissions[2], 'fs:write /0')
+  assert.ok(permissions.length >= 8 && permissions.length < 16, String(permissions.length))
+  assert.ok(host.violations.every(({ detail }) => detail.includes("by the plugin's own word")))
+})
+
 test('a guest that says how many lines it dropped is believed where that is a number', async (t) => {
   const { start, guest, host } = liar(t, () => good)
   const instance = await start
