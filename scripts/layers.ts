@@ -18,7 +18,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   sources: ['sdk', 'trust', 'types:kernel'],
   trust: ['sdk'],
   storage: ['sdk', 'types:kernel'],
-  cli: ['sdk', 'runtimes', 'server/client', 'sources', 'trust'],
+  cli: ['sdk', 'runtimes', 'server/client', 'sources', 'storage', 'trust'],
 }
 
 /** The same for the parts of an app, which also have its points; a host may import every package. */

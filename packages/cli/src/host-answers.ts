@@ -207,3 +207,36 @@ export interface Lock {
     >
   >
 }
+
+export interface AuditRecord {
+  readonly seq: number
+  readonly at: string
+  readonly actor: { readonly name: string; readonly peer?: string }
+  readonly action: string
+  readonly subject: string
+  readonly outcome: string
+  readonly reason?: string
+}
+
+export interface AuditPage {
+  readonly records: readonly AuditRecord[]
+  readonly next: number | null
+}
+
+export interface AuditReport {
+  readonly ok: boolean
+  readonly records: number
+  readonly first: number
+  readonly last: number
+  readonly digest: string
+  readonly checked: { readonly key: boolean; readonly head: boolean }
+  readonly torn_bytes: number
+  readonly problems: readonly {
+    readonly kind: string
+    readonly seq: number
+    readonly line: number
+    readonly message: string
+    /** Only where the check was made here. */
+    readonly file?: string
+  }[]
+}

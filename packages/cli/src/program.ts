@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { PlatformError } from '@backplane/sdk'
 import { ApiClient, clientErrors, exitCodeOf, HostError } from '@backplane/server/client'
 import { archiveErrors, sourceErrors } from '@backplane/sources'
+import { storageErrors } from '@backplane/storage'
 import { trustErrors } from '@backplane/trust'
 import { Command, CommanderError, Option } from 'commander'
 import { backplaneErrors } from './errors.ts'
@@ -16,6 +17,7 @@ import { addPlan } from './verbs/plan.ts'
 import { addSigning } from './verbs/signing.ts'
 import { addTrust } from './verbs/trust.ts'
 import { addVerify } from './verbs/verify.ts'
+import { addAudit } from './verbs/audit.ts'
 import { addDoctor } from './verbs/doctor.ts'
 import { addEvents } from './verbs/events.ts'
 import { examples } from './verbs/examples.ts'
@@ -53,6 +55,7 @@ const verbs = [
   addRelease,
   addEvents,
   addTokens,
+  addAudit,
 ] as const
 
 /**
@@ -146,6 +149,7 @@ function tellFailure(thrown: unknown, terminal: Terminal, json: boolean): number
     ...clientErrors.specs,
     ...sourceErrors.specs,
     ...archiveErrors.specs,
+    ...storageErrors.specs,
     ...trustErrors.specs,
   }
   return specs[error.code]?.exit ?? 70
