@@ -91,6 +91,6 @@ function decisionOf({ ok, trust, publisher, rules }: Verdict, waivers: readonly 
     const waived = [...rules.filter(({ outcome }) => outcome === 'waived').map(({ reason }) => reason), ...waivers]
     return { ok: true, trust: { level: trust, waived, ...(publisher === undefined ? {} : { publisher }) } }
   }
-  const { rule = 'verdict', reason = 'the verdict refuses it', fix = 'Look at the policy of the host' } = refusal ?? {}
+  const { rule = 'verdict', reason = 'the verdict refuses it', fix = 'Look at the policy of the host.' } = refusal ?? {}
   return { ok: false, reason, fix, details: { rule, rules } }
 }

@@ -38,7 +38,7 @@ export function askVerdict({ judge }: Pick<Judging, 'judge'>, subject: Subject):
   const verdict = judge(subject)
   const refusal = verdict.rules.find(({ outcome }) => outcome === 'refused')
   if (verdict.ok && refusal === undefined) return verdict
-  const { rule = 'verdict', reason = 'the verdict refuses it', fix = 'Look at the policy of the host' } = refusal ?? {}
+  const { rule = 'verdict', reason = 'the verdict refuses it', fix = 'Look at the policy of the host.' } = refusal ?? {}
   const { id: plugin, version } = subject
   throw sourceErrors.error('INSTALL_REFUSED', { plugin, version, reason, fix }, { plugin, details: { rule, verdict } })
 }

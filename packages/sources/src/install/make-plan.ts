@@ -31,7 +31,7 @@ export async function makePlan(context: PlanContext, changes: readonly Change[],
   })
   if (!resolution.ok) {
     const { chain, fix } = resolution.conflict
-    const parameters = { reason: chain.join('; '), fix: fix ?? 'Ask for other versions' }
+    const parameters = { reason: chain.join('; '), fix: fix ?? 'Ask for other versions.' }
     throw sourceErrors.error('INSTALL_CONFLICT', parameters, { details: { chain } })
   }
   const { releases } = resolution

@@ -21,10 +21,10 @@ export async function explain(refusal: Refusal, universe: KnownUniverse, request
     case 'nobody-offers': {
       const { capability, range, by } = refusal
       const chain = [`${by} needs ${capability} ${range} from another plugin`, 'no plugin that is known offers it']
-      return { chain, fix: `Install a plugin that offers ${capability} ${range}` }
+      return { chain, fix: `Install a plugin that offers ${capability} ${range}.` }
     }
     case 'too-hard':
-      return { chain: [`no answer was found in ${refusal.tries} tries`], fix: 'Ask for exact versions of what matters to you' }
+      return { chain: [`no answer was found in ${refusal.tries} tries`], fix: 'Ask for exact versions of what matters to you.' }
   }
 }
 
@@ -37,7 +37,7 @@ async function explainNothing(
   const wanted = demands.map(({ by, range }) => `${by} ${by === 'you' ? 'want' : 'needs'} ${id} ${range}`)
   const versions = await universe.versions(id)
   if (versions.length === 0) {
-    return { chain: [...wanted, `nobody has ${id}`], fix: `Say where ${id} is fetched from, or correct its id` }
+    return { chain: [...wanted, `nobody has ${id}`], fix: `Say where ${id} is fetched from, or correct its id.` }
   }
   const inRange = versions.filter((version) => demands.every(({ range }) => fits(version, range)))
   if (inRange.length > 0) return explainUnusable(id, inRange, { wanted, universe, hostApi })
@@ -65,10 +65,10 @@ async function explainUnusable(
   for (const version of await universe.versions(id)) {
     const release = await universe.release(id, version)
     if (release !== undefined && fits(hostApi, release.api)) {
-      return { chain: [...wanted, ...reasons], fix: `Ask for ${id} ${version}, which fits this host` }
+      return { chain: [...wanted, ...reasons], fix: `Ask for ${id} ${version}, which fits this host.` }
     }
   }
-  return { chain: [...wanted, ...reasons], fix: `Ask the publisher of ${id} for a version for API ${hostApi}` }
+  return { chain: [...wanted, ...reasons], fix: `Ask the publisher of ${id} for a version for API ${hostApi}.` }
 }
 
 /** What would be left if one who wants it wanted something else. */
@@ -77,12 +77,12 @@ function fixOf(id: string, demands: readonly Demand[], versions: readonly string
     const others = demands.filter((one) => one !== demand)
     const best = versions.find((version) => others.every(({ range }) => fits(version, range)))
     if (best === undefined || (others.length === 0 && demands.length > 1)) continue
-    if (demand.from === undefined) return `Ask for ${id} ${best} instead of ${demand.range}`
-    return `Install a version of ${demand.from} that takes ${id} ${best}`
+    if (demand.from === undefined) return `Ask for ${id} ${best} instead of ${demand.range}.`
+    return `Install a version of ${demand.from} that takes ${id} ${best}.`
   }
   const [first] = demands
   const nearest = first === undefined ? null : maxSatisfying([...versions], first.range)
-  return nearest === null ? `Publish a version of ${id} that fits, or ask for less` : `Let all who need ${id} take ${nearest}`
+  return nearest === null ? `Publish a version of ${id} that fits, or ask for less.` : `Let all who need ${id} take ${nearest}.`
 }
 
 function distinct(demands: readonly Demand[]): readonly Demand[] {

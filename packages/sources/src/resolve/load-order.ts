@@ -1,3 +1,4 @@
+import { fits } from './fits.ts'
 import type { Release } from './release.ts'
 
 /** An order in which everything comes after what it needs, or a circle that has none. */
@@ -6,42 +7,79 @@ export type LoadOrder =
   /** The first id is the last one as well. */
   | { readonly ok: false; readonly cycle: readonly string[] }
 
-/** Orders releases for loading: what others need comes first, where nothing decides it is by id. An optional circle is none. */
-export function loadOrder(chosen: ReadonlyMap<string, Release>): LoadOrder {
-  const done = new Map<string, Release>()
+type Chosen = ReadonlyMap<string, Release>
+
+/**
+ * Orders releases for loading: what others need comes first, where nothing decides it is by id. An optional circle is none, and
+ * neither is one that somebody else opens who offers the same. The kernel decides alike when it starts them.
+ */
+export function loadOrder(chosen: Chosen): LoadOrder {
   const ids = [...chosen.keys()].sort()
+  const visit: Visit = { chosen, ranks: ranked(ids, chosen), done: new Map(), path: [] }
   for (const id of ids) {
-    const cycle = visit(id, { chosen, done, path: [] })
+    const cycle = visitOne(id, visit)
     if (cycle !== undefined) return { ok: false, cycle }
   }
-  return { ok: true, releases: [...done.values()] }
+  return { ok: true, releases: [...visit.done.values()] }
 }
 
 interface Visit {
-  readonly chosen: ReadonlyMap<string, Release>
+  readonly chosen: Chosen
+  readonly ranks: ReadonlyMap<string, number>
   readonly done: Map<string, Release>
   readonly path: readonly string[]
 }
 
-function visit(id: string, { chosen, done, path }: Visit): readonly string[] | undefined {
+function visitOne(id: string, visit: Visit): readonly string[] | undefined {
+  const { chosen, done, path } = visit
   const release = chosen.get(id)
   if (release === undefined || done.has(id)) return undefined
   const at = path.indexOf(id)
   if (at !== -1) return [...path.slice(at), id]
-  for (const needed of needsOf(release, chosen)) {
-    const cycle = visit(needed.id, { chosen, done, path: [...path, id] })
+  for (const needed of needsOf(release, visit)) {
+    const cycle = visitOne(needed.id, { ...visit, path: [...path, id] })
     if (cycle !== undefined && !needed.optional) return cycle
   }
   done.set(id, release)
   return undefined
 }
 
-function needsOf(
-  { dependencies, requires }: Release,
-  chosen: ReadonlyMap<string, Release>,
-): readonly { readonly id: string; readonly optional: boolean }[] {
-  const offering = Object.keys(requires).flatMap((capability) =>
-    [...chosen.values()].filter(({ provides }) => Object.hasOwn(provides, capability)).map(({ id }) => ({ id, optional: false })),
+function needsOf(release: Release, { chosen, ranks }: Visit): readonly { readonly id: string; readonly optional: boolean }[] {
+  const own = ranks.get(release.id)
+  const offering = capabilitiesOf(release).flatMap(([capability, range]) => {
+    const providers = providersOf(chosen, capability, range).toSorted((one, other) => (one.id < other.id ? -1 : 1))
+    // without a rank it is in a circle, or hangs on one: then every way leads there
+    const waited = own === undefined ? providers : providers.filter(({ id }) => (ranks.get(id) ?? Infinity) < own).slice(0, 1)
+    return waited.map(({ id }) => ({ id, optional: false }))
+  })
+  return [...release.dependencies, ...offering].toSorted((one, other) => (one.id < other.id ? -1 : 1))
+}
+
+/** Everybody's place in some order in which everything comes after what it cannot do without; none for circles. */
+function ranked(ids: readonly string[], chosen: Chosen): ReadonlyMap<string, number> {
+  const ranks = new Map<string, number>()
+  for (let open = ids, before = -1; open.length !== before; open = open.filter((id) => !ranks.has(id))) {
+    before = open.length
+    for (const id of open) {
+      const release = chosen.get(id)
+      if (release !== undefined && hasAll(release, chosen, ranks)) ranks.set(id, ranks.size)
+    }
+  }
+  return ranks
+}
+
+function hasAll(release: Release, chosen: Chosen, ranks: ReadonlyMap<string, number>): boolean {
+  return (
+    release.dependencies.every(({ id, optional }) => optional || ranks.has(id)) &&
+    capabilitiesOf(release).every(([capability, range]) => providersOf(chosen, capability, range).some(({ id }) => ranks.has(id)))
   )
-  return [...dependencies, ...offering].toSorted((one, other) => (one.id < other.id ? -1 : 1))
+}
+
+/** What it needs of others; what it offers itself it has. */
+function capabilitiesOf({ requires, provides }: Release): readonly (readonly [capability: string, range: string])[] {
+  return Object.entries(requires).filter(([capability, range]) => !fits(provides[capability] ?? '', range))
+}
+
+function providersOf(chosen: Chosen, capability: string, range: string): readonly Release[] {
+  return [...chosen.values()].filter(({ provides }) => fits(provides[capability] ?? '', range))
 }

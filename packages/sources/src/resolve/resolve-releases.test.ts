@@ -119,7 +119,7 @@ test('a conflict names who wants what, and the smallest change that fixes it', a
   })
   assert.deepEqual(await conflictOf(resolve(universe, ['a', 'c'])), {
     chain: ['a 1.4.0 needs b ^2', 'c 1.0.0 needs b ^1', 'b has 2.0.0, 1.1.0'],
-    fix: 'Install a version of c that takes b 2.0.0',
+    fix: 'Install a version of c that takes b 2.0.0.',
   })
 })
 
@@ -210,4 +210,17 @@ test('a dead end that has nothing to do with a choice does not make it be tried 
   const conflict = await conflictOf(resolve(universe, [...Array.from({ length: 20 }, (_, at) => `p${at}`), 'x']))
   assert.match(conflict.chain.join('; '), /nobody has gone/)
   assert.ok(universe.asked.length < 100)
+})
+
+test('a circle that another plugin opens is none, and who is in it comes after that one', async () => {
+  const releases = {
+    'a@1.0.0': { requires: { disk: '^1.0.0' }, needs: { z: '*' } },
+    'b@1.0.0': { provides: { disk: '1.0.0' }, needs: { a: '*' } },
+    'y@1.0.0': { provides: { disk: '0.9.0' }, needs: { a: '*' } },
+    'z@1.0.0': { provides: { disk: '1.1.0' } },
+  }
+  assert.deepEqual(namesOf(await resolve(universeOf(releases), ['a', 'b', 'y'])), ['z@1.0.0', 'a@1.0.0', 'b@1.0.0', 'y@1.0.0'])
+  const { 'z@1.0.0': _, ...closed } = { ...releases, 'a@1.0.0': { requires: { disk: '^1.0.0' } } }
+  const { chain } = await conflictOf(resolve(universeOf(closed), ['a', 'b']))
+  assert.deepEqual(chain, ['a needs b needs a'])
 })

@@ -22,7 +22,7 @@ export async function resolveReleases(request: ResolveRequest): Promise<Resoluti
   const [first = ''] = order.cycle
   return {
     ok: false,
-    conflict: { chain: [order.cycle.join(' needs ')], fix: `Ask the publisher of ${first} to break the circle` },
+    conflict: { chain: [order.cycle.join(' needs ')], fix: `Ask the publisher of ${first} to break the circle.` },
   }
 }
 
