@@ -74,6 +74,13 @@ for (const [what, content, message, code] of wrong) {
   })
 }
 
+test('a lock that cannot be written is told with its reason', async (t) => {
+  // its name leaves no room for that of what is written beside it
+  const path = join(await temporaryDirectory(t), 'l'.repeat(250))
+  const { etag } = await readLock(path)
+  await assert.rejects(writeLock(path, lock, etag), { code: 'LOCK_FAILED', message: /cannot be written: ENAMETOOLONG/ })
+})
+
 test('what a kill left of a lock being written is removed by the next one', async (t) => {
   const root = await temporaryDirectory(t)
   const path = join(root, 'backplane.lock')

@@ -141,6 +141,17 @@ test('bytes under another id or version than the lock says are not listed', asyn
   assert.equal(problems[0]?.error.code, 'INSTALL_WRONG_ID')
 })
 
+test('what is locked for other platforms only is told with them', async (t) => {
+  const at = await machine(t)
+  await put(at.packages, 'a')
+  await add(at, 'a')
+  const text = await readFile(at.lock, 'utf8')
+  await writeFile(at.lock, text.replace('"any"', '"plan9-mips"'))
+  const { problems } = await at.source.list(signal)
+  assert.equal(problems[0]?.error.code, 'INSTALL_NO_ARTIFACT')
+  assert.match(problems[0]?.error.message ?? '', /for plan9-mips only, not for/)
+})
+
 test('facts that cannot be read cost one plugin and not all', async (t) => {
   const at = await machine(t)
   await put(at.packages, 'a')
