@@ -31,6 +31,10 @@ export function homeOf(options: HomeOptions): FetchHome {
   if (url === undefined) throw refused('this place', 'its address is no URL')
   if (url.search !== '' || url.hash !== '') throw refused(shownUrl(url), 'its address has more than a path')
   if (!url.pathname.endsWith('/')) url.pathname += '/'
+  for (const host of options.alsoFrom ?? []) {
+    const isHost = URL.canParse(`https://${host}`) && new URL(`https://${host}`).host === host
+    if (!isHost) throw refused(host, 'alsoFrom takes hosts as in cdn.example.org:8443')
+  }
   const home = { ...options, url }
   checkAllowed(url, home)
   return home

@@ -52,6 +52,7 @@ const refusals: readonly (readonly [title: string, home: HomeOptions, more: Aske
   ['it as IPv6', { url: 'https://[fd00:ec2::254]' }, {}, /no name may lead to/],
   ['it as a number', { url: 'http://2852039166', allowHttp: true }, {}, /no name may lead to/],
   ['loopback in disguise', { url: 'https://[::ffff:127.0.0.1]' }, {}, /no name may lead to/],
+  ['a place that leads to no host', { url: 'https://r.example', alsoFrom: ['https://cdn.example'] }, {}, /alsoFrom takes hosts/],
   ['0.0.0.0', { url: 'http://0.0.0.0', allowHttp: true }, {}, /no name may lead to/],
 ]
 
@@ -179,6 +180,12 @@ test('who says nothing, or stops, or says it drop by drop, is given up', async (
   }
   await assert.rejects(get(silent), { code: 'FETCH_UNREACHABLE', message: /closed the connection before it was done/ })
   const stop = new AbortController()
+  silent.answer = (_request, response) => response.writeHead(101, { connection: 'upgrade', upgrade: 'x' }).end()
+  await assert.rejects(get(silent), { code: 'FETCH_UNREACHABLE' })
+  const never = (): Promise<never> => new Promise(() => {})
+  const url = 'https://r.example'
+  await assert.rejects(get({ url }, { limits, resolve: never }), { code: 'FETCH_UNREACHABLE', message: /not done within/ })
+  await assert.rejects(get({ url, credential: never }, { limits, ...at('10.255.255.1') }), { message: /not done within/ })
   silent.answer = () => stop.abort()
   await assert.rejects(get(silent, { signal: stop.signal }), { name: 'AbortError' })
 })

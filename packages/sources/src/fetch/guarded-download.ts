@@ -5,28 +5,9 @@ import { PlatformError } from '@backplane/sdk'
 import { sourceErrors } from '../errors.ts'
 import { messageOf } from '../message-of.ts'
 import { dialledAddresses, systemResolve, type NamedAddress, type Resolve } from './dialled-addresses.ts'
+import { defaultDownloadLimits, type DownloadLimits } from './download-limits.ts'
 import { checkAllowed, isAtHome, refused, shownUrl, type Credential, type FetchHome } from './fetch-home.ts'
 import type { FetchOptions } from './fetcher.ts'
-
-/** How long a download may take, and how often it is tried. */
-export interface DownloadLimits {
-  /** One download with its redirects and attempts, ms. Default 300 000. */
-  readonly timeoutMs: number
-  /** Without a byte, ms. Default 30 000. */
-  readonly idleMs: number
-  /** Places one after the other that only lead on. Default 5. */
-  readonly redirects: number
-  /** Before each further attempt after an answer of the 5xx kind, ms. Default two: 500, 2 000. */
-  readonly retryDelaysMs: readonly number[]
-}
-
-/** What holds unless an option says otherwise. */
-export const defaultDownloadLimits: DownloadLimits = {
-  timeoutMs: 300_000,
-  idleMs: 30_000,
-  redirects: 5,
-  retryDelaysMs: [500, 2_000],
-}
 
 /** How a fetcher downloads. */
 export interface Downloading {
@@ -69,20 +50,29 @@ export async function guardedDownload(
   const deadline = AbortSignal.timeout(limits.timeoutMs)
   const signal = AbortSignal.any([options.signal, deadline])
   const asking: Asking = { home, wanted, limits, signal, options, resolve: downloading.resolve ?? systemResolve }
+  const stopped = Promise.withResolvers<never>()
+  signal.addEventListener('abort', () => stopped.reject(signal.reason), { once: true })
   try {
-    for (const delayMs of limits.retryDelaysMs) {
-      const answer = await follow(asking)
-      if (answer.kind === 'done') return answer.downloaded
-      await wait(delayMs, undefined, { signal })
-    }
-    const answer = await follow(asking)
-    if (answer.kind === 'done') return answer.downloaded
-    throw unreachable(wanted.url, `it answers ${answer.status}`)
+    signal.throwIfAborted()
+    // who resolves names and who has credentials may not look at the signal
+    return await Promise.race([attempts(asking), stopped.promise])
   } catch (error) {
     options.signal.throwIfAborted()
     if (deadline.aborted) throw unreachable(wanted.url, `it was not done within ${limits.timeoutMs / 1_000} s`, error)
     throw error
   }
+}
+
+async function attempts(asking: Asking): Promise<Downloaded> {
+  const { wanted, limits, signal } = asking
+  for (const delayMs of limits.retryDelaysMs) {
+    const answer = await follow(asking)
+    if (answer.kind === 'done') return answer.downloaded
+    await wait(delayMs, undefined, { signal })
+  }
+  const answer = await follow(asking)
+  if (answer.kind === 'done') return answer.downloaded
+  throw unreachable(wanted.url, `it answers ${answer.status}`)
 }
 
 interface Asking {
@@ -150,6 +140,7 @@ function ask(
     const request = begin(url, { headers, lookup, signal, agent: false, timeout: limits.idleMs })
     request.on('timeout', () => request.destroy(new Error(`nothing came for ${limits.idleMs / 1_000} s`)))
     request.on('response', resolve)
+    request.on('close', () => reject(unreachable(url, 'it closed the connection without an answer')))
     request.on('error', (error) => reject(signal.aborted ? error : unreachable(url, reasonOf(error), error)))
     request.end()
   })
@@ -182,20 +173,29 @@ async function taken(url: URL, response: IncomingMessage, asking: Asking): Promi
   checkHeaders(url, headers, wanted)
   const announced = Number(headers['content-length'] ?? Number.NaN)
   if (announced > wanted.mostBytes) throw tooLarge(url, wanted)
-  const pieces: Buffer[] = []
+  let bytes = Buffer.alloc(0)
   let done = 0
   try {
     for await (const piece of response as AsyncIterable<Buffer>) {
+      if (done + piece.length > wanted.mostBytes) throw tooLarge(url, wanted)
+      bytes = withRoomFor(done + piece.length, bytes, wanted.mostBytes)
+      bytes.set(piece, done)
       done += piece.length
-      if (done > wanted.mostBytes) throw tooLarge(url, wanted)
-      pieces.push(piece)
       options.onProgress?.({ done, ...(Number.isNaN(announced) ? {} : { total: announced }) })
     }
   } catch (error) {
     if (error instanceof PlatformError || signal.aborted) throw error
     throw unreachable(url, reasonOf(error), error)
   }
-  return { bytes: Buffer.concat(pieces, done), headers }
+  return { bytes: bytes.subarray(0, done), headers }
+}
+
+/** One buffer that grows: a list of pieces would take what it likes, were they of one byte each. */
+function withRoomFor(length: number, bytes: Buffer<ArrayBuffer>, mostBytes: number): Buffer<ArrayBuffer> {
+  if (length <= bytes.length) return bytes
+  const grown = Buffer.allocUnsafeSlow(Math.min(mostBytes, Math.max(65_536, 2 * bytes.length, length)))
+  grown.set(bytes)
+  return grown
 }
 
 function checkHeaders(url: URL, headers: IncomingMessage['headers'], { type }: Wanted): void {

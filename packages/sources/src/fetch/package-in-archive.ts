@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import { parseStrictJson } from '@backplane/sdk/strict-json'
 import type { Attestation } from '@backplane/trust'
 import { readArchive, type Archive } from '../archive/read-archive.ts'
@@ -8,6 +7,7 @@ import { attestationFolder } from '../attestations.ts'
 import { defaultPackageLimits } from '../limits.ts'
 import { manifestIn } from '../manifest-in.ts'
 import type { PackageTree, TreeFile } from '../read-tree.ts'
+import { digestAside } from './digest-aside.ts'
 
 /** What an archive holds, as {@link import('./fetcher.ts').FetchedPackage} wants it, but for its place. */
 export interface PackageInArchive {
@@ -39,7 +39,7 @@ export async function packageInArchive(bytes: Uint8Array, reading: ArchiveReadin
     tree: { files, digest },
     manifest,
     archive: archive.digest,
-    archiveSha512: `sha512:${hash('sha512', bytes)}`,
+    archiveSha512: `sha512:${(await digestAside('SHA-512', bytes)).toString('hex')}`,
     attestations: attestationsAmong(hidden),
   }
 }

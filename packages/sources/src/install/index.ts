@@ -4,7 +4,8 @@ export type { AvailableVersion, FetchedPackage, Fetcher, FetchKind, FetchOptions
 export { archiveFetcher, type ArchiveFetcherOptions } from '../fetch/archive/archive-fetcher.ts'
 export { directoryFetcher } from '../fetch/directory-fetcher.ts'
 export type { Credential, HomeOptions } from '../fetch/fetch-home.ts'
-export { defaultDownloadLimits, type Downloading, type DownloadLimits } from '../fetch/guarded-download.ts'
+export { defaultDownloadLimits, type DownloadLimits } from '../fetch/download-limits.ts'
+export type { Downloading } from '../fetch/guarded-download.ts'
 export {
   indexFetcher,
   type IndexFetcher,

@@ -159,6 +159,10 @@ test('a path that leads out of an index is refused, even where it was signed', a
     const place = { kind: 'index', index: 'acme', url: path, digest } as const
     await assert.rejects(reader().fetch(place, options), { code: 'INDEX_PATH_ESCAPES' }, path)
   }
+  for (const url of ['file://host/index', 'file:index', 'file:///a%2fb', 'file:///a?b', 'http://r.example']) {
+    assert.throws(() => reader({ indexes: { acme: { url, keys: [] } } }), { code: 'FETCH_ADDRESS_REFUSED' }, url)
+  }
+  assert.throws(() => reader({ indexes: { 'a:b': { url: 'file:///srv', keys: [] } } }), { code: 'FETCH_REFERENCE_INVALID' })
   const place = { kind: 'index', index: 'other', url: 'a', digest } as const
   await assert.rejects(reader().fetch(place, options), { code: 'FETCH_ADDRESS_REFUSED' })
 })

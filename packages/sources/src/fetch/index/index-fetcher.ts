@@ -67,7 +67,9 @@ type IndexPlace = Extract<PinnedPlace, { readonly kind: 'index' }>
 export function indexFetcher(options: IndexFetcherOptions): IndexFetcher {
   const { archiveLimits: limits = {}, fileBytes = 16 * 1024 * 1024, freshMs = 10_000, now = Date.now } = options
   const reading = { ...options, memory: new IndexMemory(options.memory), fileBytes, freshMs, now }
-  const indexes = new Map(Object.entries(options.indexes).map(([name, one]) => [name, new StaticIndex(name, one, reading)]))
+  const indexes = new Map(
+    Object.entries(options.indexes).map(([name, one]) => [name, new StaticIndex(checkedName(name), one, reading)]),
+  )
   const chosen = new WeakMap<IndexPlace, number>()
 
   const info: IndexFetcher['info'] = async (reference, fetchOptions) => {
@@ -143,6 +145,13 @@ async function find(indexes: Indexes, { index: wanted, id }: IndexReference, opt
   const known = documents.flatMap(({ document }) => Object.keys(document.plugins))
   const reason = `no index has it${didYouMean(id, known)}`
   throw sourceErrors.error('FETCH_NOT_FOUND', { reference: `index:${id}`, reason })
+}
+
+/** Errors: `FETCH_REFERENCE_INVALID`. */
+function checkedName(name: string): string {
+  if (/^[a-z0-9][a-z0-9-]*$/.test(name)) return name
+  const problem = 'a name of an index is made of small letters, digits and -'
+  throw sourceErrors.error('FETCH_REFERENCE_INVALID', { reference: `index:${name}`, problem, example: 'index:acme/s3@^1.2' })
 }
 
 function named(indexes: Indexes, name: string): StaticIndex {

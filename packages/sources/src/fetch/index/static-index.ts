@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { PlatformError } from '@backplane/sdk'
@@ -6,8 +5,9 @@ import { defaultTrustLimits, openJson, readPolicy, type Advisory } from '@backpl
 import { readAtMost } from '../../archive/read-at-most.ts'
 import { sourceErrors } from '../../errors.ts'
 import { messageOf } from '../../message-of.ts'
+import { digestAside } from '../digest-aside.ts'
 import { jsonIn } from '../download-json.ts'
-import { homeOf, shownUrl, type FetchHome, type HomeOptions } from '../fetch-home.ts'
+import { homeOf, refused, shownUrl, type FetchHome, type HomeOptions } from '../fetch-home.ts'
 import type { FetchOptions } from '../fetcher.ts'
 import { guardedDownload, type Downloading } from '../guarded-download.ts'
 import { checkedPath, indexPayloadType, readIndexDocument, readIndexedPlugin } from './index-format.ts'
@@ -48,7 +48,7 @@ export class StaticIndex {
     this.#options = options
     this.#reading = reading
     this.#home = options.url.startsWith('file:') ? undefined : homeOf(options)
-    this.#base = this.#home?.url ?? new URL(options.url.endsWith('/') ? options.url : `${options.url}/`)
+    this.#base = this.#home?.url ?? folderAt(options.url)
   }
 
   /**
@@ -82,7 +82,7 @@ export class StaticIndex {
   /** Bytes of a file of the index. Errors: `FETCH_NOT_FOUND`, `FETCH_TOO_LARGE`, `FETCH_CHANGED`, `INDEX_PATH_ESCAPES`. */
   async bytes({ path, digest }: IndexFile, mostBytes: number, options: FetchOptions): Promise<Uint8Array> {
     const bytes = await this.#read(checkedPath(path, this.name), mostBytes, options)
-    if (`sha256:${hash('sha256', bytes)}` === digest) return bytes
+    if (`sha256:${(await digestAside('SHA-256', bytes)).toString('hex')}` === digest) return bytes
     throw sourceErrors.error('FETCH_CHANGED', { place: this.#placeOf(path), problem: 'its digest is another than was signed' })
   }
 
@@ -138,4 +138,12 @@ export class StaticIndex {
   #placeOf(path: string): string {
     return `${shownUrl(this.#base)}${path}`
   }
+}
+
+/** Errors: `FETCH_ADDRESS_REFUSED`. */
+function folderAt(text: string): URL {
+  const url = new URL(text.endsWith('/') ? text : `${text}/`)
+  const isPlain = `${url.host}${url.search}${url.hash}` === '' && !/%(?:2f|00)/i.test(url.pathname)
+  if (isPlain && text.startsWith('file:///')) return url
+  throw refused(text, 'it is no folder of this machine: write file:/// and its path')
 }

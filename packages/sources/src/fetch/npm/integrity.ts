@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto'
+import { digestAside } from '../digest-aside.ts'
 
 /** The one SHA-512 of a Subresource Integrity text, as `sha512-…`; undefined where there is none, or more than one. */
 export function sha512In(integrity: unknown): string | undefined {
@@ -14,6 +14,6 @@ export function sha512In(integrity: unknown): string | undefined {
 }
 
 /** The integrity of bytes, as npm writes it. Source: W3C Subresource Integrity §3.1. */
-export function integrityOf(bytes: Uint8Array): string {
-  return `sha512-${hash('sha512', bytes, 'base64')}`
+export async function integrityOf(bytes: Uint8Array): Promise<string> {
+  return `sha512-${(await digestAside('SHA-512', bytes)).toString('base64')}`
 }

@@ -74,7 +74,7 @@ class NpmFetcher implements Fetcher {
     const { archiveLimits: limits = {} } = this.#options
     const mostBytes = limits.archiveBytes ?? defaultArchiveLimits.archiveBytes
     const { bytes } = await guardedDownload(home, { url: tarball, mostBytes, type: 'archive' }, options, this.#options)
-    if (integrityOf(bytes) !== place.integrity) throw changed(place, 'its tarball has another SHA-512 than it must have')
+    if ((await integrityOf(bytes)) !== place.integrity) throw changed(place, 'its tarball has another SHA-512 than it must have')
     const { signal } = options
     const found = await packageInArchive(bytes, { place: nameOf(place), topFolder: 'strip', limits, signal })
     const withIt = said === undefined ? [] : await this.#attestations(said, home, options)

@@ -8,12 +8,11 @@ import { PlatformError } from '@backplane/sdk'
 import { temporaryDirectory } from '@backplane/testing'
 import * as fc from 'fast-check'
 import { tgzOf, type RawTarEntry } from '../../archive/fixtures/raw-tar.ts'
-import { packageArchive } from '../../fixtures/package-archive.ts'
+import { integrityOf, packageArchive } from '../../fixtures/package-archive.ts'
 import { manifestOf } from '../../fixtures/package-folder.ts'
 import { json, serving, type Answering, type Serving } from '../../fixtures/serving.ts'
 import { Installer } from '../../install/installer.ts'
 import type { Fetcher } from '../fetcher.ts'
-import { integrityOf } from './integrity.ts'
 import { npmFetcher, type NpmFetcherOptions } from './npm-fetcher.ts'
 
 const { signal } = new AbortController()
@@ -72,10 +71,13 @@ for (const [title, about, version, dist, reason] of invalid) {
 test('names and versions that are paths or prototypes are no versions', async (t) => {
   const { fetcher, answer, say } = await hostile(t)
   const odd = Object.fromEntries(['../../etc', '1.0', 'v1.0.0', 'toString', '1.0.0/../..'].map((key) => [key, { version: key }]))
-  answer(say({ versions: odd, 'dist-tags': { latest: '../../etc', toString: '1.0.0' } }))
+  answer(say({ versions: odd, 'dist-tags': { latest: '../../etc', toString: '1.0.0', '\u001b[2J': '1.0.0' } }))
   for (const reference of ['npm:@acme/s3', 'npm:@acme/s3@latest', 'npm:@acme/s3@hasOwnProperty']) {
     await assert.rejects(fetcher().versions(reference, options), { code: 'FETCH_NOT_FOUND' }, reference)
   }
+  await assert.rejects(fetcher().versions('npm:@acme/s3@nxt', options), { message: /it has latest, toString$/ })
+  answer(say({}, { deprecated: 'use \u001b[2Janother' }))
+  assert.equal((await fetcher().versions('npm:@acme/s3', options))[0]?.deprecated, 'use  [2Janother')
   answer(say(JSON.parse('{"__proto__": {"versions": {}}}') as object))
   await assert.rejects(fetcher().versions('npm:@acme/s3', options), { code: 'FETCH_RESPONSE_INVALID' })
 })

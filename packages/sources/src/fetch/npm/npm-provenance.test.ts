@@ -9,11 +9,10 @@ import { judge, type Signer, type Subject, type Verdict } from '@backplane/trust
 import { createAdmission } from '../../admission/create-admission.ts'
 import { buildIdentity } from '../../fixtures/build-identity.ts'
 import { importingRuntime } from '../../fixtures/importing-runtime.ts'
-import { packageArchive } from '../../fixtures/package-archive.ts'
+import { integrityOf, packageArchive } from '../../fixtures/package-archive.ts'
 import { json, serving, type Serving } from '../../fixtures/serving.ts'
 import { Installer } from '../../install/installer.ts'
 import { installed } from '../../lock/installed.ts'
-import { integrityOf } from './integrity.ts'
 import { npmFetcher, type NpmFetcherOptions } from './npm-fetcher.ts'
 
 const { signal } = new AbortController()

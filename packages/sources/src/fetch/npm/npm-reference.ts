@@ -23,6 +23,11 @@ export function isNpmName(name: string): boolean {
   return name.length <= longestName && namePattern.test(name)
 }
 
+/** Whether this can be the name of a tag. */
+export function isNpmTag(tag: string): boolean {
+  return tagPattern.test(tag)
+}
+
 /** `@acme` of `@acme/s3`; undefined where a name has no scope. */
 export function scopeOf(name: string): string | undefined {
   return name.startsWith('@') ? name.slice(0, name.indexOf('/')) : undefined
@@ -38,7 +43,7 @@ export function parseNpmReference(reference: string): NpmReference {
   const spec = text.slice(at + 1)
   if (spec.trim() === '') throw invalid(reference, 'nothing follows the @')
   if (spec.length <= 256 && validRange(spec) !== null) return { name, wanted: { kind: 'range', range: spec } }
-  if (tagPattern.test(spec)) return { name, wanted: { kind: 'tag', tag: spec } }
+  if (isNpmTag(spec)) return { name, wanted: { kind: 'tag', tag: spec } }
   throw invalid(reference, `"${spec.slice(0, 60)}" is neither a range nor a tag`)
 }
 

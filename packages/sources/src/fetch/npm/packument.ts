@@ -1,7 +1,7 @@
 import { maxSatisfying, rcompare, satisfies, valid } from 'semver'
 import { sourceErrors } from '../../errors.ts'
 import { sha512In } from './integrity.ts'
-import type { NpmReference } from './npm-reference.ts'
+import { isNpmTag, type NpmReference } from './npm-reference.ts'
 
 /** What a registry says of a package, as far as it is needed; nothing of it is believed but what a digest binds. */
 export interface Packument {
@@ -38,8 +38,10 @@ export function readPackument(value: unknown, name: string, place: string): Pack
     if (typeof read === 'string') unusable.set(version, read)
     else versions.set(version, read)
   }
-  const tags = Object.entries(recordOf(packument['dist-tags']) ?? {})
-  return { versions, unusable, tags: new Map(tags.flatMap(([tag, to]) => (typeof to === 'string' ? [[tag, to]] : []))) }
+  const tags = Object.entries(recordOf(packument['dist-tags']) ?? {}).flatMap(([tag, to]): [string, string][] =>
+    isNpmTag(tag) && typeof to === 'string' ? [[tag, to]] : [],
+  )
+  return { versions, unusable, tags: new Map(tags) }
 }
 
 interface Identity {
@@ -64,7 +66,7 @@ function readVersion(said: Readonly<Record<string, unknown>>, { name, version, p
     integrity,
     tarball,
     ...(attestations === undefined ? {} : { attestations }),
-    ...(typeof deprecated === 'string' && deprecated !== '' ? { deprecated: deprecated.slice(0, 500) } : {}),
+    ...(typeof deprecated === 'string' && deprecated !== '' ? { deprecated: printable(deprecated) } : {}),
     ...(Number.isNaN(publishedAtMs) ? {} : { publishedAtMs }),
   }
 }
@@ -106,6 +108,11 @@ function wishOf({ tags }: Packument, { name, wanted }: NpmReference): (version: 
       throw sourceErrors.error('FETCH_NOT_FOUND', { reference: `npm:${name}@${wanted.tag}`, reason })
     }
   }
+}
+
+/** For terminals, which take control characters for commands. */
+function printable(text: string): string {
+  return text.slice(0, 500).replaceAll(/\p{C}/gu, ' ')
 }
 
 function recordOf(value: unknown): Readonly<Record<string, unknown>> | undefined {

@@ -4,7 +4,8 @@ import { sourceErrors } from '../../errors.ts'
 import { messageOf } from '../../message-of.ts'
 import { dialledAddresses, systemResolve } from '../dialled-addresses.ts'
 import { checkAllowed, isAtHome, shownUrl, type Credential, type FetchHome } from '../fetch-home.ts'
-import { defaultDownloadLimits, type Downloading } from '../guarded-download.ts'
+import { defaultDownloadLimits } from '../download-limits.ts'
+import type { Downloading } from '../guarded-download.ts'
 
 /** Something that is asked of a registry to change it. */
 export interface RegistryRequest {
