@@ -8,8 +8,11 @@ import { addressHeader, attachedHeader, errorHeader, windowBytes } from './egres
 import { MeteredFrames } from './metered-frames.ts'
 import { EgressGate, type EgressGateOptions } from './egress-gate.ts'
 
-/** Streams a plugin may open beyond its connections, to be told that these are all. */
-const spareStreams = 32
+/**
+ * Streams a plugin may open beyond its connections, to be told that these are all. Each of them ends with its refusal, so
+ * only who reads none comes to so many; HTTP/2 knows no other answer to more than it may have than the end of all.
+ */
+const spareStreams = 1_000
 /** Memory of one plugin's session, MiB; more and it gets no new streams. */
 const sessionMiB = 64
 /** Connections a plugin may give up per second, and at once, before it is taken for an attack. */
@@ -100,7 +103,8 @@ async function answer(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, {
 /** Joins both until both are done; an end that is cut off cuts the other off. */
 function tunnel(stream: ServerHttp2Stream, upstream: Socket): void {
   upstream.on('error', () => stream.close(constants.NGHTTP2_CONNECT_ERROR))
-  upstream.on('close', () => (stream.writableEnded ? undefined : stream.close(constants.NGHTTP2_CONNECT_ERROR)))
+  // Nobody is left for what the plugin would still say.
+  upstream.on('close', () => stream.close(stream.writableEnded ? constants.NGHTTP2_NO_ERROR : constants.NGHTTP2_CONNECT_ERROR))
   stream.on('close', () => (upstream.readableEnded && upstream.writableFinished ? undefined : upstream.destroy()))
   upstream.pipe(stream)
   stream.pipe(upstream)
@@ -110,8 +114,9 @@ function refuse(stream: ServerHttp2Stream, error: unknown): void {
   if (stream.destroyed || stream.closed || stream.headersSent) return
   const json = JSON.stringify(asJson(error))
   stream.respond({ ':status': 403, [errorHeader]: encodeURIComponent(json) }, { endStream: true })
-  // The guest may be in the middle of writing what nobody will read.
+  // The guest may be in the middle of writing what nobody will read, and may never end it. Source: RFC 9113 §8.1.
   stream.resume()
+  stream.close(constants.NGHTTP2_NO_ERROR)
 }
 
 /** The system's errors keep their code, so that plugins may look at it as they do without a broker. */

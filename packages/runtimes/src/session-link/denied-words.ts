@@ -25,7 +25,7 @@ export function deniedByNode(told: unknown): Violation | undefined {
   const { permission, resource } = Object(told) as Record<string, unknown>
   const asked = permissions.get(permission)
   if (asked === undefined) return undefined
-  const printable = String(typeof resource === 'string' ? resource : '')
+  const printable = (typeof resource === 'string' ? resource : '')
     .slice(0, longestShown + 1)
     .replaceAll(/[^\x20-\x7e]/g, (character) => encodeURIComponent(character.toWellFormed()))
   const shown = printable.length > longestShown ? `${printable.slice(0, longestShown)}…` : printable
