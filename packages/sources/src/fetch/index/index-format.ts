@@ -1,4 +1,3 @@
-import type { Advisory } from '@backplane/trust'
 import { valid, validRange } from 'semver'
 import { z } from 'zod'
 import { sourceErrors } from '../../errors.ts'
@@ -87,11 +86,6 @@ export interface IndexedVersion {
   readonly deprecated?: string
   readonly description?: string
   readonly tags?: readonly string[]
-}
-
-/** An index's advisories before they are read as those of a policy. */
-export interface AdvisoriesDocument {
-  readonly advisories: readonly Advisory[]
 }
 
 /** Errors: `INDEX_INVALID`. */
