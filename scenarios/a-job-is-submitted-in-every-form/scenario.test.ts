@@ -98,6 +98,7 @@ test('jobs are queried by id and status in both ways, and single ones in all vie
   assert.equal((await daemon.get('/health')).body.status, 'healthy')
   const capabilities = (await daemon.get('/capabilities')).body
   assert.deepEqual([capabilities.default_method, capabilities.capabilities.slow.version], ['slow', '1.0.0'])
+  assert.equal(capabilities.capabilities.digitalocean.available, false, 'it exports no format')
   const document = (await daemon.get('/openapi.json')).body
   for (const path of ['/jobs/submit', '/jobs/{id}/events', '/api/providers', '/api/plugins/{id}', '/healthz']) {
     assert.ok(document.paths[path] !== undefined, path)

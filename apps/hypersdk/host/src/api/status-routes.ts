@@ -96,7 +96,8 @@ export function addStatusRoutes(app: OpenAPIHono<{ Bindings: Peer }>, api: Statu
     const inOrder = [...types.filter(isConfigured), ...types.filter((type) => !isConfigured(type))]
     const all = inOrder.map((one, index) => ({
       method: one.type,
-      available: one.available,
+      // A provider that exports no format is no way to export, however well it runs.
+      available: one.available && one.capabilities.supported_formats.length > 0,
       version: one.version,
       path: api.kernel.plugins.get(one.plugin)?.path ?? null,
       priority: index + 1,
