@@ -106,6 +106,8 @@ export interface StagedPackage {
   readonly code: PackageCode
   /** What others say about the package, as found with it: signatures and the like. Nobody has believed it yet. */
   readonly attestations?: readonly PackageAttestation[]
+  /** How it came to its source, where that fetched it. */
+  readonly arrival?: PackageArrival
   /** Whether `code` still holds what `digest` says; asked before every further start from it. Without it, nobody can have changed it. */
   readonly isWhole?: (signal: AbortSignal) => Promise<boolean>
   /**
@@ -113,6 +115,18 @@ export interface StagedPackage {
    * other processes. Idempotent, never rejects.
    */
   readonly release?: () => Promise<void>
+}
+
+/** How a package was fetched, as its source keeps it where nobody else writes. */
+export interface PackageArrival {
+  /** Where from, as policies name it: `npm:@acme/s3`. */
+  readonly source: string
+  /** Of the archive it came in: `sha256:` and 64 hexadecimal digits. */
+  readonly archive?: string
+  /** Of the same: `sha512:` and 128 hexadecimal digits. */
+  readonly archiveSha512?: string
+  /** When it was published, as was said there, ms since the epoch. */
+  readonly publishedAtMs?: number
 }
 
 /** One thing said about a package. */

@@ -1,28 +1,39 @@
-import type { PackageAttestation } from '@backplane/kernel'
-import type { LockedArtifact } from './lock-file.ts'
+import type { PackageArrival } from '@backplane/kernel'
+import type { FetchedPackage } from './fetch/fetcher.ts'
+import { sourceOf } from './fetch/reference.ts'
+import type { LockedArtifact } from './lock/lock-file.ts'
 
-/** How a package came, as far as the digest of its tree does not say. */
-interface Arrival {
-  readonly archive?: string
-  readonly archiveSha512?: string
-  readonly attestations?: readonly PackageAttestation[]
+/** What the store keeps with a package that was fetched: what the digest of its tree does not say. */
+export interface ArrivalFacts {
+  readonly arrival: PackageArrival
+  readonly attestations?: FetchedPackage['attestations']
 }
 
-/** What the store keeps with an installed package. */
-export function factsOf({ archive, archiveSha512, attestations = [] }: Arrival): Arrival {
-  return {
+/** The facts of a fetched package. */
+export function factsOf({ place, archive, archiveSha512, publishedAtMs, attestations }: FetchedPackage): ArrivalFacts {
+  const arrival = {
+    source: sourceOf(place),
     ...(archive === undefined ? {} : { archive }),
     ...(archiveSha512 === undefined ? {} : { archiveSha512 }),
-    ...(attestations.length === 0 ? {} : { attestations }),
+    ...(publishedAtMs === undefined ? {} : { publishedAtMs }),
   }
+  return attestations.length === 0 ? { arrival } : { arrival, attestations }
+}
+
+/** How a package came, as the store kept it; undefined for what was not fetched. */
+export function arrivalIn(facts: unknown): PackageArrival | undefined {
+  const arrival: unknown = Reflect.get(Object(facts), 'arrival')
+  return typeof Reflect.get(Object(arrival), 'source') === 'string' ? (arrival as PackageArrival) : undefined
 }
 
 /**
  * Whether a package came in the archive that the lock names. A signature over an archive vouches for a tree only where the one
  * was unpacked to the other, and a lock is a text that anybody may have proposed.
  */
-export function cameIn({ archive, archiveSha512 }: LockedArtifact, arrival: unknown): boolean {
-  const isThis = (name: keyof Arrival, locked: string | undefined): boolean =>
-    locked === undefined || Reflect.get(Object(arrival), name) === locked
-  return isThis('archive', archive) && isThis('archiveSha512', archiveSha512)
+export function cameIn(
+  { archive, archiveSha512 }: Pick<LockedArtifact, 'archive' | 'archiveSha512'>,
+  arrival: Pick<PackageArrival, 'archive' | 'archiveSha512'> | undefined,
+): boolean {
+  const isFirst = archive === undefined || arrival?.archive === archive
+  return isFirst && (archiveSha512 === undefined || arrival?.archiveSha512 === archiveSha512)
 }

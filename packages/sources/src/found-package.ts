@@ -1,6 +1,7 @@
 import { posix } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { FoundPackage, ManifestSummary, RecalledPackage, StagedPackage } from '@backplane/kernel'
+import { arrivalIn } from './arrival.ts'
 import { sourceErrors } from './errors.ts'
 import type { Gate } from './gate.ts'
 import { attestationsIn, noAttestations, readAttestations } from './attestations.ts'
@@ -136,7 +137,12 @@ export async function recallPackage(
   unused.move()
   const code = { kind: 'files', directory, main, ...(adapter === undefined ? {} : { adapter }) } as const
   const attestations = attestationsIn(facts)
-  return { manifest, staged: { digest, code, isWhole, release, ...(attestations.length === 0 ? {} : { attestations }) } }
+  const arrival = arrivalIn(facts)
+  const said = {
+    ...(attestations.length === 0 ? {} : { attestations }),
+    ...(arrival === undefined ? {} : { arrival }),
+  }
+  return { manifest, staged: { digest, code, isWhole, release, ...said } }
 }
 
 interface ToldManifest {

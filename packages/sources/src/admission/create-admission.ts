@@ -1,6 +1,5 @@
 import type { Admission, AdmissionDecision, AdmissionRequest } from '@backplane/kernel'
 import type { Finding, Subject, Verdict } from '@backplane/trust'
-import { sourceOf } from '../fetch/reference.ts'
 import type { InstalledSource } from '../lock/installed.ts'
 import type { GrantsFile } from './grants-file.ts'
 
@@ -41,7 +40,8 @@ export function createAdmission({ judge, installed, grants, approvesDeclared, sc
   const admit: Admission['admit'] = async (asked, signal) => {
     const found = await scanned(asked, signal)
     const locked = isInstalled(asked.source) ? installed?.locked(asked.id) : undefined
-    const verdict = judge(subjectOf(asked, locked?.artifact, found))
+    if (isInstalled(asked.source) && locked === undefined) return notInstalled
+    const verdict = judge(subjectOf(asked, locked, found))
     const isDeclared = asked.origin === 'external' && approvesDeclared?.(asked.source) === true
     return decisionOf(verdict, isDeclared ? [`what it asks for counts as approved, because it is from ${asked.source}`] : [])
   }
@@ -56,28 +56,34 @@ export function createAdmission({ judge, installed, grants, approvesDeclared, sc
 }
 
 const none: readonly string[] = Object.freeze([])
+const notInstalled: AdmissionDecision = { ok: false, reason: 'it is not installed any more', fix: 'Install it again.' }
 
-type Locked = NonNullable<ReturnType<InstalledSource['locked']>>['artifact']
+type Locked = NonNullable<ReturnType<InstalledSource['locked']>>
 
+/** The lock says what a version must be. What was installed before it was approved then, and is judged as what it is. */
 function subjectOf(
   { id, version, origin, source, path, staged }: AdmissionRequest,
   locked: Locked | undefined,
   findings: readonly Finding[] | undefined,
 ): Subject {
-  const { archive, archiveSha512, publishedAtMs }: Partial<Locked> = locked ?? {}
+  const { attestations = [], arrival, digest } = staged
+  const { source: from = placeOf(source, path), ...came } = arrival ?? {}
+  const approved = locked?.plugin.version === version ? locked.artifact : undefined
   return {
     id,
     version,
     origin,
-    source: locked === undefined ? placeOf(source, path) : sourceOf(locked.place),
-    digest: staged.digest,
-    attestations: staged.attestations ?? [],
-    ...(archive === undefined ? {} : { archive }),
-    ...(archiveSha512 === undefined ? {} : { archiveSha512 }),
-    ...(locked === undefined ? {} : { locked: { digest: locked.digest, ...(archive === undefined ? {} : { archive }) } }),
-    ...(publishedAtMs === undefined ? {} : { publishedAtMs }),
+    source: from,
+    digest,
+    attestations,
+    ...came,
+    ...(approved === undefined ? {} : { locked: digestsOf(approved) }),
     ...(findings === undefined ? {} : { findings }),
   }
+}
+
+function digestsOf({ digest, archive }: Locked['artifact']): NonNullable<Subject['locked']> {
+  return { digest, ...(archive === undefined ? {} : { archive }) }
 }
 
 /** One source may be of several directories; policies name the place of the package. */

@@ -2,7 +2,7 @@ import type { Manifest } from '@backplane/sdk'
 import { sourceErrors } from '../errors.ts'
 import type { FetchedPackage, Fetcher, FetchOptions } from '../fetch/fetcher.ts'
 import { recallPackage } from '../found-package.ts'
-import { cameIn, factsOf } from '../lock/archive-facts.ts'
+import { arrivalIn, cameIn, factsOf } from '../arrival.ts'
 import { artifactFor, thisPlatform } from '../lock/installed.ts'
 import { installedStore } from '../lock/installed-store.ts'
 import { readLock, writeLock, type LockedPlugin, type LockFile } from '../lock/lock-file.ts'
@@ -137,7 +137,7 @@ export class Installer {
       if (artifact === undefined) continue
       const { digest } = artifact
       const glimpse = await this.#store.glimpse(id, digest)
-      const recalled = cameIn(artifact, glimpse?.facts) ? await recallPackage(this.#store, digest, signal) : undefined
+      const recalled = cameIn(artifact, arrivalIn(glimpse?.facts)) ? await recallPackage(this.#store, digest, signal) : undefined
       if (recalled === undefined) problems.push({ id, version: plugin.version, digest })
       else await recalled.staged.release?.()
     }

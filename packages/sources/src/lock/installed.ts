@@ -7,7 +7,7 @@ import { waitOnClock } from '../wait-on-clock.ts'
 import { installedStore } from './installed-store.ts'
 import { readLock, type LockedArtifact, type LockedPlugin, type LockFile } from './lock-file.ts'
 import type { PackageStore } from '../package-store.ts'
-import { cameIn } from './archive-facts.ts'
+import { arrivalIn, cameIn } from '../arrival.ts'
 import { isDeepStrictEqual } from 'node:util'
 import { dirname, resolve } from 'node:path'
 
@@ -117,7 +117,7 @@ async function readPlugin(
   const missing = (): ReturnType<typeof sourceErrors.error> =>
     sourceErrors.error('INSTALL_NOT_STORED', { plugin: id, version, digest }, { plugin: id })
   const glimpse = await store.glimpse(id, digest)
-  if (glimpse === undefined || !cameIn(artifact, glimpse.facts)) return failed(missing())
+  if (glimpse === undefined || !cameIn(artifact, arrivalIn(glimpse.facts))) return failed(missing())
   const { manifest } = glimpse
   const found = `${String(Reflect.get(Object(manifest), 'id'))} ${String(Reflect.get(Object(manifest), 'version'))}`
   if (found !== `${id} ${version}`) {

@@ -73,7 +73,7 @@ test('what an installed plugin is comes from the files that are hashed, not from
   const at = await machine(t)
   await put(at.packages, 'a')
   await add(at, 'a')
-  await writeFile(await factsFile(at.store, 'acme/a'), JSON.stringify({ ...evil, archive }))
+  await writeFile(await factsFile(at.store, 'acme/a'), JSON.stringify({ ...evil, arrival: { source: 'directory:/a', archive } }))
   const { packages } = await at.source.list(signal)
   assert.equal(Reflect.get(Object(packages[0]?.manifest), 'permissions'), undefined)
   const staged = await packages[0]?.stage(signal)
