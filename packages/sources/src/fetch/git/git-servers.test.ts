@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { temporaryDirectory } from '@backplane/testing'
+import { requireProgram, temporaryDirectory } from '@backplane/testing'
 import { first, served } from './fixtures/git-ground.ts'
-import { gitOverHttps } from './fixtures/git-over-https.ts'
+import { gitOverHttps, type Meddling } from './fixtures/git-over-https.ts'
+import { repositoryOnDisk } from './fixtures/git-repository-on-disk.ts'
 import { gitFetcher } from './git-fetcher.ts'
 
 const { signal } = new AbortController()
@@ -13,7 +16,10 @@ const options = { signal }
 test('a credential goes to its host and to nowhere it leads, and is on no command line', async (t) => {
   const lines: string[] = []
   const here = await served(t, (request, response) => {
-    if (request.headers.authorization === 'Bearer secret-token') return false
+    if (request.headers.authorization === 'Bearer secret-token') {
+      lines.push(...commandLines())
+      return false
+    }
     response.writeHead(401, { 'www-authenticate': 'Basic realm="git"' }).end()
     return true
   })
@@ -28,14 +34,9 @@ test('a credential goes to its host and to nowhere it leads, and is on no comman
       [server.host]: { caFile: server.caFile, credential: () => ({ kind: 'bearer', token: 'secret-token' }) },
     },
   })
-  const watching = new AbortController()
-  const watch = (async () => {
-    while (!watching.signal.aborted) lines.push(...(await commandLines()))
-  })()
   assert.equal((await first(watched, `git:${server.url}`)).version, '1.0.0')
-  watching.abort()
-  await watch
   assert.ok(lines.some((line) => line.includes('ls-remote')))
+  assert.ok(lines.some((line) => line.includes('remote-https')))
   assert.deepEqual(
     lines.filter((line) => line.includes('secret-token')),
     [],
@@ -53,9 +54,16 @@ test('a credential goes to its host and to nowhere it leads, and is on no comman
   assert.deepEqual([...new Set(leading.authorizations)], ['Bearer secret-token'])
 })
 
-async function commandLines(): Promise<readonly string[]> {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name))
-  return Promise.all(pids.map((pid) => readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')))
+/** Of everything that runs now. */
+function commandLines(): readonly string[] {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name))
+  return pids.map((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, 'utf8')
+    } catch {
+      return ''
+    }
+  })
 }
 
 test('a host or a folder that nobody named is not asked', async (t) => {
@@ -131,7 +139,70 @@ test('a server that does not answer is left after a while, at once when nobody w
   await assert.rejects(asked, { name: 'AbortError' })
   assert.deepEqual(await readdir(temporary), [])
   assert.deepEqual(
-    (await commandLines()).filter((line) => line.includes(server.host)),
+    commandLines().filter((line) => line.includes(server.host)),
     [],
   )
+})
+
+test('a server that is none, or that knows only files, is refused', async (t) => {
+  if (!requireProgram(t, 'git', 'git') || !requireProgram(t, 'openssl', 'openssl')) return
+  const root = await temporaryDirectory(t)
+  const server = await gitOverHttps(t, root, (_request, response) => {
+    response.setHeader('content-type', 'text/html').end('<h1>Welcome</h1>')
+    return true
+  })
+  const fetcher = gitFetcher({ hosts: { [server.host]: { caFile: server.caFile } } })
+  await assert.rejects(fetcher.versions(`git:${server.url}`, { signal }), { code: 'FETCH_NOT_FOUND', message: /no repository/ })
+
+  const at = await repositoryOnDisk(t)
+  await at.release('1.0.0')
+  await at.git('-C', join(at.root, 'acme', 's3.git'), 'update-server-info')
+  const files = await gitOverHttps(t, at.root, (request, response) => {
+    const { pathname } = new URL(request.url ?? '', 'https://server')
+    readFile(join(at.root, pathname)).then(
+      (bytes) => response.end(bytes),
+      () => response.writeHead(404).end(),
+    )
+    return true
+  })
+  const dumb = gitFetcher({ hosts: { [files.host]: { caFile: files.caFile } } })
+  await assert.rejects(dumb.versions(`git:${files.url}`, { signal }), { code: 'FETCH_RESPONSE_INVALID', message: /dumb http/ })
+})
+
+test('a server that gives another commit than was asked for, or a damaged one, is refused', async (t) => {
+  if (!requireProgram(t, 'git', 'git') || !requireProgram(t, 'openssl', 'openssl')) return
+  const at = await repositoryOnDisk(t)
+  const evil = await at.release('1.0.0', {}, 'evil()')
+  const good = await at.release('1.0.0')
+  const take = async (meddling: Meddling): Promise<unknown> => {
+    const server = await gitOverHttps(t, at.root, undefined, meddling)
+    const fetcher = gitFetcher({ hosts: { [server.host]: { caFile: server.caFile } } })
+    return fetcher.versions(`git:${server.url}@${good}`, { signal })
+  }
+  await take({})
+  const other = (body: Buffer): Buffer => Buffer.from(body.toString('latin1').replaceAll(good, evil), 'latin1')
+  await assert.rejects(take({ asked: other }), { code: 'FETCH_RESPONSE_INVALID' })
+  const flipped = (body: Buffer): Buffer => {
+    const pack = body.indexOf('PACK')
+    if (pack === -1) return body
+    const bytes = Buffer.from(body)
+    bytes[pack + 40] = (bytes[pack + 40] ?? 0) ^ 0xff
+    return bytes
+  }
+  await assert.rejects(take({ answered: flipped }), { code: 'FETCH_RESPONSE_INVALID' })
+  const cut = (body: Buffer): Buffer => (body.includes('PACK') ? body.subarray(0, body.indexOf('PACK') + 30) : body)
+  await assert.rejects(take({ answered: cut }), { code: /^FETCH_(?:RESPONSE_INVALID|UNREACHABLE)$/ })
+})
+
+test('nothing is asked over the protocol of git itself, which anybody on the way can change', async (t) => {
+  const asked: string[] = []
+  const server = createServer((socket) => void asked.push(String(socket.remotePort)))
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.after(() => server.close())
+  const address = server.address()
+  assert.ok(typeof address === 'object' && address !== null)
+  const host = `127.0.0.1:${address.port}`
+  const fetcher = gitFetcher({ hosts: { [host]: {} } })
+  await assert.rejects(fetcher.versions(`git:git://${host}/acme/s3.git`, { signal }), { code: 'FETCH_REFERENCE_INVALID' })
+  assert.deepEqual(asked, [])
 })

@@ -1,9 +1,11 @@
+import { hash } from 'node:crypto'
 import { EntryList } from '../../archive/entry-list.ts'
 import { isHidden } from '../../archive/archive-tree.ts'
 import { defaultArchiveLimits } from '../../archive/archive-limits.ts'
 import { shownName } from '../../archive/refuse.ts'
 import { sourceErrors } from '../../errors.ts'
-import { treeDigest, type PackageTree, type TreeFile } from '../../read-tree.ts'
+import { treeDigestOf, type HashedFile, type PackageTree, type TreeFile } from '../../read-tree.ts'
+import { timeSlice } from '../../time-slice.ts'
 import type { FetchOptions } from '../fetcher.ts'
 import type { GitLimits } from './git-limits.ts'
 import type { GitRepository } from './git-repository.ts'
@@ -39,8 +41,10 @@ export async function readGitTree(
   const all = await readFiles(repository, wanted, entries, signal)
   onProgress?.({ done: total, total })
   const files = all.filter(({ path }) => !isHidden(path))
-  return { files, digest: treeDigest(files), hidden: all.filter(({ path }) => isHidden(path)) }
+  return { files, digest: treeDigestOf(files), hidden: all.filter(({ path }) => isHidden(path)) }
 }
+
+type ReadFile = TreeFile & HashedFile
 
 interface Entry {
   readonly object: string
@@ -98,22 +102,28 @@ async function readFiles(
   wanted: WantedTree,
   entries: readonly Entry[],
   signal: AbortSignal,
-): Promise<readonly TreeFile[]> {
+): Promise<readonly ReadFile[]> {
   const input = entries.map(({ object }) => `${object}\n`).join('')
   const mostBytes = entries.reduce((sum, { sizeBytes }) => sum + sizeBytes + mostHeaderBytes, 0)
   const output = await repository.ask(wanted.url, { args: ['cat-file', '--batch'], input, mostBytes }, signal)
+  const breathe = timeSlice()
+  const files: ReadFile[] = []
   let at = 0
-  return entries.map(({ object, path, executable, sizeBytes }) => {
+  for (const { object, path, executable, sizeBytes } of entries) {
+    const pause = breathe()
+    if (pause !== undefined) await pause
+    signal.throwIfAborted()
     const header = `${object} blob ${sizeBytes}\n`
     const start = at + header.length
-    at = start + sizeBytes + 1
-    const isWhole = output.toString('latin1', start - header.length, start) === header && output[at - 1] === 0x0a
+    const end = start + sizeBytes
+    const isWhole = output.toString('latin1', at, start) === header && output[end] === 0x0a
     if (!isWhole) throw invalid(wanted, `git gave something else for ${shownName(path)}`)
-    const bytes = Buffer.allocUnsafeSlow(sizeBytes)
-    output.copy(bytes, 0, start, start + sizeBytes)
+    at = end + 1
+    const bytes = output.subarray(start, end)
     if (isLfsPointer(bytes)) throw unsafe(wanted, path, 'a pointer of Git LFS, whose file is kept elsewhere')
-    return { path, executable, bytes }
-  })
+    files.push({ path, executable, bytes, sizeBytes, sha256: hash('sha256', bytes) })
+  }
+  return files
 }
 
 /** Digits of a SHA-256 and of a size, and what is between and after them. */
