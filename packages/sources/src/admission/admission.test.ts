@@ -166,4 +166,5 @@ test('grants are a file for people: sorted, kept over a restart, and refused wit
   await writeFile(path, '{"grantsVersion": 1, "plugins": {"acme/b": {"permissions": "all"}}}')
   await assert.rejects(again.load(), { code: 'GRANTS_INVALID', message: /permissions of acme\/b/ })
   assert.deepEqual(again.permissionsOf('acme/b'), ['exec b'], 'what was read before stays')
+  await assert.rejects(new GrantsFile(path, 10).load(), { code: 'GRANTS_INVALID', message: /more than 10 bytes/ })
 })

@@ -1,10 +1,9 @@
 import { parseStrictJson } from '@backplane/sdk/strict-json'
-import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { sourceErrors } from '../errors.ts'
 import { jsonProblem } from '../json-problem.ts'
 import { oneAtATime } from '../lock/one-at-a-time.ts'
-import { messageOf } from '../message-of.ts'
+import { readTextAtMost } from '../read-text-at-most.ts'
 import { replaceFile } from '../replace-file.ts'
 
 /** What somebody approved for one plugin. */
@@ -17,6 +16,8 @@ export interface Approval {
   readonly at: string
 }
 
+/** Size of the file, bytes. */
+const defaultMostBytes = 16 * 1024 * 1024
 /** Nesting of the file's values. */
 const depthLimit = 6
 
@@ -27,10 +28,13 @@ const depthLimit = 6
  */
 export class GrantsFile {
   readonly #path: string
+  readonly #mostBytes: number
   #plugins: Readonly<Record<string, Approval>> = {}
 
-  constructor(path: string) {
+  /** A file of more than `mostBytes` (default 16 MiB) is `GRANTS_INVALID`. */
+  constructor(path: string, mostBytes = defaultMostBytes) {
     this.#path = resolve(path)
+    this.#mostBytes = mostBytes
   }
 
   get path(): string {
@@ -49,7 +53,7 @@ export class GrantsFile {
 
   /** Reads the file; one that is not there approves nothing. On an error, what was read before stays. Errors: `GRANTS_INVALID`. */
   async load(): Promise<void> {
-    this.#plugins = await read(this.#path)
+    this.#plugins = await read(this.#path, this.#mostBytes)
   }
 
   /** Approves exactly these permissions for a plugin, instead of what was approved before. Durable when it settles. */
@@ -70,7 +74,7 @@ export class GrantsFile {
     return oneAtATime(
       this.#path,
       async () => {
-        const plugins = change(await read(this.#path))
+        const plugins = change(await read(this.#path, this.#mostBytes))
         const sorted = Object.fromEntries(Object.entries(plugins).sort(([one], [other]) => (one < other ? -1 : 1)))
         await replaceFile(this.#path, `${JSON.stringify({ grantsVersion: 1, plugins: sorted }, undefined, 2)}\n`)
         this.#plugins = sorted
@@ -80,12 +84,13 @@ export class GrantsFile {
   }
 }
 
-async function read(path: string): Promise<Readonly<Record<string, Approval>>> {
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    if (Reflect.get(Object(error), 'code') === 'ENOENT') return undefined
-    throw sourceErrors.error('SOURCE_UNREADABLE', { path, reason: messageOf(error) }, { cause: error })
-  })
-  if (text === undefined) return {}
+async function read(path: string, mostBytes: number): Promise<Readonly<Record<string, Approval>>> {
+  const reading = await readTextAtMost(path, mostBytes)
+  if (reading.kind === 'absent') return {}
+  if (reading.kind === 'refused') {
+    throw sourceErrors.error('GRANTS_INVALID', { path, line: 1, column: 1, problem: reading.problem })
+  }
+  const { text } = reading
   const parsed = parseStrictJson(text, depthLimit)
   if (parsed.kind !== 'value') throw sourceErrors.error('GRANTS_INVALID', { path, ...jsonProblem(text, parsed) })
   const problem = problemOf(parsed.value)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { test } from 'node:test'
@@ -79,6 +79,23 @@ test('a lock that cannot be written is told with its reason', async (t) => {
   const path = join(await temporaryDirectory(t), 'l'.repeat(250))
   const { etag } = await readLock(path)
   await assert.rejects(writeLock(path, lock, etag), { code: 'LOCK_FAILED', message: /cannot be written: ENAMETOOLONG/ })
+})
+
+test('a lock beyond the limit is refused before it is parsed, and so is one that is no text', async (t) => {
+  const path = join(await temporaryDirectory(t), 'backplane.lock')
+  await writeFile(path, text)
+  await assert.rejects(readLock(path, 100), { code: 'LOCK_INVALID', message: /more than 100 bytes/ })
+  await writeFile(path, Buffer.from([0x7b, 0xff, 0x7d]))
+  await assert.rejects(readLock(path), { code: 'LOCK_INVALID', message: /not UTF-8/ })
+})
+
+test('who cannot take his turn because of what lies in the way is told so', async (t) => {
+  const path = join(await temporaryDirectory(t), 'backplane.lock')
+  await mkdir(`${path}.mutex`)
+  await assert.rejects(
+    oneAtATime(path, async () => undefined, signal),
+    { code: 'LOCK_FAILED', message: /backplane\.lock\.mutex/ },
+  )
 })
 
 test('what a kill left of a lock being written is removed by the next one', async (t) => {

@@ -1,11 +1,11 @@
 import { hash } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { parseStrictJson } from '@backplane/sdk/strict-json'
 import { sourceErrors } from '../errors.ts'
 import type { PinnedPlace } from '../fetch/fetcher.ts'
 import { jsonProblem } from '../json-problem.ts'
 import { messageOf } from '../message-of.ts'
+import { readTextAtMost } from '../read-text-at-most.ts'
 import { replaceFile } from '../replace-file.ts'
 import { lockProblem } from './lock-problem.ts'
 
@@ -53,12 +53,14 @@ export interface LockReading {
 
 /** Newest format this version reads and writes. */
 const knownVersion = 1
+/** Size of a lock, bytes: some twenty thousand plugins. */
+const defaultMostBytes = 16 * 1024 * 1024
 /** Nesting of a lock's values. */
 const depthLimit = 8
 
-/** Reads a lock; one that does not exist is empty. Errors: `LOCK_INVALID` with line and column, `LOCK_TOO_NEW`, `SOURCE_UNREADABLE`. */
-export async function readLock(path: string): Promise<LockReading> {
-  const text = await readText(path)
+/** Reads a lock; one that does not exist is empty; one of more than `mostBytes` (16 MiB) is none. Errors: `LOCK_INVALID` with line and column, `LOCK_TOO_NEW`, `SOURCE_UNREADABLE`. */
+export async function readLock(path: string, mostBytes = defaultMostBytes): Promise<LockReading> {
+  const text = await readText(path, mostBytes)
   const etag = hash('sha256', text)
   if (text === '') return { lock: { lockVersion: 1, plugins: {} }, etag }
   const parsed = parseStrictJson(text, depthLimit)
@@ -103,13 +105,10 @@ function sorted(value: unknown): unknown {
   )
 }
 
-async function readText(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (error) {
-    if (error instanceof Error && Reflect.get(error, 'code') === 'ENOENT') return ''
-    throw sourceErrors.error('SOURCE_UNREADABLE', { path, reason: messageOf(error) }, { cause: error })
-  }
+async function readText(path: string, mostBytes: number): Promise<string> {
+  const reading = await readTextAtMost(path, mostBytes)
+  if (reading.kind === 'refused') throw invalid(path, { problem: reading.problem, line: 1, column: 1 })
+  return reading.kind === 'absent' ? '' : reading.text
 }
 
 function invalid(path: string, where: { readonly problem: string; readonly line: number; readonly column: number }): Error {

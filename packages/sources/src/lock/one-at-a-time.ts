@@ -3,6 +3,7 @@ import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { setTimeout as wait } from 'node:timers/promises'
 import { sourceErrors } from '../errors.ts'
+import { messageOf } from '../message-of.ts'
 
 /** Between attempts, ms. */
 const pollMs = 50
@@ -12,7 +13,7 @@ const held = new Set<DatabaseSync>()
 
 /**
  * Runs `work` while no other process, and nobody else in this one, works on the lock at `path`. The right is the system's lock
- * on a file beside it, so it ends with its holder, however that ends. Errors: `LOCK_BUSY`.
+ * on a file beside it, so it ends with its holder, however that ends. Errors: `LOCK_BUSY`, `LOCK_FAILED`.
  */
 export async function oneAtATime<T>(path: string, work: () => Promise<T>, signal: AbortSignal, waitMs = 30_000): Promise<T> {
   const file = `${resolve(path)}.mutex`
@@ -20,7 +21,7 @@ export async function oneAtATime<T>(path: string, work: () => Promise<T>, signal
   const untilMs = performance.now() + waitMs
   for (;;) {
     signal.throwIfAborted()
-    const mutex = take(file)
+    const mutex = take(path, file)
     if (mutex !== undefined) {
       held.add(mutex)
       try {
@@ -35,14 +36,16 @@ export async function oneAtATime<T>(path: string, work: () => Promise<T>, signal
   }
 }
 
-function take(file: string): DatabaseSync | undefined {
-  const mutex = new DatabaseSync(file, { timeout: 0 })
+function take(path: string, file: string): DatabaseSync | undefined {
+  let mutex: DatabaseSync | undefined
   try {
+    mutex = new DatabaseSync(file, { timeout: 0 })
     mutex.exec('BEGIN EXCLUSIVE')
     return mutex
   } catch (error) {
-    mutex.close()
-    if (error instanceof Error && /locked|busy/i.test(error.message)) return undefined
-    throw error
+    mutex?.close()
+    const reason = messageOf(error)
+    if (/locked|busy/i.test(reason)) return undefined
+    throw sourceErrors.error('LOCK_FAILED', { path, reason: `${file}: ${reason}` }, { cause: error })
   }
 }
