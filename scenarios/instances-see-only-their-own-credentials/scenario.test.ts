@@ -124,8 +124,8 @@ plugins:
   })
   const seen: string[] = []
   const ask = async (path: string): Promise<number> => {
-    const { text, status } = await daemon.get(path)
-    seen.push(`${path} ${text}`)
+    const { text, status, headers } = await daemon.get(path)
+    seen.push(`${path} ${JSON.stringify(headers)} ${text}`)
     return status
   }
   const inputs = ['slow/vms', 'slow/vms/other', 'slow/vms/search?q=x', 'broken/vms']
@@ -146,9 +146,19 @@ plugins:
     '/api/plugins/broken',
     '/api/plugins/search?q=acme',
     '/api/plugins/stats',
+    ...['why', 'history', 'usage'].map((what) => `/api/plugins/acme%2Fslow/${what}`),
+    '/api/plugins/acme%2Fbroken/why',
   ]
-  for (const path of [...ofJob, ...ofPlugins, '/api/providers', '/capabilities', '/status', '/metrics', '/openapi.json'])
-    await ask(path)
+  // It died in the search, after it had told everything: that is its last lines now.
+  const crashed = await daemon.get('/api/plugins/acme%2Fslow')
+  seen.push(`crashed ${crashed.text}`)
+  assert.match(crashed.text, /last_?lines":\[[^\]]*\[redacted\]/i)
+  const ofHost = ['/api/system', '/api/top', '/api/providers', '/capabilities', '/status', '/metrics', '/openapi.json']
+  for (const path of [...ofJob, ...ofPlugins, ...ofHost, '/api/audit']) assert.ok((await ask(path)) < 500, path)
+  await ask('/api/providers/slow/vms')
+  const profiled = await daemon.send('POST', '/api/plugins/acme%2Fslow/profile?seconds=0.1')
+  assert.match(String(profiled.headers['content-disposition']), /acme-slow-\d+\.cpuprofile/, profiled.text.slice(0, 300))
+  seen.push(`profile ${JSON.stringify(profiled.headers)} ${profiled.text}`)
   for await (const { event, data } of daemon.events('/api/events', 0)) {
     seen.push(`event ${event} ${JSON.stringify(data)}`)
     if (event === 'call.refused' || seen.length > 200) break
