@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { rm } from 'node:fs/promises'
 import { test, type TestContext } from 'node:test'
 import { requireProgram } from '@backplane/testing'
+import { generateKey, judge, readPolicy, signPackage } from '@backplane/trust'
 import { contributes, installingHost, saying, type InstallingHost } from '../../fixtures/installing-host.ts'
 import { gitOverHttps, type GitOverHttps } from './fixtures/git-over-https.ts'
 import { repositoryOnDisk, type RepositoryOnDisk } from './fixtures/git-repository-on-disk.ts'
@@ -50,6 +51,44 @@ test('from a git server: added, locked to a commit, started, updated once a perm
   const asked = server.paths.length
   assert.equal(await host.said(), 'two')
   assert.equal(server.paths.length, asked)
+})
+
+test('a locked package starts where there is no network at all', async (t) => {
+  if (!requireProgram(t, 'bwrap', 'bubblewrap')) return
+  const here = await ground(t)
+  if (here === undefined) return
+  const { at, server, host } = here
+  await at.release('1.0.0', { contributes }, saying('one'))
+  await host.apply(await host.plan({ kind: 'add', reference: `git:${server.url}` }))
+  assert.deepEqual(await host.saidWithoutNetwork(server.url), { said: 'one', isReached: false })
+  await server.close()
+  await assert.rejects(host.plan({ kind: 'update' }), { code: 'FETCH_UNREACHABLE' })
+})
+
+test('a signature that is committed with what it signs is what a strict policy takes it by', async (t) => {
+  if (!requireProgram(t, 'git', 'git')) return
+  const at = await repositoryOnDisk(t)
+  const fetcher = gitFetcher({ folders: [at.root] })
+  const [acme, mallory] = [generateKey(), generateKey()]
+  const policy = readPolicy({
+    keys: { acme: { publicKey: acme.publicKey } },
+    publishers: [{ name: 'Acme', ids: 'acme/*', signers: [{ key: 'acme' }] }],
+  })
+  const host = await installingHost(t, [fetcher], (subject) => judge(subject, policy, Date.now()))
+  const add = { kind: 'add', reference: `git:${at.url}` } as const
+  await at.release('1.0.0', { contributes }, saying('one'))
+  const [found] = await fetcher.versions(add.reference, { signal })
+  assert.ok(found !== undefined)
+  const { digest } = (await fetcher.fetch(found.place, { signal })).tree
+  const signedBy = (key: string): string =>
+    JSON.stringify(signPackage({ id: 'acme/s3', version: '1.0.0', digest, signedAtMs: Date.now() }, key))
+  await assert.rejects(host.plan(add), { code: 'INSTALL_REFUSED' })
+  await at.commit({ '.backplane/a.json': signedBy(mallory.privateKey) })
+  await assert.rejects(host.plan(add), { code: 'INSTALL_REFUSED' })
+  await at.commit({ '.backplane/a.json': signedBy(acme.privateKey) })
+  await host.apply(await host.plan(add))
+  assert.equal((await host.installer.lock()).plugins['acme/s3']?.publisher, 'Acme')
+  assert.equal(await host.said(), 'one')
 })
 
 test('a tag that moved since it was locked stops every plan, and a start asks nobody', async (t) => {

@@ -61,6 +61,16 @@ test('from a registry: added, locked to a digest, started, updated once a permis
   assert.equal(await host.said(), 'two')
 })
 
+test('a locked package starts where there is no network at all', async (t) => {
+  if (!requireProgram(t, 'bwrap', 'bubblewrap')) return
+  const here = await ground(t)
+  if (here === undefined) return
+  const { name, host, push, registry } = here
+  await push({ archives: { any: one('1.0.0', 'one') } })
+  await host.apply(await host.plan({ kind: 'add', reference: name }))
+  assert.deepEqual(await host.saidWithoutNetwork(registry.url), { said: 'one', isReached: false })
+})
+
 test('a tag that moves between plan and apply changes nothing that was planned; afterwards no plan follows it', async (t) => {
   const here = await ground(t)
   if (here === undefined) return
