@@ -11,3 +11,8 @@ export { openAuditLog, type AuditLog, type AuditLogOptions } from './audit/audit
 export type { ChainPlace } from './audit/audit-chain.ts'
 export { canonicalJson } from './audit/canonical-json.ts'
 export { verifyAudit, type AuditExpectation } from './audit/verify-audit.ts'
+export { commandSecrets, type SecretCommand } from './secrets/command-secrets.ts'
+export { encryptedSecrets, type EncryptedSecrets } from './secrets/encrypted-secrets.ts'
+export { keyringKey } from './secrets/keyring-key.ts'
+export { checkSecretsDirectory, directorySecrets, environmentSecrets, firstSecret } from './secrets/plain-secrets.ts'
+export { keyFile, type SecretsKey } from './secrets/secrets-key.ts'

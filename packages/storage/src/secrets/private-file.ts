@@ -1,0 +1,47 @@
+import { randomBytes } from 'node:crypto'
+import { constants } from 'node:fs'
+import { open, rename, unlink } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { storageErrors } from '../errors.ts'
+
+/**
+ * The text of a file that only its owner may read; undefined where there is none. What was checked is what is read: a
+ * link is not followed, and it is opened once. Errors: `SECRETS_EXPOSED`, `SECRETS_FULL`, those of the system.
+ */
+export async function readPrivate(path: string, limitBytes: number): Promise<string | undefined> {
+  const opened = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch((error: unknown) => {
+    if (['ENOENT', 'ELOOP'].includes(String(Reflect.get(Object(error), 'code')))) return undefined
+    throw error
+  })
+  if (opened === undefined) return undefined
+  await using file = opened
+  const found = await file.stat()
+  if (!found.isFile()) return undefined
+  refuseExposed(path, found.mode)
+  const { buffer, bytesRead } = await file.read(Buffer.alloc(limitBytes + 1), 0, limitBytes + 1, 0)
+  if (bytesRead > limitBytes) throw storageErrors.error('SECRETS_FULL', { what: path, limit: limitBytes, unit: 'bytes' })
+  return buffer.toString('utf8', 0, bytesRead)
+}
+
+/** Puts a text, whole and on the disk, in the place of what was there; mode 0600. */
+export async function writePrivate(path: string, text: string): Promise<void> {
+  const temporary = `${path}.${randomBytes(6).toString('hex')}`
+  try {
+    {
+      await using file = await open(temporary, 'wx', 0o600)
+      await file.writeFile(text)
+      await file.sync()
+    }
+    await rename(temporary, path)
+    await using directory = await open(dirname(path), 'r')
+    await directory.sync()
+  } finally {
+    await unlink(temporary).catch(() => undefined)
+  }
+}
+
+/** Errors: `SECRETS_EXPOSED`. */
+export function refuseExposed(path: string, mode: number): void {
+  if ((mode & 0o077) === 0) return
+  throw storageErrors.error('SECRETS_EXPOSED', { path, mode: (mode & 0o777).toString(8).padStart(4, '0') })
+}
