@@ -8,32 +8,12 @@ import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import { inspect } from 'node:util'
-import { PlatformError } from '@backplane/sdk'
 import { requireProgram, temporaryDirectory } from '@backplane/testing'
-import { serving, type Answering, type Serving } from '../fixtures/serving.ts'
-import { homeOf, type HomeOptions } from './fetch-home.ts'
-import { guardedDownload, type Downloaded, type Downloading } from './guarded-download.ts'
+import { serving, type Answering } from '../fixtures/serving.ts'
+import type { HomeOptions } from './fetch-home.ts'
+import { at, failure, get, leading, ok, quick, type Asked } from './fixtures/download.ts'
 
-const { signal } = new AbortController()
 const secret = 'canary-5b1f'
-const quick = { retryDelaysMs: [0, 0] }
-
-const ok: Answering = (_request, response) => response.end('ok')
-const leading = (to: string, status = 302): Answering => {
-  return (_request, response) => response.writeHead(status, { location: to }).end()
-}
-
-interface Asked extends Downloading {
-  readonly mostBytes?: number
-  readonly type?: 'json' | 'archive' | 'any'
-  readonly signal?: AbortSignal
-}
-
-function get(home: HomeOptions, { mostBytes = 1_000, type = 'any', ...more }: Asked = {}, path = 'a'): Promise<Downloaded> {
-  const named = homeOf(home)
-  const wanted = { url: new URL(path, named.url), mostBytes, type }
-  return guardedDownload(named, wanted, { signal: more.signal ?? signal }, { limits: quick, ...more })
-}
 
 const refusals: readonly (readonly [title: string, home: HomeOptions, more: Asked, reason: RegExp])[] = [
   ['plain http', { url: 'http://registry.example.org' }, {}, /over http: can be changed/],
@@ -116,106 +96,23 @@ test('credentials go to the origin they are for and to no other, and into no err
     here.answer = (request, response) => response.writeHead(status).end(request.headers.authorization)
     assert.doesNotMatch(inspect(await failure(() => get(home)), { depth: 9 }), /canary/)
   }
+  const failing = { ...home, credential: () => Promise.reject(new Error(`no ${secret}`)) }
+  const lost = await failure(() => get(failing))
+  assert.deepEqual([lost.code, inspect(lost, { depth: 9 }).includes(secret)], ['FETCH_DENIED', false])
   const broken = { ...home, credential: () => ({ kind: 'bearer', token: `${secret}\r\nx: y` }) as const }
   const error = await failure(() => get(broken))
   assert.equal(error.code, 'FETCH_DENIED')
   assert.doesNotMatch(inspect(error, { depth: 9 }), /canary/)
 })
 
-const answers: readonly (readonly [status: number, code: string, times: number])[] = [
-  [401, 'FETCH_DENIED', 1],
-  [403, 'FETCH_DENIED', 1],
-  [404, 'FETCH_NOT_FOUND', 1],
-  [410, 'FETCH_NOT_FOUND', 1],
-  [429, 'FETCH_UNREACHABLE', 1],
-  [204, 'FETCH_RESPONSE_INVALID', 1],
-  [500, 'FETCH_UNREACHABLE', 3],
-  [503, 'FETCH_UNREACHABLE', 3],
-]
-
-for (const [status, code, times] of answers) {
-  test(`an answer ${status} is ${code}, after ${times} ${times === 1 ? 'attempt' : 'attempts'}`, async (t) => {
-    const server = await serving(t, (_request, response) => response.writeHead(status).end())
-    await assert.rejects(get(server), { code })
-    assert.equal(server.asked.length, times)
-  })
-}
-
-test('what fails for a moment is asked for again', async (t) => {
-  const server: Serving = await serving(t, (_request, response) => {
-    response.writeHead(server.asked.length < 3 ? 502 : 200).end('ok')
-  })
-  assert.equal((await get(server)).bytes.length, 2)
-})
-
-test('more than is wanted is not read: neither where it is announced, nor where it never ends', async (t) => {
-  const announced = await serving(t, (_request, response) => {
-    response.writeHead(200, { 'content-length': 2_000_000_000 }).flushHeaders()
-  })
-  await assert.rejects(get(announced), { code: 'FETCH_TOO_LARGE', message: /larger than 1000 bytes/ })
-  const endless = await serving(t, (_request, response) => {
-    const more = (): void => void (response.destroyed || response.write('x'.repeat(500), () => setImmediate(more)))
-    more()
-  })
-  await assert.rejects(get(endless), { code: 'FETCH_TOO_LARGE' })
-  const most = await serving(t, (_request, response) => response.end('x'.repeat(1_000)))
-  assert.equal((await get(most)).bytes.length, 1_000)
-})
-
-test('who says nothing, or stops, or says it drop by drop, is given up', async (t) => {
-  const silent = await serving(t, () => {})
-  const idle = { limits: { ...quick, idleMs: 50 } }
-  await assert.rejects(get(silent, idle), { code: 'FETCH_UNREACHABLE', message: /nothing came for 0\.05 s/ })
-  silent.answer = (_request, response) => response.write('x')
-  await assert.rejects(get(silent, idle), { code: 'FETCH_UNREACHABLE' })
-  silent.answer = (_request, response) => {
-    const drip = setInterval(() => response.write('x'), 10)
-    response.on('close', () => clearInterval(drip))
-  }
-  const limits = { ...quick, timeoutMs: 200 }
-  await assert.rejects(get(silent, { limits }), { code: 'FETCH_UNREACHABLE', message: /not done within 0\.2 s/ })
-  silent.answer = (_request, response) => {
-    response.writeHead(200, { 'content-length': 10 }).write('x')
-    setImmediate(() => response.destroy())
-  }
-  await assert.rejects(get(silent), { code: 'FETCH_UNREACHABLE', message: /closed the connection before it was done/ })
-  const stop = new AbortController()
-  silent.answer = (_request, response) => response.writeHead(101, { connection: 'upgrade', upgrade: 'x' }).end()
-  await assert.rejects(get(silent), { code: 'FETCH_UNREACHABLE' })
-  const never = (): Promise<never> => new Promise(() => {})
-  const url = 'https://r.example'
-  await assert.rejects(get({ url }, { limits, resolve: never }), { code: 'FETCH_UNREACHABLE', message: /not done within/ })
-  await assert.rejects(get({ url, credential: never }, { limits, ...at('10.255.255.1') }), { message: /not done within/ })
-  silent.answer = () => stop.abort()
-  await assert.rejects(get(silent, { signal: stop.signal }), { name: 'AbortError' })
-})
-
-test('an answer that is encoded, of another type or no HTTP is not taken', async (t) => {
-  const server = await serving(t, (_request, response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end('x'))
-  await assert.rejects(get(server), { code: 'FETCH_RESPONSE_INVALID', message: /encoded as gzip/ })
-  assert.equal(server.asked[0]?.headers['accept-encoding'], 'identity')
-  const typed =
-    (type: string): Answering =>
-    (_request, response) =>
-      response.writeHead(200, { 'content-type': type }).end('{}')
-  for (const [type, said, isTaken] of [
-    ['json', 'application/json; charset=utf-8', true],
-    ['json', 'application/vnd.npm.install-v1+json', true],
-    ['json', 'text/html', false],
-    ['json', 'application/octet-stream', false],
-    ['archive', 'application/octet-stream', true],
-    ['archive', 'application/gzip', true],
-    ['archive', 'text/html; charset=utf-8', false],
-    ['archive', 'application/json', false],
-  ] as const) {
-    server.answer = typed(said)
-    if (isTaken) await get(server, { type })
-    else await assert.rejects(get(server, { type }), { code: 'FETCH_RESPONSE_INVALID', message: /calls itself/ }, said)
-  }
-  server.answer = (request) => request.socket.end('nonsense\r\n\r\n')
-  await assert.rejects(get(server), { code: 'FETCH_UNREACHABLE', message: /is no HTTP/ })
-  server.answer = (request) => request.socket.end(`HTTP/1.1 200 OK\r\nx: ${'x'.repeat(100_000)}\r\n\r\n`)
-  await assert.rejects(get(server), { code: 'FETCH_UNREACHABLE', message: /is no HTTP/ })
+test('this machine by its name is this machine, and nobody is asked where that is', async (t) => {
+  const server = await serving(t, ok)
+  const resolve = (): never => assert.fail('nobody is to be asked')
+  const url = `http://localhost:${server.port}/`
+  assert.equal((await get({ url }, { resolve })).bytes.length, 2)
+  assert.equal(server.asked[0]?.headers.host, `localhost:${server.port}`)
+  server.answer = leading(server.url)
+  await assert.rejects(get({ url }, { resolve }), { code: 'FETCH_ADDRESS_REFUSED' }, 'another name is another place')
 })
 
 test('a name is looked up once for each place, and one that has no address is told', async () => {
@@ -250,19 +147,6 @@ test('nothing leads from https to http, and a certificate nobody knows is not ta
   await assert.rejects(get(home), { code: 'FETCH_ADDRESS_REFUSED', message: /from https: to http:/ })
   assert.equal(plain.asked.length, 0)
 })
-
-function at(address: string): Asked {
-  return { resolve: async () => [{ address, family: 4 }] }
-}
-
-async function failure(action: () => Promise<unknown>): Promise<PlatformError> {
-  const error: unknown = await (async () => action())().then(
-    () => assert.fail('it did not fail'),
-    (thrown: unknown) => thrown,
-  )
-  assert.ok(error instanceof PlatformError, inspect(error))
-  return error
-}
 
 async function secureServer(t: TestContext, answer: Answering): Promise<{ readonly url: string; readonly certificate: string }> {
   const folder = await temporaryDirectory(t)

@@ -112,11 +112,22 @@ async function headersFor(url: URL, { home, wanted, signal }: Asking): Promise<R
   const { accept = '*/*' } = wanted
   const plain = { accept, 'accept-encoding': 'identity', 'user-agent': 'backplane' }
   if (!isAtHome(url, home)) return plain
-  const credential = await home.credential?.(signal)
+  const credential = await credentialOf(home, signal)
   if (credential === undefined) return plain
   const authorization = authorizationOf(credential)
   if (/^[\x20-\x7e]*$/.test(authorization)) return { ...plain, authorization }
   throw sourceErrors.error('FETCH_DENIED', { place: shownUrl(url), reason: 'the credential for it is none that can be sent' })
+}
+
+/** What its lender throws with a code goes on; anything else might quote what it is about. */
+async function credentialOf(home: FetchHome, signal: AbortSignal): Promise<Credential | undefined> {
+  try {
+    return await home.credential?.(signal)
+  } catch (error) {
+    if (error instanceof PlatformError || signal.aborted) throw error
+    const reason = 'the credential for it cannot be had'
+    throw sourceErrors.error('FETCH_DENIED', { place: shownUrl(home.url), reason })
+  }
 }
 
 function authorizationOf(credential: Credential): string {
