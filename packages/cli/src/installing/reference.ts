@@ -5,15 +5,15 @@ import { Readable } from 'node:stream'
 import type { Session } from '../session.ts'
 import { progressBar } from './progress-bar.ts'
 
-/** What is asked for by a path and not by a kind of place. */
-const pathPattern = /^(?:\.{0,2}\/|\.{1,2}$|[^:]*\.(?:tgz|tar\.gz|zip)$)/
+/** What says which kind of place it is. */
+const kindPattern = /^[a-z][a-z+]*:/
 
 /**
  * A reference as the host understands it: an archive that lies here is sent there, a folder is named by its absolute path. What is
  * not here is taken to be a place of the host.
  */
 export async function hostReference(session: Session, reference: string): Promise<string> {
-  if (!pathPattern.test(reference)) return reference
+  if (kindPattern.test(reference)) return reference
   const path = resolve(reference)
   const stats = await stat(path).catch(() => undefined)
   if (stats === undefined) return reference

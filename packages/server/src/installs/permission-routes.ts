@@ -23,10 +23,14 @@ export function addPermissionRoutes(
   ): Promise<z.output<typeof PermissionsView>> => {
     const work = { signal: context.req.raw.signal }
     const id = await change(askedChange(context), async (record) => {
-      const wanted = permitted(record, installs.approved(record) ?? [])
-      await installs.permit(record, wanted, context.env.caller?.name ?? 'unknown', work)
-      await plugins.refresh()
-      await stopUnapproved(record.id)
+      const approved = installs.approved(record)
+      const wanted = permitted(record, approved ?? [])
+      // Where all it asks for counts as approved there is nothing to keep.
+      if (approved !== undefined) {
+        await installs.permit(record, wanted, context.env.caller?.name ?? 'unknown', work)
+        await plugins.refresh()
+        await stopUnapproved(record.id)
+      }
       return record.id
     })
     return permissionsView(findPlugin(plugins, id), installs)
@@ -87,7 +91,7 @@ export function addPermissionRoutes(
 }
 
 function permissionsView(record: PluginRecord, installs: PluginInstalls): z.output<typeof PermissionsView> {
-  const approved = record.origin === 'bundled' ? undefined : installs.approved(record)
+  const approved = installs.approved(record)
   const asked = askedBy(record)
   return {
     id: record.id,

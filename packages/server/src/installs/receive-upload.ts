@@ -41,7 +41,7 @@ async function fromForm(body: Readable, type: string, installs: PluginInstalls, 
     if (field === 'plugin') {
       kept = installs.upload(bounded(file, limitBytes), { ...work, signal })
       // Whoever waits for it below is told; what is refused is not read to its end.
-      kept.catch(() => body.destroy())
+      kept.catch(() => broken.abort())
       return
     }
     problem ??= `the field is called ${JSON.stringify(field)} and not "plugin"`
@@ -49,7 +49,7 @@ async function fromForm(body: Readable, type: string, installs: PluginInstalls, 
   })
   form.on('field', (field) => (problem ??= `${JSON.stringify(field)} is no file`))
   form.on('partsLimit', () => (problem ??= 'it has more than one part'))
-  const [read] = await Promise.allSettled([pipeline(body, bounding(limitBytes + formBytes), form, { signal: work.signal })])
+  const [read] = await Promise.allSettled([pipeline(body, bounding(limitBytes + formBytes), form, { signal })])
   if (read.status === 'rejected' || problem !== undefined) broken.abort(read.status === 'rejected' ? read.reason : undefined)
   const [upload] = await Promise.allSettled([kept])
   if (problem !== undefined) throw invalid(problem)

@@ -54,10 +54,9 @@ export async function removePlugin(
 }
 
 async function deleteFolder(installs: PluginInstalls | undefined, record: PluginRecord): Promise<void> {
-  const { id, origin } = record
-  const reason = origin === 'bundled' ? 'it ships with the host' : installs === undefined ? 'this host deletes none' : undefined
-  if (reason !== undefined) throw serverErrors.error('SERVER_FILES_KEPT', { id, reason }, { plugin: id })
-  await installs?.deleteFiles(record)
+  const { id } = record
+  if (installs !== undefined) return installs.deleteFiles(record)
+  throw serverErrors.error('SERVER_FILES_KEPT', { id, reason: 'this host deletes none' }, { plugin: id })
 }
 
 function ownUsers({ counters, draining }: PluginRecord): readonly string[] {

@@ -2,7 +2,7 @@ import { kernelErrors } from '@backplane/kernel'
 import { runtimeErrors } from '@backplane/runtimes'
 import type { ErrorCatalogue } from '@backplane/sdk'
 import { serverErrors } from '@backplane/server'
-import { sourceErrors } from '@backplane/sources'
+import { archiveErrors, sourceErrors } from '@backplane/sources'
 import { storageErrors } from '@backplane/storage'
 import { trustErrors } from '@backplane/trust'
 import { hypersdkErrors } from '../errors.ts'
@@ -17,6 +17,7 @@ export const catalogues: readonly ErrorCatalogue[] = [
   kernelErrors,
   runtimeErrors,
   sourceErrors,
+  archiveErrors,
   storageErrors,
   trustErrors,
   serverErrors,

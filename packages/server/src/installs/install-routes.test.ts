@@ -1,0 +1,224 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { demoKernel, echoPlugin } from '../fixtures/demo-kernel.ts'
+import { fakeInstalls, type FakeInstalls } from '../fixtures/fake-installs.ts'
+import { startServer, type StartedServer } from '../fixtures/start-server.ts'
+import type { PluginInstalls } from './plugin-installs.ts'
+import type { PluginUsers } from './remove-plugin.ts'
+
+interface Stage {
+  readonly server: StartedServer
+  readonly installs: FakeInstalls
+}
+
+async function stage(t: TestContext, parts: Partial<PluginInstalls> = {}, users?: PluginUsers): Promise<Stage> {
+  const asking = echoPlugin('demo/asking', {
+    permissions: ['exec rclone', 'fs:read /srv'],
+    contributes: { 'demo.echo': { 'asking-echo': {} } },
+  })
+  const { kernel } = await demoKernel(t, asking)
+  const installs = fakeInstalls(parts)
+  return { installs, server: await startServer(t, kernel, { api: { installs, ...(users === undefined ? {} : { users }) } }) }
+}
+
+const json = { 'content-type': 'application/json' }
+const post = (body: unknown): { method: string; headers: typeof json; body: string } => ({
+  method: 'POST',
+  headers: json,
+  body: JSON.stringify(body),
+})
+
+test('a plan tells permissions in words, how settings and licence change, and its ETag', async (t) => {
+  const { server } = await stage(t)
+  const answer = await server.tcp('/api/plugins/plan', post({ changes: [{ kind: 'add', reference: '/srv/new' }] }))
+  assert.deepEqual([answer.status, answer.headers.etag], [200, '"lock.plan"'])
+  const { steps } = answer.json as { steps: Record<string, unknown>[] }
+  assert.deepEqual(steps[0]?.['settings'], { added: ['fresh'], removed: ['old'], changed: ['same'], required: ['fresh'] })
+  assert.deepEqual(steps[0]?.['license'], { from: null, to: 'MIT' })
+  assert.match(answer.text, /"sentence":"run rclone, with all this program can do","risk":"high"/)
+})
+
+test('what is wrong with a request is refused before anything is planned', async (t) => {
+  const { server, installs } = await stage(t)
+  for (const body of [{}, { changes: [] }, { changes: [{ kind: 'add' }] }, { changes: [{ kind: 'grow', id: 'a/b' }] }]) {
+    assert.equal((await server.tcp('/api/plugins/plan', post(body))).problem.code, 'SERVER_REQUEST_INVALID')
+  }
+  const both = await server.tcp('/api/plugins/install', post({ path: '/a', url: 'https://b' }))
+  assert.match(both.problem.detail, /one of source, path and url/)
+  assert.deepEqual(installs.told, [])
+})
+
+test('installing goes on after its answer when that is wished for, and tells how far it is', async (t) => {
+  const begun = Promise.withResolvers<void>()
+  const go = Promise.withResolvers<void>()
+  const { server } = await stage(t, {
+    apply: async (_, { onProgress }) => {
+      onProgress?.({ done: 1, total: 2, phase: 'storing acme/new' })
+      begun.resolve()
+      await go.promise
+      return { etag: 'x', steps: [] }
+    },
+  })
+  const sent = post({ changes: [{ kind: 'add', reference: '/srv/new' }], etag: 'lock.plan' })
+  const later = await server.tcp('/api/plugins/apply', { ...sent, headers: { ...json, prefer: 'respond-async' } })
+  assert.equal(later.status, 202)
+  await begun.promise
+  const location = String(later.headers.location)
+  const running = (await server.tcp(location)).json as { progress: unknown; status: string }
+  assert.deepEqual([running.status, running.progress], ['running', { done: 1, total: 2, phase: 'storing acme/new' }])
+  go.resolve()
+  const ended = (await server.tcp(`${location}?wait=10`)).json as { status: string; result: { message: string } }
+  assert.deepEqual([ended.status, ended.result.message], ['succeeded', 'nothing to do'])
+})
+
+function form(field: string, bytes: string, more = ''): { method: string; headers: Record<string, string>; body: string } {
+  const part = `--x\r\nContent-Disposition: form-data; name="${field}"; filename="a.tgz"\r\nContent-Type: application/gzip\r\n\r\n${bytes}\r\n`
+  return { method: 'POST', headers: { 'content-type': 'multipart/form-data; boundary=x' }, body: `${part}${more}--x--\r\n` }
+}
+
+test('an archive is taken in a form or as it is, up to the limit of the host and no further', async (t) => {
+  const { server, installs } = await stage(t)
+  const taken = await server.tcp('/api/plugins/upload', form('plugin', 'a'.repeat(1_000)))
+  assert.deepEqual([taken.status, (taken.json as { reference: string }).reference], [201, 'archive:/kept.tgz'], taken.text)
+  const plain = { method: 'POST', headers: { 'content-type': 'application/gzip' }, body: 'b'.repeat(900) }
+  assert.equal((await server.tcp('/api/plugins/upload', plain)).status, 201)
+  assert.equal((await server.tcp('/api/plugins/install', form('plugin', 'c'))).status, 201)
+  for (const sent of [form('plugin', 'a'.repeat(1_001)), { ...plain, body: 'b'.repeat(200_000) }]) {
+    const refused = await server.tcp('/api/plugins/upload', sent)
+    assert.deepEqual([refused.status, refused.problem.code], [413, 'SERVER_UPLOAD_TOO_LARGE'])
+  }
+  assert.deepEqual(installs.kept, [1_000, 900, 1])
+})
+
+test('a form that is none, or holds something else, is refused', async (t) => {
+  const { server, installs } = await stage(t)
+  const second = '--x\r\nContent-Disposition: form-data; name="other"\r\n\r\nvalue\r\n'
+  const cut = form('plugin', 'abc')
+  const wrong = [
+    form('file', 'abc'),
+    form('plugin', 'abc', second),
+    { ...cut, headers: { 'content-type': 'multipart/form-data' } },
+    { ...cut, body: cut.body.slice(0, -12) },
+    { ...cut, body: 'nothing of that kind' },
+    { method: 'POST', headers: { 'content-type': 'multipart/form-data; boundary=x' } },
+  ]
+  for (const [at, sent] of wrong.entries()) {
+    const { status, problem } = await server.tcp('/api/plugins/upload', sent)
+    assert.deepEqual([status, problem.code], [422, 'SERVER_UPLOAD_INVALID'], `${at}: ${problem.detail}`)
+  }
+  const none = await server.tcp('/api/plugins/upload', post({}))
+  assert.equal(none.problem.code, 'SERVER_UPLOAD_INVALID')
+  const packed = { ...cut, headers: { ...cut.headers, 'content-encoding': 'gzip' } }
+  assert.equal((await server.tcp('/api/plugins/upload', packed)).problem.code, 'SERVER_BODY_ENCODED')
+  assert.ok(installs.told.length === 0)
+})
+
+test('only what a plugin asks for is approved, each by its text, and what was approved before stays', async (t) => {
+  const { server, installs } = await stage(t)
+  installs.granted.set('demo/asking', [])
+  const view = (await server.tcp('/api/plugins/asking/permissions')).json as { unapproved: { permission: string }[] }
+  assert.deepEqual(
+    view.unapproved.map(({ permission }) => permission),
+    ['exec rclone', 'fs:read /srv'],
+  )
+  const wrong = await server.tcp('/api/plugins/asking/approve', post({ permissions: ['exec rclon'] }))
+  assert.deepEqual([wrong.status, wrong.problem.code], [422, 'SERVER_PERMISSION_NOT_ASKED'])
+  assert.match(wrong.problem.detail, /did you mean "exec rclone"/)
+  await server.tcp('/api/plugins/asking/approve', post({ permissions: ['exec rclone'] }))
+  await server.tcp('/api/plugins/demo/asking/approve', post({ permissions: ['fs:read /srv'] }))
+  assert.deepEqual(installs.granted.get('demo/asking'), ['exec rclone', 'fs:read /srv'])
+  const stale = { ...post({ permissions: ['exec rclone'] }), headers: { ...json, 'if-match': '"old"' } }
+  assert.equal((await server.tcp('/api/plugins/asking/revoke', stale)).status, 412)
+  await server.tcp('/api/plugins/asking/revoke', post({ permissions: ['exec rclone'] }))
+  assert.deepEqual(installs.granted.get('demo/asking'), ['fs:read /srv'])
+  const grants = (await server.tcp('/api/grants')).json as { grants: { id: string }[] }
+  assert.deepEqual(
+    grants.grants.map(({ id }) => id),
+    ['demo/asking'],
+  )
+})
+
+test('what uses a plugin is named, and keeps it from being removed until force is said', async (t) => {
+  const { server } = await stage(t, {}, ({ id }) => (id === 'demo/one' ? ['provider east', '2 running exports'] : []))
+  const refused = await server.tcp('/api/plugins/one', { method: 'DELETE' })
+  assert.deepEqual([refused.status, refused.problem.code], [409, 'SERVER_PLUGIN_IN_USE'])
+  assert.deepEqual(refused.problem.details?.['users'], ['provider east', '2 running exports'])
+  assert.equal((await server.tcp('/api/plugins/one')).status, 200)
+  assert.equal((await server.tcp('/api/plugins/one?force=true', { method: 'DELETE' })).status, 204)
+  assert.equal((await server.tcp('/api/plugins/one')).status, 404)
+})
+
+test('what is installed goes through the installer, and its own files only when that is said', async (t) => {
+  const { server, installs } = await stage(t, { isInstalled: ({ id }) => id === 'demo/two' })
+  assert.equal((await server.tcp('/api/plugins/two?with_users=true', { method: 'DELETE' })).status, 204)
+  assert.deepEqual(
+    installs.told.map((one) => JSON.parse(one).changes),
+    [[{ kind: 'remove', id: 'demo/two', withUsers: true }]],
+  )
+  const kept = await stage(t)
+  await kept.server.tcp('/api/plugins/two', { method: 'DELETE' })
+  await kept.server.tcp('/api/plugins/off?deleteFiles=true', { method: 'DELETE' })
+  assert.deepEqual(kept.installs.told, ['delete demo/off'])
+})
+
+test('files are not deleted where the host deletes none', async (t) => {
+  const server = await startServer(t, (await demoKernel(t)).kernel)
+  const answer = await server.tcp('/api/plugins/two?deleteFiles=true', { method: 'DELETE' })
+  assert.deepEqual([answer.status, answer.problem.code], [409, 'SERVER_FILES_KEPT'])
+  assert.equal((await server.tcp('/api/plugins/two')).status, 200)
+  assert.equal(
+    (await server.tcp('/api/plugins/plan', post({ changes: [] }))).status,
+    405,
+    'nothing is installed without an installer',
+  )
+})
+
+test('to look at what is installed `read` is enough; to change it, or to have the host ask around, is `install`', async (t) => {
+  const { server } = await stage(t)
+  const made = async (scope: string, plugins?: readonly string[]): Promise<string> => {
+    const answer = await server.tcp('/api/tokens', post({ name: `${scope}${plugins?.length ?? ''}`, scope, plugins }))
+    return (answer.json as { token: string }).token
+  }
+  const [read, operate, team] = [await made('read'), await made('operate'), await made('install', ['demo/*'])]
+  for (const path of ['/api/lock', '/api/grants', '/api/trust', '/api/plugins/one/permissions', '/api/plugins/one/verdict']) {
+    assert.equal((await server.as(read, path)).status, 200, path)
+  }
+  const changes = ['plan', 'apply', 'install', 'upload', 'one/update', 'one/approve', 'one/revoke'].map(
+    (each) => `/api/plugins/${each}`,
+  )
+  for (const path of [...changes, '/api/lock/restore', '/api/store/gc']) {
+    assert.equal((await server.as(operate, path, post({}))).problem.code, 'SERVER_SCOPE_REFUSED', path)
+  }
+  assert.equal((await server.as(operate, '/api/plugins/outdated')).problem.code, 'SERVER_SCOPE_REFUSED')
+  assert.equal((await server.as(team, '/api/plugins/one/update', post({}))).status, 200)
+  for (const path of ['/api/plugins/plan', '/api/plugins/apply', '/api/plugins/install']) {
+    assert.equal((await server.as(team, path, post({}))).problem.code, 'SERVER_PLUGINS_REFUSED', path)
+  }
+})
+
+test('a token for some plugins changes no others by the way of what needs what', async (t) => {
+  const { server, installs } = await stage(t, {
+    plan: async () => ({ etag: 'e', steps: [{ kind: 'remove', id: 'other/one', version: '1.0.0', isOrphan: true }] }),
+    isInstalled: () => true,
+  })
+  const made = await server.tcp('/api/tokens', post({ name: 'team', scope: 'install', plugins: ['demo/*'] }))
+  const { token } = made.json as { token: string }
+  assert.equal((await server.as(token, '/api/plugins/one/update', post({}))).problem.code, 'SERVER_PLUGINS_REFUSED')
+  assert.equal((await server.as(token, '/api/plugins/one', { method: 'DELETE' })).problem.code, 'SERVER_PLUGINS_REFUSED')
+  assert.deepEqual(installs.told, [])
+})
+
+test('what ships with the host is listed by itself, and a status is a few words', async (t) => {
+  const { server } = await stage(t)
+  const built = (await server.tcp('/api/plugins/builtin')).json as { count: number }
+  const all = (await server.tcp('/api/plugins')).json as { plugins: { origin: string }[] }
+  assert.equal(built.count, all.plugins.filter(({ origin }) => origin === 'bundled').length)
+  assert.deepEqual((await server.tcp('/api/plugins/off/status')).json, {
+    id: 'demo/off',
+    name: 'off',
+    status: 'disabled',
+    state: 'disabled',
+    enabled: false,
+    reason: 'too loud',
+  })
+})
