@@ -88,6 +88,11 @@ export interface PluginDirectory {
   readonly get: (id: string) => PluginRecord | undefined
   /** Lists the sources again and applies what changed: starts, updates, removes. Never throws for one plugin's sake. */
   readonly refresh: (signal?: AbortSignal) => Promise<RefreshReport>
+  /**
+   * Asks the admission again about what serves: after its policy was changed, or an advisory came in. What is refused now, or may
+   * do more than is approved, takes no more calls and is drained and stopped. Answers their ids.
+   */
+  readonly readmit: () => Promise<readonly string[]>
   /** Starts a new generation beside the serving one even if nothing changed; on failure the old one goes on. */
   readonly reload: (id: string) => Promise<PluginRecord>
   readonly enable: (id: string) => Promise<PluginRecord>

@@ -12,6 +12,7 @@ import type { Refresher } from './refresher.ts'
 import { rollBack } from './roll-back.ts'
 import { findVersion } from './selection.ts'
 import { renew } from './succession.ts'
+import { endUnadmitted } from './readmit.ts'
 import { endProbation } from './move-back.ts'
 import { takeProfile } from './take-profile.ts'
 
@@ -38,6 +39,18 @@ export class PluginCommands implements PluginDirectory {
     signal?.throwIfAborted()
     if (this.#core.stopping.aborted) throw kernelErrors.error('KERNEL_STOPPING')
     return boundedWait(this.#refresher.refresh(), { signal })
+  }
+
+  readonly readmit = async (): Promise<readonly string[]> => {
+    const core = this.#core
+    const ended = await endUnadmitted(core)
+    if (ended.length === 0) return ended
+    await this.#catalogue.review()
+    const idle = ended
+      .flatMap((id) => core.plugins.get(id) ?? [])
+      .filter(({ serving, usable }) => serving === undefined && usable)
+    await Promise.allSettled(idle.map((plugin) => core.activate(plugin)))
+    return ended
   }
 
   readonly reload = async (id: string): Promise<PluginRecord> => {
