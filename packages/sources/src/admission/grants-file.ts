@@ -32,7 +32,7 @@ export class GrantsFile {
   #plugins: Readonly<Record<string, Approval>> = {}
 
   /** A file of more than `mostBytes` (default 16 MiB) is `GRANTS_INVALID`. */
-  constructor(path: string, mostBytes = defaultMostBytes) {
+  constructor(path: string, mostBytes: number = defaultMostBytes) {
     this.#path = resolve(path)
     this.#mostBytes = mostBytes
   }

@@ -31,5 +31,14 @@ function movedBy(
     if (version !== nowVersion || before.reference !== now.reference || before.digest === now.digest) return undefined
     return `version ${version} is ${now.digest} there, not ${before.digest}, which was locked`
   }
+  if (version !== nowVersion) return undefined
+  if (before.kind === 'npm' && now.kind === 'npm') {
+    if (before.registry !== now.registry || before.name !== now.name || before.integrity === now.integrity) return undefined
+    return `version ${version} is ${now.integrity} there, not ${before.integrity}, which was locked`
+  }
+  if (before.kind === 'index' && now.kind === 'index') {
+    if (before.index !== now.index || before.digest === now.digest) return undefined
+    return `version ${version} is ${now.digest} there, not ${before.digest}, which was locked`
+  }
   return undefined
 }

@@ -59,7 +59,7 @@ const defaultMostBytes = 16 * 1024 * 1024
 const depthLimit = 8
 
 /** Reads a lock; one that does not exist is empty; one of more than `mostBytes` (16 MiB) is none. Errors: `LOCK_INVALID` with line and column, `LOCK_TOO_NEW`, `SOURCE_UNREADABLE`. */
-export async function readLock(path: string, mostBytes = defaultMostBytes): Promise<LockReading> {
+export async function readLock(path: string, mostBytes: number = defaultMostBytes): Promise<LockReading> {
   const text = await readText(path, mostBytes)
   const etag = hash('sha256', text)
   if (text === '') return { lock: { lockVersion: 1, plugins: {} }, etag }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { rm, writeFile } from 'node:fs/promises'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
@@ -131,6 +131,12 @@ test('a tarball that was changed is not installed and not restored, and nothing 
   await writeFile(tarball, 'evil')
   await assert.rejects(installer.restore({ signal }), { code: 'FETCH_CHANGED' })
   assert.equal((await installer.verify(signal)).length, 1)
+  const about = join(registry.storage, '@acme/a/package.json')
+  await writeFile(about, (await readFile(about, 'utf8')).replaceAll(/sha512-.{8}/g, 'sha512-AAAAAAAA'))
+  await assert.rejects(plan({ kind: 'update' }), {
+    code: 'FETCH_CHANGED',
+    message: /version 1\.0\.0 is sha512-AAAAAAAA.* there, not/,
+  })
 })
 
 test('a locked set starts with no network and no registry', async (t) => {
