@@ -7,6 +7,7 @@ import { acceptManifest } from '@backplane/kernel'
 import { temporaryDirectory } from '@backplane/testing'
 import type { Verdict } from '@backplane/trust'
 import { Installer } from '../../install/installer.ts'
+import type { Change } from '../../install/plan.ts'
 import { installed } from '../../lock/installed.ts'
 import { key, shelf } from './fixtures/shelf.ts'
 
@@ -41,4 +42,23 @@ test('a plugin of an index is installed with what it needs, updated once it is a
   const elsewhere = new Installer({ ...rest, fetchers: [reader({ indexes })] })
   assert.deepEqual(await elsewhere.restore(options), ['acme/a', 'acme/b'])
   assert.deepEqual(await elsewhere.verify(signal), [])
+})
+
+test('a version that comes back with other bytes is refused when a plan is made', async (t) => {
+  const { add, folder, reader } = await shelf(t)
+  const root = await temporaryDirectory(t)
+  const places = { lock: join(root, 'backplane.lock'), store: join(root, 'store') }
+  const plan = async (changes: readonly Change[]): Promise<void> => {
+    const installer = new Installer({ ...places, judge, acceptManifest, hostApi: '1.0.0', fetchers: [reader()] })
+    await installer.apply(await installer.plan(changes, options), {}, options)
+  }
+  await add('a')
+  await plan([{ kind: 'add', reference: 'index:acme/a' }])
+  await plan([{ kind: 'update' }])
+  await rm(folder, { recursive: true })
+  await add('a', { description: 'other bytes' })
+  await assert.rejects(plan([{ kind: 'update' }]), {
+    code: 'FETCH_CHANGED',
+    message: /^index:acme is not what it was: version 1\.0\.0 is /,
+  })
 })
