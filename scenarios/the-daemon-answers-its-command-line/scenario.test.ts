@@ -97,7 +97,7 @@ test('a required plugin that does not start keeps the daemon from starting, a se
   await chmod(open.root, 0o755)
   const exposed = await run(open.root, ['--config', open.config])
   assert.equal(exposed.code, 78, exposed.err)
-  assert.match(exposed.err, /CONFIG_SECRETS_EXPOSED/)
+  assert.match(exposed.err, /SECRETS_EXPOSED/)
 })
 
 test('an address that is taken is an error that names it', async (t) => {

@@ -36,13 +36,6 @@ const specs = {
     retryable: false,
     hint: "Set the variable in the daemon's environment, or put a file named like the secret into secrets.files.",
   },
-  CONFIG_SECRETS_EXPOSED: {
-    message: '{path} can be read by others (mode {mode})',
-    status: 500,
-    exit: 78,
-    retryable: false,
-    hint: 'Run chmod go-rwx {path}.',
-  },
   SECRET_READ_DENIED: {
     message: '{plugin} may not read the secret "{name}": audit.sensitive_data_access is deny',
     status: 403,

@@ -4,6 +4,7 @@ import { Audit } from './audit-schema.ts'
 import { listenProblem } from './listen-address.ts'
 import { PackageSources } from './package-sources.ts'
 import { LimitActions, Namespaces, PluginLimits, quantity } from './plugin-limits.ts'
+import { Secrets } from './secrets-schema.ts'
 
 const Duration = quantity(durationMs, 'must be a duration with a unit, such as "30s"')
 const countRule = 'must be a whole number of at least 1'
@@ -52,8 +53,6 @@ const Plugins = z.strictObject({
   lock: Path.optional(),
   /** Where packages may be installed from. */
   sources: PackageSources.prefault({}),
-  /** Whether the code of packages is looked through before they are installed. */
-  scan: z.boolean().default(true),
   /** Whether the code of packages is looked through before they are installed. */
   scan: z.boolean().default(true),
   /** What stands around plugins that were dropped in: a sandbox of the operating system, or only a process of their own. */
@@ -143,13 +142,6 @@ const Exports = z.strictObject({
   keep_finished: Count.default(10_000),
   /** Log lines kept of one job, newest first to stay. */
   max_log_lines: Count.default(1000),
-})
-
-const Secrets = z.strictObject({
-  /** A directory with one file per secret, readable by the daemon alone. */
-  files: Path.optional(),
-  /** `${secret:do-token}` is also looked up as this and `DO_TOKEN`. */
-  environment_prefix: z.string().min(1).default('HYPERSDK_SECRET_'),
 })
 
 /** The configuration file as written. Unknown keys are problems everywhere. */

@@ -2,6 +2,7 @@ import type { LimitAction, LimitName, Limits, NamespaceSettings } from '@backpla
 import type { Tier } from '@backplane/sdk'
 import type { TlsFiles } from '@backplane/server'
 import type { AuditConfig } from './audit-schema.ts'
+import type { SecretsConfig } from './secrets-schema.ts'
 import type { PackageSources } from './package-sources.ts'
 
 /** Everything hypervisord runs by: file, environment and flags together. Paths are absolute. */
@@ -59,8 +60,6 @@ export interface PluginsConfig {
   readonly sources: PackageSources
   /** Whether the code of packages is looked through before they are installed. */
   readonly scan: boolean
-  /** Whether the code of packages is looked through before they are installed. */
-  readonly scan: boolean
   /** What stands around plugins that are not bundled. */
   readonly isolation: 'os' | 'process'
   /** Permissions that may go without exact enforcement, by plugin. */
@@ -101,10 +100,4 @@ export interface ExportsConfig {
   readonly drainTimeoutMs: number
   readonly keepFinished: number
   readonly maxLogLines: number
-}
-
-/** Where `${secret:…}` is looked up: files first, then the environment. */
-export interface SecretsConfig {
-  readonly directory: string | undefined
-  readonly environmentPrefix: string
 }

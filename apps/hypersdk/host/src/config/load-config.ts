@@ -12,6 +12,7 @@ import { environmentNotices, isLogLevel } from './environment-notices.ts'
 import { fileNotices } from './file-notices.ts'
 import { listenProblem, parseListenAddress } from './listen-address.ts'
 import type { PackageSources } from './package-sources.ts'
+import { secretsConfig } from './secrets-schema.ts'
 import { parseYamlTree, type ConfigProblem } from './yaml-tree.ts'
 
 /** What flags say; each wins over the environment, which wins over the file. */
@@ -137,10 +138,7 @@ function assemble(raw: ConfigFile, around: Around): Omit<HostConfig, 'file' | 'n
       keepFinished: exports.keep_finished,
       maxLogLines: exports.max_log_lines,
     },
-    secrets: {
-      directory: raw.secrets.files === undefined ? undefined : inFile(raw.secrets.files),
-      environmentPrefix: raw.secrets.environment_prefix,
-    },
+    secrets: secretsConfig(raw.secrets, inFile),
     audit: auditConfig(raw.audit, dataDirectory, inFile),
   }
 }
@@ -193,7 +191,6 @@ function pluginsOf(raw: ConfigFile, around: Around, dataDirectory: string): Plug
     development: around.flags.development === true || plugins.development,
     lock: resolve(around.base, plugins.lock ?? join(dataDirectory, 'backplane.lock')),
     sources: sourcesOf(plugins.sources, (path) => resolve(around.base, path)),
-    scan: plugins.scan,
     scan: plugins.scan,
     isolation: plugins.isolation,
     waive: new Map(Object.entries(plugins.waive)),

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { createKernel, type Kernel, type Store } from '@backplane/kernel'
 import { confined, contained, probeSystem, trusted, type EgressQuestion } from '@backplane/runtimes'
 import { automaticProfiles, guard, serve, tokenFile, tokenStore, type Served } from '@backplane/server'
-import { sqliteStore } from '@backplane/storage'
+import { checkSecretsDirectory, sqliteStore } from '@backplane/storage'
 import { afterExport, beforeExport, provider } from '@hypersdk/points'
 import { hostAccess } from '../api/host-access.ts'
 import { hostApi } from '../api/host-api.ts'
@@ -23,7 +23,7 @@ import { type FellBack, ProviderRegistry } from '../providers/provider-registry.
 import { learnEnvironment } from '../secrets/learn-environment.ts'
 import type { Redactor } from '../secrets/redactor.ts'
 import type { HandleSources } from '../secrets/resolve-handles.ts'
-import { checkSecretsDirectory, secretBroker } from '../secrets/secret-broker.ts'
+import { secretBroker } from '../secrets/secret-broker.ts'
 import { hostModules } from './bundled-plugins.ts'
 import { catalogues } from './catalogues.ts'
 import { hostAudit, type HostAudit } from './host-audit.ts'
@@ -67,7 +67,7 @@ export interface Daemon extends AsyncDisposable {
 
 /**
  * Starts hypervisord; on error nothing is left running. Errors: `DAEMON_ALREADY_RUNNING`,
- * `DAEMON_REQUIRED_PLUGIN_FAILED`, `CONFIG_SECRETS_EXPOSED`, and those of the databases, of listening and of the token file.
+ * `DAEMON_REQUIRED_PLUGIN_FAILED`, `SECRETS_EXPOSED`, and those of the databases, of listening and of the token file.
  */
 export async function startDaemon(config: HostConfig, surroundings: DaemonSurroundings): Promise<Daemon> {
   const { env, log, redactor } = surroundings

@@ -28,6 +28,7 @@ export function pluginSettings(config: HostConfig, env: Environment): (id: strin
       ...(criticality === undefined ? {} : { criticality }),
       limits: firstSaid(said.map((one) => one.limits)),
       onLimit: firstSaid(said.map((one) => one.onLimit)),
+      secrets: config.secrets.allow.get(id) ?? config.secrets.allow.get(bareName(id)) ?? [],
       variables: { instances: Object.fromEntries(instances.map(([name, one]) => [name, permissionView(one, env)])) },
     }
   }

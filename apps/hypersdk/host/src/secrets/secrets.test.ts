@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
-import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { encryptedSecrets, keyFile } from '@backplane/storage'
+import { Secrets, secretsConfig } from '../config/secrets-schema.ts'
 import { Redactor } from './redactor.ts'
 import { resolveHandles } from './resolve-handles.ts'
 import { secretBroker } from './secret-broker.ts'
@@ -15,26 +17,47 @@ async function secretsDirectory(t: TestContext): Promise<string> {
   return secrets
 }
 
-test('a secret is a file that only the daemon may read, or a prefixed variable', async (t) => {
+const config = secretsConfig(Secrets.parse({}), (path) => path)
+
+test('a secret is looked up in each place in the order that is set, anew each time, and known to the redactor', async (t) => {
   const directory = await secretsDirectory(t)
-  await writeFile(join(directory, 'do-token'), 'from-file\n', { mode: 0o600 })
-  const broker = secretBroker({ directory, environmentPrefix: 'P_' }, { P_OTHER_ONE: 'from-env' }, new Redactor())
-  assert.equal(await broker.resolve('do-token', 'host'), 'from-file')
-  assert.equal(await broker.resolve('other-one', 'host'), 'from-env')
-  assert.equal(await broker.resolve('missing', 'host'), undefined)
-  assert.equal(await broker.resolve('../do-token', 'host'), undefined)
+  const program = join(directory, '..', 'program')
+  await writeFile(program, '#!/bin/sh\nif [ "$1" = by-command ]; then echo "$VAULT-canary"; fi\n', { mode: 0o755 })
+  const [file, keyPath] = [join(directory, '..', 'secrets.json'), join(directory, '..', 'key')]
+  const stored = encryptedSecrets(file, keyFile(keyPath))
+  await stored.set('both', 'from-store')
+  await stored.set('stored', 'sealed-canary')
+  await writeFile(join(directory, 'both'), 'from-file\n', { mode: 0o600 })
+  const all = {
+    ...config,
+    directory,
+    environmentPrefix: 'P_',
+    encrypted: { file, keyFile: keyPath, keyring: '' },
+    command: { argv: [program], environment: ['VAULT'], timeoutMs: 10_000, maxBytes: 1_000 },
+  }
+  const redactor = new Redactor()
+  const env = { P_BOTH: 'from-env', P_OTHER_ONE: 'only-env', VAULT: 'v' }
+  const broker = secretBroker(all, env, redactor)
+  const got = async (name: string): Promise<string | undefined> => broker.resolve(name, 'host')
+  assert.deepEqual(await Promise.all(['both', 'other-one', 'stored', 'by-command', 'missing', '../both'].map(got)), [
+    'from-file',
+    'only-env',
+    'sealed-canary',
+    'v-canary',
+    undefined,
+    undefined,
+  ])
+  assert.equal(redactor.text('v-canary, sealed-canary'), '[redacted], [redacted]')
+  const turned = secretBroker({ ...all, order: ['encrypted', 'files'] }, env, redactor)
+  assert.deepEqual([await turned.resolve('both', 'host'), await turned.resolve('other-one', 'host')], ['from-store', undefined])
 })
 
-test('a secret that others may read, or a link, is not taken', async (t) => {
-  const directory = await secretsDirectory(t)
-  await writeFile(join(directory, 'open'), 'x', { mode: 0o600 })
-  await chmod(join(directory, 'open'), 0o640)
-  await symlink('/etc/hostname', join(directory, 'link'))
-  const broker = secretBroker({ directory, environmentPrefix: 'P_' }, {}, new Redactor())
-  await assert.rejects(broker.resolve('open', 'host'), { code: 'CONFIG_SECRETS_EXPOSED' })
-  assert.equal(await broker.resolve('link', 'host'), undefined)
-  await chmod(directory, 0o755)
-  await assert.rejects(broker.resolve('missing', 'host'), { code: 'CONFIG_SECRETS_EXPOSED' })
+test('the configuration of secrets says what is wrong with it', () => {
+  const problems = (secrets: unknown): readonly string[] =>
+    Secrets.safeParse(secrets).error?.issues.map(({ path, message }) => `${path.join('.')}: ${message}`) ?? []
+  assert.deepEqual(problems({ encrypted: { file: 'x' } }), ['encrypted: needs either key_file or keyring'])
+  assert.deepEqual(problems({ command: { argv: ['vault'] } }), ['command.argv: must begin with an absolute path'])
+  assert.match(problems({ allow: { slow: ['*'] } })[0] ?? '', /^allow\.slow\.0: must be the name of a secret/)
 })
 
 test('handles are replaced in every text, and one without a value is named with its path', async () => {
@@ -53,7 +76,7 @@ test('handles are replaced in every text, and one without a value is named with 
 
 test('a secret that was given out is blanked in texts, also encoded', async () => {
   const redactor = new Redactor()
-  await secretBroker({ directory: undefined, environmentPrefix: 'S_' }, { S_A: 'top secret' }, redactor).resolve('a', 'host')
+  await secretBroker({ ...config, environmentPrefix: 'S_' }, { S_A: 'top secret' }, redactor).resolve('a', 'host')
   assert.equal(redactor.text('say top secret or top%20secret'), 'say [redacted] or [redacted]')
   const base64 = Buffer.from('top secret').toString('base64')
   assert.deepEqual(redactor.value({ a: [`Basic ${base64}`], n: 1 }), { a: ['Basic [redacted]'], n: 1 })
