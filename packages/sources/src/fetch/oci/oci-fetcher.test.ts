@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { FetchedPackage, PinnedPlace } from '../fetcher.ts'
+import type { PinnedPlace } from '../fetcher.ts'
 import { first, layerOf, ociGround, taken } from './fixtures/oci-ground.ts'
 import { inFrontOf, packed } from './fixtures/oci-registry-on-disk.ts'
 import { indexType, manifestType } from './media-types.ts'
@@ -127,32 +127,3 @@ test('a registry that lists referrers is asked for its list, and what is about s
   )
   assert.ok(!front.asked.some(({ url }) => url?.includes('manifests/sha256-') === true))
 })
-
-test('a list with a package for each platform gives this one’s, and the digests of all', async (t) => {
-  const here = await ociGround(t)
-  if (here === undefined) return
-  const { name } = here
-  const archives = { 'linux-x64': packed('1.0.0', {}, 'x64'), 'win32-arm64': packed('1.0.0', {}, 'arm64') }
-  await here.push({ archives, attestations: [envelope('both')] })
-  const on = (platform: string): Promise<FetchedPackage> => taken(ociFetcher(here.with({}, { platform })), name)
-  const [linux, windows] = [await on('linux-x64'), await on('win32-arm64')]
-  assert.deepEqual([code(linux), code(windows)], ['x64', 'arm64'])
-  assert.deepEqual(linux.platforms, windows.platforms)
-  assert.deepEqual(Object.keys(linux.platforms ?? {}).sort(), ['linux-x64', 'win32-arm64'])
-  assert.equal(linux.platforms?.['win32-arm64']?.digest, windows.tree.digest)
-  assert.equal(linux.platforms?.['win32-arm64']?.archive, windows.archive)
-  assert.deepEqual(
-    linux.attestations.map(({ content }) => content),
-    [envelope('both')],
-  )
-  const narrow = ociFetcher(here.with({}, { platform: 'linux-x64', ociLimits: { platforms: 1 } }))
-  await assert.rejects(taken(narrow, name), { code: 'FETCH_TOO_LARGE', message: /1 platforms/ })
-  await assert.rejects(on('darwin-arm64'), {
-    code: 'FETCH_NOT_FOUND',
-    message: /for linux-x64, win32-arm64 only, not for darwin-arm64/,
-  })
-})
-
-function code({ tree }: FetchedPackage): string {
-  return Buffer.from(tree.files.find(({ path }) => path === 'index.js')?.bytes ?? []).toString('utf8')
-}

@@ -64,30 +64,29 @@ class OciFetcher implements Fetcher {
     if (place.kind !== 'oci') throw new TypeError(`${place.kind} is no place of this fetcher`)
     const repository = this.#open(readOciReference(`oci:${place.reference}@${place.digest}`), options)
     const found = await repository.manifest(place.digest)
-    const { manifest } = found
-    const packages = new Map<string, PackageInArchive>()
-    if (manifest.kind === 'index') {
-      const platforms = platformsIn(manifest)
-      if (platforms.length > this.#limits.platforms) {
-        throw sourceErrors.error('FETCH_TOO_LARGE', { place: repository.place, limit: `${this.#limits.platforms} platforms` })
-      }
-      for (const platform of platforms) {
-        packages.set(platform, await this.#packageFor(repository, found, platform, options))
-      }
-    }
-    const own = packages.get(this.#platform) ?? (await this.#packageFor(repository, found, this.#platform, options))
-    checkSame([own, ...packages.values()], repository.place)
-    const { createdAtMs: publishedAtMs } = manifest
+    const own = await this.#packageFor(repository, found, this.#platform, options)
+    const { createdAtMs: publishedAtMs } = found.manifest
     const said = publishedAtMs === undefined ? {} : { publishedAtMs }
     const attestations = [...own.attestations, ...(await attestationsAbout(repository, place.digest, this.#limits))]
-    const platforms = [...packages].map(([platform, each]) => [platform, lockedOf(each, place, said)] as const)
-    return {
-      ...own,
-      ...said,
-      place,
-      attestations,
-      ...(platforms.length === 0 ? {} : { platforms: Object.fromEntries(platforms) }),
+    const fetched = { ...own, ...said, place, attestations }
+    if (found.manifest.kind === 'manifest') return fetched
+    const listed = this.#platformsOf(found.manifest, repository)
+    const ownName = listed.includes(this.#platform) ? this.#platform : 'any'
+    const platforms: Record<string, PlatformPackage> = {}
+    // one after the other, so that no more than two are in memory
+    for (const platform of listed) {
+      const each = platform === ownName ? own : await this.#packageFor(repository, found, platform, options)
+      checkSame(own, each, repository.place)
+      platforms[platform] = lockedOf(each, place, said)
     }
+    return { ...fetched, platforms }
+  }
+
+  /** Errors: `FETCH_TOO_LARGE`. */
+  #platformsOf(index: ArtifactIndex, { place }: OciRepository): readonly string[] {
+    const platforms = platformsIn(index)
+    if (platforms.length <= this.#limits.platforms) return platforms
+    throw sourceErrors.error('FETCH_TOO_LARGE', { place, limit: `${this.#limits.platforms} platforms` })
   }
 
   #open(reference: OciReference, options: FetchOptions): OciRepository {
@@ -148,9 +147,9 @@ function offered({ registry, repository }: OciReference, { digest, manifest }: F
   return { place, ...(manifest.createdAtMs === undefined ? {} : { publishedAtMs: manifest.createdAtMs }) }
 }
 
-/** Those a list has a package for of their own. */
+/** Those a list has a package for; `any` for one that is for all others. */
 function platformsIn({ manifests }: ArtifactIndex): readonly string[] {
-  return [...new Set(manifests.flatMap(({ platform }) => platform ?? []))]
+  return [...new Set(manifests.map(({ platform = 'any' }) => platform))]
 }
 
 function lockedOf(
@@ -162,13 +161,12 @@ function lockedOf(
 }
 
 /** One list is one version of one plugin. Errors: `FETCH_RESPONSE_INVALID`. */
-function checkSame(packages: readonly PackageInArchive[], place: string): void {
-  const names = packages.map(({ manifest }) => {
+function checkSame(own: PackageInArchive, each: PackageInArchive, place: string): void {
+  const [name, other] = [own, each].map(({ manifest }) => {
     const { id, version } = Object(manifest) as Readonly<Record<string, unknown>>
     return `${String(id)} ${String(version)}`
   })
-  const other = names.find((name) => name !== names[0])
-  if (other === undefined) return
-  const problem = `it is ${names[0]} for one platform and ${other} for another`
+  if (name === other) return
+  const problem = `it is ${name} for one platform and ${other} for another`
   throw sourceErrors.error('FETCH_RESPONSE_INVALID', { place, problem })
 }
