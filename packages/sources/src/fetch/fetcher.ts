@@ -79,8 +79,8 @@ export interface FetchedPackage {
   readonly attestations: readonly Attestation[]
   readonly publishedAtMs?: number
   /**
-   * Where the source has another package for each platform: all of them, this one too, by platform (`linux-x64`). Absent where
-   * one is for all.
+   * Where the source has another package for each platform: all of them, this one too, by platform (`linux-x64`), or `any` for
+   * the rest. Absent where one is for all.
    */
   readonly platforms?: Readonly<Record<string, PlatformPackage>>
 }
