@@ -74,6 +74,12 @@ test('without its permissions approved and a signature of a trusted publisher, n
   await daemon.until(async () => (await daemon.plugin('slow')).held !== null)
   assert.equal((await call()).status, 200, 'the signed version serves on')
   assert.ok(!existsSync(second.mark), 'no line of the unsigned update ran')
+
+  const advisory = { id: 'ACME-1', plugin: 'acme/slow', versions: '<2.0.0', summary: 'it leaks', action: 'disable' }
+  await writeFile(join(places.root, 'trust.json'), JSON.stringify({ ...policy, advisories: [advisory] }))
+  daemon.child.kill('SIGHUP')
+  await daemon.until(async () => (await call()).status === 503)
+  assert.match((await daemon.get('/api/plugins/acme/slow/why')).text, /ACME-1/)
   assert.equal(await daemon.stop(), 0)
 })
 

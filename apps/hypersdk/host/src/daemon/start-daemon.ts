@@ -51,7 +51,7 @@ export interface Daemon extends AsyncDisposable {
   readonly drainMs: number
   /** File that holds the bearer token for TCP. */
   readonly tokenPath: string
-  /** Reads policy and approvals again, and lists the plugin sources. */
+  /** Reads policy and approvals again, lists the plugin sources, and stops what may run no more. */
   reload(): Promise<void>
   /**
    * Takes no new jobs, gives running exports `exports.drain_timeout` (or until `hurry` aborts), then interrupts them,
@@ -176,6 +176,7 @@ class RunningDaemon implements Daemon {
   async reload(): Promise<void> {
     await this.#work.reload()
     await this.kernel.plugins.refresh()
+    await this.kernel.plugins.readmit()
   }
 
   stop(hurry?: AbortSignal): Promise<void> {
