@@ -23,7 +23,7 @@ export interface Answer {
 
 /** What is sent with a request. */
 export interface Body {
-  readonly text: string
+  readonly text: string | Uint8Array
   /** Default JSON. */
   readonly type?: string
   readonly headers?: Readonly<Record<string, string>>

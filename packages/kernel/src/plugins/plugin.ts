@@ -183,8 +183,15 @@ export class Plugin {
   }
 }
 
-function shownHold({ why, to, against, sinceMs, update }: KeptHold): Hold {
-  return { why, to, against, sinceMs, ...(update === undefined ? {} : { update }) }
+function shownHold({ why, to, against, sinceMs, update, permissions }: KeptHold): Hold {
+  return {
+    why,
+    to,
+    against,
+    sinceMs,
+    ...(update === undefined ? {} : { update }),
+    ...(permissions === undefined ? {} : { permissions }),
+  }
 }
 
 /** Why the plugin takes no calls in this state; undefined when it does (perhaps after starting). */

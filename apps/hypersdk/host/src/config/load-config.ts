@@ -203,11 +203,13 @@ function sourcesOf(sources: PackageSources, absolute: (path: string) => string):
     host,
     file === undefined ? one : { ...one, ca_file: absolute(file) },
   ])
+  const indexes = Object.entries(sources.indexes).map(([name, one]) => [name, { ...one, keys: one.keys.map(absolute) }])
   return {
     ...sources,
     directories: sources.directories.map(absolute),
     git_folders: sources.git_folders.map(absolute),
     git: Object.fromEntries(git),
+    indexes: Object.fromEntries(indexes),
   }
 }
 

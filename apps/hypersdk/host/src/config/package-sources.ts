@@ -26,6 +26,31 @@ const Place = z
 
 const GitHost = z.strictObject({ ca_file: Path.optional(), ...credential }).superRefine(checkCredential)
 
+/** A signed index, on a web server or, by `file:`, in a folder. */
+const Index = z
+  .strictObject({
+    url: z.string().min(1),
+    /** Files with the public keys, PEM, of those who may sign it. */
+    keys: z.array(Path).min(1, { error: 'names no keys, so nobody could have signed it' }),
+    /** How many of them must have. */
+    threshold: z.int().min(1).default(1),
+    allow_http: z.boolean().default(false),
+    ...credential,
+  })
+  .superRefine(checkCredential)
+
+/** A registry of OCI artifacts; its name is its host. */
+const OciRegistry = z
+  .strictObject({
+    url: z.string().min(1).optional(),
+    also_from: z.array(Host).default([]),
+    /** Other hosts that may give tokens for it, and are shown its credential for that. */
+    tokens_from: z.array(Host).default([]),
+    allow_http: z.boolean().default(false),
+    ...credential,
+  })
+  .superRefine(checkCredential)
+
 function checkCredential(
   { token, username, password }: { token?: string | undefined; username?: string | undefined; password?: string | undefined },
   context: z.RefinementCtx,
@@ -55,6 +80,12 @@ export const PackageSources = z.strictObject({
   git: z.record(Host, GitHost).default({}),
   /** Folders that git repositories may be read from by `file:`. */
   git_folders: z.array(Path).default([]),
+  /** Registries of OCI artifacts, by `host` or `host:port`. */
+  oci: z.record(Host, OciRegistry).default({}),
+  /** Static indexes, by the name that references call them. */
+  indexes: z
+    .record(z.string().regex(/^[a-z0-9][a-z0-9-]*$/, { error: 'must be a name of small letters, digits and -' }), Index)
+    .default({}),
   /** Where a plugin that others need is looked for, by id or `publisher/*`; a `*` is the name: `npm:@acme/*`. */
   dependencies: z
     .record(

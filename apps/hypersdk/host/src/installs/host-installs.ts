@@ -39,7 +39,8 @@ export interface HostInstallsOptions {
 export async function hostInstalls({ config, trust, secrets, paths }: HostInstallsOptions): Promise<PluginInstalls> {
   const { plugins, dataDirectory } = config
   const uploads = await Uploads.open(join(dataDirectory, 'uploads'))
-  const fetchers = packageFetchers(plugins.sources, uploads.directory, secrets)
+  const places = { uploads: uploads.directory, indexMemory: join(dataDirectory, 'indexes-seen.json') }
+  const fetchers = await packageFetchers(plugins.sources, places, secrets)
   const scan = scanAside()
   const installer = new Installer({
     lock: plugins.lock,

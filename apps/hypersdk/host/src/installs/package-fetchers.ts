@@ -1,16 +1,29 @@
+import { readFile } from 'node:fs/promises'
 import {
   archiveFetcher,
+  indexFetcher,
+  ociFetcher,
   directoryFetcher,
   gitFetcher,
   npmFetcher,
   type Credential,
   type Fetcher,
   type HomeOptions,
+  type IndexOptions,
+  type OciRegistry,
 } from '@backplane/sources/install'
+import { hypersdkErrors } from '../errors.ts'
 import type { PackagePlace, PackageSources } from '../config/package-sources.ts'
 import type { Redactor } from '../secrets/redactor.ts'
 import { resolveHandles, type HandleSources } from '../secrets/resolve-handles.ts'
 import { onlyBelow } from './only-below.ts'
+
+/** What fetchers use of the daemon's own directories. */
+export interface FetcherPlaces {
+  readonly uploads: string
+  /** File that keeps which version of each index was seen. */
+  readonly indexMemory: string
+}
 
 /** What fetchers get their credentials from. */
 export interface FetcherSecrets {
@@ -25,8 +38,12 @@ type WrittenCredential = Pick<PackagePlace, 'token' | 'username' | 'password'>
  * The fetchers that the configuration allows. Folders and archives of this machine: only below `plugins.sources.directories` and
  * `uploads`. Everything else: only from the places it names.
  */
-export function packageFetchers(sources: PackageSources, uploads: string, secrets: FetcherSecrets): readonly Fetcher[] {
-  const { directories, archives, npm, git, git_folders: folders, upload_limit: archiveBytes } = sources
+export async function packageFetchers(
+  sources: PackageSources,
+  { uploads, indexMemory }: FetcherPlaces,
+  secrets: FetcherSecrets,
+): Promise<readonly Fetcher[]> {
+  const { directories, archives, npm, git, git_folders: folders, oci, indexes, upload_limit: archiveBytes } = sources
   const archiveLimits = { archiveBytes }
   const home = (place: PackagePlace, path: string): HomeOptions => homeOf(place, credentialOf(place, path, secrets))
   const fetchers = [
@@ -47,7 +64,42 @@ export function packageFetchers(sources: PackageSources, uploads: string, secret
     ])
     fetchers.push(gitFetcher({ hosts: Object.fromEntries(hosts), folders }))
   }
+  if (Object.keys(oci).length > 0) {
+    const registries = Object.entries(oci).map(([host, place]) => [host, registryOf(host, place, secrets)])
+    fetchers.push(ociFetcher({ registries: Object.fromEntries(registries), archiveLimits }))
+  }
+  if (Object.keys(indexes).length > 0) {
+    const named = Object.entries(indexes).map(async ([name, place]) => [name, await indexOf(name, place, secrets)] as const)
+    fetchers.push(indexFetcher({ indexes: Object.fromEntries(await Promise.all(named)), memory: indexMemory, archiveLimits }))
+  }
   return fetchers
+}
+
+function registryOf(host: string, place: PackageSources['oci'][string], secrets: FetcherSecrets): OciRegistry {
+  const { url, also_from: alsoFrom, tokens_from: tokensFrom, allow_http: allowHttp } = place
+  const credential = credentialOf(place, `plugins.sources.oci.${host}`, secrets)
+  return {
+    alsoFrom,
+    tokensFrom,
+    allowHttp,
+    ...(url === undefined ? {} : { url }),
+    ...(credential === undefined ? {} : { credential }),
+  }
+}
+
+async function indexOf(name: string, place: PackageSources['indexes'][string], secrets: FetcherSecrets): Promise<IndexOptions> {
+  const { url, keys, threshold, allow_http: allowHttp } = place
+  const credential = credentialOf(place, `plugins.sources.indexes.${name}`, secrets)
+  const texts = await Promise.all(keys.map(readKey))
+  return { url, keys: texts, threshold, allowHttp, ...(credential === undefined ? {} : { credential }) }
+}
+
+/** Errors: `CONFIG_UNREADABLE`. */
+async function readKey(file: string): Promise<string> {
+  return readFile(file, 'utf8').catch((error: unknown) => {
+    const reason = String(Reflect.get(Object(error), 'code') ?? error)
+    throw hypersdkErrors.error('CONFIG_UNREADABLE', { file, reason }, { cause: error })
+  })
 }
 
 /** Where a plugin that others need is looked for; undefined when nobody said. */
