@@ -51,7 +51,8 @@ export async function guardedDownload(
   const signal = AbortSignal.any([options.signal, deadline])
   const asking: Asking = { home, wanted, limits, signal, options, resolve: downloading.resolve ?? systemResolve }
   const stopped = Promise.withResolvers<never>()
-  signal.addEventListener('abort', () => stopped.reject(signal.reason), { once: true })
+  const stop = (): void => stopped.reject(signal.reason)
+  signal.addEventListener('abort', stop)
   try {
     signal.throwIfAborted()
     // who resolves names and who has credentials may not look at the signal
@@ -60,6 +61,9 @@ export async function guardedDownload(
     options.signal.throwIfAborted()
     if (deadline.aborted) throw unreachable(wanted.url, `it was not done within ${limits.timeoutMs / 1_000} s`, error)
     throw error
+  } finally {
+    // else what came stays in memory until the deadline
+    signal.removeEventListener('abort', stop)
   }
 }
 
