@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
 import { readdirSync, renameSync, symlinkSync } from 'node:fs'
-import { appendFile, chown, link, mkdir, readdir, readFile, rename, stat, symlink, writeFile } from 'node:fs/promises'
+import { appendFile, chown, link, mkdir, readdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import test from 'node:test'
 import { Worker } from 'node:worker_threads'
@@ -136,6 +136,20 @@ test('swapping a directory for a link while it is removed removes nothing outsid
     renameSync(victim, join(bed.root, 'away'))
     symlinkSync(outside, victim)
   }
+})
+
+test('a directory that is removed by another at the same time is not told as one that is left', async (t) => {
+  const bed = await makeBed(t)
+  const told: unknown[] = []
+  for (let tries = 0; tries < 5; tries++) {
+    const staging = await StagingDirectory.create(bed.exchange, (error) => told.push(error))
+    const names = Array.from({ length: 50 }, (_, index) => join(staging.path, `d${index}`))
+    await Promise.all(names.map((name) => mkdir(name)))
+    await Promise.all(names.flatMap((name) => ['a', 'b', 'c'].map((file) => writeFile(join(name, file), ''))))
+    await Promise.all([rm(staging.path, { recursive: true, force: true }), staging[Symbol.asyncDispose]()])
+  }
+  assert.deepEqual(told, [])
+  assert.deepEqual(await bed.left(), [])
 })
 
 test('a link put in the place of a new staging directory is not followed when the directory is given to the plugin', async (t) => {

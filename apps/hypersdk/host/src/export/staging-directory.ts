@@ -79,8 +79,9 @@ export class StagingDirectory implements AsyncDisposable {
 }
 
 /**
- * Removes a directory that somebody else may still be changing. Every step goes through an opened directory, so a
- * directory swapped for a link in between never leads the removal somewhere else, as it can with a removal by path.
+ * Removes a directory that somebody else may still be changing, or removing as well: what held a plugin that ended
+ * removes what that one was given. Every step goes through an opened directory, so a directory swapped for a link in
+ * between never leads the removal somewhere else, as it can with a removal by path.
  */
 async function removeTree(path: string): Promise<void> {
   const directory = await open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW).catch(() => undefined)
@@ -90,25 +91,31 @@ async function removeTree(path: string): Promise<void> {
   } finally {
     await directory.close()
   }
-  await rmdir(path)
+  await rmdir(path).catch(unlessGone)
 }
 
 async function empty(directory: FileHandle): Promise<void> {
   const here = Buffer.from(`/proc/self/fd/${directory.fd}/`)
-  for (const entry of await readdir(here, { withFileTypes: true, encoding: 'buffer' })) {
+  const entries = await readdir(here, { withFileTypes: true, encoding: 'buffer' }).catch(unlessGone)
+  for (const entry of entries ?? []) {
     const path = Buffer.concat([here, entry.name])
     if (!entry.isDirectory()) {
-      await unlink(path)
+      await unlink(path).catch(unlessGone)
       continue
     }
-    const child = await open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+    const child = await open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW).catch(unlessGone)
+    if (child === undefined) continue
     try {
       await empty(child)
     } finally {
       await child.close()
     }
-    await rmdir(path)
+    await rmdir(path).catch(unlessGone)
   }
+}
+
+function unlessGone(error: unknown): undefined {
+  if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) throw error
 }
 
 /**
