@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import type { PackageAttestation } from '@backplane/kernel'
 import type { PackageLimits } from './limits.ts'
 import { readManifest } from './read-manifest.ts'
+import { timeSlice } from './time-slice.ts'
 
 /** For packages about which nobody says anything. */
 export const noAttestations: readonly PackageAttestation[] = Object.freeze([])
@@ -22,10 +23,15 @@ export async function readAttestations(path: string, limits: PackageLimits): Pro
   const names = await readdir(folder).catch(() => [])
   const files = names.filter((name) => name.endsWith('.json')).sort()
   if (files.length === 0) return noAttestations
-  return files.slice(0, mostFiles).map((name) => {
+  const breathe = timeSlice()
+  const read: PackageAttestation[] = []
+  for (const name of files.slice(0, mostFiles)) {
     const reading = readManifest(join(folder, name), limits)
-    return { file: `${attestationFolder}/${name}`, content: reading.kind === 'read' ? reading.manifest : reading.error.message }
-  })
+    const content = reading.kind === 'read' ? reading.manifest : reading.error.message
+    read.push({ file: `${attestationFolder}/${name}`, content })
+    await breathe()
+  }
+  return read
 }
 
 /** As they were kept with a package in the store. */

@@ -1,7 +1,8 @@
-import { lstat, mkdir, readdir, readFile, rename, rm, rmdir, utimes, writeFile } from 'node:fs/promises'
+import { lstat, mkdir, open, readdir, readFile, rename, rm, rmdir, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { parseStrictJson } from '@backplane/sdk/strict-json'
 import { stagingName } from './staging-name.ts'
+import { syncFolder } from './write-tree.ts'
 
 /**
  * Folder of a store: `.owners/<plugin id>/<entry>`. The time of a file says when the plugin's entry was last used, its text
@@ -20,7 +21,7 @@ export class StoreOwners {
     this.#directory = join(directory, folderName)
   }
 
-  /** The entry is the plugin's newest now; `facts` are kept with it, as JSON. A kill leaves the old facts or the new. */
+  /** The entry is the plugin's newest now; `facts` are kept with it, as JSON, on the disk. A kill leaves the old or the new. */
   async claim(plugin: string, entry: string, facts: unknown): Promise<void> {
     // another host may find the folder empty and remove it before there is anything in it
     await this.#claim(plugin, entry, facts).catch(() => this.#claim(plugin, entry, facts))
@@ -34,8 +35,9 @@ export class StoreOwners {
     if ((await readFile(file, 'utf8').catch(() => undefined)) !== text) {
       using unique = stagingName()
       const staging = join(folder, unique.name)
-      await writeFile(staging, text, { mode: 0o600 })
+      await writeDurably(staging, text)
       await rename(staging, file)
+      await syncFolder(folder)
     }
     const now = new Date()
     await utimes(file, now, now)
@@ -90,6 +92,12 @@ export class StoreOwners {
 
 async function namesIn(folder: string): Promise<readonly string[]> {
   return readdir(folder).catch(() => [])
+}
+
+async function writeDurably(path: string, text: string): Promise<void> {
+  await using file = await open(path, 'wx', 0o600)
+  await file.writeFile(text)
+  await file.sync()
 }
 
 /** Not what somebody else put there. */

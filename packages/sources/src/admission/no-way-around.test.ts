@@ -33,7 +33,12 @@ const step = fc.oneof(
   }),
   fc.record({ do: fc.constantFrom('update' as const, 'restart' as const, 'refresh' as const, 'restore' as const) }),
   fc.record({
-    do: fc.constantFrom('tamper with the store' as const, 'swap digests in the lock' as const, 'turn the policy' as const),
+    do: fc.constantFrom(
+      'tamper with the store' as const,
+      'tamper with what is kept beside it' as const,
+      'swap digests in the lock' as const,
+      'turn the policy' as const,
+    ),
   }),
 )
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never
@@ -123,6 +128,8 @@ class World {
         return this.stop().then(() => this.start())
       case 'tamper with the store':
         return this.#tamper()
+      case 'tamper with what is kept beside it':
+        return this.#tamperBeside()
       case 'swap digests in the lock':
         return this.#swapDigests()
       case 'turn the policy':
@@ -181,6 +188,21 @@ class World {
     await this.#known.plugins.refresh()
   }
 
+  /** Says of every entry of both stores that it is loaded from a file beside it. */
+  async #tamperBeside(): Promise<void> {
+    for (const store of ['installed', 'staged']) {
+      const owners = join(this.#at(store), '.owners')
+      for (const owner of await readdir(owners).catch(() => [])) {
+        await writeFile(join(this.#at(store), 'evil.js'), codeOf('/a', this.#nextToken()))
+        for (const entry of await readdir(join(owners, owner)).catch(() => [])) {
+          const manifest = { schemaVersion: 1, id: decodeURIComponent(owner), version: '1.0.0', requires: { api: '*' } }
+          await writeFile(join(owners, owner, entry), JSON.stringify({ manifest, main: '../evil.js', adapter: '../evil.js' }))
+        }
+      }
+    }
+    await this.#known.plugins.refresh()
+  }
+
   /** Gives every plugin of the lock the digest of another entry of the store. */
   async #swapDigests(): Promise<void> {
     const path = this.#at('backplane.lock')
@@ -221,6 +243,15 @@ const keptBytesChanged: Step[] = [
   { do: 'rollback', name: 'a' },
 ]
 
+/** What is kept beside the bytes of such a version is changed. */
+const keptFactsChanged: Step[] = [
+  { do: 'drop', name: 'a', good: true },
+  { do: 'drop', name: 'a', good: true },
+  { do: 'tamper with what is kept beside it' },
+  { do: 'rollback', name: 'a' },
+  { do: 'restart' },
+]
+
 test('whatever is done with folders, installs, stores, locks and policies, nothing runs that the verdict refuses', async (t) => {
   let goodRuns = 0
   await fc.assert(
@@ -237,7 +268,7 @@ test('whatever is done with folders, installs, stores, locks and policies, nothi
       }
       goodRuns += ran.length - before
     }),
-    { numRuns: Number(process.env['RUNS'] ?? 40), examples: [[keptBytesChanged]] },
+    { numRuns: Number(process.env['RUNS'] ?? 40), examples: [[keptBytesChanged], [keptFactsChanged]] },
   )
   assert.ok(goodRuns > 0, 'what it takes does run')
 })
