@@ -195,8 +195,9 @@ class World {
       for (const owner of await readdir(owners).catch(() => [])) {
         await writeFile(join(this.#at(store), 'evil.js'), codeOf('/a', this.#nextToken()))
         for (const entry of await readdir(join(owners, owner)).catch(() => [])) {
-          const manifest = { schemaVersion: 1, id: decodeURIComponent(owner), version: '1.0.0', requires: { api: '*' } }
-          await writeFile(join(owners, owner, entry), JSON.stringify({ manifest, main: '../evil.js', adapter: '../evil.js' }))
+          const text = await readFile(join(this.#at(store), entry, 'plugin.json'), 'utf8').catch(() => '{}')
+          const facts = { manifest: JSON.parse(text) as unknown, main: '../evil.js', arrival: { source: 'directory:/a' } }
+          await writeFile(join(owners, owner, entry), JSON.stringify(facts))
         }
       }
     }
