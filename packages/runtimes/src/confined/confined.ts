@@ -44,7 +44,7 @@ export function confined(options: ConfinedOptions = {}): PooledRuntime {
       const broker = joinEgress(placed.body, granted, { plugin: request.plugin.id, host, options: options.egress ?? {} })
       const placement = { ...placed, network: broker?.counts }
       meter.watch(metered(placement, request, host))
-      return startOverSession('confined', placement, request, { host, signal, ...options })
+      return startOverSession('confined', placement, request, { ...options, host, signal })
     },
     [Symbol.asyncDispose]: async () => {
       meter[Symbol.dispose]()

@@ -23,7 +23,7 @@ export function contained(options: ContainedOptions = {}): PooledRuntime {
     tier: 'contained',
     enforces: () => enforcement,
     launch: async (request, host, signal) =>
-      startOverSession('contained', await factory.place(request), request, { host, signal, ...options }),
+      startOverSession('contained', await factory.place(request), request, { ...options, host, signal }),
     [Symbol.asyncDispose]: () => factory[Symbol.asyncDispose](),
   })
   return { ...runtime, warm: () => factory.warm() }
