@@ -79,3 +79,24 @@ test(
     assert.equal(await daemon.stop(), 0)
   },
 )
+
+test(
+  'what Node denies a plugin is counted and explained as its own word, also where it keeps that to itself',
+  { timeout: 120_000 },
+  async (t) => {
+    const places = await makePlaces(t)
+    const listVms = `listVms: () => {
+        try { process.getBuiltinModule('node:fs').readFileSync('/etc/hostname') } catch {}
+        return [machine]
+      },`
+    await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0', methods: listVms })
+    await Hypervisord.configure(places, (text) => `${text}plugins: { directories: [${places.plugins}] }\n`)
+    const daemon = await Hypervisord.start(places)
+    assert.equal((await daemon.get('/api/providers/slow/vms')).status, 200)
+    await daemon.until(async () => (await daemon.plugin('acme/slow')).denials === 1)
+    const why = (await daemon.get('/api/plugins/acme%2Fslow/why')).text
+    assert.match(why, /fs:read \/etc\/hostname: denied by Node's permission model, by the plugin's own word/)
+    assert.match((await daemon.get('/metrics')).text, /backplane_plugin_denials_total\{[^}]*acme\/slow[^}]*\} 1\n/)
+    assert.equal(await daemon.stop(), 0)
+  },
+)
