@@ -46,7 +46,8 @@ Usage: hypervisord [flags]        (each flag with one dash or two)
 
 Environment: HYPERSDK_CONFIG, HYPERSDK_ADDR, HYPERSDK_SOCKET, HYPERSDK_DATA_DIRECTORY, HYPERSDK_LOG_LEVEL,
 HYPERSDK_EXPORT_DIRECTORY, HYPERSDK_PLUGIN_PATH (directories with ":" between). Flags win over it, it wins over the file.
-Signals: SIGTERM and SIGINT stop after running exports had exports.drain_timeout (again: at once), SIGHUP reloads plugins.
+Signals: SIGTERM and SIGINT stop after running exports had exports.drain_timeout (again: at once), SIGHUP reads
+plugins.config, providers, policy and approvals again and reloads plugins.
 
 Examples:
   hypervisord --config hypersdk.yaml

@@ -22,7 +22,7 @@ import { unmatchedNames } from './unmatched-names.ts'
 export async function runProgram(args: readonly string[]): Promise<number> {
   try {
     const flags = parseFlags(args)
-    if (flags.action === 'run') return await run(await loadConfig(flags.config, flags))
+    if (flags.action === 'run') return await run(() => loadConfig(flags.config, flags))
     if (flags.action === 'validate') return await validate(flags)
     process.stdout.write(flags.action === 'help' ? helpText : `${versionText()}\n`)
     return 0
@@ -44,7 +44,8 @@ async function validate(flags: Flags): Promise<number> {
   return 0
 }
 
-async function run(config: HostConfig): Promise<number> {
+async function run(read: () => Promise<HostConfig>): Promise<number> {
+  const config = await read()
   outliveOutput()
   const redactor = new Redactor()
   const log = hostLog({ level: config.logLevel, pretty: process.stderr.isTTY, redactor })
@@ -53,7 +54,7 @@ async function run(config: HostConfig): Promise<number> {
   const asked = stopSignals(['SIGTERM', 'SIGINT'], (signal, again) => {
     log.info(again ? 'stopping at once' : 'stopping when running exports have ended', { signal })
   })
-  const daemon = await startDaemon(config, { env: process.env, log, redactor })
+  const daemon = await startDaemon(config, { env: process.env, log, redactor, reread: read })
   process.on('SIGHUP', () => void reload(daemon, log))
   tellReady(daemon, log)
   notifySystemd('ready')
@@ -78,9 +79,10 @@ async function reload(daemon: Daemon, log: HostLog): Promise<void> {
   notifySystemd('reloading')
   try {
     await daemon.reload()
-    log.info('plugins reloaded')
+    log.info('configuration and plugins reloaded')
   } catch (error) {
-    log.error('plugins could not be reloaded', { error })
+    const lines: unknown = error instanceof PlatformError ? error.details?.['lines'] : undefined
+    log.error('not reloaded; what was read before goes on', { error, ...(Array.isArray(lines) ? { problems: lines } : {}) })
   }
   notifySystemd('ready')
 }

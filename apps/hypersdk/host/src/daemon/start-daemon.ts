@@ -30,10 +30,12 @@ import { hostAudit, type HostAudit } from './host-audit.ts'
 import { lockDataDirectory } from './data-lock.ts'
 import { DataWatch } from './data-watch.ts'
 import type { HostLog } from './host-log.ts'
+import { liveConfig } from './live-config.ts'
 import { logKernelEvents } from './log-kernel-events.ts'
 import { pluginSources } from './plugin-sources.ts'
 import { pluginTrust, type PluginTrust } from './plugin-trust.ts'
 import { hostApiVersion, productVersion } from './product.ts'
+import { reloadConfig } from './reload-config.ts'
 import { unmatchedNames } from './unmatched-names.ts'
 
 /** What a daemon runs by beside its configuration. */
@@ -41,6 +43,8 @@ export interface DaemonSurroundings {
   readonly env: Environment
   readonly log: HostLog
   readonly redactor: Redactor
+  /** Reads the configuration again, for {@link Daemon.reload}; without it that leaves the configuration alone. */
+  readonly reread?: () => Promise<HostConfig>
 }
 
 /** A running daemon. Disposing it stops it without waiting for exports; they go on with the next start. */
@@ -51,7 +55,10 @@ export interface Daemon extends AsyncDisposable {
   readonly drainMs: number
   /** File that holds the bearer token for TCP. */
   readonly tokenPath: string
-  /** Reads policy and approvals again, lists the plugin sources, and stops what may run no more. */
+  /**
+   * Reads policy, approvals, settings of plugins and instances of providers again, lists the plugin sources, and stops what
+   * may run no more. On an error what was read before stays.
+   */
   reload(): Promise<void>
   /**
    * Takes no new jobs, gives running exports `exports.drain_timeout` (or until `hurry` aborts), then interrupts them,
@@ -69,8 +76,9 @@ export interface Daemon extends AsyncDisposable {
  * Starts hypervisord; on error nothing is left running. Errors: `DAEMON_ALREADY_RUNNING`,
  * `DAEMON_REQUIRED_PLUGIN_FAILED`, `SECRETS_EXPOSED`, and those of the databases, of listening and of the token file.
  */
-export async function startDaemon(config: HostConfig, surroundings: DaemonSurroundings): Promise<Daemon> {
+export async function startDaemon(configured: HostConfig, surroundings: DaemonSurroundings): Promise<Daemon> {
   const { env, log, redactor } = surroundings
+  const config = liveConfig(configured)
   await using started = new AsyncDisposableStack()
   started.use(await lockDataDirectory(config.dataDirectory))
   if (config.secrets.directory !== undefined) await checkSecretsDirectory(config.secrets.directory)
@@ -133,7 +141,12 @@ export async function startDaemon(config: HostConfig, surroundings: DaemonSurrou
   runner.start()
   const { drainTimeoutMs: drainMs } = config.exports
   return new RunningDaemon({ kernel, served, tokenPath: token.path, drainMs, log }, started.move(), {
-    reload: trust.reload,
+    reload: async () => {
+      await trust.reload()
+      const { reread } = surroundings
+      const parts = { live: config, kernel, providers, env, redactor, log, trail: audit.trail }
+      if (reread !== undefined) await reloadConfig(reread, parts)
+    },
     drain: (hurry) => runner.stop(drainMs, hurry),
     leave: () => runner.leave(),
     plugins: () => [...runner.plugins(), ...providers.closing()],
@@ -234,8 +247,7 @@ async function startKernel(
   { log, store, trust, audit }: KernelParts,
 ): Promise<Kernel> {
   const guests = { modules: hostModules(), temporaryDirectory: await emptied(join(config.dataDirectory, 'run')) }
-  const named = placesNamed(config, env)
-  const allowPrivate = ({ authority }: EgressQuestion): boolean => named.has(authority)
+  const allowPrivate = ({ authority }: EgressQuestion): boolean => placesNamed(config, env).has(authority)
   return createKernel({
     host: { name: 'hypervisord', api: hostApiVersion },
     points: [provider, beforeExport, afterExport],

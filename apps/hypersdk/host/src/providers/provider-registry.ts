@@ -60,6 +60,8 @@ export class ProviderRegistry implements AsyncDisposable {
   readonly #watching: Disposable
   /** The type each instance was last answered by, where that is not its own. */
   readonly #instead = new Map<string, string>()
+  /** Opened with options that are no longer those of the configuration. */
+  readonly #replaced = new Set<ProviderInstance>()
   #users: ReadonlyMap<string, PointUser> = new Map()
 
   constructor(options: ProviderRegistryOptions) {
@@ -168,7 +170,17 @@ export class ProviderRegistry implements AsyncDisposable {
 
   /** Ids of the plugins whose instances were asked to close and have not answered. */
   closing(): readonly string[] {
-    return [...this.#instances.values()].flatMap((one) => one.closing())
+    return [...this.#instances.values(), ...this.#replaced].flatMap((one) => one.closing())
+  }
+
+  /** Opens these instances anew at their next use; what is at work on them ends as it began. */
+  reconfigured(instances: readonly string[]): void {
+    for (const [key, instance] of this.#instances) {
+      if (!instances.includes(key.slice(0, key.lastIndexOf(' ')))) continue
+      this.#instances.delete(key)
+      this.#replaced.add(instance)
+    }
+    this.#refresh()
   }
 
   /** Whether the configuration names this instance. */
@@ -188,7 +200,7 @@ export class ProviderRegistry implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#watching[Symbol.dispose]()
-    await Promise.all([...this.#instances.values()].map((one) => one[Symbol.asyncDispose]()))
+    await Promise.all([...this.#instances.values(), ...this.#replaced].map((one) => one[Symbol.asyncDispose]()))
   }
 
   #instance(name: string, type: string): ProviderInstance {
@@ -245,6 +257,7 @@ export class ProviderRegistry implements AsyncDisposable {
 
   #refresh(): void {
     for (const instance of this.#instances.values()) instance.refresh(this.#serving(instance.type))
+    for (const instance of this.#replaced) instance.refresh(undefined)
   }
 
   #unavailable(name: string, type: string, reason = 'its plugin does not run'): PlatformError {
