@@ -48,7 +48,7 @@ const specs = {
     status: 403,
     exit: 77,
     retryable: false,
-    hint: 'Approve it at a terminal, or name a reviewed file with --grant-file; --yes approves nothing.',
+    hint: 'Approve it at a terminal; without one name the permissions to `approve`, or to others a reviewed file with --grant-file. --yes approves nothing.',
   },
   BACKPLANE_DECLINED: {
     message: 'it was not agreed to; nothing was changed',

@@ -104,7 +104,7 @@ const specs = {
     status: 503,
     exit: 69,
     retryable: true,
-    hint: "Read the plugin's record with GET /api/plugins and repair what it names.",
+    hint: 'Ask what is in its way with `backplane why <plugin>` or GET /api/plugins/{id}/why, and do what that says.',
   },
   PROVIDER_FALLBACK_REFUSED: {
     message: '{name}: {type} is not asked, and {fallback}, its fallback, does not open with the same settings: {reason}',

@@ -134,6 +134,14 @@ test('one that the settings keep off is not to be enabled, and an id stays as it
   assert.equal(failed?.because, 'demo/one needs API ^9.0.0. (API_INCOMPATIBLE)')
 })
 
+test('one that nobody approved is told with the commands that show and approve what it asks for', async (t) => {
+  const one = await healthy(t)
+  const reason = 'version 1.0.0 asks for permissions that nobody approved: exec rclone'
+  const [finding] = explainPlugin({ ...one, state: { name: 'blocked', reason, permissions: ['exec rclone'] } }, [])
+  assert.equal(finding?.what, 'demo/one waits for approval.')
+  assert.match(finding.hint ?? '', /`backplane permissions demo\/one`.*`backplane approve demo\/one`/)
+})
+
 test('calls that failed are told with what each said, and what it was not granted with what its manifest must do', async (t) => {
   const one = await healthy(t)
   const failure = { atMs: 0, point: 'demo.echo', method: 'say' } as const

@@ -36,7 +36,7 @@ function stateText(record: PluginRecord, state: PluginState): Omit<Finding, 'evi
         weight: 'fault',
         what: `${id} waits for approval.`,
         because: sentence(state.reason),
-        hint: 'Approve what it asks for.',
+        hint: `Look at what it asks for with \`backplane permissions ${id}\`, and approve it with \`backplane approve ${id}\`.`,
       }
     case 'draining':
       return {
