@@ -41,6 +41,7 @@ async function stage(t: TestContext): Promise<Stage> {
       colors: false,
       env: { BACKPLANE_SOCKET: places.socket },
       ask: answers === undefined ? undefined : async (question) => ((err += question), left.shift() ?? ''),
+      readSecret: async () => '',
       untilBreak: () => new AbortController().signal,
     })
     return { code, out, err }

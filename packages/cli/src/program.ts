@@ -27,6 +27,7 @@ import { addPlugins } from './verbs/plugins.ts'
 import { addProfile } from './verbs/profile.ts'
 import { addRelease } from './verbs/release.ts'
 import { addRollback } from './verbs/rollback.ts'
+import { addSecrets } from './verbs/secrets.ts'
 import { addTokens } from './verbs/tokens.ts'
 import { addTop } from './verbs/top.ts'
 import { addWhy } from './verbs/why.ts'
@@ -56,6 +57,7 @@ const verbs = [
   addEvents,
   addTokens,
   addAudit,
+  addSecrets,
 ] as const
 
 /**

@@ -1,4 +1,5 @@
 import { createInterface } from 'node:readline/promises'
+import { readSecret } from './read-secret.ts'
 import type { Terminal } from './terminal.ts'
 
 async function askOn(question: string): Promise<string> {
@@ -23,6 +24,7 @@ export function processTerminal(): Terminal {
     colors: !env['NO_COLOR'] && (env['FORCE_COLOR'] !== undefined || (stdout.isTTY && stderr.isTTY)),
     env,
     ask: process.stdin.isTTY && stderr.isTTY ? askOn : undefined,
+    readSecret,
     untilBreak: () => {
       const broken = new AbortController()
       process.once('SIGINT', () => broken.abort())

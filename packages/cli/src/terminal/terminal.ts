@@ -10,6 +10,8 @@ export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>
   /** Asks somebody who sits there and answers what was typed; undefined where nobody does. */
   readonly ask: ((question: string) => Promise<string>) | undefined
+  /** What is typed without being shown, or all of standard input where nobody sits there. */
+  readonly readSecret: (question: string) => Promise<string>
   /** From now on a break (Ctrl-C) does not end the process: it aborts this. */
   readonly untilBreak: () => AbortSignal
 }

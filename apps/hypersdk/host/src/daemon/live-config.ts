@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { HostConfig, InstanceConfig } from '../config/host-config.ts'
+import type { HostConfig } from '../config/host-config.ts'
 
 /** What of a configuration may change while the daemon runs: settings of plugins, and instances of providers. */
 export interface LiveConfig extends HostConfig {
@@ -53,7 +53,7 @@ export function liveConfig(config: HostConfig): LiveConfig {
   }
 }
 
-function differing(before: ReadonlyMap<string, InstanceConfig | unknown>, next: ReadonlyMap<string, unknown>): readonly string[] {
+function differing(before: ReadonlyMap<string, unknown>, next: ReadonlyMap<string, unknown>): readonly string[] {
   return [...new Set([...before.keys(), ...next.keys()])].filter((key) => !isDeepStrictEqual(before.get(key), next.get(key)))
 }
 
