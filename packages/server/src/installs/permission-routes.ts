@@ -29,21 +29,12 @@ export function addPermissionRoutes(
       if (approved !== undefined) {
         await installs.permit(record, wanted, context.env.caller?.name ?? 'unknown', work)
         await plugins.refresh()
-        await stopUnapproved(record.id)
+        // What serves with more than is approved now is drained, stopped and blocked.
+        await plugins.readmit()
       }
       return record.id
     })
     return permissionsView(findPlugin(plugins, id), installs)
-  }
-
-  /** What serves with more than is approved now is drained and stopped; it is blocked until that is approved again. */
-  const stopUnapproved = async (id: string): Promise<void> => {
-    const record = plugins.get(id)
-    const approved = record === undefined ? undefined : installs.approved(record)
-    if (record?.state.name !== 'active' || approved === undefined) return
-    if (record.manifest?.permissions.every((permission) => approved.includes(permission)) !== false) return
-    await plugins.disable(id, 'what it may do was taken back')
-    await plugins.enable(id)
   }
 
   app.openapi(definitions.showPermissions, (context) => {
