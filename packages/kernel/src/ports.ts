@@ -69,7 +69,10 @@ export interface SourceListing {
   readonly problems: readonly SourceProblem[]
 }
 
-/** A package that is there but cannot be read as one. */
+/**
+ * A package that is there but cannot be read as one. Where its `error` names the `plugin`, it stands for that plugin by
+ * precedence: nothing of a later source runs in its place.
+ */
 export interface SourceProblem {
   /** Where it is, as the operator would name it. */
   readonly path: string

@@ -4,7 +4,7 @@ import { messageOf } from '../calls/thrown.ts'
 /** One package or problem of one source, in order of precedence. */
 export interface Discovered {
   readonly source: Source
-  /** What the manifest says, when it says something that can be an id; else the path. */
+  /** What the manifest says, when it says something that can be an id, or the problem, whose plugin it is; else the path. */
   readonly id: string
   readonly path: string
   readonly found: FoundPackage | undefined
@@ -47,11 +47,17 @@ export function contentsOf(source: Source, listing: SourceListing): readonly Dis
       found,
       problem: undefined,
     })),
-    ...listing.problems.map((problem) => ({ source, id: problem.path, path: problem.path, found: undefined, problem })),
+    ...listing.problems.map((problem) => {
+      const { path, error } = problem
+      return { source, id: checkedId(error.plugin) ?? path, path, found: undefined, problem }
+    }),
   ]
 }
 
 function idOf(manifest: unknown): string | undefined {
-  const id: unknown = typeof manifest === 'object' && manifest !== null ? Reflect.get(manifest, 'id') : undefined
+  return checkedId(typeof manifest === 'object' && manifest !== null ? Reflect.get(manifest, 'id') : undefined)
+}
+
+function checkedId(id: unknown): string | undefined {
   return typeof id === 'string' && /^[a-z0-9][a-z0-9-]{0,63}\/[a-z0-9][a-z0-9-]{0,63}$/.test(id) ? id : undefined
 }

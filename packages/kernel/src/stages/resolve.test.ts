@@ -117,3 +117,14 @@ test('hook handlers that cannot be ordered fail, naming the cycle, and the rest 
     assert.match(failure(t.kernel, id), /HOOK_ORDER_CYCLE: .*demo\.pipe.*h\/a before h\/b|h\/b before h\/a/)
   assert.equal((await t.kernel.emit(pipe, '')).value, 'c')
 })
+
+test('a package that cannot be read keeps its place: what a later source has under its id does not run instead', async () => {
+  const early = inlineSource([], { name: 'early' })
+  const late = inlineSource([echoPlugin({ version: '3.0.0' })], { name: 'late' })
+  const error = { code: 'INSTALL_NOT_STORED', message: 'it is damaged', retryable: false, plugin: 'demo/echo' }
+  early.putProblem({ path: '/lock#demo/echo', error })
+  await using t = await testKernel({ points, sources: [early, late] })
+  assert.match(failure(t.kernel, 'demo/echo'), /INSTALL_NOT_STORED: it is damaged/)
+  assert.deepEqual(t.kernel.plugins.get('demo/echo')?.shadowed, ['/late/demo/echo'])
+  await assert.rejects(t.kernel.provider(echo, 'echo').say('hi'))
+})
