@@ -9,6 +9,7 @@ import type {
   Progress,
   Tier,
 } from '@backplane/sdk'
+import type { PackageAttestation } from './admission-port.ts'
 import type { ManifestSummary } from './manifest-summary.ts'
 import type {
   Enforcement,
@@ -22,6 +23,7 @@ import type {
   Violation,
 } from './containment.ts'
 
+export type * from './admission-port.ts'
 export type * from './containment.ts'
 
 /*
@@ -130,14 +132,6 @@ export interface PackageArrival {
   readonly archiveSha512?: string
   /** When it was published, as was said there, ms since the epoch. */
   readonly publishedAtMs?: number
-}
-
-/** One thing said about a package. */
-export interface PackageAttestation {
-  /** Path in the package, or the address it came from; whoever refuses it names it. */
-  readonly file: string
-  /** Parsed JSON; of a file that cannot be read, a text that says why. */
-  readonly content: unknown
 }
 
 /** Where the code is. A `module` is already in memory and runs only in the `trusted` tier. */
@@ -337,48 +331,6 @@ export interface Store extends AsyncDisposable {
   readonly keys: (namespace: string, prefix: string) => Promise<readonly string[]>
   /** Forgets a namespace. */
   readonly clear: (namespace: string) => Promise<void>
-}
-
-/** Decides what may run, and with which permissions. */
-export interface Admission {
-  /**
-   * Whether exactly these bytes may run. Asked at every start, after they were hashed where nobody else writes and before any of
-   * them is loaded, whatever way they came. What it throws refuses as well.
-   */
-  readonly admit: (asked: AdmissionRequest, signal: AbortSignal) => Promise<AdmissionDecision>
-  /**
-   * The permissions that were approved, as a manifest writes them; undefined: all it asks for. Asked often, so it answers from
-   * memory. A plugin that asks for more is `blocked`, as an update it waits; after approving, refresh.
-   */
-  readonly approved?: (plugin: Pick<AdmissionRequest, 'id' | 'version' | 'origin' | 'source'>) => readonly string[] | undefined
-}
-
-/** A package about to be started. */
-export interface AdmissionRequest {
-  readonly id: string
-  readonly version: string
-  readonly origin: 'bundled' | 'external'
-  /** Name of the source it is from. */
-  readonly source: string
-  /** Where it is, as the operator would name it. */
-  readonly path: string
-  readonly manifest: AcceptedManifest
-  readonly staged: StagedPackage
-}
-
-/** The answer, for the record. */
-export type AdmissionDecision =
-  | { readonly ok: true; readonly trust: PluginTrust }
-  /** `reason` and `fix` are sentences without a full stop at the end of the first; `details` is JSON. */
-  | { readonly ok: false; readonly reason: string; readonly fix: string; readonly details?: Readonly<Record<string, unknown>> }
-
-/** What the decision to let a plugin run rests on. */
-export interface PluginTrust {
-  readonly level: 'bundled' | 'signed' | 'unsigned'
-  /** Who vouches for it. */
-  readonly publisher?: string
-  /** What the policy let pass, and why, for people. */
-  readonly waived: readonly string[]
 }
 
 /** Turns `${secret:name}` handles into values at the moment of use. */

@@ -1,8 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Scope } from '@backplane/sdk'
-import { inlineSource, testKernel, type InlinePlugin, type InlineSource, type TestKernel } from '@backplane/testing'
-import { memoryStore, type KernelOptions, type Store } from '../index.ts'
+import {
+  inlineSource,
+  testKernel,
+  type InlinePlugin,
+  type InlineSource,
+  type TestKernel,
+  type TestKernelOptions,
+} from '@backplane/testing'
+import { memoryStore, type Store } from '../index.ts'
 import { echo, echoPlugin, points, type EchoParts } from '../fixtures/demo-points.ts'
 
 const windowMs = 60_000
@@ -12,7 +19,7 @@ const kept = (store: Store): Promise<readonly string[]> => store.keys('kernel', 
 interface Subject {
   readonly store: Store
   readonly source: InlineSource
-  readonly start: (options?: Partial<KernelOptions>) => Promise<TestKernel>
+  readonly start: (options?: TestKernelOptions) => Promise<TestKernel>
 }
 
 /** A host in which 2.0.0 has taken over from 1.0.0 a moment ago, and has ended since. */
