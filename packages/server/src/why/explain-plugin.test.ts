@@ -95,6 +95,23 @@ test('a version that was taken back is told with the figures, and a pin and a fa
   assert.equal(pinned?.what, 'It is pinned to 1.0.0.')
 })
 
+test('a version that could not be started is told with what was wrong and what mends it', async (t) => {
+  const one = await healthy(t)
+  const failure = {
+    stage: 'check',
+    code: 'API_INCOMPATIBLE',
+    message: 'demo/one needs API ^9.0.0',
+    hint: 'Build it for 1.',
+  } as const
+  const held = { to: { version: '1.0.0', digest: 'a' }, against: { version: '2.0.0' }, sinceMs: 0 } as const
+  const update = { version: '2.0.0', atMs: 0, failure }
+  const [, failed] = explainPlugin({ ...one, held: { ...held, why: 'failed', update } }, [])
+  assert.equal(failed?.because, 'Version 2.0.0 could not be started: demo/one needs API ^9.0.0. (API_INCOMPATIBLE, stage check)')
+  assert.equal(failed.hint, 'Build it for 1.')
+  const [, waiting] = explainPlugin({ ...one, held: { ...held, why: 'not approved' } }, [])
+  assert.match(waiting?.hint ?? '', /`backplane approve demo\/one`/)
+})
+
 test('what is not kept where it runs, an open breaker and bad health are told', async (t) => {
   const one: PluginRecord = {
     ...(await healthy(t)),

@@ -15,9 +15,13 @@ export function versionFindings(record: PluginRecord, events: readonly RecordedE
 function heldFindings({ id, held }: PluginRecord, events: readonly RecordedEvent[]): readonly Finding[] {
   if (held === undefined) return []
   const moved = newestOf(events, id, 'plugin.moved-back').slice(0, 3)
+  const failure = held.why === 'failed' ? held.update?.failure : undefined
   const because = {
     'moved back': `Version ${held.against.version} was worse and was taken back by itself.`,
-    failed: `Version ${held.against.version} could not be started.`,
+    failed:
+      failure === undefined
+        ? `Version ${held.against.version} could not be started.`
+        : `Version ${held.against.version} could not be started: ${failure.message}. (${failure.code}, stage ${failure.stage})`,
     'rolled back': `Somebody rolled ${held.against.version} back.`,
     'not approved': `Version ${held.against.version} asks for permissions that nobody approved.`,
   }[held.why]
@@ -28,13 +32,15 @@ function heldFindings({ id, held }: PluginRecord, events: readonly RecordedEvent
       because,
       evidence: [
         ...moved.map((one) => evidenceOf(one, `${one.event.from} → ${one.event.to}: ${one.event.reason}, ${one.event.evidence}`)),
-        ...(held.update === undefined ? [] : [{ text: held.update.failure.message, atMs: held.update.atMs }]),
+        ...(held.update === undefined || failure !== undefined
+          ? []
+          : [{ text: held.update.failure.message, atMs: held.update.atMs }]),
         { text: `held since ${new Date(held.sinceMs).toISOString()}`, atMs: held.sinceMs },
       ],
       hint:
         held.why === 'not approved'
-          ? `Approve what ${held.against.version} asks for, or install another version.`
-          : `Install another version, or reload ${id} to try ${held.against.version} again.`,
+          ? `Approve what ${held.against.version} asks for with \`backplane approve ${id}\`, or install another version.`
+          : (failure?.hint ?? `Install another version, or reload ${id} to try ${held.against.version} again.`),
     },
   ]
 }
