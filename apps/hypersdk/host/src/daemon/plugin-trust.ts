@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Admission } from '@backplane/kernel'
+import { parseStrictJson } from '@backplane/sdk/strict-json'
 import { createAdmission, GrantsFile, installed, type InstalledSource } from '@backplane/sources'
 import { judge, readPolicy, type Subject, type TrustPolicy, type Verdict } from '@backplane/trust'
 import type { HostConfig } from '../config/host-config.ts'
@@ -23,6 +24,8 @@ export interface PluginTrust {
   readonly reload: () => Promise<void>
 }
 
+/** Nesting of a policy's values. */
+const depthLimit = 32
 /** Verdicts that are remembered; of more plugins than that, the oldest is forgotten. */
 const keptVerdicts = 10_000
 
@@ -75,9 +78,25 @@ function withFolders(policy: TrustPolicy, folders: readonly string[]): TrustPoli
 
 async function readPolicyFile(path: string): Promise<TrustPolicy> {
   try {
-    return readPolicy(JSON.parse(await readFile(path, 'utf8')))
+    return readPolicy(strictly(await readFile(path, 'utf8')))
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     throw hypersdkErrors.error('CONFIG_TRUST_POLICY', { path, reason }, { cause: error })
+  }
+}
+
+/** A policy must say the same to whoever reviews it: of a key written twice one reader sees the first, another the last. */
+function strictly(text: string): unknown {
+  const parsed = parseStrictJson(text, depthLimit)
+  switch (parsed.kind) {
+    case 'value':
+      return parsed.value
+    case 'syntax':
+      throw parsed.error
+    case 'too-deep':
+      throw new Error(`its values are nested more than ${depthLimit} deep`)
+    case 'forbidden-key':
+    case 'repeated-key':
+      throw new Error(`the key "${parsed.key}" is ${parsed.kind === 'repeated-key' ? 'there twice' : 'not allowed'}`)
   }
 }
