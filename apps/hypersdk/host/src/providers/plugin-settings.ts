@@ -1,6 +1,7 @@
 import type { DeclaredManifest, PluginSettings, Policy } from '@backplane/kernel'
 import { provider } from '@hypersdk/points'
 import type { Environment } from '../config/default-places.ts'
+import { bundledPluginIds } from '../daemon/bundled-plugins.ts'
 import type { HostConfig, InstanceConfig } from '../config/host-config.ts'
 import { secretMember } from '../secrets/learn-secrets.ts'
 import { namesSecret, resolveEnvironment } from '../secrets/resolve-handles.ts'
@@ -18,12 +19,12 @@ export function pluginSettings(config: HostConfig, env: Environment): (id: strin
     const own = perPlugin.get(id) ?? perPlugin.get(bareName(id))
     const said = [...(own === undefined ? [] : [own]), ...types.flatMap((type) => providers.get(type) ?? [])]
     const tier = said.find((one) => one.tier !== undefined)?.tier
-    const criticality = said.find((one) => one.criticality !== undefined)?.criticality
+    const criticality = said.find((one) => one.criticality !== undefined)?.criticality ?? softened(id, manifest)
     const { fallbacks } = config.plugins
     const isFor = (type: string): boolean => [type, ...(fallbacks.get(type) ?? [])].some((one) => types.includes(one))
     const instances = [...config.providers].filter(([, one]) => isFor(one.type))
     return {
-      ...(key === undefined ? {} : { config: config.plugins.config.get(key), from: `${config.file}: plugins.config.${key}` }),
+      ...(key === undefined ? {} : ownSettings(config, key)),
       ...(tier === undefined ? {} : { tier }),
       ...(criticality === undefined ? {} : { criticality }),
       limits: firstSaid(said.map((one) => one.limits)),
@@ -31,6 +32,19 @@ export function pluginSettings(config: HostConfig, env: Environment): (id: strin
       secrets: config.secrets.allow.get(id) ?? config.secrets.allow.get(bareName(id)) ?? [],
       variables: { instances: Object.fromEntries(instances.map(([name, one]) => [name, permissionView(one, env)])) },
     }
+  }
+}
+
+/** What comes from outside does not decide by itself that the daemon cannot do without it: else a broken one would stop it. */
+function softened(id: string, { criticality }: DeclaredManifest): 'optional' | undefined {
+  return criticality === 'required' && !bundledPluginIds.has(id) ? 'optional' : undefined
+}
+
+function ownSettings(config: HostConfig, key: string): Pick<PluginSettings, 'config' | 'from' | 'locate'> {
+  return {
+    config: config.plugins.config.get(key),
+    from: `${config.file}: plugins.config.${key}`,
+    locate: (path) => `${config.locate(['plugins', 'config', key, ...path])}: plugins.config.${key}`,
   }
 }
 
