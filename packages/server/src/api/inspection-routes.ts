@@ -9,6 +9,7 @@ import { definitions, type SystemView, type TopView, type WhyView } from './insp
 import { conditionDetail, conditionView, violationsOf } from './plugin-condition.ts'
 import { findPlugin } from './plugin-id.ts'
 import { profileAnswer } from './profile-answer.ts'
+import { shownGeneration } from './plugin-status.ts'
 import { visiblePlugins } from './visible-plugins.ts'
 
 /** What a machine has to hold plugins with, as the host found it. */
@@ -53,11 +54,14 @@ export function addInspectionRoutes(app: OpenAPIHono<{ Bindings: Peer }>, kernel
 
   app.openapi(definitions.pluginUsage, (context) => {
     const record = findPlugin(visiblePlugins(plugins, context.env.caller), context.req.param('id'))
-    const { id, state, generation } = record
+    const { id, state } = record
     const { usage, violations, denials } = conditionView(record)
     const { limits } = conditionDetail(record)
     const tier = state.name === 'active' ? state.tier : null
-    return context.json({ plugin: id, state: state.name, generation, tier, usage, limits, violations, denials }, 200)
+    return context.json(
+      { plugin: id, state: state.name, generation: shownGeneration(record), tier, usage, limits, violations, denials },
+      200,
+    )
   })
 
   app.openapi(definitions.whyPlugin, async (context) => {
@@ -104,14 +108,14 @@ function systemView(kernel: Kernel, { system, problems }: InspectionOptions): z.
 }
 
 function topRow(record: PluginRecord, perSecond: number | undefined): z.output<typeof TopView>['plugins'][number] {
-  const { id, version, state, generation, counters, usage, denials } = record
+  const { id, version, state, counters, usage, denials } = record
   const active = state.name === 'active' ? state : undefined
   return {
     id,
     version,
     state: state.name,
     tier: active?.tier ?? null,
-    generation,
+    generation: shownGeneration(record),
     pid: active?.pid ?? null,
     cpu_percent: usage?.cpuPercent ?? null,
     memory_bytes: usage?.memoryBytes ?? null,

@@ -1,4 +1,4 @@
-import type { PluginState, StateName } from '@backplane/kernel'
+import type { PluginRecord, PluginState, StateName } from '@backplane/kernel'
 
 /** The four words older clients know a plugin's state by. */
 export type PluginStatus = 'loaded' | 'failed' | 'disabled' | 'unloaded'
@@ -31,4 +31,9 @@ export function pluginStatus(state: PluginState): PluginStatus {
 export function stateReason(state: PluginState): string | undefined {
   if ('failure' in state) return state.failure.message
   return 'reason' in state ? state.reason : undefined
+}
+
+/** Number of the generation that serves, else of the newest start; one that failed beside what serves is neither. */
+export function shownGeneration({ state, generation }: PluginRecord): number {
+  return state.name === 'active' ? state.generation : generation
 }

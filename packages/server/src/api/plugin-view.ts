@@ -3,7 +3,7 @@ import type { Failure, PluginRecord } from '@backplane/kernel'
 import type { Point } from '@backplane/sdk'
 import { z } from '@hono/zod-openapi'
 import { conditionDetail, conditionDetailShape, conditionShape, conditionView } from './plugin-condition.ts'
-import { pluginStatus, stateReason } from './plugin-status.ts'
+import { pluginStatus, shownGeneration, stateReason } from './plugin-status.ts'
 
 const Time = z.string().describe('RFC 3339, UTC.')
 
@@ -25,7 +25,7 @@ export const PluginView = z
     state: z.string(),
     reason: z.string().nullable().describe('Why it is in this state.'),
     since: Time.describe('When the state was entered.'),
-    generation: z.int().describe('Of the newest start; 0 before the first.'),
+    generation: z.int().describe('The one that serves, else the newest start; 0 before the first.'),
     description: z.string().nullable(),
     source: z.string(),
     origin: z.enum(['bundled', 'external']),
@@ -98,7 +98,7 @@ export function pluginView(record: PluginRecord, points: readonly Point[]): Plug
     state: state.name,
     reason: stateReason(state) ?? null,
     since: time(record.sinceMs),
-    generation: record.generation,
+    generation: shownGeneration(record),
     description: record.manifest?.description ?? null,
     source: record.source,
     origin: record.origin,
