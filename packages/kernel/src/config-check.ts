@@ -2,7 +2,7 @@ import { didYouMean } from '@backplane/sdk'
 import type { ErrorObject } from 'ajv/dist/2020.js'
 import { kernelErrors } from './errors.ts'
 import { messageOf } from './calls/thrown.ts'
-import { pointerText } from './calls/validation.ts'
+import { pathText, pointerPath } from './calls/validation.ts'
 
 /** A config schema as text may not be longer: it comes from the plugin. */
 const longestSchemaBytes = 256 * 1024
@@ -16,7 +16,7 @@ export async function checkConfig(
   plugin: string,
   schema: Readonly<Record<string, unknown>> | undefined,
   config: unknown,
-  from: string,
+  from: (path: readonly (string | number)[]) => string,
 ): Promise<unknown> {
   const value = structuredClone(config ?? {})
   if (schema === undefined) return freezeDeep(value)
@@ -31,21 +31,22 @@ export async function checkConfig(
     throw schemaError(messageOf(error))
   }
   if (validate(value)) return freezeDeep(value)
-  const { path, problem } = describe((validate.errors ?? [])[0])
-  throw kernelErrors.error('CONFIG_INVALID', { from, path, problem }, { plugin, details: { path } })
+  const { at, problem } = describe((validate.errors ?? [])[0])
+  const path = `$${pathText(at)}`
+  throw kernelErrors.error('CONFIG_INVALID', { from: from(at), path, problem }, { plugin, details: { path } })
 }
 
-function describe(error: ErrorObject | undefined): { readonly path: string; readonly problem: string } {
-  if (error === undefined) return { path: '$', problem: 'is not valid' }
-  const path = pointerText(error.instancePath)
+function describe(error: ErrorObject | undefined): { readonly at: readonly (string | number)[]; readonly problem: string } {
+  if (error === undefined) return { at: [], problem: 'is not valid' }
+  const at = pointerPath(error.instancePath)
   if (error.keyword === 'additionalProperties') {
     const name = String(error.params['additionalProperty'])
     const known: unknown = (error.parentSchema as { properties?: unknown } | undefined)?.properties
-    return { path: `${path}.${name}`, problem: `is not a known setting${didYouMean(name, Object.keys(known ?? {}))}` }
+    return { at: [...at, name], problem: `is not a known setting${didYouMean(name, Object.keys(known ?? {}))}` }
   }
-  if (error.keyword === 'required') return { path: `${path}.${String(error.params['missingProperty'])}`, problem: 'is missing' }
-  if (error.keyword === 'enum') return { path, problem: `must be one of ${JSON.stringify(error.params['allowedValues'])}` }
-  return { path, problem: error.message ?? 'is not valid' }
+  if (error.keyword === 'required') return { at: [...at, String(error.params['missingProperty'])], problem: 'is missing' }
+  if (error.keyword === 'enum') return { at, problem: `must be one of ${JSON.stringify(error.params['allowedValues'])}` }
+  return { at, problem: error.message ?? 'is not valid' }
 }
 
 /** Frozen, because every part of a plugin and of the host sees the same value. */

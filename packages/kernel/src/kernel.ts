@@ -259,6 +259,8 @@ export interface PluginSettings {
   readonly config?: unknown
   /** File and path the settings came from, such as `config.yaml: plugins.config.hypersdk/libvirt`. */
   readonly from?: string
+  /** The same with file, line and column for a place in {@link config}; wins over {@link from} where it answers. */
+  readonly locate?: (path: readonly (string | number)[]) => string | undefined
   readonly limits?: Partial<Limits>
   /** What follows when it goes over a limit; wins over the host's. */
   readonly onLimit?: Partial<Record<LimitName, LimitAction>>

@@ -46,6 +46,11 @@ export function pathText(path: NonNullable<SchemaIssue['path']>): string {
 
 /** The same form for a JSON pointer (`/a/0/b`): what ajv reports. */
 export function pointerText(pointer: string, root = '$'): string {
+  return root + pathText(pointerPath(pointer))
+}
+
+/** The segments of a JSON pointer. */
+export function pointerPath(pointer: string): readonly (string | number)[] {
   const keys = pointer.split('/').slice(1)
-  return root + pathText(keys.map((key) => (/^\d+$/.test(key) ? Number(key) : key.replaceAll('~1', '/').replaceAll('~0', '~'))))
+  return keys.map((key) => (/^\d+$/.test(key) ? Number(key) : key.replaceAll('~1', '/').replaceAll('~0', '~')))
 }

@@ -74,7 +74,7 @@ export function isolationOf({ policy }: Pick<Core, 'policy'>, { id, source: { or
 async function configOf(core: Core, { id, manifest }: Candidate, settings: PluginSettings): Promise<unknown> {
   const from = settings.from ?? `settings of ${id}`
   const filled = await resolveSettings(settings.config, { env: core.options.env ?? process.env, from, plugin: id })
-  return checkConfig(id, manifest?.config, filled, from)
+  return checkConfig(id, manifest?.config, filled, (path) => settings.locate?.(path) ?? from)
 }
 
 function chooseRuntime(

@@ -106,3 +106,19 @@ test('a log that somebody cuts, adds to, replaces or removes while it is in use 
     )
   }
 })
+
+test('a log whose files and key are both moved away begins anew, and says that something was there before', async (t) => {
+  const made = await tenRecords(t)
+  await rm(made.directory, { recursive: true })
+  const log = await made.open({ key: Buffer.alloc(32, 7) })
+  await log.append(entry('demo/on'))
+  const { records } = await log.page({ after: 0 })
+  assert.deepEqual(
+    records.map(({ seq, action }) => [seq, action]),
+    [
+      [1, 'audit.broken'],
+      [2, 'plugin.disable'],
+    ],
+  )
+  assert.equal((await log.verify()).ok, true)
+})

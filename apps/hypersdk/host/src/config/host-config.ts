@@ -9,6 +9,8 @@ import type { PackageSources } from './package-sources.ts'
 export interface HostConfig {
   /** The file that was read, if any. */
   readonly file: string | undefined
+  /** `file:line:column` of a place in it, or of the nearest one around that. */
+  readonly locate: (path: readonly PropertyKey[]) => string
   readonly dataDirectory: string
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error'
   /** Only bundled plugins start. */

@@ -67,11 +67,16 @@ export async function loadConfig(
   return {
     ...assemble(raw, { base, places, flags, surroundings }),
     file: text === undefined ? undefined : file,
+    locate: (place) => placeText(tree.problem(place, '')),
     notices: [
       ...[...tree.notices, ...fileNotices(raw, tree, { base, env })].map(problemLine),
       ...environmentNotices(env, raw.secrets.environment_prefix),
     ],
   }
+}
+
+function placeText({ file, line, column }: ConfigProblem): string {
+  return `${file}:${line}:${column}`
 }
 
 /** One problem as a line an editor can jump to: `file:line:column: path: message`. */
@@ -107,7 +112,7 @@ interface Around {
   readonly surroundings: ConfigSurroundings
 }
 
-function assemble(raw: ConfigFile, around: Around): Omit<HostConfig, 'file' | 'notices'> {
+function assemble(raw: ConfigFile, around: Around): Omit<HostConfig, 'file' | 'locate' | 'notices'> {
   const { env, cwd } = around.surroundings
   const inFile = (path: string): string => resolve(around.base, path)
   const elsewhere = around.flags.dataDirectory ?? given(env, 'HYPERSDK_DATA_DIRECTORY')

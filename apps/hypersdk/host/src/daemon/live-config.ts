@@ -28,12 +28,18 @@ export function liveConfig(config: HostConfig): LiveConfig {
     get plugins() {
       return now.plugins
     },
+    locate: (path) => now.locate(path),
     get providers() {
       return now.providers
     },
     take: (next) => {
       const before = now
-      now = { ...before, plugins: { ...before.plugins, config: next.plugins.config }, providers: next.providers }
+      now = {
+        ...before,
+        plugins: { ...before.plugins, config: next.plugins.config },
+        providers: next.providers,
+        locate: next.locate,
+      }
       const instances = differing(before.providers, next.providers)
       const types = instances.flatMap((name) => [before.providers.get(name)?.type, next.providers.get(name)?.type])
       return {
