@@ -1,6 +1,6 @@
 import { maxSatisfying, rcompare, valid } from 'semver'
 import type { Demand } from './demands.ts'
-import { fits } from './fits.ts'
+import { fits, meets } from './fits.ts'
 import type { KnownUniverse } from './known-universe.ts'
 import type { Conflict, ResolveRequest } from './release.ts'
 
@@ -39,7 +39,7 @@ async function explainNothing(
   if (versions.length === 0) {
     return { chain: [...wanted, `nobody has ${id}`], fix: `Say where ${id} is fetched from, or correct its id.` }
   }
-  const inRange = versions.filter((version) => demands.every(({ range }) => fits(version, range)))
+  const inRange = versions.filter((version) => demands.every((demand) => meets(version, demand)))
   if (inRange.length > 0) return explainUnusable(id, inRange, { wanted, universe, hostApi })
   return { chain: [...wanted, `${id} has ${listed(versions)}`], fix: fixOf(id, demands, versions) }
 }
@@ -75,7 +75,7 @@ async function explainUnusable(
 function fixOf(id: string, demands: readonly Demand[], versions: readonly string[]): string {
   for (const demand of demands.toReversed()) {
     const others = demands.filter((one) => one !== demand)
-    const best = versions.find((version) => others.every(({ range }) => fits(version, range)))
+    const best = versions.find((version) => others.every((other) => meets(version, other)))
     if (best === undefined || (others.length === 0 && demands.length > 1)) continue
     if (demand.from === undefined) return `Ask for ${id} ${best} instead of ${demand.range}.`
     return `Install a version of ${demand.from} that takes ${id} ${best}.`

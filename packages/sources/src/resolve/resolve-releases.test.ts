@@ -224,3 +224,14 @@ test('a circle that another plugin opens is none, and who is in it comes after t
   const { chain } = await conflictOf(resolve(universeOf(closed), ['a', 'b']))
   assert.deepEqual(chain, ['a needs b needs a'])
 })
+
+test('a version before a release is taken where it was asked for itself, and not where others need one', async () => {
+  const releases = {
+    'a@1.0.0-rc.1': { requires: { disk: '^1.0.0' } },
+    'b@1.0.0': { needs: { a: '*' } },
+    'z@2.0.0-rc.1': { provides: { disk: '1.0.0' } },
+  }
+  assert.deepEqual(namesOf(await resolve(universeOf(releases), ['a'])), ['z@2.0.0-rc.1', 'a@1.0.0-rc.1'])
+  const { chain } = await conflictOf(resolve(universeOf(releases), ['b']))
+  assert.deepEqual(chain.slice(0, 1), ['b 1.0.0 needs a *'])
+})

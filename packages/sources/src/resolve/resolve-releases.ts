@@ -1,6 +1,6 @@
 import { Demands, type Demand } from './demands.ts'
 import { explain, type Refusal } from './explain.ts'
-import { fits } from './fits.ts'
+import { fits, meets } from './fits.ts'
 import { KnownUniverse } from './known-universe.ts'
 import { loadOrder } from './load-order.ts'
 import type { Release, Resolution, ResolveRequest } from './release.ts'
@@ -62,7 +62,7 @@ class Search {
     let isAnyTried = false
     for await (const version of this.universe.candidates(id)) {
       if ((this.#tries += 1) > mostTries) return new Set()
-      if (!demands.every(({ range }) => fits(version, range))) continue
+      if (!demands.every((demand) => meets(version, demand))) continue
       const release = await this.universe.release(id, version)
       if (release === undefined || !fits(this.#request.hostApi, release.api)) continue
       if (!demands.every(({ capability }) => capability === undefined || isOfferedBy(release, capability))) continue
