@@ -138,3 +138,12 @@ test('a plugin reads the secrets its settings name and no others, whatever it as
   assert.ok(lines.includes('secret.read mine ok') && lines.includes('permission.denied secret others refused'), lines.join('\n'))
   assert.ok(!`${JSON.stringify(records)}${daemon.output}`.includes('canary'))
 })
+
+test('a host that lets plugins read no secrets refuses it, also for those their settings name, and writes it down', async (t) => {
+  const made = await places(t, `tagger: { steal: "\${secret:mine}" }`)
+  await Hypervisord.configure(made, (yaml) => `${yaml}audit: { sensitive_data_access: deny }\n`)
+  const daemon = await Hypervisord.start(made)
+  assert.equal((await tags(daemon)).stolen, 'SECRET_READ_DENIED')
+  const { records } = (await daemon.get('/api/audit?action=secret.denied')).body
+  assert.deepEqual([records[0]?.subject, records[0]?.plugin, records[0]?.outcome], ['mine', 'acme/tagger', 'refused'])
+})

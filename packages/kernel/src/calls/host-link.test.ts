@@ -74,8 +74,13 @@ test('a plugin emits only hooks that say plugins may emit them', async () => {
 
 test('a plugin reads exactly the secrets its settings name, each read is recorded, and none is ever written out', async () => {
   const values: Readonly<Record<string, string>> = { token: 'canary-7f3a', other: 'other-canary' }
-  const secrets = { resolve: async (name: string) => values[name] }
-  const settings = (): object => ({ config: { a: '${secret:token}', b: ['${secret:gone}'] }, from: 'host.yaml' })
+  const secrets = {
+    resolve: async (name: string) => (name === 'stuck' ? Promise.reject(new Error('the vault is closed')) : values[name]),
+  }
+  const settings = (): object => ({
+    config: { a: '${secret:token}', b: ['${secret:gone}', '${secret:stuck}'] },
+    from: 'host.yaml',
+  })
   const leaking = echoPlugin({
     say: (value) => {
       throw Object.assign(new Error(`login failed with ${value}`), { code: 'AUTH' })
@@ -87,11 +92,13 @@ test('a plugin reads exactly the secrets its settings name, each read is recorde
       assert.equal(await scope.secrets.get('${secret:token}'), 'canary-7f3a')
       await assert.rejects(scope.secrets.get('other'), { code: 'SECRET_NOT_GRANTED', hint: /\$\{secret:other\}/ })
       await assert.rejects(scope.secrets.get('gone'), { code: 'SECRET_UNRESOLVED', message: /host\.yaml/ })
+      await assert.rejects(scope.secrets.get('stuck'), /the vault is closed/)
       const reads = t.events().flatMap((event) => (event.type === 'secret.read' ? [[event.name, event.found]] : []))
       assert.deepEqual(reads, [
         ['token', true],
         ['token', true],
         ['gone', false],
+        ['stuck', false],
       ])
       scope.log.info('using canary-7f3a', { header: { authorization: 'Bearer canary-7f3a' }, error: new Error('canary-7f3a') })
       const error = await scope

@@ -23,8 +23,12 @@ export function pluginSecrets(
       core.supervisor.violations.report(plugin, generation, { kind: 'grant', permission: `secret ${name}`, detail })
       throw kernelErrors.error('SECRET_NOT_GRANTED', { plugin, name }, { plugin })
     }
-    const value = await core.options.secrets?.resolve(name, plugin)
-    core.events.record({ type: 'secret.read', plugin, name, found: value !== undefined })
+    let value: string | undefined
+    try {
+      value = await core.options.secrets?.resolve(name, plugin)
+    } finally {
+      core.events.record({ type: 'secret.read', plugin, name, found: value !== undefined })
+    }
     if (value === undefined) {
       const from = settings.from ?? `settings of ${plugin}`
       throw kernelErrors.error('SECRET_UNRESOLVED', { from, path: '$', name }, { plugin })

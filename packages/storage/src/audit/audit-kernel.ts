@@ -152,7 +152,7 @@ function pluginEntry(event: PluginEvent): AuditEntry {
     case 'secret.read':
       return event.found
         ? { ...byPlugin, subject: event.name, outcome: 'ok' }
-        : { ...byPlugin, subject: event.name, outcome: 'failed', reason: 'there is no such secret' }
+        : { ...byPlugin, subject: event.name, outcome: 'failed', reason: 'no value was given' }
     default:
       return event satisfies never
   }

@@ -40,7 +40,7 @@ export async function hostAudit(config: AuditConfig, { store, log, redactor }: H
   return {
     trail,
     admission: (admission) => (trail === undefined ? admission : auditAdmission(admission, trail)),
-    forPlugins: (broker) => (secretReads === 'deny' ? denied : broker),
+    forPlugins: (broker) => (secretReads === 'deny' ? denied(trail) : broker),
     forHost: (broker) => (trail === undefined || secretReads === 'ignore' ? broker : noted(broker, trail)),
     onCall: trail === undefined || !all ? undefined : (call) => trail.note(callEntry(call)),
     // It ends with the kernel, whose last events are to be written too.
@@ -80,10 +80,21 @@ async function openLog(config: AuditConfig, { store, log, redactor }: HostAuditP
 }
 
 /** For a host that lets no plugin read secrets itself: instances are still given what their settings name. */
-const denied: SecretBroker = {
-  resolve: async (name, plugin) => {
-    throw hypersdkErrors.error('SECRET_READ_DENIED', { plugin, name }, { plugin })
-  },
+function denied(trail: AuditTrail | undefined): SecretBroker {
+  return {
+    resolve: async (name, plugin) => {
+      const reason = 'SECRET_READ_DENIED'
+      trail?.note({
+        actor: { kind: 'plugin', name: plugin },
+        action: 'secret.denied',
+        subject: name,
+        plugin,
+        outcome: 'refused',
+        reason,
+      })
+      throw hypersdkErrors.error(reason, { plugin, name }, { plugin })
+    },
+  }
 }
 
 function noted(broker: SecretBroker, trail: AuditTrail): SecretBroker {
@@ -95,7 +106,7 @@ function noted(broker: SecretBroker, trail: AuditTrail): SecretBroker {
       try {
         const value = await broker.resolve(name, plugin)
         const found = value !== undefined
-        trail.note({ ...about, outcome: found ? 'ok' : 'failed', reason: found ? undefined : 'there is no such secret' })
+        trail.note({ ...about, outcome: found ? 'ok' : 'failed', reason: found ? undefined : 'no value was given' })
         return value
       } catch (error) {
         trail.note({ ...about, outcome: 'failed', reason: error instanceof Error ? error.message : String(error) })
