@@ -15,7 +15,8 @@ type Chosen = ReadonlyMap<string, Release>
  */
 export function loadOrder(chosen: Chosen): LoadOrder {
   const ids = [...chosen.keys()].sort()
-  const visit: Visit = { chosen, ranks: ranked(ids, chosen), done: new Map(), path: [] }
+  const offering = offeringOf(ids, chosen)
+  const visit: Visit = { chosen, offering, ranks: ranked(ids, chosen, offering), done: new Map(), path: [] }
   for (const id of ids) {
     const cycle = visitOne(id, visit)
     if (cycle !== undefined) return { ok: false, cycle }
@@ -23,8 +24,12 @@ export function loadOrder(chosen: Chosen): LoadOrder {
   return { ok: true, releases: [...visit.done.values()] }
 }
 
+/** By capability, who offers it, by id. */
+type Offering = ReadonlyMap<string, readonly Release[]>
+
 interface Visit {
   readonly chosen: Chosen
+  readonly offering: Offering
   readonly ranks: ReadonlyMap<string, number>
   readonly done: Map<string, Release>
   readonly path: readonly string[]
@@ -44,35 +49,38 @@ function visitOne(id: string, visit: Visit): readonly string[] | undefined {
   return undefined
 }
 
-function needsOf(release: Release, { chosen, ranks }: Visit): readonly { readonly id: string; readonly optional: boolean }[] {
+function needsOf(release: Release, { offering, ranks }: Visit): readonly { readonly id: string; readonly optional: boolean }[] {
   const own = ranks.get(release.id)
-  const offering = capabilitiesOf(release).flatMap(([capability, range]) => {
-    const providers = providersOf(chosen, capability, range).toSorted((one, other) => (one.id < other.id ? -1 : 1))
+  const capable = capabilitiesOf(release).flatMap(([capability, range]) => {
+    const providers = providersOf(offering, capability, range)
     // without a rank it is in a circle, or hangs on one: then every way leads there
     const waited = own === undefined ? providers : providers.filter(({ id }) => (ranks.get(id) ?? Infinity) < own).slice(0, 1)
     return waited.map(({ id }) => ({ id, optional: false }))
   })
-  return [...release.dependencies, ...offering].toSorted((one, other) => (one.id < other.id ? -1 : 1))
+  return [...release.dependencies, ...capable].toSorted((one, other) => (one.id < other.id ? -1 : 1))
 }
 
 /** Everybody's place in some order in which everything comes after what it cannot do without; none for circles. */
-function ranked(ids: readonly string[], chosen: Chosen): ReadonlyMap<string, number> {
+function ranked(ids: readonly string[], chosen: Chosen, offering: Offering): ReadonlyMap<string, number> {
   const ranks = new Map<string, number>()
-  for (let open = ids, before = -1; open.length !== before; open = open.filter((id) => !ranks.has(id))) {
-    before = open.length
+  const open = new Set(ids)
+  for (let before = -1; open.size !== before;) {
+    before = open.size
     for (const id of open) {
       const release = chosen.get(id)
-      if (release !== undefined && hasAll(release, chosen, ranks)) ranks.set(id, ranks.size)
+      if (release === undefined || !hasAll(release, offering, ranks)) continue
+      ranks.set(id, ranks.size)
+      open.delete(id)
     }
   }
   return ranks
 }
 
-function hasAll(release: Release, chosen: Chosen, ranks: ReadonlyMap<string, number>): boolean {
-  return (
-    release.dependencies.every(({ id, optional }) => optional || ranks.has(id)) &&
-    capabilitiesOf(release).every(([capability, range]) => providersOf(chosen, capability, range).some(({ id }) => ranks.has(id)))
-  )
+function hasAll(release: Release, offering: Offering, ranks: ReadonlyMap<string, number>): boolean {
+  if (release.dependencies.some(({ id, optional }) => !optional && !ranks.has(id))) return false
+  return capabilitiesOf(release).every(([capability, range]) => {
+    return providersOf(offering, capability, range).some(({ id }) => ranks.has(id))
+  })
 }
 
 /** What it needs of others; what it offers itself it has. */
@@ -80,6 +88,20 @@ function capabilitiesOf({ requires, provides }: Release): readonly (readonly [ca
   return Object.entries(requires).filter(([capability, range]) => !fits(provides[capability] ?? '', range))
 }
 
-function providersOf(chosen: Chosen, capability: string, range: string): readonly Release[] {
-  return [...chosen.values()].filter(({ provides }) => fits(provides[capability] ?? '', range))
+function providersOf(offering: Offering, capability: string, range: string): readonly Release[] {
+  return (offering.get(capability) ?? []).filter(({ provides }) => fits(provides[capability] ?? '', range))
+}
+
+function offeringOf(ids: readonly string[], chosen: Chosen): Offering {
+  const offering = new Map<string, Release[]>()
+  for (const id of ids) {
+    const release = chosen.get(id)
+    if (release === undefined) continue
+    for (const capability of Object.keys(release.provides)) {
+      const known = offering.get(capability)
+      if (known === undefined) offering.set(capability, [release])
+      else known.push(release)
+    }
+  }
+  return offering
 }
