@@ -16,6 +16,10 @@ interface PlanOptions {
   readonly out?: string
 }
 
+interface ApplyOptions extends AgreeOptions {
+  readonly force?: true
+}
+
 /** Adds `plan` and `apply`. */
 export function addPlan(program: Command, run: Runner): void {
   const plan = program
@@ -31,7 +35,10 @@ export function addPlan(program: Command, run: Runner): void {
     'Ends with 3 when changes are pending, with 0 when there are none.',
   )
   plan.action(run(makePlan))
-  const apply = agreed(program.command('apply <file>').description('do what a plan says, if it still comes to the same'))
+  const apply = agreed(program.command('apply <file>').description('do what a plan says, if it still comes to the same')).option(
+    '--force',
+    'also remove what is in use: what it is at is ended',
+  )
   examples(
     apply,
     ['plan --add ./s3.tgz --out plan.json; backplane apply plan.json', 'apply plan.json --grant-file grants.json --yes'],
@@ -54,13 +61,14 @@ async function makePlan(session: Session, { add = [], update, remove = [], out }
   return plan.pending ? 3 : 0
 }
 
-async function applyFile(session: Session, path: string, options: AgreeOptions): Promise<number> {
+async function applyFile(session: Session, path: string, options: ApplyOptions): Promise<number> {
   const { changes, etag } = await readPlan(path)
   // What is shown and agreed to is what the host says now, not what the file says it was.
   const plan = await planOf(session, changes)
   if (plan.etag === etag && plan.pending && !session.json) session.terminal.err(planText(session.terminal, plan))
   const approvals = plan.etag === etag ? await agreeOn(session, plan, options) : {}
-  return applyPlan(session, { changes, etag, approvals })
+  const { force = false } = options
+  return applyPlan(session, { changes, etag, approvals, ...(force ? { force } : {}) })
 }
 
 /** Errors: `BACKPLANE_FILE_UNREADABLE`, `BACKPLANE_FILE_INVALID`. */

@@ -8,7 +8,7 @@ import { idempotent } from '../idempotent.ts'
 import { addInstallRoutes } from '../installs/install-routes.ts'
 import { addPermissionRoutes } from '../installs/permission-routes.ts'
 import type { PluginInstalls } from '../installs/plugin-installs.ts'
-import type { PluginUsers } from '../installs/remove-plugin.ts'
+import type { PluginUsers } from '../installs/plugin-users.ts'
 import { problemResponder } from '../problem.ts'
 import { unrouted } from '../unrouted.ts'
 import { addEventRoutes, type EventStreamOptions } from './event-routes.ts'
@@ -83,7 +83,7 @@ export function managementApi(kernel: Kernel, options: ManagementApiOptions = {}
   const later = respondAsync(app, kernel, operations)
   for (const path of ['/api/plugins/*', '/api/lock/*', '/api/store/*']) app.use(path, later)
   const change = pluginChanges(kernel.plugins)
-  if (options.installs !== undefined) addInstallRoutes(app, kernel, { installs: options.installs, change })
+  if (options.installs !== undefined) addInstallRoutes(app, kernel, { installs: options.installs, change, users: options.users })
   addPluginRoutes(app, kernel)
   const { installs, users } = options
   addPluginActions(app, kernel, { change, removing: { installs, users } })

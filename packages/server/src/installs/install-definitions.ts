@@ -56,7 +56,12 @@ const apply = createRoute({
       required: true,
       content: {
         'application/json': {
-          schema: z.strictObject({ changes: Changes, etag: z.string().max(200), approvals: Approvals.default({}) }),
+          schema: z.strictObject({
+            changes: Changes,
+            etag: z.string().max(200),
+            approvals: Approvals.default({}),
+            force: z.boolean().default(false).describe('Also removes what is in use: what it is at is ended.'),
+          }),
         },
       },
     },

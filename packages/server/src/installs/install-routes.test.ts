@@ -4,7 +4,7 @@ import { demoKernel, echoPlugin } from '../fixtures/demo-kernel.ts'
 import { fakeInstalls, type FakeInstalls } from '../fixtures/fake-installs.ts'
 import { startServer, type StartedServer } from '../fixtures/start-server.ts'
 import type { PluginInstalls } from './plugin-installs.ts'
-import type { PluginUsers } from './remove-plugin.ts'
+import type { PluginUsers } from './plugin-users.ts'
 
 interface Stage {
   readonly server: StartedServer

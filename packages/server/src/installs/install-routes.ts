@@ -4,26 +4,28 @@ import { askedChange, type PluginChange } from '../api/plugin-change.ts'
 import { pluginView } from '../api/plugin-view.ts'
 import { turns } from '../api/turns.ts'
 import { serverErrors } from '../errors.ts'
-import { reaches, type Caller } from '../guard/caller.ts'
 import type { Peer } from '../handler.ts'
 import { definitions, installFromJson, type AppliedView, type ChangeView } from './install-definitions.ts'
 import { planView } from './install-views.ts'
 import type { InstallChange, InstallOrder, InstallPlan, InstallWork, PluginInstalls } from './plugin-installs.ts'
+import { checkReached, checkUnused, removedBy, type PluginUsers } from './plugin-users.ts'
 import { bringsArchive, receiveUpload } from './receive-upload.ts'
 
 /** What installing over the API is made of. */
 export interface InstallRoutes {
   readonly installs: PluginInstalls
   readonly change: PluginChange
+  readonly users: PluginUsers | undefined
 }
 
 /** Adds what plans, installs and updates, and what looks after the lock and the store. */
 export function addInstallRoutes(
   app: OpenAPIHono<{ Bindings: Peer }>,
   kernel: Kernel,
-  { installs, change }: InstallRoutes,
+  { installs, change, users }: InstallRoutes,
 ): void {
   const { plugins, points } = kernel
+  const checkRemoved = (plan: InstallPlan): void => checkUnused(removedBy(plan, plugins), users)
   const inTurn = turns(64)
 
   const applyNow = async (order: InstallOrder, work: InstallWork): Promise<z.output<typeof AppliedView>> => {
@@ -44,8 +46,9 @@ export function addInstallRoutes(
   })
 
   app.openapi(definitions.apply, async (context) => {
-    const { changes, etag, approvals } = context.req.valid('json')
-    return context.json(await applyNow({ changes: changes.map(changeOf), etag, approvals }, workOf(context)), 200)
+    const { changes, etag, approvals, force } = context.req.valid('json')
+    const order = { changes: changes.map(changeOf), etag, approvals, check: force ? undefined : checkRemoved }
+    return context.json(await applyNow(order, workOf(context)), 200)
   })
 
   // Before the route itself, whose document is of JSON: an archive is not read into memory.
@@ -53,14 +56,17 @@ export function addInstallRoutes(
     if (!bringsArchive(context.req.raw)) return next()
     const work = workOf(context)
     const { reference } = await receiveUpload(context.req.raw, installs, work)
-    return context.json(await applyNow({ changes: [{ kind: 'add', reference }], approvals: {} }, work), 201)
+    return context.json(await applyNow({ changes: [{ kind: 'add', reference }], check: checkRemoved, approvals: {} }, work), 201)
   })
 
   app.openAPIRegistry.registerPath(definitions.install)
   app.openapi(installFromJson, async (context) => {
     const { source, path, url, approvals } = context.req.valid('json')
     const reference = source ?? (url === undefined ? path : `archive:${url}`) ?? ''
-    return context.json(await applyNow({ changes: [{ kind: 'add', reference }], approvals }, workOf(context)), 201)
+    return context.json(
+      await applyNow({ changes: [{ kind: 'add', reference }], check: checkRemoved, approvals }, workOf(context)),
+      201,
+    )
   })
 
   app.openAPIRegistry.registerPath(definitions.upload)
@@ -76,10 +82,12 @@ export function addInstallRoutes(
     const { approvals = {} } = context.req.valid('json') ?? {}
     const { caller } = context.env
     const work = workOf(context)
-    const answer = await change(askedChange(context), async ({ id }) => {
-      const changes: readonly InstallChange[] = [{ kind: 'update', id }]
-      const { etag } = reachable(await installs.plan(changes, work), caller)
-      return applyNow({ changes, etag, approvals }, work)
+    const answer = await change(askedChange(context), ({ id }) => {
+      const check = (plan: InstallPlan): void => {
+        checkReached(plan, caller)
+        checkRemoved(plan)
+      }
+      return applyNow({ changes: [{ kind: 'update', id }], check, approvals }, work)
     })
     return context.json(answer, 200)
   })
@@ -120,12 +128,6 @@ export function addInstallRoutes(
     const { packages, uploads } = await inTurn('installs', () => installs.collect(workOf(context)))
     return context.json({ packages, uploads }, 200)
   })
-}
-
-/** A plan that changes only what its caller's token is for. Errors: `SERVER_PLUGINS_REFUSED`. */
-export function reachable(plan: InstallPlan, caller: Caller | undefined): InstallPlan {
-  if (plan.steps.every(({ id }) => reaches(caller, id))) return plan
-  throw serverErrors.error('SERVER_PLUGINS_REFUSED', { plugins: (caller?.plugins ?? []).join(', ') })
 }
 
 interface WorkContext {

@@ -98,6 +98,8 @@ export interface InstallOrder {
   readonly changes: readonly InstallChange[]
   /** Of the plan that was looked at; without it, whatever the changes come to now is done. */
   readonly etag?: string | undefined
+  /** Told what would be done before any of it is; what it throws refuses it. */
+  readonly check?: ((plan: InstallPlan) => void) | undefined
   /** Permissions by plugin id, as manifests write them. */
   readonly approvals: Readonly<Record<string, readonly string[]>>
 }

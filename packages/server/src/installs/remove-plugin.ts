@@ -1,11 +1,8 @@
 import type { Kernel, PluginRecord } from '@backplane/kernel'
 import { serverErrors } from '../errors.ts'
 import type { Caller } from '../guard/caller.ts'
-import { reachable } from './install-routes.ts'
-import type { InstallWork, PluginInstalls } from './plugin-installs.ts'
-
-/** Names, for people, what uses a plugin: jobs, instances. */
-export type PluginUsers = (plugin: PluginRecord) => readonly string[]
+import type { InstallPlan, InstallWork, PluginInstalls } from './plugin-installs.ts'
+import { checkReached, checkUnused, removedBy, type PluginUsers } from './plugin-users.ts'
 
 /** How a plugin is to go. */
 export interface Removal {
@@ -36,16 +33,14 @@ export async function removePlugin(
   work: InstallWork,
 ): Promise<void> {
   const { id } = record
-  const using = [...(users?.(record) ?? []), ...ownUsers(record)]
-  if (using.length > 0 && !force) {
-    throw serverErrors.error('SERVER_PLUGIN_IN_USE', { id, users: using.join(', ') }, { plugin: id, details: { users: using } })
-  }
   const isInstalled = installs?.isInstalled(record) === true
   if (installs !== undefined && isInstalled) {
-    const changes = [{ kind: 'remove', id, withUsers }] as const
-    const { etag } = reachable(await installs.plan(changes, work), caller)
-    await installs.apply({ changes, etag, approvals: {} }, work)
-  }
+    const check = (plan: InstallPlan): void => {
+      checkReached(plan, caller)
+      if (!force) checkUnused(removedBy(plan, kernel.plugins), users)
+    }
+    await installs.apply({ changes: [{ kind: 'remove', id, withUsers }], check, approvals: {} }, work)
+  } else if (!force) checkUnused([record], users)
   if (deleteFiles && !isInstalled) await deleteFolder(installs, record)
   if (kernel.plugins.get(id) !== undefined) await kernel.plugins.remove(id, { keepState })
   if (!isInstalled && !deleteFiles) return
@@ -57,13 +52,4 @@ async function deleteFolder(installs: PluginInstalls | undefined, record: Plugin
   const { id } = record
   if (installs !== undefined) return installs.deleteFiles(record)
   throw serverErrors.error('SERVER_FILES_KEPT', { id, reason: 'this host deletes none' }, { plugin: id })
-}
-
-function ownUsers({ counters, draining }: PluginRecord): readonly string[] {
-  const leases = draining.reduce((sum, one) => sum + one.leases, 0)
-  return [...countOf(counters.active, 'call'), ...countOf(leases, 'lease')]
-}
-
-function countOf(count: number, what: string): readonly string[] {
-  return count === 0 ? [] : [`${count} ${what}${count === 1 ? '' : 's'}`]
 }

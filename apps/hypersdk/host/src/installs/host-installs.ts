@@ -60,6 +60,7 @@ export async function hostInstalls({ config, trust, secrets, paths }: HostInstal
     apply: async (order, work) => {
       const made = await plan(order.changes.map(changeOf), work)
       checkSame(order, made, plugins.lock)
+      order.check?.(planOf(made))
       checkApproved(made, order.approvals)
       await installer.apply(made, order.approvals, optionsOf(work))
       return planOf(made)
