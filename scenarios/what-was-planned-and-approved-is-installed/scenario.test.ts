@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { request } from 'node:http'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import type { KeyPair } from '@backplane/trust'
@@ -198,4 +199,26 @@ test('a daemon that is killed while it installs has the old version or the new o
     assert.equal((await running.get('/api/lock')).body.plugins['acme/slow'].version, version)
   }
   assert.ok([...seen].every((version) => version === '1.0.0' || version === '2.0.0'))
+})
+
+test('an upload that breaks off leaves nothing, and the next one is taken', async (t) => {
+  const { daemon, places, packages, key } = await stage(t)
+  await writeSignedProvider(join(packages, 'slow'), { version: '1.0.0', code: `// ${randomBytes(200_000).toString('hex')}` }, key)
+  const bytes = await readFile(packFolder(join(packages, 'slow'), join(places.root, 'slow.tgz')))
+  const uploads = join(places.root, 'data/uploads')
+  const head = { 'content-type': 'application/gzip', 'content-length': bytes.length }
+  const outgoing = request({
+    socketPath: places.socket,
+    method: 'POST',
+    path: '/api/plugins/upload',
+    headers: head,
+    agent: false,
+  })
+  outgoing.on('error', () => undefined)
+  outgoing.write(bytes.subarray(0, bytes.length - 1))
+  await daemon.until(async () => (await readdir(uploads)).length === 1)
+  outgoing.destroy()
+  await daemon.until(async () => (await readdir(uploads)).length === 0)
+  const whole = await daemon.send('POST', '/api/plugins/upload', { text: bytes, type: 'application/gzip' })
+  assert.equal(whole.status, 201, whole.text)
 })
