@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { requireProgram } from '@backplane/testing'
 import { Hypervisord, makePlaces, type Places } from '../support/hypervisord.ts'
-import { writeSlowProvider } from '../support/slow-provider.ts'
+import { letGo, writeSlowProvider } from '../support/slow-provider.ts'
 
 const canary = 'canary-5f2c91d07ab4'
 
@@ -40,6 +40,9 @@ test('verdicts, starts, changes, refusals and secrets read are in the log, in or
   const places = await placesWithSecret(t)
   const daemon = await Hypervisord.start(places)
   assert.equal((await daemon.get('/api/providers/slow/vms')).status, 200)
+  await letGo(places.control)
+  const job = await daemon.submit({ provider: 'slow', vm_id: 'vm/1', output_dir: 'out' })
+  assert.equal((await daemon.ended(job)).status, 'completed')
   assert.equal((await daemon.post('/api/plugins/slow/disable', { reason: 'maintenance' })).status, 200)
   assert.equal((await daemon.post('/api/plugins/nothing/enable')).status, 404)
   const id = (await daemon.plugin('slow')).id
@@ -49,6 +52,8 @@ test('verdicts, starts, changes, refusals and secrets read are in the log, in or
     `host plugin.admit ${id} 1.0.0 ok`,
     'host host.start host noted',
     'host secret.read slow-password ok',
+    'unix socket jobs.submit /jobs/submit ok',
+    'host export.completed slow vm/1 ok',
     'unix socket plugins.disable slow asked',
     `host plugin.disabled ${id} 1.0.0 noted`,
     'unix socket plugins.disable slow ok',

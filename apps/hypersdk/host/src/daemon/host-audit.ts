@@ -1,9 +1,10 @@
-import type { Admission, AuditTrail, EndedCall, Kernel, SecretBroker, Store } from '@backplane/kernel'
+import type { Admission, AuditEntry, AuditTrail, EndedCall, Kernel, SecretBroker, Store } from '@backplane/kernel'
 import { requestAudit, type RequestAudit } from '@backplane/server'
 import { auditAdmission, auditKernel, auditKey, callEntry, headInStore, openAuditLog, type AuditLog } from '@backplane/storage'
 import { hostAccess } from '../api/host-access.ts'
 import type { AuditConfig } from '../config/audit-schema.ts'
 import { hypersdkErrors } from '../errors.ts'
+import type { Job } from '../jobs/job.ts'
 import type { Redactor } from '../secrets/redactor.ts'
 import type { HostLog } from './host-log.ts'
 
@@ -28,6 +29,8 @@ export interface HostAudit extends AsyncDisposable {
   /** What the kernel tells of calls to. */
   readonly onCall: ((call: EndedCall) => void) | undefined
   readonly watch: (kernel: Kernel) => void
+  /** An export ended for good: what of a machine lies where now. */
+  readonly exportEnded: (job: Job) => void
   readonly requests: (kernel: Kernel) => RequestAudit | undefined
   /** Why it cannot be written now, without paths. */
   readonly reasons: () => readonly string[]
@@ -46,6 +49,7 @@ export async function hostAudit(config: AuditConfig, { store, log, redactor }: H
     // It ends with the kernel, whose last events are to be written too.
     watch: ({ events }) =>
       void (trail === undefined ? undefined : auditKernel(events, trail, { all, secretReads: secretReads !== 'ignore' })),
+    exportEnded: (job) => trail?.note(exportEntry(job)),
     requests: ({ plugins }) =>
       trail === undefined
         ? undefined
@@ -77,6 +81,18 @@ async function openLog(config: AuditConfig, { store, log, redactor }: HostAuditP
     // Where the log of the daemon is kept elsewhere, these lines show later whether records were taken off the end.
     onAnchor: ({ seq, digest }) => log.info('the audit log stands at', { seq, digest }),
   })
+}
+
+function exportEntry({ definition, status, error }: Job): AuditEntry {
+  const { id, provider, vm_id, output_dir } = definition
+  return {
+    actor: { kind: 'host', name: 'host' },
+    action: `export.${status}`,
+    subject: `${provider} ${vm_id}`,
+    outcome: status === 'completed' ? 'ok' : 'failed',
+    reason: error ?? undefined,
+    details: { job: id, output_dir },
+  }
 }
 
 /** For a host that lets no plugin read secrets itself: instances are still given what their settings name. */

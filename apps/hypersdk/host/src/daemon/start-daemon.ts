@@ -104,9 +104,9 @@ export async function startDaemon(configured: HostConfig, surroundings: DaemonSu
   for (const unmatched of unmatchedNames(config.plugins, ids)) log.warn(unmatched)
   for (const missing of providers.unserved()) log.warn(missing.message, { hint: missing.hint })
   const jobs = started.use(new JobStore(join(config.dataDirectory, 'jobs.sqlite'), config.exports))
-  const ledger = new JobLedger(jobs, redactor, (error) =>
-    log.error('the jobs cannot be written down; progress is lost and no new job is taken until they can', { error }),
-  )
+  const onUnwritable = (error: unknown): void =>
+    log.error('the jobs cannot be written down; progress is lost and no new job is taken until they can', { error })
+  const ledger = new JobLedger(jobs, redactor, onUnwritable, audit.exportEnded)
   const runner = new JobRunner({ kernel, providers, ledger, exports: config.exports })
   started.defer(() => runner.stop(0))
   const watch = started.use(new DataWatch(config.dataDirectory, log))

@@ -30,13 +30,23 @@ export class JobLedger {
   readonly #live = new Map<string, { job: Job; savedAtMs: number }>()
 
   readonly #onFailure: (error: PlatformError) => void
+  readonly #onEnd: (job: Job) => void
   #toldFailure = false
 
-  /** `onFailure` hears once that the store cannot be written, and again only after a change was. It must not throw. */
-  constructor(store: JobStore, redactor: Redactor, onFailure: (error: PlatformError) => void = () => {}) {
+  /**
+   * `onFailure` hears once that the store cannot be written, and again only after a change was; `onEnd` of each job that has
+   * ended for good. Neither may throw.
+   */
+  constructor(
+    store: JobStore,
+    redactor: Redactor,
+    onFailure: (error: PlatformError) => void = () => {},
+    onEnd: (job: Job) => void = () => {},
+  ) {
     this.#store = store
     this.#redactor = redactor
     this.#onFailure = onFailure
+    this.#onEnd = onEnd
   }
 
   /** Adds new jobs, all or none. Errors: `JOB_STORE_FAILED`. */
@@ -158,6 +168,7 @@ export class JobLedger {
     const outcome: ExportOutcome = { job_id: id, status: ending.status, result, error: job.error }
     this.#written(() => this.#store.end(job, outcome))
     this.#show(job)
+    this.#onEnd(job)
     return outcome
   }
 
