@@ -224,8 +224,6 @@ test('the document is OpenAPI 3.1, names every route and is what is served', asy
     '/api/tokens/{name}',
     '/api/audit',
     '/api/audit/verify',
-    '/api/audit',
-    '/api/audit/verify',
     '/api/plugins/plan',
     '/api/plugins/apply',
     '/api/plugins/install',
