@@ -23,7 +23,7 @@ test('a data directory that is moved away or replaced is told, refuses jobs by a
   assert.match(await problems(), /^the data directory .*\/data was removed; bring it back/)
   assert.equal((await daemon.get('/healthz')).status, 200)
   const refused = await daemon.post('/jobs/submit', job('refused'))
-  assert.deepEqual([refused.status, refused.body.code], [503, 'JOB_STORE_FAILED'])
+  assert.deepEqual([refused.status, refused.body.code], [503, 'AUDIT_UNWRITABLE'])
   assert.match(refused.text, /was removed while it was in use/)
   assert.equal((await daemon.job(running)).status, 'running')
 

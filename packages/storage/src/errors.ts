@@ -55,7 +55,7 @@ const specs = {
     status: 503,
     exit: 75,
     retryable: true,
-    hint: 'Free space on the volume of the audit log; everything goes on by itself then.',
+    hint: 'Free space on the volume of the audit log, or bring its directory back; then everything goes on by itself.',
   },
   AUDIT_KEY_UNUSABLE: {
     message: 'the key of the audit log {path} cannot be used: {reason}',

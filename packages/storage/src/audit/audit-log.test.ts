@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { open as openFile, readdir, readFile, rm, stat, writeFile, type FileHandle } from 'node:fs/promises'
+import { open as openFile, readdir, readFile, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import type { AuditEntry } from '@backplane/kernel'
@@ -132,6 +132,38 @@ test('a head that cannot be kept counts as not written', async (t) => {
   broken = false
   await log.append(entry('demo/b'))
   assert.deepEqual([(await log.verify()).ok, log.last.seq], [true, 2])
+})
+
+test('a directory that is moved away is not made anew: nothing is written until it is back, and then all goes on', async (t) => {
+  const { directory, open } = await auditBed(t)
+  const log = await open()
+  await log.append(entry('demo/a'))
+  await rename(directory, `${directory}.away`)
+  await assert.rejects(log.append(entry('demo/b')), { code: 'AUDIT_UNWRITABLE' })
+  log.note(entry('demo/lost'))
+  await assert.rejects(log.append(entry('demo/b')), { code: 'AUDIT_UNWRITABLE' })
+  await assert.rejects(stat(directory), { code: 'ENOENT' })
+  await rename(`${directory}.away`, directory)
+  await log.append(entry('demo/c'))
+  const { records } = await log.page({ after: 0 })
+  assert.deepEqual(
+    records.map(({ action, subject }) => (action === 'audit.gap' ? action : subject)),
+    ['demo/a', 'audit.gap', 'demo/c'],
+  )
+  assert.equal((await log.verify()).ok, true)
+})
+
+test('that writing works again is found by itself, and written down', async (t) => {
+  const { directory, open } = await auditBed(t)
+  const resumed = Promise.withResolvers<void>()
+  const log = await open({ retryMs: 5, onTrouble: (trouble) => void (trouble === undefined ? resumed.resolve() : undefined) })
+  await log.append(entry('demo/a'))
+  await rename(directory, `${directory}.away`)
+  await assert.rejects(log.append(entry('demo/b')), { code: 'AUDIT_UNWRITABLE' })
+  await rename(`${directory}.away`, directory)
+  await resumed.promise
+  const { records } = await log.page({})
+  assert.deepEqual([records[0]?.action, log.trouble], ['audit.resumed', undefined])
 })
 
 test('more entries at once than may wait are refused, or counted', async (t) => {

@@ -1,4 +1,4 @@
-import { constants } from 'node:fs'
+import { constants, existsSync } from 'node:fs'
 import { mkdir, open, rm, type FileHandle } from 'node:fs/promises'
 import type { AuditEntry, AuditPage, AuditQuery, AuditRecord, AuditReport, AuditTrail } from '@backplane/kernel'
 import { PlatformError } from '@backplane/sdk'
@@ -26,6 +26,8 @@ export interface AuditLogOptions {
   readonly keepFiles?: number
   /** Entries that wait to be written; more are counted and left out (`note`) or refused (`append`). Default 10 000. */
   readonly maxWaiting?: number
+  /** While it cannot be written, how long until that is tried again by itself, ms. Default 2 000. */
+  readonly retryMs?: number
   /** Takes the values of secrets out of what is written. */
   readonly redact?: (text: string) => string
   /** Told when writing begins to fail, with the error, and when it works again. */
@@ -69,6 +71,8 @@ const byHost = { actor: { kind: 'host', name: 'host' } } as const
 interface Waiting {
   readonly entry: AuditEntry
   readonly done: PromiseWithResolvers<AuditRecord> | undefined
+  /** Only tries whether writing works again. */
+  readonly isProbe?: true
 }
 
 interface OpenFile {
@@ -90,6 +94,7 @@ class FileAuditLog implements AuditLog {
   /** Entries that nobody waited for and that could not be written. */
   #lost = 0
   #trouble: PlatformError | undefined
+  #retry: NodeJS.Timeout | undefined
   #closed = false
 
   constructor(options: AuditLogOptions, from: ChainPlace, { last, file }: Awaited<ReturnType<typeof findTail>>) {
@@ -134,6 +139,7 @@ class FileAuditLog implements AuditLog {
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return
     this.#closed = true
+    clearTimeout(this.#retry)
     await this.#writing
     await this.#file?.handle.close()
     this.#options.onAnchor?.(this.#last)
@@ -163,11 +169,22 @@ class FileAuditLog implements AuditLog {
         if (this.#trouble !== undefined) this.#setTrouble(undefined)
       } catch (error) {
         const failure = unwritable(error)
-        if (this.#last.seq === seq) this.#lost += batch.filter(({ done }) => done === undefined).length
+        if (this.#last.seq === seq)
+          this.#lost += batch.filter(({ done, isProbe }) => done === undefined && isProbe === undefined).length
         if (this.#trouble === undefined) this.#setTrouble(failure)
         for (const { done } of batch) done?.reject(failure)
+        this.#tryLater()
       }
     }
+  }
+
+  #tryLater(): void {
+    this.#retry ??= setTimeout(() => {
+      this.#retry = undefined
+      if (this.#closed || this.#trouble === undefined) return
+      const entry = { ...byHost, action: 'audit.resumed', subject: 'audit log', outcome: 'noted' } as const
+      this.#push({ entry: stamped(entry), done: undefined, isProbe: true })
+    }, this.#options.retryMs ?? 2_000).unref()
   }
 
   #gap(): Waiting {
@@ -224,7 +241,9 @@ class FileAuditLog implements AuditLog {
   async #isAsLeft({ handle, inPlace, sizeBytes }: OpenFile): Promise<boolean> {
     try {
       inPlace()
-    } catch {
+    } catch (error) {
+      // Gone with the whole directory it is no file that was tampered with, and comes back with it.
+      if (!existsSync(this.#options.directory)) throw error
       return false
     }
     const { size } = await handle.stat()
@@ -243,7 +262,6 @@ class FileAuditLog implements AuditLog {
   }
 
   async #open(path: string, sizeBytes: number): Promise<OpenFile> {
-    await mkdir(this.#options.directory, { recursive: true, mode: 0o700 })
     const { O_APPEND, O_CREAT, O_NOFOLLOW, O_WRONLY } = constants
     const handle = await open(path, O_APPEND | O_CREAT | O_NOFOLLOW | O_WRONLY, 0o600)
     await syncDirectory(this.#options.directory)
