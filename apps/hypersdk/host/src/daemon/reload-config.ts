@@ -1,5 +1,6 @@
 import type { AuditTrail, Kernel } from '@backplane/kernel'
 import type { Environment } from '../config/default-places.ts'
+import { keyOf } from '../providers/named-plugin.ts'
 import type { HostConfig } from '../config/host-config.ts'
 import type { ProviderRegistry } from '../providers/provider-registry.ts'
 import { learnEnvironment } from '../secrets/learn-environment.ts'
@@ -48,7 +49,7 @@ function pluginsOf({ plugins, types }: ConfigChange, { kernel, providers }: Relo
   return kernel.plugins
     .list()
     .filter(({ id, state }) => {
-      const isConcerned = suppliers.has(id) || keyOf(plugins, id) !== undefined
+      const isConcerned = suppliers.has(id) || keyOf(id, plugins) !== undefined
       return isConcerned && state.name !== 'disabled' && state.name !== 'idle'
     })
     .map(({ id }) => id)
@@ -56,7 +57,7 @@ function pluginsOf({ plugins, types }: ConfigChange, { kernel, providers }: Relo
 
 async function renew(id: string, { plugins }: ConfigChange, { kernel, live, log }: ReloadConfigParts): Promise<void> {
   const before = kernel.plugins.get(id)
-  const key = keyOf(plugins, id)
+  const key = keyOf(id, plugins)
   try {
     const { state, update, generation } = await kernel.plugins.reload(id)
     const problem = update === undefined || update === before?.update ? undefined : update.failure.message
@@ -70,8 +71,4 @@ async function renew(id: string, { plugins }: ConfigChange, { kernel, live, log 
   }
   // What starts it again after a fault must not be what it does not start with.
   if (key !== undefined) live.putBack(key, plugins.get(key))
-}
-
-function keyOf(plugins: ReadonlyMap<string, unknown>, id: string): string | undefined {
-  return [id, id.slice(id.indexOf('/') + 1)].find((key) => plugins.has(key))
 }

@@ -1,3 +1,4 @@
+import { bareName } from '../providers/named-plugin.ts'
 import { didYouMean } from '@backplane/sdk'
 import type { PluginsConfig } from '../config/host-config.ts'
 
@@ -23,8 +24,4 @@ export function unmatchedNames(config: PluginsConfig, ids: readonly string[]): r
         return `${place}: there is no plugin ${name} now${didYouMean(name, alike)}`
       }),
   )
-}
-
-function bareName(id: string): string {
-  return id.slice(id.indexOf('/') + 1)
 }

@@ -3,6 +3,7 @@ import { provider } from '@hypersdk/points'
 import type { Environment } from '../config/default-places.ts'
 import { bundledPluginIds } from '../daemon/bundled-plugins.ts'
 import type { HostConfig, InstanceConfig } from '../config/host-config.ts'
+import { keyOf, saidOf } from './named-plugin.ts'
 import { secretMember } from '../secrets/learn-secrets.ts'
 import { namesSecret, resolveEnvironment } from '../secrets/resolve-handles.ts'
 
@@ -15,8 +16,8 @@ export function pluginSettings(config: HostConfig, env: Environment): (id: strin
   return (id, manifest) => {
     const types = Object.keys(manifest.contributes[provider.id] ?? {})
     const { perPlugin, providers } = config.plugins
-    const key = [id, bareName(id)].find((name) => config.plugins.config.has(name))
-    const own = perPlugin.get(id) ?? perPlugin.get(bareName(id))
+    const key = keyOf(id, config.plugins.config)
+    const own = saidOf(id, perPlugin)
     const said = [...(own === undefined ? [] : [own]), ...types.flatMap((type) => providers.get(type) ?? [])]
     const tier = said.find((one) => one.tier !== undefined)?.tier
     const criticality = said.find((one) => one.criticality !== undefined)?.criticality ?? softened(id, manifest)
@@ -29,7 +30,7 @@ export function pluginSettings(config: HostConfig, env: Environment): (id: strin
       ...(criticality === undefined ? {} : { criticality }),
       limits: firstSaid(said.map((one) => one.limits)),
       onLimit: firstSaid(said.map((one) => one.onLimit)),
-      secrets: config.secrets.allow.get(id) ?? config.secrets.allow.get(bareName(id)) ?? [],
+      secrets: saidOf(id, config.secrets.allow) ?? [],
       variables: { instances: Object.fromEntries(instances.map(([name, one]) => [name, permissionView(one, env)])) },
     }
   }
@@ -60,7 +61,7 @@ export function pluginPolicy(config: HostConfig): Policy {
     waive: ({ id, origin, grants }) => [
       // A plugin that may start programs may reach through them what its own process is denied: files and network too.
       ...(origin === 'bundled' && grants.exec.length > 0 ? ['exec', 'net:connect', 'fs'] : []),
-      ...(waive.get(id) ?? waive.get(bareName(id)) ?? []),
+      ...(saidOf(id, waive) ?? []),
     ],
   }
 }
@@ -68,10 +69,6 @@ export function pluginPolicy(config: HostConfig): Policy {
 /** Of each member, what the first that has it says. */
 function firstSaid<T extends object>(said: readonly T[]): Partial<T> {
   return Object.assign({}, ...said.toReversed()) as Partial<T>
-}
-
-function bareName(id: string): string {
-  return id.slice(id.indexOf('/') + 1)
 }
 
 function permissionView(instance: InstanceConfig, env: Environment): unknown {
