@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
 import { test, type TestContext } from 'node:test'
+import { ApiClient } from '../client/index.ts'
 import { demoKernel, echoPlugin } from '../fixtures/demo-kernel.ts'
 import { fakeInstalls, type FakeInstalls } from '../fixtures/fake-installs.ts'
 import { startServer, type StartedServer } from '../fixtures/start-server.ts'
@@ -220,5 +222,22 @@ test('what ships with the host is listed by itself, and a status is a few words'
     state: 'disabled',
     enabled: false,
     reason: 'too loud',
+  })
+})
+
+test('a client that sends far too much is told so, and not that the connection was lost', async (t) => {
+  const { server } = await stage(t)
+  const api = new ApiClient({ kind: 'socket', path: server.socket }, 10_000)
+  const piece = Buffer.alloc(64 * 1_024)
+  const pieces = 512
+  const bytes = Readable.from(
+    (function* () {
+      for (let at = 0; at < pieces; at += 1) yield piece
+    })(),
+    { objectMode: false },
+  )
+  const sizeBytes = pieces * piece.length
+  await assert.rejects(api.upload('/api/plugins/upload', { type: 'application/octet-stream', bytes, sizeBytes }), {
+    code: 'SERVER_UPLOAD_TOO_LARGE',
   })
 })
