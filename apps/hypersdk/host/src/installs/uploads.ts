@@ -5,23 +5,31 @@ import { acceptManifest } from '@backplane/kernel'
 import type { KeptUpload } from '@backplane/server'
 import type { Fetcher } from '@backplane/sources/install'
 
-/** How long an archive that was sent and not installed is kept, ms. */
-const keepMs = 24 * 3_600_000
+/** How much is kept of what was sent and not installed. */
+export interface UploadLimits {
+  /** Default a day. */
+  readonly keepMs: number
+  /** Archives; the oldest go for new ones. Default 32. */
+  readonly most: number
+}
+
 const incoming = '.incoming-'
 
 /** Archives that were sent to the daemon, each a file named by its SHA-256 in a directory of the daemon's own. */
 export class Uploads {
   readonly directory: string
+  readonly #limits: UploadLimits
 
-  private constructor(directory: string) {
+  private constructor(directory: string, limits: UploadLimits) {
     this.directory = directory
+    this.#limits = limits
   }
 
   /** Makes the directory, and removes what was being sent when a daemon was killed. */
-  static async open(directory: string): Promise<Uploads> {
+  static async open(directory: string, limits: Partial<UploadLimits> = {}): Promise<Uploads> {
     await mkdir(directory, { recursive: true, mode: 0o700 })
     for (const name of await readdir(directory)) if (name.startsWith(incoming)) await rm(join(directory, name))
-    return new Uploads(directory)
+    return new Uploads(directory, { keepMs: 24 * 3_600_000, most: 32, ...limits })
   }
 
   /**
@@ -42,18 +50,16 @@ export class Uploads {
     }
   }
 
-  /** Removes those of more than a day ago whose paths are not in `named`; answers how many. */
+  /** Removes what is too old or too many, but for the paths in `named`; answers how many. */
   async collect(named: ReadonlySet<string>): Promise<number> {
-    let removed = 0
-    for (const name of await readdir(this.directory)) {
-      const path = join(this.directory, name)
-      if (name.startsWith(incoming) || named.has(path)) continue
-      const { mtimeMs } = await stat(path)
-      if (Date.now() - mtimeMs < keepMs) continue
-      await rm(path, { force: true })
-      removed += 1
-    }
-    return removed
+    const names = (await readdir(this.directory)).filter((name) => !name.startsWith(incoming))
+    const paths = names.map((name) => join(this.directory, name)).filter((path) => !named.has(path))
+    const kept = await Promise.all(paths.map(async (path) => ({ path, atMs: (await stat(path)).mtimeMs })))
+    kept.sort((one, other) => other.atMs - one.atMs)
+    const { keepMs, most } = this.#limits
+    const gone = kept.filter(({ atMs }, at) => at >= most || Date.now() - atMs >= keepMs)
+    await Promise.all(gone.map(({ path }) => rm(path, { force: true })))
+    return gone.length
   }
 }
 

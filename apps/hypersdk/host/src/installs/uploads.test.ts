@@ -1,0 +1,31 @@
+import assert from 'node:assert/strict'
+import { readdir, utimes, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { temporaryDirectory } from '@backplane/testing'
+import { Uploads } from './uploads.ts'
+
+test('of what was sent and not installed so many are kept, for so long; what the lock names stays', async (t) => {
+  const directory = await temporaryDirectory(t)
+  const put = async (name: string, agoMs: number): Promise<string> => {
+    const path = join(directory, name)
+    await writeFile(path, name)
+    const at = new Date(Date.now() - agoMs)
+    await utimes(path, at, at)
+    return path
+  }
+  const named = await put('installed', 1_000_000)
+  await put('old', 200_000)
+  for (const [at, name] of ['c', 'b', 'a'].entries()) await put(name, at * 1_000)
+  const uploads = await Uploads.open(directory, { keepMs: 100_000, most: 2 })
+  assert.equal(await uploads.collect(new Set([named])), 2)
+  assert.deepEqual((await readdir(directory)).toSorted(), ['b', 'c', 'installed'])
+  assert.equal(await uploads.collect(new Set()), 1)
+})
+
+test('what was being sent when a daemon was killed is gone at its next start', async (t) => {
+  const directory = await temporaryDirectory(t)
+  await writeFile(join(directory, '.incoming-1'), 'half')
+  await Uploads.open(directory)
+  assert.deepEqual(await readdir(directory), [])
+})
