@@ -31,7 +31,7 @@ export const publisherRule: Rule = (about) => {
   if (publisher === undefined || vouching === undefined) {
     const reason = `the policy names nobody who may publish ${subject.id}`
     if (taken !== undefined) return { outcome: 'waived', reason: `${reason}; ${taken} takes it` }
-    return { outcome: 'refused', reason, fix: fixOfPublisher(subject.id) }
+    return { outcome: 'refused', reason, fix: fixOfPublisher(subject) }
   }
   const { count, threshold, missing, withoutKey } = vouching
   const keyless = withoutKey.length === 0 ? '' : `; the policy names and does not hold ${keys(withoutKey)}`
@@ -51,16 +51,16 @@ function fixOfSignature({ subject, publisher }: Case, broken: boolean): string {
   const { id, version, source } = subject
   if (broken)
     return `Fetch ${id}@${version} again from its publisher; if it stays so, ask them to sign it again with a key that counts.`
-  if (publisher === undefined) return fixOfPublisher(id)
+  if (publisher === undefined) return fixOfPublisher(subject)
   return `Ask ${publisher.name} for a signed ${id}@${version}, or name its source ${source} under allowUnsigned while you develop it.`
 }
 
-function fixOfPublisher(id: string): string {
+function fixOfPublisher({ id, source }: Case['subject']): string {
   const pattern = `${id.slice(0, Math.max(id.indexOf('/'), 0))}/*`
   return (
     `In the trust policy, write the publisher's public key under keys.<name>.publicKey and ` +
     `{"name": "…", "ids": "${pattern}", "signers": [{"key": "<name>"}]} under publishers; ` +
-    `for a package of your own that nobody signs yet, name its source under allowUnsigned.`
+    `for a package of your own that nobody signs yet, name its source "${source}" under allowUnsigned.`
   )
 }
 
