@@ -156,7 +156,7 @@ test('a directory that is moved away is not made anew: nothing is written until 
 test('that writing works again is found by itself, and written down', async (t) => {
   const { directory, open } = await auditBed(t)
   const resumed = Promise.withResolvers<void>()
-  const log = await open({ retryMs: 5, onTrouble: (trouble) => void (trouble === undefined ? resumed.resolve() : undefined) })
+  const log = await open({ retryMs: 5, onTrouble: (trouble) => trouble ?? resumed.resolve() })
   await log.append(entry('demo/a'))
   await rename(directory, `${directory}.away`)
   await assert.rejects(log.append(entry('demo/b')), { code: 'AUDIT_UNWRITABLE' })
