@@ -89,10 +89,14 @@ function addChanges(plugins: Command, run: Runner): void {
     .command('remove <id>')
     .description('drain, stop and forget a plugin; its files stay')
     .option('--keep-state', 'keep what it stored')
-  examples(remove, ['plugins remove acme/vault', 'plugins remove acme/vault --keep-state'])
+    .option('--force', 'also while a provider or an export uses it: what it is at is ended')
+  examples(remove, ['plugins remove acme/vault', 'plugins remove acme/vault --keep-state --force'])
   remove.action(
-    run(async (session, id: string, { keepState = false }: { keepState?: boolean }) => {
-      await session.api.delete(path(id), new URLSearchParams({ keep_state: String(keepState) }))
+    run(async (session, id: string, { keepState = false, force = false }: { keepState?: boolean; force?: boolean }) => {
+      await session.api.delete(
+        path(id),
+        new URLSearchParams({ keep_state: String(keepState), ...(force ? { force: 'true' } : {}) }),
+      )
       show(session, { removed: id }, () => `${id} removed\n`)
     }),
   )
