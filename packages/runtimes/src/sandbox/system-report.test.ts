@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { test } from 'node:test'
 import { requireProgram } from '@backplane/testing'
 import { trySandbox } from './machine.ts'
-import { probeSystem } from './system-report.ts'
+import { probeSystem, systemCallFilter } from './system-report.ts'
 
 test('the machine is looked at once, and nothing is left behind', async () => {
   const ours = async (): Promise<readonly string[]> =>
@@ -44,4 +44,12 @@ test('a bubblewrap that builds nothing is not counted as one', () => {
   const trial = trySandbox({ bwrap: '/bin/false' })
   assert.equal(trial.works, false)
   assert.match(trial.works ? '' : trial.missing, /no sandbox can be built/)
+})
+
+test('a system-call filter that nothing puts in place says why; one that comes with Landlock is there', () => {
+  const none = { works: false, missing: 'bubblewrap is missing', install: 'apt-get install bubblewrap' } as const
+  const { available, missing, install } = systemCallFilter(none)
+  assert.deepEqual([available, missing, install], [false, 'there is no sandbox to put it in place', none.install])
+  const programs = { bwrap: undefined, shell: 'sh', setpriv: 'setpriv', unshare: '', mount: '' }
+  assert.equal(systemCallFilter({ ...none, weaker: { programs, abi: 7 } }).available, true)
 })

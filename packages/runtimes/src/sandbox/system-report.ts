@@ -1,7 +1,7 @@
 import { canDenyNet } from '../confined/child-flags.ts'
 import { findLauncher } from '../confined/launcher.ts'
 import { landlockAbi, leastLandlockAbi } from './landlock.ts'
-import { readKnob, resourceGroups, sandboxTrial } from './machine.ts'
+import { readKnob, resourceGroups, sandboxTrial, type SandboxTrial } from './machine.ts'
 import type { Controller } from './resource-group.ts'
 import { hasFilterFor } from './seccomp-filter.ts'
 import { defaultUids } from './service-user.ts'
@@ -47,13 +47,7 @@ function look(): SystemReport {
       ...nodeLayers(),
       sandboxLayer(),
       userNamespaces(),
-      {
-        layer: 'system-call-filter',
-        available: hasFilterFor(process.arch) && trial.works,
-        mechanism: 'seccomp',
-        detail: 'Refuses the system calls a plugin does not need; those of other namespaces, tracing and devices to all.',
-        ...(hasFilterFor(process.arch) ? {} : { missing: `there is no table of system calls for ${process.arch}` }),
-      },
+      systemCallFilter(trial),
       ...(['memory', 'cpu', 'pids'] as const).map(controlGroup),
       lifetime(),
       serviceUser(),
@@ -83,6 +77,18 @@ function sandboxLayer(): SystemLayer {
   if (trial.works) return { ...layer, available: true, mechanism: trial.version }
   const { missing, install } = trial
   return { ...layer, available: false, mechanism: 'bubblewrap', missing, ...(install === undefined ? {} : { install }) }
+}
+
+/** The filter is put in place by the sandbox, or by what stands in for it. */
+export function systemCallFilter(trial: SandboxTrial): SystemLayer {
+  const detail = 'Refuses the system calls a plugin does not need; those of other namespaces, tracing and devices to all.'
+  const layer = { layer: 'system-call-filter', mechanism: 'seccomp', detail }
+  if (!hasFilterFor(process.arch))
+    return { ...layer, available: false, missing: `there is no table of system calls for ${process.arch}` }
+  if (trial.works) return { ...layer, available: true }
+  if (trial.weaker !== undefined) return { ...layer, available: true, mechanism: 'seccomp, together with Landlock' }
+  const how = trial.install === undefined ? {} : { install: trial.install }
+  return { ...layer, available: false, missing: 'there is no sandbox to put it in place', ...how }
 }
 
 function userNamespaces(): SystemLayer {
