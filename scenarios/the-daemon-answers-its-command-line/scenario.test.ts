@@ -88,9 +88,19 @@ test('a second daemon on the same data directory is refused and names the first'
 test('a required plugin that does not start keeps the daemon from starting, a secrets directory that others may read too', async (t) => {
   const places = await makePlaces(t, 'plugins: { directories: [./plugins], providers: { slow: { criticality: required } } }\n')
   await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.0', api: '^9.0.0' })
+  await writeSlowProvider(join(places.plugins, 'near'), { version: '1.0.0', id: 'acme/near', name: 'near', api: '^9.0.0' })
   const failed = await run(places.root, ['--config', places.config])
   assert.equal(failed.code, 69, failed.err)
   assert.match(failed.err, /DAEMON_REQUIRED_PLUGIN_FAILED: .*acme\/slow/)
+  assert.doesNotMatch(failed.err, /DAEMON_REQUIRED_PLUGIN_FAILED: .*acme\/near/, 'others that did not start are not why')
+
+  await writeSlowProvider(join(places.plugins, 'slow'), { version: '1.0.1' })
+  const daemon = await Hypervisord.start(places)
+  assert.equal((await daemon.plugin('slow')).criticality, 'required', 'what the operator says counts, not the manifest alone')
+  await daemon.post('/api/plugins/slow/disable')
+  const notReady = await daemon.get('/readyz')
+  assert.deepEqual([notReady.status, notReady.body.reasons], [503, ['required plugin acme/slow is disabled']])
+  assert.equal(await daemon.stop(), 0)
 
   const open = await makePlaces(t, 'secrets: { files: . }\n')
   const { chmod } = await import('node:fs/promises')

@@ -1,4 +1,4 @@
-import type { Tier } from '@backplane/sdk'
+import type { Criticality, Tier } from '@backplane/sdk'
 import type { AcceptedManifest, Enforcement, ExitCause, Grants, LimitName, Limits, PluginTrust } from './ports.ts'
 import type { SpentUsage, StallMark, UsageSample } from './supervision.ts'
 
@@ -60,6 +60,8 @@ export interface PluginRecord {
   readonly version: string
   /** Undefined when the manifest could not be accepted. */
   readonly manifest: AcceptedManifest | undefined
+  /** What its failure means here: the operator's word, else the manifest's, else `optional`. */
+  readonly criticality?: Criticality
   readonly source: string
   readonly origin: 'bundled' | 'external'
   readonly path: string

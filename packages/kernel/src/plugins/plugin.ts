@@ -1,3 +1,4 @@
+import type { Criticality } from '@backplane/sdk'
 import type { CallCounters } from '../calls/counters.ts'
 import { noCounters } from '../calls/counters.ts'
 import type { Choices, KeptHold } from './choices.ts'
@@ -104,10 +105,13 @@ export class Plugin {
 
   readonly #choices: Choices
 
-  constructor(candidate: Candidate, choices: Choices) {
+  readonly #criticalityOf: (candidate: Candidate) => Criticality
+
+  constructor(candidate: Candidate, choices: Choices, criticalityOf: (candidate: Candidate) => Criticality) {
     this.id = candidate.id
     this.candidate = candidate
     this.#choices = choices
+    this.#criticalityOf = criticalityOf
   }
 
   /** Runs `work` after all earlier work on this plugin, whatever came of that. */
@@ -143,12 +147,16 @@ export class Plugin {
 
   record(): PluginRecord {
     const { candidate } = this
+    const criticalityOf = this.#criticalityOf
     const held = this.#choices.held(this.id)
     return {
       id: this.id,
       version: candidate.version,
       get manifest() {
         return candidate.manifest
+      },
+      get criticality() {
+        return criticalityOf(candidate)
       },
       source: candidate.source.name,
       origin: candidate.source.origin,

@@ -33,6 +33,6 @@ export function addHealthRoutes(app: OpenAPIHono<{ Bindings: Peer }>, kernel: Ke
 function missingPlugins(kernel: Kernel): string[] {
   return kernel.plugins
     .list()
-    .filter(({ manifest, state }) => manifest?.criticality === 'required' && pluginStatus(state) !== 'loaded')
+    .filter(({ criticality, state }) => criticality === 'required' && pluginStatus(state) !== 'loaded')
     .map(({ id, state }) => `required plugin ${id} is ${state.name}`)
 }

@@ -142,7 +142,7 @@ export function pluginDetail(record: PluginRecord, points: readonly Point[]): Pl
     },
     enforcement: record.enforcement.map((one) => ({ ...one })),
     ...conditionDetail(record),
-    criticality: manifest?.criticality ?? null,
+    criticality: record.criticality ?? manifest?.criticality ?? null,
     shadowed: [...record.shadowed],
     notes: [...record.notes],
   }

@@ -286,7 +286,9 @@ function tellLeftOut(kernel: Kernel, log: HostLog): void {
 
 function refuseFailedStart(kernel: Kernel): void {
   if (kernel.report.ok) return
-  const failed = kernel.report.plugins.filter((one) => one.reason !== undefined)
+  const failed = kernel.report.plugins.filter(
+    (one) => one.reason !== undefined && kernel.plugins.get(one.id)?.criticality === 'required',
+  )
   const reason = failed.map((one) => `${one.id}: ${one.reason}`).join('; ')
   throw hypersdkErrors.error('DAEMON_REQUIRED_PLUGIN_FAILED', { reason })
 }
