@@ -36,6 +36,41 @@ declare const specs: {
         readonly retryable: false;
         readonly hint: 'Name the token file of the host with --token-file; hosts log its path when they start.';
     };
+    readonly BACKPLANE_FILE_UNREADABLE: {
+        readonly message: '{path} cannot be read ({reason})';
+        readonly status: 404;
+        readonly exit: 66;
+        readonly retryable: false;
+        readonly hint: 'Check the path, and that you may read it.';
+    };
+    readonly BACKPLANE_FILE_INVALID: {
+        readonly message: '{path} is not what is expected here: {reason}';
+        readonly status: 422;
+        readonly exit: 65;
+        readonly retryable: false;
+        readonly hint: '{hint}';
+    };
+    readonly BACKPLANE_UNAPPROVED: {
+        readonly message: 'nobody approved what {plugins} would be allowed: {permissions}';
+        readonly status: 403;
+        readonly exit: 77;
+        readonly retryable: false;
+        readonly hint: 'Approve it at a terminal; without one name the permissions to `approve`, or to others a reviewed file with --grant-file. --yes approves nothing.';
+    };
+    readonly BACKPLANE_DECLINED: {
+        readonly message: 'it was not agreed to; nothing was changed';
+        readonly status: 409;
+        readonly exit: 1;
+        readonly retryable: false;
+        readonly hint: 'Run it again and answer y, or add --yes where nothing has to be approved.';
+    };
+    readonly BACKPLANE_FILE_EXISTS: {
+        readonly message: '{path} is there already';
+        readonly status: 409;
+        readonly exit: 73;
+        readonly retryable: false;
+        readonly hint: 'Choose another name; a key is never written over.';
+    };
     readonly BACKPLANE_FILE_UNWRITABLE: {
         readonly message: '{path} cannot be written ({reason})';
         readonly status: 500;
@@ -59,7 +94,7 @@ export {};
 import { type Terminal } from './terminal/terminal.ts';
 /**
  * Runs the command line with its arguments (without program and script) and answers the exit code: 0 done, 1 the answer is
- * no, 2 usage, 65 what was given does not fit, 66 not there, 69 no host, 70 it failed, 73 cannot write, 75 try again, 77
+ * no, 2 usage, 3 changes are pending, 65 what was given does not fit, 66 not there, 69 no host, 70 it failed, 73 cannot write, 75 try again, 77
  * refused.
  */
 export declare function runBackplane(args: readonly string[], terminal: Terminal): Promise<number>;
@@ -73,6 +108,10 @@ export interface Terminal {
     readonly live: boolean;
     readonly colors: boolean;
     readonly env: Readonly<Record<string, string | undefined>>;
+    /** Asks somebody who sits there and answers what was typed; undefined where nobody does. */
+    readonly ask: ((question: string) => Promise<string>) | undefined;
+    /** What is typed without being shown, or all of standard input where nobody sits there. */
+    readonly readSecret: (question: string) => Promise<string>;
     /** From now on a break (Ctrl-C) does not end the process: it aborts this. */
     readonly untilBreak: () => AbortSignal;
 }

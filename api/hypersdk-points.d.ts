@@ -47,6 +47,11 @@ export declare const ExportRequest: z.ZodObject<{
     include_snapshots: z.ZodDefault<z.ZodBoolean>;
     remove_cdrom: z.ZodDefault<z.ZodBoolean>;
     metadata: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodUnknown>>;
+    resume: z.ZodOptional<z.ZodArray<z.ZodObject<{
+        disk: z.ZodString;
+        etag: z.ZodString;
+        offset_bytes: z.ZodNumber;
+    }, z.core.$strip>>>;
 }, z.core.$strip>;
 export type ExportRequest = z.output<typeof ExportRequest>;
 /**
@@ -81,6 +86,8 @@ export declare const ExportItem: z.ZodDiscriminatedUnion<[z.ZodObject<{
     size_bytes: z.ZodNullable<z.ZodNumber>;
     label: z.ZodOptional<z.ZodString>;
     boot: z.ZodOptional<z.ZodBoolean>;
+    etag: z.ZodOptional<z.ZodString>;
+    from_bytes: z.ZodOptional<z.ZodNumber>;
 }, z.core.$strip>, z.ZodObject<{
     kind: z.ZodLiteral<"bytes">;
     disk: z.ZodString;
@@ -231,6 +238,11 @@ export declare const provider: import("@backplane/sdk").ProviderPoint<{
         include_snapshots: z.ZodDefault<z.ZodBoolean>;
         remove_cdrom: z.ZodDefault<z.ZodBoolean>;
         metadata: z.ZodDefault<z.ZodRecord<z.ZodString, z.ZodUnknown>>;
+        resume: z.ZodOptional<z.ZodArray<z.ZodObject<{
+            disk: z.ZodString;
+            etag: z.ZodString;
+            offset_bytes: z.ZodNumber;
+        }, z.core.$strip>>>;
     }, z.core.$strip>, z.ZodDiscriminatedUnion<[z.ZodObject<{
         kind: z.ZodLiteral<"disk">;
         disk: z.ZodString;
@@ -257,6 +269,8 @@ export declare const provider: import("@backplane/sdk").ProviderPoint<{
         size_bytes: z.ZodNullable<z.ZodNumber>;
         label: z.ZodOptional<z.ZodString>;
         boot: z.ZodOptional<z.ZodBoolean>;
+        etag: z.ZodOptional<z.ZodString>;
+        from_bytes: z.ZodOptional<z.ZodNumber>;
     }, z.core.$strip>, z.ZodObject<{
         kind: z.ZodLiteral<"bytes">;
         disk: z.ZodString;

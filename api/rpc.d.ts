@@ -6,6 +6,7 @@ export { createSession, protocolVersion } from './create-session.ts';
 export { rpcErrors, type RpcErrorCode } from './errors.ts';
 export { defaultLimits } from './limits.ts';
 export { releaseBytes } from './own-bytes.ts';
+export { RateGate } from './rate-gate.ts';
 export { portChannel, type Port } from './port-channel.ts';
 export { descriptorChannel, socketChannel } from './socket-channel.ts';
 export { socketPair, type SocketPair } from './socket-pair.ts';
@@ -77,6 +78,8 @@ export interface Handler {
     readonly stream: (target: string, value: unknown, call: IncomingCall) => AsyncIterable<unknown>;
     /** Takes a message that has no answer. What it throws is ignored: there is nobody to tell. */
     readonly notice?: (target: string, value: unknown) => void;
+    /** A notice was dropped, most often unread: the peer sends more than {@link SessionLimits.noticeBytesPerSecond}. */
+    readonly dropped?: () => void;
 }
 /**
  * What a session asks of its caller's signal: an `AbortSignal`, or something cheaper that keeps one listener. Making a
@@ -117,6 +120,17 @@ export interface SessionLimits {
      * further ones. One message alone always may. Default 64 MiB, at least 256 KiB.
      */
     readonly inFlightBytes: number;
+    /**
+     * Notices of the peer, bytes a second, and how many at once, of which one alone may be an eighth; more are dropped, large
+     * ones before they are parsed. The peer is told and drops them itself. Default 1 MiB a second, 4 MiB at once; at least 1.
+     */
+    readonly noticeBytesPerSecond: number;
+    readonly noticeBurstBytes: number;
+    /**
+     * Everything of the peer's that neither asks nor answers, bytes a second and as many at once; more end the session. Default
+     * 16 MiB, at least 256 KiB.
+     */
+    readonly floodBytesPerSecond: number;
     /** Stream items sent ahead of the consumer. Default 16. */
     readonly credit: number;
     /** Longest a started frame may stay incomplete, ms; sockets only. Default 10,000. */
@@ -153,8 +167,8 @@ export interface Session extends AsyncDisposable {
     /** Starts when iterated; leaving the loop cancels at the peer. Same errors. */
     readonly stream: (target: string, value: unknown, options?: OutgoingCall) => AsyncIterable<unknown>;
     /**
-     * Sends without an answer. False when it was dropped because the session has ended or too many already wait for a
-     * peer that does not read. Throws like `call` for a value that cannot cross.
+     * Sends without an answer. False when it was dropped because the session has ended, too many already wait for a peer
+     * that does not read, or it is more than the peer takes. Throws like `call` for a value that cannot cross.
      */
     readonly notify: (target: string, value: unknown) => boolean;
     /** Settles when the peer's event loop answered; rejects with `RPC_HUNG` after `deadlineMs`. */
@@ -173,7 +187,7 @@ export interface Session extends AsyncDisposable {
 // errors.d.ts
 import { type ErrorCatalogue } from '@backplane/sdk';
 /** Codes of {@link rpcErrors}. */
-export type RpcErrorCode = 'RPC_CLOSED' | 'RPC_CANCELLED' | 'RPC_DEADLINE' | 'RPC_HUNG' | 'RPC_MESSAGE_TOO_LARGE' | 'RPC_TOO_DEEP' | 'RPC_VALUE_UNSUPPORTED' | 'RPC_BAD_FRAME' | 'RPC_BAD_MESSAGE' | 'RPC_PARTIAL_FRAME' | 'RPC_PROTOTYPE_KEY' | 'RPC_OUT_OF_PROTOCOL' | 'RPC_TOO_MANY_CALLS' | 'RPC_TOO_MANY_BYTES' | 'RPC_CREDIT_EXCEEDED' | 'RPC_VERSION' | 'RPC_PEER_REFUSED' | 'RPC_LIMIT_INVALID';
+export type RpcErrorCode = 'RPC_CLOSED' | 'RPC_CANCELLED' | 'RPC_DEADLINE' | 'RPC_HUNG' | 'RPC_MESSAGE_TOO_LARGE' | 'RPC_TOO_DEEP' | 'RPC_VALUE_UNSUPPORTED' | 'RPC_BAD_FRAME' | 'RPC_BAD_MESSAGE' | 'RPC_PARTIAL_FRAME' | 'RPC_PROTOTYPE_KEY' | 'RPC_OUT_OF_PROTOCOL' | 'RPC_TOO_MANY_CALLS' | 'RPC_TOO_MANY_BYTES' | 'RPC_CREDIT_EXCEEDED' | 'RPC_FLOOD' | 'RPC_TOO_FAR_AHEAD' | 'RPC_VERSION' | 'RPC_PEER_REFUSED' | 'RPC_LIMIT_INVALID';
 /** Errors of a session: what ends a call, what a value cannot be, and what ends the whole session. */
 export declare const rpcErrors: ErrorCatalogue<RpcErrorCode>;
 
@@ -182,7 +196,7 @@ import type { SessionLimits } from './session.ts';
 /** The limits a session has unless told otherwise. */
 export declare const defaultLimits: SessionLimits;
 /** The part of the limits a peer is told. */
-export type PeerLimits = Pick<SessionLimits, 'messageBytes' | 'depth' | 'inFlight' | 'inFlightBytes'>;
+export type PeerLimits = Pick<SessionLimits, 'messageBytes' | 'depth' | 'inFlight' | 'inFlightBytes' | 'noticeBytesPerSecond' | 'noticeBurstBytes'>;
 /** Fills in the defaults. Errors: `RPC_LIMIT_INVALID`. */
 export declare function withDefaults(given?: Partial<SessionLimits>): SessionLimits;
 /** Reads what the peer said in its `hello`; undefined when it is not legal. */
@@ -206,6 +220,17 @@ export declare function markReceived(buffer: ArrayBufferLike): void;
  */
 export declare function releaseBytes(bytes: Uint8Array): void;
 
+// rate-gate.d.ts
+/** A budget that refills with time: so many at once, so many a second. For whoever has to bound what another side sends. */
+export declare class RateGate {
+    #private;
+    constructor(perSecond: number, burst: number);
+    /** Takes `amount` if there is budget for one at least; a larger one may overdraw it. */
+    take(amount: number): boolean;
+    /** How long until there is budget again, ms; 0 when there is. */
+    waitMs(): number;
+}
+
 // port-channel.d.ts
 import type { MessagePort } from 'node:worker_threads';
 import type { Channel } from './session.ts';
@@ -215,7 +240,8 @@ export type Port = Pick<MessagePort, 'postMessage' | 'on' | 'off'> & {
 };
 /**
  * The channel over a MessagePort. A batch is posted as its text, or as `[text, ...parts]`; a number says how many
- * bytes were read since the last one, because a port itself never says that its peer does not read.
+ * bytes were read since the last one, because a port itself never says that its peer does not read. All messages that wait
+ * in a port are handed over in one turn, so whoever sends far ahead of what was read is cut off.
  */
 export declare function portChannel(port: Port): Channel;
 

@@ -13,6 +13,8 @@ export type { PooledRuntime } from './pool/pooled-runtime.ts';
 export { probeSystem, type SystemLayer, type SystemReport } from './sandbox/system-report.ts';
 export type { UidRange } from './sandbox/service-user.ts';
 export type { EgressHeaders, EgressLimits, EgressOptions, EgressQuestion } from './egress/egress-options.ts';
+export type { ResolveName } from './egress/system-names.ts';
+export type { ProfileLimits } from './profile/bounded-profile.ts';
 export type { ResolvedAddress } from './egress/vetted-addresses.ts';
 export { trusted, type TrustedOptions } from './trusted/trusted.ts';
 
@@ -89,6 +91,13 @@ declare const specs: {
         readonly retryable: false;
         readonly hint: 'Rename the directory, or grant one above it.';
     };
+    readonly RUNTIME_GRANT_TOO_WIDE: {
+        readonly message: '{plugin} cannot be granted to write {path}: it could put something else in the place of {what}';
+        readonly status: 422;
+        readonly exit: 78;
+        readonly retryable: false;
+        readonly hint: 'Grant a directory that holds neither the plugin nor its host.';
+    };
     readonly RUNTIME_SANDBOX_UNAVAILABLE: {
         readonly message: '{plugin} must run in a sandbox of the operating system, and this machine builds none: {missing}';
         readonly status: 422;
@@ -102,6 +111,13 @@ declare const specs: {
         readonly exit: 70;
         readonly retryable: true;
         readonly hint: 'Try again; where it fails again, look at the log of {plugin}.';
+    };
+    readonly RUNTIME_PROFILE_SLOW: {
+        readonly message: 'the profile of {plugin} was given up: {reason}';
+        readonly status: 504;
+        readonly exit: 70;
+        readonly retryable: true;
+        readonly hint: 'Reload {plugin}, and try again when the machine has less to do.';
     };
     readonly EGRESS_DENIED: {
         readonly message: '{plugin} may not connect to {authority}: it {reason}';
@@ -209,6 +225,7 @@ export interface PooledRuntime extends Runtime {
 // contained/contained-options.d.ts
 import type { HostModules } from '../guest/module-map.ts';
 import type { OutputLimits } from '../output/plugin-output.ts';
+import type { ProfileLimits } from '../profile/bounded-profile.ts';
 /** How the contained tier is made. */
 export interface ContainedOptions {
     /** The host's copies of modules that plugins import by name: bare specifier → file URL. */
@@ -223,6 +240,8 @@ export interface ContainedOptions {
      * ended. Default 10,000.
      */
     readonly hangMs?: number;
+    /** What is taken of a plugin that is profiled. */
+    readonly profileLimits?: Partial<ProfileLimits>;
     /** How much of what a plugin prints is taken. */
     readonly output?: Partial<OutputLimits>;
     /** Parent of the tier's own temporary directory. Default: the system's. */
@@ -231,13 +250,10 @@ export interface ContainedOptions {
 
 // output/plugin-output.d.ts
 import type { Readable } from 'node:stream';
-import type { PluginLogLine } from '@backplane/kernel';
+import type { Limits, PluginLogLine } from '@backplane/kernel';
 import type { LogLevel } from '@backplane/sdk';
-/** How much of what a plugin prints is taken. */
+/** How much of what a plugin prints is taken, whichever plugin it is; how many bytes, its own limits say. */
 export interface OutputLimits {
-    /** Read from each stream; a plugin that prints more is held back. Default 262,144 a second, 1,048,576 at once. */
-    readonly bytesPerSecond: number;
-    readonly burstBytes: number;
     /** Logged, from its output and its log together; more is dropped and counted. Default 200 a second, 2,000 at once. */
     readonly linesPerSecond: number;
     readonly burstLines: number;
@@ -248,6 +264,7 @@ export interface OutputLimits {
 }
 /** The limits unless told otherwise. */
 export declare const defaultOutputLimits: OutputLimits;
+type OutputBytes = Pick<Limits, 'outputBytesPerSecond' | 'outputBurstBytes'>;
 /** Turns what a plugin prints and logs into log lines of bounded number and size, and keeps the last printed ones. */
 export declare class PluginOutput {
     #private;
@@ -256,10 +273,12 @@ export declare class PluginOutput {
     get lastLines(): readonly string[];
     /** The line in which the engine said that its memory was used up, if it did. */
     get outOfMemory(): string | undefined;
-    /** Where lines go from now on; those that came before are written first. */
-    attach(write: (line: PluginLogLine) => void): void;
+    /** Where lines go from now on, and what may come; lines that came before are written first. */
+    attach(write: (line: PluginLogLine) => void, bytes: OutputBytes): void;
     /** Passes a line on, within the rate. */
     readonly log: (line: PluginLogLine) => void;
+    /** Lines were dropped before they came here. */
+    dropped(lines: number): void;
     /** Says how many lines were dropped, when some were and nobody was told yet. */
     finish(): void;
     /** Reads a stream to its end, as lines of `level`. */
@@ -267,6 +286,38 @@ export declare class PluginOutput {
     /** Takes text as if the plugin had printed it. */
     print(text: string, level: LogLevel): void;
 }
+export {};
+
+// profile/bounded-profile.d.ts
+import type { ProfileOptions } from '@backplane/kernel';
+/** What is taken of a guest that is asked for its profile: it may make up anything, and as slowly as it likes. */
+export interface ProfileLimits {
+    /** Most it may hold, bytes: a heap snapshot is one to two times the heap. Default 2 GiB. */
+    readonly bytes: number;
+    /** Longest until its first bytes, beyond the time the processor is watched, ms: a heap stands still so long. Default 120,000. */
+    readonly firstMs: number;
+    /** From its first bytes on, how much must come per second of waiting for it, bytes. Default 1 MiB. */
+    readonly bytesPerSecond: number;
+    /** Of that waiting, how much does not count, ms. Default 10,000. */
+    readonly patienceMs: number;
+    /** Longest for all of it, its reader's time included, ms. Default 900,000. */
+    readonly overallMs: number;
+}
+/** What holds where nothing else is said. */
+export declare const defaultProfileLimits: ProfileLimits;
+/** What {@link boundedProfile} works on. */
+export interface ProfileSource {
+    readonly plugin: string;
+    readonly options: ProfileOptions;
+    /** Asks the guest; gives up by this signal. */
+    readonly ask: (signal: AbortSignal) => AsyncIterable<unknown>;
+    readonly limits?: Partial<ProfileLimits> | undefined;
+}
+/**
+ * Passes on what a guest says is a profile, as long as it is bytes, no more than the limit, and comes in time.
+ * Errors: `RUNTIME_PROFILE_FAILED`, `RUNTIME_PROFILE_SLOW`, those of the guest; aborting is the signal's.
+ */
+export declare function boundedProfile({ plugin, options, ask, limits: given }: ProfileSource): AsyncGenerator<Uint8Array>;
 
 // confined/confined.d.ts
 import type { PooledRuntime } from '../pool/pooled-runtime.ts';
@@ -288,6 +339,7 @@ import type { EgressOptions } from '../egress/egress-options.ts';
 import type { HostModules } from '../guest/module-map.ts';
 import type { OutputLimits } from '../output/plugin-output.ts';
 import type { UidRange } from '../sandbox/service-user.ts';
+import type { ProfileLimits } from '../profile/bounded-profile.ts';
 /** How the confined tier is made. */
 export interface ConfinedOptions {
     /** The host's copies of modules that plugins import by name: bare specifier → file URL. */
@@ -295,6 +347,7 @@ export interface ConfinedOptions {
     /**
      * Processes started ahead: `size` for plugins that need no paths of their own, and one for each of the last `size`
      * other sets of paths. Default 0. Only plugins with exactly `memoryMiB` (default 256) as limit find one.
+     * For each of the last `size` plugins that were started in a sandbox there is also a sandbox for its next start.
      */
     readonly pool?: {
         readonly size: number;
@@ -310,6 +363,8 @@ export interface ConfinedOptions {
      * ended. Default 10,000.
      */
     readonly hangMs?: number;
+    /** What is taken of a plugin that is profiled. */
+    readonly profileLimits?: Partial<ProfileLimits>;
     /**
      * Path of `bwrap` (bubblewrap), which builds the sandbox of plugins whose isolation is `os`; false to do without.
      * Default: where it is found. `enforces` says what can be built, as `sandbox`.
@@ -328,7 +383,7 @@ export interface ConfinedOptions {
 }
 
 // egress/egress-options.d.ts
-import type { ResolvedAddress } from './vetted-addresses.ts';
+import type { ResolveName } from './system-names.ts';
 /** Who wants to connect where. */
 export interface EgressQuestion {
     /** Id of the plugin. */
@@ -354,23 +409,49 @@ export interface EgressOptions {
     readonly allowPrivate?: (question: EgressQuestion) => boolean;
     /** Certificates the host trusts beside the usual ones where it adds credentials, PEM. */
     readonly ca?: string;
-    /** Finds the addresses of a name. Default: the system's resolver. */
-    readonly resolve?: (host: string) => Promise<readonly ResolvedAddress[]>;
+    /** Finds the addresses of a name. Default: the machine's own names, then its servers. */
+    readonly resolve?: ResolveName;
     readonly limits?: Partial<EgressLimits>;
 }
 /** What one plugin may use of its host's network. */
 export interface EgressLimits {
     /** Connections at once; more are refused. Default 128. */
     readonly connections: number;
+    /** Names it may look up at once; others wait their turn. Default 8. */
+    readonly lookups: number;
     /** Longest from the wish to the connection, resolving included, ms. Default 10,000. */
     readonly connectMs: number;
     /** Longest a connection may carry nothing, ms. Default 300,000. */
     readonly idleMs: number;
     /** All headers of one message that passes through the host, bytes. Default 16 KiB. */
     readonly headerBytes: number;
+    /** New connections it may ask for per second, a quarter at once; more are read later, none is refused for it. Default 200. */
+    readonly requestsPerSecond: number;
+    /** Frames of HTTP/2 it may send per second, a quarter at once, the smallest as the largest; more are read later. Default 20,000. */
+    readonly framesPerSecond: number;
 }
 /** What holds where nothing else is said. */
 export declare const defaultEgressLimits: EgressLimits;
+
+// egress/system-names.d.ts
+import type { ResolvedAddress } from './vetted-addresses.ts';
+/** Finds the addresses of a name; gives up when the signal says so, if it can. Errors: as the system's, by `code`. */
+export type ResolveName = (host: string, signal: AbortSignal) => Promise<readonly ResolvedAddress[]>;
+/** Where a machine says who answers for names. */
+export interface NameSources {
+    /** Names and addresses of its own. Default `/etc/hosts`. */
+    readonly hostsFile?: string;
+    /** Search list and `ndots`. Default `/etc/resolv.conf`. */
+    readonly resolverFile?: string;
+    /** Servers to ask, `address:port`. Default: those of the system. */
+    readonly servers?: readonly string[];
+}
+/**
+ * Asks as programs of this machine do, in the order `files dns` of nsswitch.conf: its own names, then its servers, with its
+ * search list. Never through the system's resolver, which has few places for all that a process asks, and cannot be
+ * stopped; what only that knows (mDNS, NIS, other modules) is not found. Both files are read each time.
+ */
+export declare function systemNames(sources?: NameSources): ResolveName;
 
 // egress/vetted-addresses.d.ts
 import type { Authority } from './authority.ts';
@@ -392,8 +473,6 @@ export interface Vetting {
     readonly resolve: (host: string) => Promise<readonly ResolvedAddress[]>;
     readonly allowPrivate: boolean;
 }
-/** Asks the system, as every program does. */
-export declare function systemResolve(host: string): Promise<readonly ResolvedAddress[]>;
 /**
  * Resolves a granted place once and leaves out where no name may lead. A place that was granted by its address is that
  * address, whatever it is; `localhost` is its own name for one (RFC 6761 §6.3). Errors: the resolver's.
@@ -441,6 +520,7 @@ export declare function takeServiceUser(range: UidRange, { data, exchange }: {
 }): Promise<ServiceUser>;
 
 // sandbox/system-report.d.ts
+import { type SandboxTrial } from './machine.ts';
 /** One thing that can stand between a plugin and the machine. */
 export interface SystemLayer {
     /** Stable: `node-permissions`, `sandbox`, `user-namespaces`, `control-group-memory` … */
@@ -466,6 +546,103 @@ export interface SystemReport {
  * first time, during which nothing else runs; leaves nothing behind.
  */
 export declare function probeSystem(): SystemReport;
+/** The filter is put in place by the sandbox, or by what stands in for it. */
+export declare function systemCallFilter(trial: SandboxTrial): SystemLayer;
+
+// sandbox/machine.d.ts
+import type { ResourceGroups } from './resource-group.ts';
+import { type UidRange } from './service-user.ts';
+/** Programs a sandbox is built with. */
+export interface SandboxPrograms {
+    /** Undefined: Landlock stands in for it. */
+    readonly bwrap: string | undefined;
+    readonly shell: string;
+    readonly setpriv: string;
+    readonly unshare: string;
+    readonly mount: string;
+}
+/** Whether this machine can build the whole sandbox, tried and not guessed. */
+export type SandboxTrial = {
+    readonly works: true;
+    readonly programs: SandboxPrograms;
+    readonly version: string;
+}
+/** `missing` is a sentence's part; `install` the command that helps, where there is one. */
+ | {
+    readonly works: false;
+    readonly missing: string;
+    readonly install?: string;
+    /** What can be built instead, and the version of Landlock it is built with. */
+    readonly weaker?: {
+        readonly programs: SandboxPrograms;
+        readonly abi: number;
+    };
+};
+/** How the trial is made. */
+export interface TrialOptions {
+    /** Path of `bwrap`; false to do without. */
+    readonly bwrap?: string | false;
+    readonly uids?: UidRange;
+    /** False to do without Landlock where bubblewrap builds nothing. */
+    readonly landlock?: boolean;
+}
+/** Builds a sandbox as a plugin gets it, once, and runs `node --version` in it. Takes some 30 ms; leaves nothing behind. */
+export declare function trySandbox(options?: TrialOptions): SandboxTrial;
+/** Root must not build a sandbox: it would stay root towards the kernel inside it. */
+export declare function serviceUser({ first }: UidRange): {
+    readonly uid: number;
+    readonly gid: number;
+} | undefined;
+/** A kernel setting by its dotted name; undefined where the kernel has none. */
+export declare function readKnob(name: string): string | undefined;
+/** {@link trySandbox} with the usual options, once for this process. */
+export declare function sandboxTrial(): SandboxTrial;
+/** The control groups of this machine, found out once for this process. */
+export declare function resourceGroups(): ResourceGroups | undefined;
+
+// sandbox/resource-group.d.ts
+import type { Limits, Violation } from '@backplane/kernel';
+/** What the kernel may be told to hold a group of processes to. */
+export type Controller = 'memory' | 'cpu' | 'pids';
+/** What the kernel counted for a group since it was made. */
+export interface GroupCounts {
+    readonly cpuMs: number | undefined;
+    /** Processes ended because the group's memory was used up. */
+    readonly outOfMemory: number;
+    /** Times a process or thread was refused. */
+    readonly processesRefused: number;
+    /** Periods in which the group ran, and those in which it was held back. */
+    readonly cpuPeriods: number;
+    readonly cpuThrottled: number;
+}
+/** A control group for one plugin's processes, whichever version of the interface is there. */
+export interface ResourceGroup {
+    /** Makes a process a member; what it starts from then on is one too. Rejects when there is no such process. */
+    readonly add: (pid: number) => Promise<void>;
+    /** Process ids of its members. */
+    readonly members: () => Promise<readonly number[]>;
+    readonly counts: () => Promise<GroupCounts>;
+    /** Kills every member, waits until none is left, and removes the group. Idempotent, never rejects. */
+    readonly end: () => Promise<void>;
+}
+/** Makes groups; one per machine and process. */
+export interface ResourceGroups {
+    /** `cgroup v2`, `cgroup v1` or `systemd scope`. */
+    readonly name: string;
+    /** How each controller is told: its file, for people. */
+    readonly mechanisms: Readonly<Partial<Record<Controller, string>>>;
+    readonly make: (limits: GroupLimits) => Promise<ResourceGroup>;
+}
+/** What a group is held to. */
+export interface GroupLimits {
+    readonly memoryBytes: number;
+    readonly cpuPercent: number;
+    readonly processes: number;
+}
+/** What a group is held to so that its plugin has what its limits say. */
+export declare function groupLimits({ memoryMiB, cpuPercent, processes }: Limits): GroupLimits;
+/** What happened between two counts, as violations. */
+export declare function violationsBetween(before: GroupCounts, after: GroupCounts, limits: Limits): readonly Violation[];
 
 // trusted/trusted.d.ts
 import type { Runtime } from '@backplane/kernel';

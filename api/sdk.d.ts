@@ -489,7 +489,11 @@ export interface Manifest {
     readonly requires: {
         /** SemVer range of the host's API. */
         readonly api: string;
+        /** Capabilities that some other plugin must provide → SemVer range: `{"acme.cloud-login": "^1.2"}`. */
+        readonly capabilities?: Readonly<Record<string, string>>;
     };
+    /** Capabilities it provides to other plugins → SemVer of each. */
+    readonly provides?: Readonly<Record<string, string>>;
     readonly stateVersion?: number;
     /** Point id → name → metadata. For a data point the metadata is the value itself. */
     readonly contributes?: Readonly<Record<string, Readonly<Record<string, ContributionMetadata>>>>;
@@ -554,6 +558,34 @@ export type Criticality = 'required' | 'optional' | 'fail-closed';
 export declare function nearestName(name: string, candidates: Iterable<string>): string | undefined;
 /** `Did you mean "x"?` with a leading space, or the empty string: made for the end of a message. */
 export declare function didYouMean(name: string, candidates: Iterable<string>): string;
+
+// address-ranges.d.ts
+/** What kind of place an address is. `private` is somebody's own network; `special` is nobody's to reach by a name. */
+export type AddressKind = 'public' | 'private' | 'own' | 'special';
+/** What an address of an answer is. IPv4 written as IPv6, or wrapped in it, is special whatever it holds. */
+export declare function addressKind(address: string, own?: ReadonlySet<string>): AddressKind;
+/** Addresses that this machine itself has. */
+export declare function ownAddresses(): ReadonlySet<string>;
+
+// plugin-names.d.ts
+/** Which plugins may run, by name: ids, the part of an id after the slash, `publisher/*`, or `*` for all. */
+export interface NameLists {
+    /** When given, only these. Wins over `deny`. */
+    readonly allow?: readonly string[] | undefined;
+    readonly deny?: readonly string[] | undefined;
+}
+/**
+ * Whether a plugin may run at all; a refusal's reason is for people. The one reading of such lists: the kernel, the verdict
+ * on packages and advisories use it, so that a name means the same everywhere.
+ */
+export declare function mayRun(id: string, { allow, deny }: NameLists): {
+    readonly ok: true;
+} | {
+    readonly ok: false;
+    readonly reason: string;
+};
+/** Whether one of the names means this plugin; upper and lower case differ, as in ids. */
+export declare function isNamed(id: string, names: readonly string[]): boolean;
 
 // strict-json.d.ts
 /** Keys that mean something to every JavaScript object; nothing good is ever called that. */

@@ -7,6 +7,7 @@ export { managementApi, type ManagementApi, type ManagementApiOptions } from './
 export { openapiDocument } from './api/openapi.ts';
 export type { OperationLimits } from './api/operations.ts';
 export { securedDocument } from './api/secured-document.ts';
+export { requestAudit, type AuditedRequest, type RequestAudit, type RequestAuditOptions } from './audit/request-audit.ts';
 export { serverErrors } from './errors.ts';
 export type { BodyLimits, BodyTypes } from './guard/body.ts';
 export { guard, type GuardOptions } from './guard/guard.ts';
@@ -19,6 +20,8 @@ export { tokenFile, type TokenFile } from './guard/token-file.ts';
 export type { Handler, Peer } from './handler.ts';
 export { idempotent, type IdempotencyOptions } from './idempotent.ts';
 export { problemResponder, problemResponse, type Problem, type ProblemResponder } from './problem.ts';
+export type * from './installs/plugin-installs.ts';
+export type { PluginUsers } from './installs/plugin-users.ts';
 export { automaticProfiles, type AutomaticProfiles, type AutomaticProfilesOptions } from './profiles/automatic-profiles.ts';
 export { isLoopback, serve, type ConnectionLimits, type Served, type ServeOptions, type TcpOptions } from './serve/serve.ts';
 export { readTlsFiles, type TlsFiles, type TlsText } from './serve/tls-files.ts';
@@ -44,6 +47,7 @@ export declare function addEventRoutes(app: OpenAPIHono<{
 }>, kernel: Kernel, options: EventStreamOptions): void;
 
 // handler.d.ts
+import type { Progress } from '@backplane/sdk';
 import type { Caller } from './guard/caller.ts';
 /**
  * What a fetch `Request` cannot carry: how the request really came. {@link serve} makes it; whoever mounts a handler
@@ -66,6 +70,8 @@ export interface Peer {
     readonly closing: AbortSignal;
     /** Who it is, once the guard has found out; it stands before every route. */
     readonly caller?: Caller;
+    /** Told how far a long change is, where somebody can look. */
+    readonly onProgress?: (progress: Progress) => void;
 }
 /** Answers one request. A Hono application's `fetch` is one. */
 export type Handler = (request: Request, peer: Peer) => Response | Promise<Response>;
@@ -155,10 +161,12 @@ export declare function addInspectionRoutes(app: OpenAPIHono<{
 }>, kernel: Kernel, options: InspectionOptions): void;
 
 // api/management-api.d.ts
-import type { Kernel, Log } from '@backplane/kernel';
+import type { AuditTrail, Kernel, Log } from '@backplane/kernel';
 import type { ErrorCatalogue } from '@backplane/sdk';
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Handler, Peer } from '../handler.ts';
+import type { PluginInstalls } from '../installs/plugin-installs.ts';
+import type { PluginUsers } from '../installs/plugin-users.ts';
 import { type EventStreamOptions } from './event-routes.ts';
 import type { TokenStore } from '../guard/token-store.ts';
 import { type InspectionOptions } from './inspection-routes.ts';
@@ -177,6 +185,12 @@ export interface ManagementApiOptions extends InspectionOptions {
     /** Tokens that can be made, listed and revoked by this API; the guard is given the same. Without them it cannot. */
     readonly tokens?: TokenStore;
     readonly operations?: Partial<OperationLimits>;
+    /** What installs, and keeps what was approved. Without it nothing can be installed over this API. */
+    readonly installs?: PluginInstalls;
+    /** What of the host uses a plugin: it is not removed meanwhile. Calls and leases count by themselves. */
+    readonly users?: PluginUsers;
+    /** Shown and checked by this API; who changes what over it is written down by the guard. */
+    readonly audit?: AuditTrail;
 }
 /** The management API of one kernel. */
 export interface ManagementApi {
@@ -204,6 +218,204 @@ export interface ManagementApi {
  * `SERVER_ROUTE_UNKNOWN`, `SERVER_METHOD_REFUSED`, and those of the kernel.
  */
 export declare function managementApi(kernel: Kernel, options?: ManagementApiOptions): ManagementApi;
+
+// installs/plugin-installs.d.ts
+import type { Progress } from '@backplane/sdk';
+/** What is to change. */
+export type InstallChange = 
+/** A reference such as `npm:@acme/s3@^1.2`, `./s3.tgz` or `/srv/packages/s3`. */
+{
+    readonly kind: 'add';
+    readonly reference: string;
+}
+/** Without `id`, everything. */
+ | {
+    readonly kind: 'update';
+    readonly id?: string | undefined;
+}
+/** With `withUsers` also what needs it; without, what is needed is refused. */
+ | {
+    readonly kind: 'remove';
+    readonly id: string;
+    readonly withUsers?: boolean | undefined;
+};
+/** What goes with work that may take long. */
+export interface InstallWork {
+    /** Aborted, nothing was changed or everything was. */
+    readonly signal: AbortSignal;
+    readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+/** What changes come to, before any of it is done. */
+export interface InstallPlan {
+    /** Of the lock and of what would become of it: the same again only while both are. */
+    readonly etag: string;
+    /** In the order in which they are done; empty when there is nothing to do. */
+    readonly steps: readonly InstallStep[];
+}
+/** One plugin's change. */
+export type InstallStep = InstallPut | InstallRemoval;
+/** A version that comes. */
+export interface InstallPut {
+    readonly kind: 'install' | 'update';
+    readonly id: string;
+    readonly version: string;
+    /** The version there is now. */
+    readonly from: string | undefined;
+    /** Ids that bring it in; empty when it is asked for itself. */
+    readonly neededBy: readonly string[];
+    /** Where it comes from: `npm:@acme/s3`. */
+    readonly source: string;
+    /** Of its tree. */
+    readonly digest: string;
+    readonly sizeBytes: number;
+    readonly verdict: InstallVerdict;
+    readonly permissions: {
+        readonly asked: readonly string[];
+        /** Of these, what nobody approved yet. */
+        readonly unapproved: readonly string[];
+        readonly dropped: readonly string[];
+    };
+    readonly license: Change<string>;
+    /** JSON Schemas of its settings. */
+    readonly config: Change<Readonly<Record<string, unknown>>>;
+}
+/** Something before and after; undefined where it is not there or not known. */
+export interface Change<T> {
+    readonly from: T | undefined;
+    readonly to: T | undefined;
+}
+/** A plugin that goes. */
+export interface InstallRemoval {
+    readonly kind: 'remove';
+    readonly id: string;
+    readonly version: string;
+    /** Nobody asked for it and nobody needs it any more. */
+    readonly isOrphan: boolean;
+}
+/** Why a package may run, or may not. */
+export interface InstallVerdict {
+    readonly ok: boolean;
+    readonly trust: string;
+    readonly publisher: string | undefined;
+    /** Every rule, in the order in which they were asked. */
+    readonly rules: readonly VerdictRule[];
+}
+/** What one rule said. */
+export interface VerdictRule {
+    readonly rule: string;
+    /** `passed`, `refused`, `waived`, `silent`. */
+    readonly outcome: string;
+    readonly reason: string;
+    readonly file?: string | undefined;
+    /** What to do now. */
+    readonly fix?: string | undefined;
+}
+/** A plan that is to be done. */
+export interface InstallOrder {
+    readonly changes: readonly InstallChange[];
+    /** Of the plan that was looked at; without it, whatever the changes come to now is done. */
+    readonly etag?: string | undefined;
+    /** Told what would be done before any of it is; what it throws refuses it. */
+    readonly check?: ((plan: InstallPlan) => void) | undefined;
+    /** Permissions by plugin id, as manifests write them. */
+    readonly approvals: Readonly<Record<string, readonly string[]>>;
+}
+/** Whether something newer can be had of an installed plugin. */
+export interface OutdatedPlugin {
+    readonly id: string;
+    readonly version: string;
+    readonly requested: string;
+    /** The version an update would bring; undefined when there is none, or it cannot be told. */
+    readonly available: string | undefined;
+    /** Permissions that would have to be approved for it. */
+    readonly unapproved: readonly string[];
+    /** Why it cannot be told, or may not be taken. */
+    readonly problem: {
+        readonly code: string;
+        readonly message: string;
+    } | undefined;
+}
+/** What was approved for one plugin. */
+export interface PluginApproval {
+    readonly id: string;
+    readonly permissions: readonly string[];
+    /** `lock` for what is installed, `grants` for what lies in a folder. */
+    readonly keptIn: 'lock' | 'grants';
+    readonly by: string | undefined;
+    readonly at: string | undefined;
+}
+/** An archive that was sent, and found in order. */
+export interface KeptUpload {
+    /** To install it by. */
+    readonly reference: string;
+    readonly id: string;
+    readonly version: string;
+    readonly sizeBytes: number;
+}
+/** A plugin as the kernel has it, for questions about it. */
+export interface NamedPlugin {
+    readonly id: string;
+    readonly version: string;
+    readonly origin: 'bundled' | 'external';
+    readonly source: string;
+    readonly path: string;
+}
+/** What a host that can install gives the management API. Errors are coded and pass through it. */
+export interface PluginInstalls {
+    /** Writes nothing. */
+    readonly plan: (changes: readonly InstallChange[], work: InstallWork) => Promise<InstallPlan>;
+    /** Does it, in one step for whoever is killed meanwhile. Refuses what was not approved, and an etag that is not that of now. */
+    readonly apply: (order: InstallOrder, work: InstallWork) => Promise<InstallPlan>;
+    readonly outdated: (work: InstallWork) => Promise<readonly OutdatedPlugin[]>;
+    /** Whether a plugin comes from the lock. */
+    readonly isInstalled: (plugin: NamedPlugin) => boolean;
+    /** The lock as it is, and its etag. */
+    readonly lock: () => Promise<{
+        readonly lock: unknown;
+        readonly etag: string;
+    }>;
+    /** Ids whose stored bytes are not what the lock says. */
+    readonly verify: (work: InstallWork) => Promise<readonly {
+        readonly id: string;
+        readonly version: string;
+        readonly digest: string;
+    }[]>;
+    /** Fetches what the lock names and the store lacks; answers ids. */
+    readonly restore: (work: InstallWork) => Promise<readonly string[]>;
+    /** Removes what nobody needs; answers how many packages and uploads went. */
+    readonly collect: (work: InstallWork) => Promise<{
+        readonly packages: number;
+        readonly uploads: number;
+    }>;
+    readonly approvals: () => readonly PluginApproval[];
+    /** Makes the approved permissions of a plugin exactly those. */
+    readonly permit: (plugin: NamedPlugin, permissions: readonly string[], by: string, work: InstallWork) => Promise<void>;
+    /** Undefined when all it asks for counts as approved. */
+    readonly approved: (plugin: NamedPlugin) => readonly string[] | undefined;
+    /** Keeps an archive that somebody sends; refused or broken off, nothing of it is left. */
+    readonly upload: (bytes: AsyncIterable<Uint8Array>, work: InstallWork) => Promise<KeptUpload>;
+    /** Largest archive that is taken, bytes. */
+    readonly uploadBytes: number;
+    /** Deletes the files of a plugin that lies in a folder. Refuses what is not the host's to delete. */
+    readonly deleteFiles: (plugin: NamedPlugin) => Promise<void>;
+    /** The policy packages are judged by, as JSON; without secrets. */
+    readonly policy: () => unknown;
+    /** The last verdict on a plugin; undefined before it was asked. */
+    readonly verdict: (plugin: NamedPlugin) => InstallVerdict | undefined;
+}
+
+// installs/plugin-users.d.ts
+import type { PluginDirectory, PluginRecord } from '@backplane/kernel';
+import { type Caller } from '../guard/caller.ts';
+import type { InstallPlan } from './plugin-installs.ts';
+/** Names, for people, what uses a plugin: jobs, instances. */
+export type PluginUsers = (plugin: PluginRecord) => readonly string[];
+/** Refuses to remove what is in use: calls and leases, and what the host names. Errors: `SERVER_PLUGIN_IN_USE` with all users. */
+export declare function checkUnused(records: readonly PluginRecord[], users: PluginUsers | undefined): void;
+/** The plugins that a plan removes. */
+export declare function removedBy({ steps }: InstallPlan, plugins: Pick<PluginDirectory, 'get'>): readonly PluginRecord[];
+/** Refuses a plan that changes more than its caller's token is for. Errors: `SERVER_PLUGINS_REFUSED`. */
+export declare function checkReached({ steps }: InstallPlan, caller: Caller | undefined): void;
 
 // guard/token-store.d.ts
 import { type Scope } from './scope.ts';
@@ -275,6 +487,7 @@ import { OpenAPIHono } from '@hono/zod-openapi';
 export declare function openapiDocument(): ReturnType<OpenAPIHono['getOpenAPI31Document']>;
 
 // api/operations.d.ts
+import type { Progress } from '@backplane/sdk';
 import { type Caller } from '../guard/caller.ts';
 /** How many changes may go on, and how many are remembered. */
 export interface OperationLimits {
@@ -297,6 +510,8 @@ export interface Operation extends OperationStart {
     readonly id: string;
     readonly startedAtMs: number;
     readonly state: OperationState;
+    /** How far it is; undefined before it said anything, and for changes that do not tell. */
+    readonly progress: Progress | undefined;
     /** Settles when it has ended; never rejects. */
     readonly ended: Promise<void>;
 }
@@ -314,11 +529,13 @@ export declare class Operations {
     #private;
     constructor(limits?: Partial<OperationLimits>);
     /** Begins one. `work` never rejects: its failures are answers. Errors: `SERVER_OPERATIONS_FULL`. */
-    start(what: OperationStart, work: () => Promise<Response>): Operation;
+    start(what: OperationStart, work: (onProgress: (progress: Progress) => void) => Promise<Response>): Operation;
     /** One a caller may know of. Errors: `SERVER_OPERATION_UNKNOWN`. */
     get(id: string, caller: Caller | undefined): Operation;
     /** Those a caller may know of, newest first. */
     list(caller: Caller | undefined): readonly Operation[];
+    /** Settles at the next progress of an operation. */
+    told(id: string): Promise<void>;
 }
 
 // api/secured-document.d.ts
@@ -350,16 +567,69 @@ export interface Access {
  * the strictest counts; what none fits needs `admin`. HEAD needs what GET needs.
  */
 export type AccessTable = Readonly<Record<string, Access>>;
-/** Finds what a request needs, by its method and its path as it stood in the request. */
+/** A route of a table that a request fits. */
+export interface FittingRoute {
+    /** Its path, with parameters in braces. */
+    readonly path: string;
+    /** What stands for them in the request. */
+    readonly parameters: readonly string[];
+    readonly access: Access;
+}
+/** Finds the routes that a request fits, by its method and its path as it stood in the request. */
+export declare function routeLookup(table: AccessTable): (method: string, path: string) => readonly FittingRoute[];
+/** Finds what a request needs. */
 export declare function accessLookup(table: AccessTable): (method: string, path: string) => Access;
 /** Refuses a token that allows too little, or that is for some plugins alone where all are meant. */
 export declare function checkAccess({ scope: have, plugins }: Caller, { scope: need, ofPlugins }: Access): void;
 /** What the routes of the management API need. */
 export declare const managementAccess: AccessTable;
 
+// audit/request-audit.d.ts
+import type { AuditTrail, Log } from '@backplane/kernel';
+import type { AccessTable } from '../guard/access.ts';
+import type { Caller } from '../guard/caller.ts';
+import type { Peer } from '../handler.ts';
+/** A request, as far as it is written down: never its body or its headers. */
+export interface AuditedRequest {
+    readonly method: string;
+    /** Without the query. */
+    readonly path: string;
+    /** Undefined as long as nobody knows. */
+    readonly caller: Caller | undefined;
+    readonly peer: Pick<Peer, 'via' | 'address'>;
+}
+/** What a guard tells of requests. */
+export interface RequestAudit {
+    /**
+     * Before a request is routed: what it throws refuses it. Where it is written down, answers what is told of the answer
+     * before that is sent.
+     */
+    readonly begin: (request: AuditedRequest) => Promise<((answered: Response) => Promise<void>) | undefined>;
+    /** A request was not routed. Nobody waits. */
+    readonly refused: (request: AuditedRequest, answered: Response) => void;
+}
+/** How requests are written down. */
+export interface RequestAuditOptions {
+    /** The guard's. */
+    readonly access: AccessTable;
+    /** What follows when nothing can be written: `refuse` changes nothing, `warn` goes on. Default `refuse`. */
+    readonly onFailure?: 'refuse' | 'warn';
+    /** Reads too, and not only what changes something or needs `admin`. Default false. */
+    readonly all?: boolean;
+    /** The id of the plugin that a request names. */
+    readonly pluginId?: (named: string) => string | undefined;
+    readonly log?: Log;
+}
+/**
+ * Writes down each request that changes something, twice: `asked` before it is done, and what came of it, with the same
+ * `trace`, before it is answered. Of those that only look it writes down those that need `admin`. Refusals are written too,
+ * equal ones once a minute with their number.
+ */
+export declare function requestAudit(trail: AuditTrail, options: RequestAuditOptions): RequestAudit;
+
 // errors.d.ts
 /** Errors of the HTTP side: what the guard refuses, what a route cannot do, what listening fails with. */
-export declare const serverErrors: import("@backplane/sdk").ErrorCatalogue<"SERVER_ADDRESS_IN_USE" | "SERVER_ADDRESS_REMOTE" | "SERVER_ADDRESS_UNAVAILABLE" | "SERVER_BODY_ENCODED" | "SERVER_BODY_INVALID" | "SERVER_BODY_KEY_REFUSED" | "SERVER_BODY_TOO_DEEP" | "SERVER_BODY_TOO_LARGE" | "SERVER_BODY_TYPE_REFUSED" | "SERVER_BODY_UNEXPECTED" | "SERVER_HEADERS_TOO_LARGE" | "SERVER_HOST_REFUSED" | "SERVER_IDEMPOTENCY_KEY_INVALID" | "SERVER_IDEMPOTENCY_MISMATCH" | "SERVER_ID_AMBIGUOUS" | "SERVER_ID_INVALID" | "SERVER_ID_RESERVED" | "SERVER_INTERNAL" | "SERVER_METHOD_REFUSED" | "SERVER_OPERATIONS_FULL" | "SERVER_OPERATION_UNKNOWN" | "SERVER_ORIGIN_REFUSED" | "SERVER_PATH_INVALID" | "SERVER_PLUGINS_REFUSED" | "SERVER_PLUGIN_BUSY" | "SERVER_PLUGIN_UNKNOWN" | "SERVER_RELOAD_FAILED" | "SERVER_REQUEST_INVALID" | "SERVER_REQUEST_MALFORMED" | "SERVER_REQUEST_TIMEOUT" | "SERVER_ROLLBACK_FAILED" | "SERVER_ROUTE_UNKNOWN" | "SERVER_SCOPE_REFUSED" | "SERVER_SOCKET_OCCUPIED" | "SERVER_SOCKET_PATH_LONG" | "SERVER_STATE_CHANGED" | "SERVER_STREAMS_FULL" | "SERVER_TLS_INVALID" | "SERVER_TOKENS_FULL" | "SERVER_TOKEN_EXISTS" | "SERVER_TOKEN_EXPIRED" | "SERVER_TOKEN_FILE_EXPOSED" | "SERVER_TOKEN_FILE_INVALID" | "SERVER_TOKEN_FILE_UNUSABLE" | "SERVER_TOKEN_MISSING" | "SERVER_TOKEN_RATE_LIMITED" | "SERVER_TOKEN_REFUSED" | "SERVER_TOKEN_STORE_INVALID" | "SERVER_TOKEN_UNKNOWN">;
+export declare const serverErrors: import("@backplane/sdk").ErrorCatalogue<"SERVER_ADDRESS_IN_USE" | "SERVER_ADDRESS_REMOTE" | "SERVER_ADDRESS_UNAVAILABLE" | "SERVER_BODY_ENCODED" | "SERVER_BODY_INVALID" | "SERVER_BODY_KEY_REFUSED" | "SERVER_BODY_TOO_DEEP" | "SERVER_BODY_TOO_LARGE" | "SERVER_BODY_TYPE_REFUSED" | "SERVER_BODY_UNEXPECTED" | "SERVER_FILES_KEPT" | "SERVER_HEADERS_TOO_LARGE" | "SERVER_HOST_REFUSED" | "SERVER_IDEMPOTENCY_KEY_INVALID" | "SERVER_IDEMPOTENCY_MISMATCH" | "SERVER_ID_AMBIGUOUS" | "SERVER_ID_INVALID" | "SERVER_ID_RESERVED" | "SERVER_INTERNAL" | "SERVER_METHOD_REFUSED" | "SERVER_OPERATIONS_FULL" | "SERVER_OPERATION_UNKNOWN" | "SERVER_ORIGIN_REFUSED" | "SERVER_PATH_INVALID" | "SERVER_PERMISSION_NOT_ASKED" | "SERVER_PLUGINS_REFUSED" | "SERVER_PLUGIN_BUSY" | "SERVER_PLUGIN_IN_USE" | "SERVER_PLUGIN_UNKNOWN" | "SERVER_RELOAD_FAILED" | "SERVER_REQUEST_INVALID" | "SERVER_REQUEST_MALFORMED" | "SERVER_REQUEST_TIMEOUT" | "SERVER_ROLLBACK_FAILED" | "SERVER_ROUTE_UNKNOWN" | "SERVER_SCOPE_REFUSED" | "SERVER_SOCKET_OCCUPIED" | "SERVER_SOCKET_PATH_LONG" | "SERVER_STATE_CHANGED" | "SERVER_STREAMS_FULL" | "SERVER_TLS_INVALID" | "SERVER_TOKENS_FULL" | "SERVER_TOKEN_EXISTS" | "SERVER_TOKEN_EXPIRED" | "SERVER_TOKEN_FILE_EXPOSED" | "SERVER_TOKEN_FILE_INVALID" | "SERVER_TOKEN_FILE_UNUSABLE" | "SERVER_TOKEN_MISSING" | "SERVER_TOKEN_RATE_LIMITED" | "SERVER_TOKEN_REFUSED" | "SERVER_TOKEN_STORE_INVALID" | "SERVER_TOKEN_UNKNOWN" | "SERVER_UPLOAD_INVALID" | "SERVER_UPLOAD_TOO_LARGE">;
 
 // guard/body.d.ts
 /** Ceilings of a request body. */
@@ -371,15 +641,22 @@ export interface BodyLimits {
 }
 /** Content types beside JSON, by exact path. */
 export type BodyTypes = Readonly<Record<string, readonly string[]>>;
+/** Paths whose bodies are passed on as they come, and the content types they may have; what is too much is their route's to say. */
+export type StreamedBodies = Readonly<Record<string, readonly string[]>>;
+/** Whether a request's body is passed on as it comes. */
+export declare function isStreamed(request: Request, path: string, streamed: StreamedBodies): boolean;
 /**
  * Reads the body within its limits, checks it, and answers a request that carries the same bytes. A request without a
  * body is answered as it is.
  */
 export declare function checkBody(request: Request, extraTypes: readonly string[], limits: BodyLimits): Promise<Request>;
+/** Errors: `SERVER_BODY_ENCODED`. */
+export declare function checkEncoding(request: Request): void;
 
 // guard/guard.d.ts
 import type { Log } from '@backplane/kernel';
 import type { ErrorCatalogue } from '@backplane/sdk';
+import type { RequestAudit } from '../audit/request-audit.ts';
 import type { Handler } from '../handler.ts';
 import { type AccessTable } from './access.ts';
 import { type BodyLimits, type BodyTypes } from './body.ts';
@@ -409,6 +686,8 @@ export interface GuardOptions {
     /** Errors whose status is wanted when the handler throws them. */
     readonly catalogues?: readonly ErrorCatalogue[];
     readonly log?: Log;
+    /** Writes down who changes what, before it is done and with what came of it. */
+    readonly audit?: RequestAudit | undefined;
 }
 /**
  * What stands before routing: host, origin, token, method, path, scope and body are checked in this order, and the
@@ -668,7 +947,7 @@ export declare function sentence(text: string): string;
 
 // client/index.d.ts
 export { addressText, type Address } from './address.ts';
-export { ApiClient, type Content } from './api-client.ts';
+export { ApiClient, type Content, type SentFile } from './api-client.ts';
 export { clientErrors } from './errors.ts';
 export type { ApiEvent } from './event-stream.ts';
 export { follow, type FollowOptions } from './follow.ts';
@@ -689,12 +968,19 @@ export declare function addressText(address: Address): string;
 
 // client/api-client.d.ts
 import { Readable } from 'node:stream';
+import type { Progress } from '@backplane/sdk';
 import { type Address } from './address.ts';
 import { type ApiEvent } from './event-stream.ts';
 /** A request body that is not made here: as it is, with its media type. */
 export interface Content {
     readonly type: string;
     readonly text: string;
+}
+/** A file that is sent as it is read. */
+export interface SentFile {
+    readonly type: string;
+    readonly bytes: Readable;
+    readonly sizeBytes: number;
 }
 /** How a stream of events is taken up. */
 export interface EventsOptions {
@@ -718,6 +1004,13 @@ export declare class ApiClient {
      * that was refused in all its parts answers with the reason of each.
      */
     postContent(path: string, content: Content, answers?: readonly number[]): Promise<unknown>;
+    /**
+     * A change that may take long: told of its progress while it goes on, and answered as if it had been waited for. Errors: what the
+     * host refused it with.
+     */
+    change(path: string, body: Readonly<Record<string, unknown>>, onProgress?: (progress: Progress) => void): Promise<unknown>;
+    /** Sends a file; the host's pace sets that of the reading. */
+    upload(path: string, file: SentFile): Promise<unknown>;
     delete(path: string, query?: URLSearchParams): Promise<unknown>;
     /** Asks for a file by POST; its name as the host gave it, and its bytes, which set the pace. */
     file(path: string, query?: URLSearchParams): Promise<{
@@ -786,6 +1079,13 @@ declare const specs: {
         readonly exit: 2;
         readonly retryable: false;
         readonly hint: 'Use https, or a tunnel that ends on this machine.';
+    };
+    readonly CLIENT_CERTIFICATE_REFUSED: {
+        readonly message: 'the certificate of {address} is not trusted here ({reason})';
+        readonly status: 502;
+        readonly exit: 77;
+        readonly retryable: false;
+        readonly hint: 'Use the name that it is for, and name the certificate of its authority in NODE_EXTRA_CA_CERTS.';
     };
     readonly CLIENT_ANSWER_INVALID: {
         readonly message: '{address} answered something that is not a management API';

@@ -3,8 +3,22 @@
 // index.d.ts
 export { storageErrors, type StorageErrorCode } from './errors.ts';
 export { openDatabase, type DatabaseFormat, type DatabaseOptions } from './open-database.ts';
+export { placeGuard } from './place-guard.ts';
 export { sqliteFailure } from './sqlite-failure.ts';
 export { sqliteStore } from './sqlite-store.ts';
+export { auditFiles, type AuditFile } from './audit/audit-files.ts';
+export { headInStore, type AuditHeadPlace } from './audit/audit-head.ts';
+export { auditKey } from './audit/audit-key.ts';
+export { auditAdmission, auditKernel, callEntry, type AuditKernelOptions } from './audit/audit-kernel.ts';
+export { openAuditLog, type AuditLog, type AuditLogOptions } from './audit/audit-log.ts';
+export type { ChainPlace } from './audit/audit-chain.ts';
+export { canonicalJson } from './audit/canonical-json.ts';
+export { verifyAudit, type AuditExpectation } from './audit/verify-audit.ts';
+export { commandSecrets, type SecretCommand } from './secrets/command-secrets.ts';
+export { encryptedSecrets, type EncryptedSecrets } from './secrets/encrypted-secrets.ts';
+export { keyringKey } from './secrets/keyring-key.ts';
+export { checkSecretsDirectory, directorySecrets, environmentSecrets, firstSecret } from './secrets/plain-secrets.ts';
+export { keyFile, type SecretsKey } from './secrets/secrets-key.ts';
 
 // errors.d.ts
 import { type ErrorCatalogue } from '@backplane/sdk';
@@ -51,6 +65,111 @@ declare const specs: {
         retryable: boolean;
         hint: string;
     };
+    STORE_GONE: {
+        message: string;
+        status: number;
+        exit: number;
+        retryable: boolean;
+        hint: string;
+    };
+    AUDIT_UNWRITABLE: {
+        message: string;
+        status: number;
+        exit: number;
+        retryable: boolean;
+        hint: string;
+    };
+    AUDIT_KEY_UNUSABLE: {
+        message: string;
+        status: number;
+        exit: number;
+        retryable: boolean;
+        hint: string;
+    };
+    AUDIT_UNREADABLE: {
+        message: string;
+        status: number;
+        exit: number;
+        retryable: boolean;
+        hint: string;
+    };
+    SECRETS_EXPOSED: {
+        message: string;
+        status: number;
+        exit: number;
+        retryable: boolean;
+        hint: string;
+    };
+    SECRETS_KEY_UNUSABLE: {
+        message: string;
+        status: number;
+        exit: number;
+        retryable: boolean;
+        hint: string;
+    };
+    SECRETS_KEY_WRONG: {
+        message: string;
+        status: number;
+        exit: number;
+        retryable: boolean;
+        hint: string;
+    };
+    SECRETS_FILE_DAMAGED: {
+        message: string;
+        status: number;
+        exit: number;
+        retryable: boolean;
+        hint: string;
+    };
+    SECRETS_FILE_CHANGED: {
+        message: string;
+        status: number;
+        exit: number;
+        retryable: boolean;
+        hint: string;
+    };
+    SECRETS_FILE_ROLLED_BACK: {
+        message: string;
+        status: number;
+        exit: number;
+        retryable: boolean;
+        hint: string;
+    };
+    SECRETS_FULL: {
+        message: string;
+        status: number;
+        exit: number;
+        retryable: boolean;
+        hint: string;
+    };
+    SECRETS_BUSY: {
+        message: string;
+        status: number;
+        exit: number;
+        retryable: boolean;
+        hint: string;
+    };
+    SECRET_NAME_INVALID: {
+        message: string;
+        status: number;
+        exit: number;
+        retryable: boolean;
+        hint: string;
+    };
+    SECRET_UNKNOWN: {
+        message: string;
+        status: number;
+        exit: number;
+        retryable: boolean;
+        hint: string;
+    };
+    SECRET_COMMAND_FAILED: {
+        message: string;
+        status: number;
+        exit: number;
+        retryable: boolean;
+        hint: string;
+    };
     STORE_CLOSED: {
         message: string;
         status: number;
@@ -88,6 +207,13 @@ export interface DatabaseFormat {
  */
 export declare function openDatabase(path: string, format: DatabaseFormat, options?: DatabaseOptions): DatabaseSync;
 
+// place-guard.d.ts
+/**
+ * Remembers which file is at a path. What it answers throws `STORE_GONE` as soon as none or another one is there: what is
+ * written to a file that has no name any more looks written, and is lost with the process. Moved back, it is fine again.
+ */
+export declare function placeGuard(path: string): () => void;
+
 // sqlite-failure.d.ts
 import { PlatformError } from '@backplane/sdk';
 /**
@@ -102,7 +228,274 @@ import { type DatabaseOptions } from './open-database.ts';
 /**
  * Opens (or makes, mode 0600) a durable {@link Store} in one SQLite file, or in `:memory:`. A write is on the disk when
  * its promise settles (write-ahead log, `synchronous=FULL`); writes of one turn of the event loop share one commit.
- * Errors: `STORE_UNUSABLE`, `STORE_CORRUPT`, `STORE_TOO_NEW`, `STORE_BUSY` at once; `STORE_FULL`, `STORE_CLOSED`,
+ * Errors: `STORE_UNUSABLE`, `STORE_CORRUPT`, `STORE_TOO_NEW`, `STORE_BUSY` at once; `STORE_FULL`, `STORE_GONE`, `STORE_CLOSED`,
  * `STATE_QUOTA_EXCEEDED` from its methods.
  */
 export declare function sqliteStore(path: string, options?: DatabaseOptions): Store;
+
+// audit/audit-files.d.ts
+/** A file of the log. */
+export interface AuditFile {
+    readonly path: string;
+    /** Number of its first record, as its name says; 0 when the name says none. */
+    readonly first: number;
+}
+/** One line, as it stands in a file. */
+export interface AuditLine {
+    readonly text: string;
+    /** From 1. */
+    readonly number: number;
+    /** Where it begins, bytes. */
+    readonly offset: number;
+    /** False for what stands behind the last end of line. */
+    readonly ended: boolean;
+}
+/** Path of the file whose first record has this number. */
+export declare function auditFilePath(directory: string, first: number): string;
+/** The files of a log in the order of their records; of a path that is no directory, that one. Errors: `AUDIT_UNREADABLE`. */
+export declare function auditFiles(path: string): Promise<readonly AuditFile[]>;
+/** The lines of a file, in blocks of what was read at once; holds no more than one block and one line. */
+export declare function auditLines(path: string): AsyncGenerator<readonly AuditLine[]>;
+/** Makes what was done to the entries of a directory last. */
+export declare function syncDirectory(path: string): Promise<void>;
+
+// audit/audit-head.d.ts
+import type { Store } from '@backplane/kernel';
+import { type ChainPlace } from './audit-chain.ts';
+/** Where the end of the log is kept, away from its files, so that taking records off the end shows. */
+export interface AuditHeadPlace {
+    readonly load: () => Promise<string | undefined>;
+    /** Durable when it settles. */
+    readonly save: (text: string) => Promise<void>;
+}
+/** Keeps it in a store, under a namespace of its own. */
+export declare function headInStore(store: Store): AuditHeadPlace;
+/** What the log is to begin and to end with. */
+export interface AuditHead {
+    /** What the oldest file that is kept follows. */
+    readonly from: ChainPlace;
+    readonly last: ChainPlace;
+}
+/** The text that is kept of a head; only who has the key can make it. */
+export declare function headText(head: AuditHead, key: Uint8Array): string;
+/** Reads what {@link headText} wrote; undefined when it is anything else, or was made with another key. */
+export declare function readHead(text: string, key: Uint8Array): AuditHead | undefined;
+
+// audit/audit-chain.d.ts
+import type { AuditEntry, AuditRecord } from '@backplane/kernel';
+/** A place in the chain: a record's number and its digest. */
+export interface ChainPlace {
+    readonly seq: number;
+    readonly digest: string;
+}
+/** What the first record follows. */
+export declare const chainStart: ChainPlace;
+/** Characters of one text of a record; what is longer is cut. */
+export declare const longestText = 500;
+/** The record that an entry becomes behind `previous`, and its line without the end of line. */
+export declare function nextRecord(entry: AuditEntry, previous: ChainPlace, key: Uint8Array): {
+    record: AuditRecord;
+    line: string;
+};
+/** What a line holds. */
+export type ReadLine = {
+    readonly kind: 'record';
+    readonly record: AuditRecord;
+}
+/** It has the shape of a record, but what it says is not what its digest was made of, or the key was another. */
+ | {
+    readonly kind: 'changed';
+    readonly record: AuditRecord;
+    readonly what: string;
+} | {
+    readonly kind: 'nonsense';
+};
+/** Reads a line and checks what can be checked of it alone; the author only with the key. */
+export declare function readLine(line: string, key: Uint8Array | undefined): ReadLine;
+/** The mark that only who has the key can make. */
+export declare function macOf(text: string, key: Uint8Array): string;
+/** Compares without telling by its time where they differ. */
+export declare function sameText(one: string, other: string): boolean;
+
+// audit/audit-key.d.ts
+/**
+ * The key that records are marked with: 32 bytes in base64 in a file of mode 0600, made when it is missing and `make` is
+ * set. Whoever can read it can write records that look like the host's. Errors: `AUDIT_KEY_UNUSABLE`.
+ */
+export declare function auditKey(path: string, options?: {
+    readonly make?: boolean;
+}): Promise<Uint8Array>;
+
+// audit/audit-kernel.d.ts
+import type { Admission, AuditEntry, AuditTrail, EndedCall, EventLog } from '@backplane/kernel';
+/** Which events are written down. */
+export interface AuditKernelOptions {
+    /** Also those that decide nothing. Default false. */
+    readonly all?: boolean;
+    /** Reads of secrets by plugins. Default true. */
+    readonly secretReads?: boolean;
+}
+/**
+ * Writes down what a kernel decided and what happened to its plugins: starts and ends, updates and moving back, limits,
+ * permissions and egress denied, secrets read. Also what its log still has from before; dispose to stop.
+ */
+export declare function auditKernel(events: EventLog, trail: AuditTrail, options?: AuditKernelOptions): Disposable;
+/** Writes down each verdict before what it lets through can run. What an admission decides is not changed by it. */
+export declare function auditAdmission(admission: Admission, trail: AuditTrail): Admission;
+/** The entry of a call, for a host that is to write down all of them. */
+export declare function callEntry({ plugin, point, name, method, caller, traceId, tookMs, code }: EndedCall): AuditEntry;
+
+// audit/audit-log.d.ts
+import type { AuditTrail } from '@backplane/kernel';
+import { PlatformError } from '@backplane/sdk';
+import { type ChainPlace } from './audit-chain.ts';
+import { type AuditHeadPlace } from './audit-head.ts';
+/** How an audit log is kept. */
+export interface AuditLogOptions {
+    /** The log's own, mode 0700; one process at a time writes to it. */
+    readonly directory: string;
+    /** See `auditKey`. */
+    readonly key: Uint8Array;
+    /** Where its end is kept; not below {@link directory}. */
+    readonly head: AuditHeadPlace;
+    /** A new file is begun before one grows beyond this, bytes. Default 16 MiB. */
+    readonly maxFileBytes?: number;
+    /** The newest so many files are kept. Default 64. */
+    readonly keepFiles?: number;
+    /** Entries that wait to be written; more are counted and left out (`note`) or refused (`append`). Default 10 000. */
+    readonly maxWaiting?: number;
+    /** While it cannot be written, how long until that is tried again by itself, ms. Default 2 000. */
+    readonly retryMs?: number;
+    /** Takes the values of secrets out of what is written. */
+    readonly redact?: (text: string) => string;
+    /** Told when writing begins to fail, with the error, and when it works again. */
+    readonly onTrouble?: (error: PlatformError | undefined) => void;
+    /** Told where the log stands when it is opened, when a file is full and when it is closed, to be written down elsewhere. */
+    readonly onAnchor?: (place: ChainPlace) => void;
+}
+/** An audit log in files. */
+export interface AuditLog extends AuditTrail, AsyncDisposable {
+    readonly last: ChainPlace;
+    /** Why nothing can be written now. */
+    readonly trouble: PlatformError | undefined;
+}
+/**
+ * Opens (or makes) an audit log: lines of JSON in files that are only appended to, each record with the digest of the one
+ * before it and a mark that only who has the key can make. Entries of one moment share one write to the disk. Errors:
+ * `AUDIT_UNWRITABLE`, `AUDIT_UNREADABLE`.
+ */
+export declare function openAuditLog(options: AuditLogOptions): Promise<AuditLog>;
+
+// audit/canonical-json.d.ts
+/** JSON with the members of objects in the order of their names and without spaces: one text for one value. */
+export declare function canonicalJson(value: unknown): string;
+
+// audit/verify-audit.d.ts
+import type { AuditReport } from '@backplane/kernel';
+import { type ChainPlace } from './audit-chain.ts';
+import { type AuditFile } from './audit-files.ts';
+/** What a log is checked against beside itself. */
+export interface AuditExpectation {
+    /** Without it, whoever can write the files can write records that look right. */
+    readonly key?: Uint8Array | undefined;
+    /** Where the log must reach at least, and what its digest must be there: what the host keeps elsewhere, or was printed. */
+    readonly head?: ChainPlace | undefined;
+    /** What the first record must follow; default: whatever it says. */
+    readonly from?: ChainPlace | undefined;
+    /** Nothing after this record is looked at. */
+    readonly until?: number | undefined;
+}
+/** Reads a log from its beginning and names what is not as its host wrote it. Its cost is that of reading and hashing it. */
+export declare function verifyAudit(files: readonly AuditFile[], expected?: AuditExpectation): Promise<AuditReport>;
+
+// secrets/command-secrets.d.ts
+import type { SecretBroker } from '@backplane/kernel';
+/** A command that knows secrets. */
+export interface SecretCommand {
+    /** Program, an absolute path, and its arguments; `{name}` in them is the name, which else is the last one. No shell. */
+    readonly argv: readonly [string, ...string[]];
+    /** All of its environment. Default none. */
+    readonly env?: Readonly<Record<string, string>>;
+    /** Longest time it may take, ms; then it and what it started are killed. Default 10 000. */
+    readonly timeoutMs?: number;
+    /** Most it may print, bytes. Default 65 536. */
+    readonly maxBytes?: number;
+}
+/**
+ * Asks a command each time. What it prints is the secret, without one end of line at its end; printing nothing and ending
+ * with 0 says that there is none. Its output is in no error and no log. Errors: `SECRET_COMMAND_FAILED`.
+ */
+export declare function commandSecrets(command: SecretCommand): SecretBroker;
+
+// secrets/encrypted-secrets.d.ts
+import type { SecretBroker } from '@backplane/kernel';
+import { type SecretsKey } from './secrets-key.ts';
+/** A file of secrets, encrypted with a key that is kept elsewhere. */
+export interface EncryptedSecrets extends SecretBroker {
+    /** Names, sorted. */
+    readonly list: () => Promise<readonly string[]>;
+    /** Makes the file, and the key, where there are none. Errors also: `SECRET_NAME_INVALID`, `SECRETS_FULL`, `SECRETS_BUSY`. */
+    readonly set: (name: string, value: string) => Promise<void>;
+    /** Errors also: `SECRET_UNKNOWN`, `SECRETS_BUSY`. */
+    readonly remove: (name: string) => Promise<void>;
+    /** Encrypts everything anew with a new key; the old one opens nothing afterwards but old copies. */
+    readonly rotateKey: () => Promise<void>;
+}
+/**
+ * Opens nothing yet: the file is read, checked and decrypted at each use, and nothing of it is kept. A change is whole and
+ * on the disk when its promise settles; killed at any moment, the file and the key are as before or as after. Errors of
+ * all methods: `SECRETS_EXPOSED`, `SECRETS_KEY_UNUSABLE`, `SECRETS_KEY_WRONG`, `SECRETS_FILE_DAMAGED`,
+ * `SECRETS_FILE_CHANGED`, `SECRETS_FILE_ROLLED_BACK`.
+ */
+export declare function encryptedSecrets(path: string, keys: SecretsKey): EncryptedSecrets;
+
+// secrets/secrets-key.d.ts
+/** Where the key of a file of secrets is kept, and which of its generations was seen last. */
+export interface SecretsKey {
+    /** For people: a path, or what keeps it. */
+    readonly place: string;
+    /** Newest last; two only while a key is being replaced. None where there is no key yet. */
+    readonly load: () => Promise<readonly Uint8Array[]>;
+    readonly save: (keys: readonly Uint8Array[]) => Promise<void>;
+    readonly seen: () => Promise<number>;
+    readonly see: (generation: number) => Promise<void>;
+    /** What says which generation was seen, for people. */
+    readonly witness: string;
+}
+/** A key of 32 random bytes. */
+export declare function newSecretsKey(): Uint8Array;
+/**
+ * A key in a file of mode 0600, in base64, and beside it `<file>.generation`. Keep both away from the secrets: whoever has
+ * both files has the secrets. Errors: `SECRETS_KEY_UNUSABLE`, `SECRETS_EXPOSED`.
+ */
+export declare function keyFile(path: string): SecretsKey;
+/** Reads what {@link keysText} wrote. */
+export declare function parseKeys(place: string, text: string | undefined): readonly Uint8Array[];
+/** Keys as text. */
+export declare function keysText(keys: readonly Uint8Array[]): string;
+/** A generation as it was written down; of nothing, 0. */
+export declare function generation(text: string | undefined): number;
+
+// secrets/keyring-key.d.ts
+import { type SecretsKey } from './secrets-key.ts';
+/**
+ * A key in the keyring of the session (GNOME Keyring, KWallet and others), through `secret-tool` of libsecret-tools. `name`
+ * tells keys of one user apart. Errors: `SECRETS_KEY_UNUSABLE`, also where there is no `secret-tool` or no keyring.
+ */
+export declare function keyringKey(name: string, program?: string): SecretsKey;
+
+// secrets/plain-secrets.d.ts
+import type { SecretBroker } from '@backplane/kernel';
+/** Largest value of a secret, bytes. */
+export declare const largestSecretBytes: number;
+/** Asks brokers one after another; the first that has the secret answers. What one throws ends the search. */
+export declare function firstSecret(brokers: readonly SecretBroker[]): SecretBroker;
+/** `do-token` is the variable made of the prefix and `DO_TOKEN`. */
+export declare function environmentSecrets(env: Readonly<Record<string, string | undefined>>, prefix: string): SecretBroker;
+/**
+ * A file of that name in a directory, read anew each time; one end of line at its end is not part of it. What others may
+ * read is refused, because it is no secret: `SECRETS_EXPOSED`, also of the directory. Errors: also `SECRETS_FULL`.
+ */
+export declare function directorySecrets(directory: string): SecretBroker;
+/** Refuses a directory that others may enter. Errors: `SECRETS_EXPOSED`. */
+export declare function checkSecretsDirectory(directory: string): Promise<void>;

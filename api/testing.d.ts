@@ -7,7 +7,7 @@ export { inlineSource, type InlinePlugin, type InlineSource, type InlineSourceOp
 export { isInstalled, requireProgram } from './require-program.ts';
 export { RecordingHost, type RecordedCall } from './recording-host.ts';
 export { runtimeContract } from './runtime-contract.ts';
-export { context, filesAt, rejection, RuntimeSubject, type MakeRuntime, type StartOptions } from './runtime-subject.ts';
+export { context, filesAt, rejection, RuntimeSubject, type MakeRuntime, type StartOptions, type SubjectPlugin, } from './runtime-subject.ts';
 export { sourceContract, type SourceRequest } from './source-contract.ts';
 export { storeContract } from './store-contract.ts';
 export { temporaryDirectory } from './temporary-directory.ts';
@@ -150,13 +150,27 @@ import type { Progress } from '@backplane/sdk';
 import { RecordingHost } from './recording-host.ts';
 /** Makes the runtime under test; the suite disposes it. */
 export type MakeRuntime = (t: TestContext) => Runtime | Promise<Runtime>;
+/** The plugin a {@link RuntimeSubject} starts. */
+export interface SubjectPlugin {
+    readonly id: string;
+    /** Of its package; its main module is `index.js`. */
+    readonly directory: string;
+    readonly host: StartRequest['host'];
+    readonly declared: StartRequest['declared'];
+    readonly limits: Partial<StartRequest['limits']>;
+    readonly isolation: StartRequest['isolation'];
+    /** Where in the test's directory its own ones are; nothing else is in there. */
+    readonly home: string;
+}
 /** What a {@link RuntimeSubject} may be started with instead of the usual. */
 export interface StartOptions {
     readonly config?: unknown;
     readonly code?: PackageCode;
     readonly readyMs?: number;
     readonly signal?: AbortSignal;
+    readonly grants?: Partial<StartRequest['grants']>;
     readonly limits?: Partial<StartRequest['limits']>;
+    readonly isolation?: Partial<StartRequest['isolation']>;
     readonly migrate?: StartRequest['migrate'];
 }
 /** One runtime under test, and what is needed to start plugins in it and to watch what they do. */
@@ -166,8 +180,9 @@ export declare class RuntimeSubject {
     readonly host: RecordingHost;
     readonly root: string;
     private constructor();
-    static make(t: TestContext, make: MakeRuntime): Promise<RuntimeSubject>;
-    start({ config, code, readyMs, signal, limits, migrate, }?: StartOptions): Promise<Instance>;
+    /** Disposes the runtime after the test. */
+    static make(t: TestContext, make: MakeRuntime, plugin?: SubjectPlugin): Promise<RuntimeSubject>;
+    start(options?: StartOptions): Promise<Instance>;
     /** Settles with the first line, written by now or later, whose message is `message`. */
     line(message: string): Promise<PluginLogLine>;
     /** Messages written so far that start with `prefix`, in order. */
