@@ -80,8 +80,8 @@ test('an export killed at random moments goes on where it was safely written, an
     child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
     const closed = once(child, 'close')
     await once(child.stdout, 'data')
-    // It writes for about a quarter of a second; the last round is let alone.
-    const timer = setTimeout(() => child.kill('SIGKILL'), rounds < 8 ? Math.random() * 200 : 60_000)
+    // It writes for more than half a second; a busy machine is given more time with each round, and the last is let alone.
+    const timer = setTimeout(() => child.kill('SIGKILL'), rounds < 8 ? Math.random() * (300 + rounds * 100) : 60_000)
     await closed
     clearTimeout(timer)
     ended = child.exitCode === 0
