@@ -637,7 +637,7 @@ export interface EventLog {
 }
 
 // record.d.ts
-import type { Tier } from '@backplane/sdk';
+import type { Criticality, Tier } from '@backplane/sdk';
 import type { AcceptedManifest, Enforcement, ExitCause, Grants, LimitName, Limits, PluginTrust } from './ports.ts';
 import type { SpentUsage, StallMark, UsageSample } from './supervision.ts';
 /** Which of the five stages a plugin was in; `probation` is the time after an update in which it can be taken back. */
@@ -716,6 +716,8 @@ export interface PluginRecord {
     readonly version: string;
     /** Undefined when the manifest could not be accepted. */
     readonly manifest: AcceptedManifest | undefined;
+    /** What its failure means here: the operator's word, else the manifest's, else `optional`. */
+    readonly criticality?: Criticality;
     readonly source: string;
     readonly origin: 'bundled' | 'external';
     readonly path: string;
@@ -2206,6 +2208,7 @@ export declare class Points {
 export declare function unavailable(plugin: Plugin): Error;
 
 // plugins/plugin.d.ts
+import type { Criticality } from '@backplane/sdk';
 import type { CallCounters } from '../calls/counters.ts';
 import type { Choices } from './choices.ts';
 import type { Generation } from './generation.ts';
@@ -2294,7 +2297,7 @@ export declare class Plugin {
     namespace: string;
     /** Whether the host was started without it, so that what it guards stays guarded. */
     isHeldBack: boolean;
-    constructor(candidate: Candidate, choices: Choices);
+    constructor(candidate: Candidate, choices: Choices, criticalityOf: (candidate: Candidate) => Criticality);
     /** Runs `work` after all earlier work on this plugin, whatever came of that. */
     inTurn<T>(work: () => Promise<T>): Promise<T>;
     /**

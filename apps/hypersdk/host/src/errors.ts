@@ -69,7 +69,7 @@ const specs = {
     status: 500,
     exit: 69,
     retryable: false,
-    hint: 'Repair the plugin, or declare it optional under plugins.providers.<name>.criticality.',
+    hint: 'Repair the plugin, or declare it optional: plugins.per_plugin.<id>.criticality, or plugins.providers.<type>.criticality.',
   },
   PROVIDER_UNKNOWN: {
     message: 'there is no provider or instance named {name}{nearest}',

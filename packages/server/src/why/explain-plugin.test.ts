@@ -124,6 +124,24 @@ test('what is not kept where it runs, an open breaker and bad health are told', 
   assert.equal(findings.at(-1)?.what, 'Nothing holds it to net:connect.')
 })
 
+test('what a policy waived or let pass is told, and what nobody waived is not', async (t) => {
+  const one: PluginRecord = {
+    ...(await healthy(t)),
+    enforcement: [
+      { what: 'sandbox', level: 'coarse', mechanism: 'Landlock; waived by policy' },
+      { what: 'limit:memory', level: 'coarse', mechanism: 'a look from time to time' },
+    ],
+    trust: { level: 'unsigned', waived: ['allowUnsigned: directory:/srv/plugins/*'] },
+  }
+  const told = explainPlugin(one, []).map(({ what, evidence }) => [what, ...evidence.map(({ text }) => text)])
+  assert.deepEqual(told.slice(1), [
+    ['It is held only coarsely to sandbox.', 'sandbox: Landlock; waived by policy'],
+    ['It runs though nobody known signed it.', 'allowUnsigned: directory:/srv/plugins/*'],
+  ])
+  const signed = explainPlugin({ ...one, enforcement: [], trust: { level: 'signed', publisher: 'Acme', waived: [] } }, [])
+  assert.equal(signed.length, 1)
+})
+
 test('profiles that were taken of it by themselves are named', async (t) => {
   const [, finding] = explainPlugin(await healthy(t), [], ['demo~one-2026-stall.cpuprofile'])
   assert.deepEqual(

@@ -27,6 +27,7 @@ export function explainPlugin(
     ...speedFindings(record),
     ...profileFindings(profiles),
     ...enforcementFindings(record),
+    ...trustFindings(record),
     ...placeFindings(record),
   ]
   const sorted = rest.toSorted((one, other) => order.indexOf(one.weight) - order.indexOf(other.weight))
@@ -42,6 +43,20 @@ function profileFindings(profiles: readonly string[]): readonly Finding[] {
       because: 'Its event loop stood still again, or it used more of the processor than it may.',
       evidence: profiles.slice(-3).map((text) => ({ text })),
       hint: 'Open the newest file, in the profiles directory of the host, to see in which function.',
+    },
+  ]
+}
+
+/** What a policy let pass is told as long as it runs. */
+function trustFindings({ trust }: PluginRecord): readonly Finding[] {
+  if (trust === undefined || trust.waived.length === 0) return []
+  return [
+    {
+      weight: 'notice',
+      what: trust.level === 'signed' ? 'Something about it was let pass.' : 'It runs though nobody known signed it.',
+      because: 'The trust policy of the host says so.',
+      evidence: trust.waived.map((text) => ({ text })),
+      hint: 'Look at `allowUnsigned`, `development` and the exceptions of the trust policy, and take out what is needed no more.',
     },
   ]
 }

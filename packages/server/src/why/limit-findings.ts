@@ -1,4 +1,4 @@
-import type { LimitName, Limits, PluginRecord, RecordedEvent, TakenAction } from '@backplane/kernel'
+import type { Enforcement, LimitName, Limits, PluginRecord, RecordedEvent, TakenAction } from '@backplane/kernel'
 import { sentence, type Evidence, type Finding } from './finding.ts'
 import { evidenceOf, newestOf } from './plugin-events.ts'
 
@@ -59,16 +59,29 @@ export function grantFindings(record: PluginRecord, events: readonly RecordedEve
 /** What is asked of its tier and not kept there. */
 export function enforcementFindings({ enforcement }: PluginRecord): readonly Finding[] {
   const open = enforcement.filter(({ level }) => level === 'none')
-  if (open.length === 0) return []
+  const coarse = enforcement.filter(({ level, mechanism }) => level === 'coarse' && mechanism.endsWith(waivedByPolicy))
+  const hint = 'Run it in a stronger tier, or install what is missing (`backplane doctor` names it).'
+  const finding = (entries: readonly Enforcement[], what: string, because: string): readonly Finding[] =>
+    entries.length === 0 ? [] : [{ weight: 'notice', what, because, evidence: entries.map(evidenceOfEnforcement), hint }]
   return [
-    {
-      weight: 'notice',
-      what: `Nothing holds it to ${open.map(({ what }) => what).join(', ')}.`,
-      because: 'Its tier cannot keep that here, and policy lets it run all the same.',
-      evidence: open.map(({ what, mechanism }) => ({ text: `${what}: ${mechanism}` })),
-      hint: 'Run it in a stronger tier, or install what is missing (`backplane doctor` names it).',
-    },
+    ...finding(
+      open,
+      `Nothing holds it to ${namesOf(open)}.`,
+      'Its tier cannot keep that here, and policy lets it run all the same.',
+    ),
+    ...finding(coarse, `It is held only coarsely to ${namesOf(coarse)}.`, 'What is missing for more was waived by policy.'),
   ]
+}
+
+/** How the kernel marks what a policy waived. */
+const waivedByPolicy = 'waived by policy'
+
+function namesOf(entries: readonly Enforcement[]): string {
+  return entries.map(({ what }) => what).join(', ')
+}
+
+function evidenceOfEnforcement({ what, mechanism }: Enforcement): Evidence {
+  return { text: `${what}: ${mechanism}` }
 }
 
 function ceiling({ limits, enforcement }: PluginRecord, limit: LimitName): readonly Evidence[] {
