@@ -29,6 +29,13 @@ const ProviderLimits = z.strictObject({
   ...overrides,
 })
 
+/** Headers that the daemon adds to requests of these plugins to a place. */
+const Credentials = z.strictObject({
+  /** Full ids: a name that another publisher could take is not enough for a secret. */
+  plugins: z.array(z.string().regex(/^[a-z0-9-]+\/[a-z0-9-]+$/, { error: 'must be a full id, publisher/name' })).min(1),
+  headers: z.record(z.string().regex(/^[a-z0-9-]+$/i, { error: 'is no name of a header' }), z.string()),
+})
+
 const Plugins = z.strictObject({
   /** A switch for plugin directories, or the list that {@link allow} is. */
   enabled: z.union([z.boolean(), Names], { error: 'must be true, false or a list of plugin names' }).default(true),
@@ -62,6 +69,12 @@ const Plugins = z.strictObject({
     .record(z.string(), Names.min(1, { error: 'names no provider types' }))
     .superRefine(checkFallbacks)
     .default({}),
+  /** What is added to HTTPS requests of plugins, by place; the plugin never holds it. */
+  credentials: z
+    .record(z.string().regex(/^[a-z0-9.-]+:\d{1,5}$/, { error: 'must be host:port in small letters' }), Credentials)
+    .default({}),
+  /** Certificates trusted there beside the usual ones, PEM. */
+  credentials_ca: Path.optional(),
   /** Permissions a plugin may use although this machine cannot enforce them exactly, such as `exec`. */
   waive: z.record(z.string(), Names).default({}),
   /** Settings of plugins by id or by the part after the slash, checked against the plugin's own schema. */

@@ -64,9 +64,20 @@ export interface PluginsConfig {
   readonly scan: boolean
   /** What stands around plugins that are not bundled. */
   readonly isolation: 'os' | 'process'
+  /** What is added to HTTPS requests of plugins, by `host:port`; handles still in place. */
+  readonly credentials: ReadonlyMap<string, AttachedCredentials>
+  /** File with certificates trusted there beside the usual ones. */
+  readonly credentialsCa: string | undefined
   /** Permissions that may go without exact enforcement, by plugin. */
   readonly waive: ReadonlyMap<string, readonly string[]>
   readonly config: ReadonlyMap<string, unknown>
+}
+
+/** Headers that requests of some plugins to a place are given. */
+export interface AttachedCredentials {
+  /** Full ids. */
+  readonly plugins: readonly string[]
+  readonly headers: Readonly<Record<string, string>>
 }
 
 /** What the operator says about a plugin, whatever it asks for itself. */

@@ -58,7 +58,10 @@ export async function loadConfig(
   if (Array.isArray(raw.plugins.enabled) && raw.plugins.allow !== undefined) {
     problems.push(tree.problem(['plugins', 'enabled'], 'is a list, and so is allow: keep one of them'))
   }
-  const filledIn = { providers: raw.providers, plugins: { config: raw.plugins.config, sources: raw.plugins.sources } }
+  const filledIn = {
+    providers: raw.providers,
+    plugins: { config: raw.plugins.config, sources: raw.plugins.sources, credentials: raw.plugins.credentials },
+  }
   for (const { path: place, handle } of brokenHandles(filledIn)) {
     problems.push(tree.problem(place, `${handle} names nothing to fill in; write \${env:NAME} or \${secret:name}`))
   }
@@ -198,6 +201,8 @@ function pluginsOf(raw: ConfigFile, around: Around, dataDirectory: string): Plug
     sources: sourcesOf(plugins.sources, (path) => resolve(around.base, path)),
     scan: plugins.scan,
     isolation: plugins.isolation,
+    credentials: new Map(Object.entries(plugins.credentials)),
+    credentialsCa: plugins.credentials_ca === undefined ? undefined : resolve(around.base, plugins.credentials_ca),
     waive: new Map(Object.entries(plugins.waive)),
     config: new Map(Object.entries(plugins.config)),
   }

@@ -17,6 +17,7 @@ import { pluginUsers } from '../installs/plugin-users.ts'
 import { JobLedger } from '../jobs/job-ledger.ts'
 import { JobRunner } from '../jobs/job-runner.ts'
 import { JobStore } from '../jobs/job-store.ts'
+import { attachedCredentials } from '../providers/attached-credentials.ts'
 import { placesNamed } from '../providers/own-network.ts'
 import { pluginPolicy, pluginSettings } from '../providers/plugin-settings.ts'
 import { type FellBack, ProviderRegistry } from '../providers/provider-registry.ts'
@@ -247,13 +248,18 @@ async function startKernel(
   { log, store, trust, audit }: KernelParts,
 ): Promise<Kernel> {
   const guests = { modules: hostModules(), temporaryDirectory: await emptied(join(config.dataDirectory, 'run')) }
+  const attached = await attachedCredentials(config, { env, broker })
   const allowPrivate = ({ authority }: EgressQuestion): boolean => placesNamed(config, env).has(authority)
   return createKernel({
     host: { name: 'hypervisord', api: hostApiVersion },
     points: [provider, beforeExport, afterExport],
     sources: pluginSources(config, { index: join(config.dataDirectory, 'plugin-index.json') }, trust.installed),
     admission: audit.admission(trust.admission),
-    runtimes: [trusted(guests), contained(guests), confined({ ...guests, pool: { size: 1 }, egress: { allowPrivate } })],
+    runtimes: [
+      trusted(guests),
+      contained(guests),
+      confined({ ...guests, pool: { size: 1 }, egress: { allowPrivate, ...attached } }),
+    ],
     settings: pluginSettings(config, env),
     policy: pluginPolicy(config),
     store,

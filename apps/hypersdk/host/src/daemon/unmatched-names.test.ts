@@ -18,6 +18,8 @@ const config = (parts: Partial<PluginsConfig>): PluginsConfig => ({
   onLimit: {},
   namespaces: {},
   fallbacks: new Map(),
+  credentials: new Map(),
+  credentialsCa: undefined,
   trustPolicy: undefined,
   development: false,
   lock: '/data/backplane.lock',
