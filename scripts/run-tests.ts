@@ -3,6 +3,7 @@
  * lists what was skipped and why; with BACKPLANE_CI=1 a skip is a failure.
  */
 import { globSync } from 'node:fs'
+import { join } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 import { root } from './workspaces.ts'
@@ -28,6 +29,9 @@ if (files.length === 0) {
   process.stderr.write(`no test file matches ${filters.join(' ')}\n`)
   process.exit(1)
 }
+
+// Hundreds of processes load the same TypeScript: read once, it takes half the time.
+process.env['NODE_COMPILE_CACHE'] ??= join(root, 'node_modules', '.cache', 'node')
 
 const skipped: string[] = []
 const events = run({

@@ -98,7 +98,8 @@ export class Hypervisord {
     more: readonly string[] = ['--development'],
   ): Promise<Hypervisord> {
     const flags = ['--disable-sigusr1', '--conditions=@backplane/source', program, ...more]
-    const env = { PATH: process.env['PATH'], HOME: places.root, ...variables }
+    const { PATH, NODE_COMPILE_CACHE } = process.env
+    const env = { PATH, NODE_COMPILE_CACHE, HOME: places.root, ...variables }
     const [command, ...args] = [...within, process.execPath, ...flags, '--config', places.config]
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env })
     const daemon = new Hypervisord(places, child)
