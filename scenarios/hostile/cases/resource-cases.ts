@@ -210,12 +210,12 @@ async function burns(trial: Trial): Promise<Verdict> {
     await delay(500)
     return (await trial.host.lives()) ? 'open' : 'down'
   }
-  const record = await trial.host.ask('record', { plugin: 'hostile/talker' })
-  const isHeld = record?.enforcement.some(({ what, level }) => what === 'limit:cpu' && level === 'exact') === true
   // On a busy machine it may not get so much that anybody would have to hold it back.
-  for (let tries = 0; tries < 3; tries++) {
+  for (let tries = 0; tries < 8; tries++) {
     const began = performance.now()
     await trial.attack('talker', 'burnInBackground', { forMs: 3_000 })
+    const record = await trial.host.ask('record', { plugin: 'hostile/talker' })
+    const isHeld = record?.enforcement.some(({ what, level }) => what === 'limit:cpu' && level === 'exact') === true
     if (isHeld) return (await sharePercent(trial)) > (limits.cpuPercent ?? 0) * 1.3 ? 'open' : 'contained'
     if ((await named(trial, 'talker', 'cpu', 4_000)) === 'told') {
       trial.measured('burns a processor: told', performance.now() - began)
