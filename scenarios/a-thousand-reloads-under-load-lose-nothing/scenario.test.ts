@@ -12,7 +12,7 @@ import { sqliteStore } from '@backplane/storage'
 import { temporaryDirectory } from '@backplane/testing'
 
 /** Set `RELOADS=1000` for the whole of it. */
-const reloads = Number(process.env['RELOADS'] ?? 100)
+const reloads = Number(process.env['RELOADS'] ?? 50)
 const callers = 8
 
 const point = defineProvider('scenario.echo', { say: unary(anything, anything), count: stream(anything, anything) })

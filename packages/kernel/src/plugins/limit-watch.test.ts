@@ -297,3 +297,23 @@ test('the longest stall is remembered for ten minutes, with its time, though the
   await w.use({ stallMs: 3 }, 20)
   assert.equal(worst()?.[0], 3)
 })
+
+test('a look right after one that was answered late says nothing of the share of a processor', async () => {
+  const late = Promise.withResolvers<Partial<Usage>>()
+  const answers = [Promise.resolve({ cpuMs: 0 }), late.promise, Promise.resolve({ cpuMs: 700 }), Promise.resolve({ cpuMs: 800 })]
+  const runtime = startingWith(asIfConfined(inlineRuntime()), async (request, start) =>
+    Object.defineProperty(await start(request), 'usage', { value: () => answers.shift() ?? new Promise(() => undefined) }),
+  )
+  await using t = await testKernel({ points, plugins: [echoPlugin()], runtimes: [runtime] })
+  await t.kernel.provider(echo, 'echo').say('x')
+  const share = (): number | undefined => t.kernel.plugins.get('echo')?.usage?.cpuPercent
+  await t.clock.advance(2_900)
+  late.resolve({ cpuMs: 700 })
+  await late.promise
+  await t.clock.advance(0)
+  assert.equal(share(), 37)
+  await t.clock.advance(100)
+  assert.equal(share(), 37, 'a tenth of a second is no second')
+  await t.clock.advance(1_000)
+  assert.equal(share(), 9)
+})

@@ -95,6 +95,8 @@ export class LimitWatch implements Disposable {
     const before = generation.usage
     const atMs = this.#core.clock.now()
     const tookMs = atMs - (before?.atMs ?? atMs)
+    // the one before was answered late: what it did in the moment since says nothing of its share
+    if (before !== undefined && tookMs < this.#core.supervisor.settings.usageMs / 2) return
     const spentMs = (usage.cpuMs ?? 0) - (before?.cpuMs ?? 0)
     const cpuPercent = usage.cpuMs === undefined || tookMs <= 0 ? undefined : Math.round((100 * spentMs) / tookMs)
     generation.usage = { ...usage, atMs, cpuPercent }

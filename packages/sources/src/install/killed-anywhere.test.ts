@@ -21,7 +21,7 @@ const user = [
 ] as const
 
 /** Kills of each operation, spread over all points there are. `KILLS=200 npm test -- killed-anywhere` is the long form. */
-const kills = Number(process.env['KILLS'] ?? 5)
+const kills = Number(process.env['KILLS'] ?? 3)
 /** How often a process opens and writes anything differs from run to run, so only the long form counts these. */
 const alsoElsewhere = kills > 100 ? ['openat', 'write'] : []
 /** Calls that change what is on the disk. */
