@@ -5,12 +5,10 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { test, type TestContext } from 'node:test'
-import { acceptManifest, createKernel, type Kernel } from '@backplane/kernel'
-import { anything, defineProvider, unary } from '@backplane/sdk'
+import { acceptManifest, type Kernel } from '@backplane/kernel'
 import { requireProgram, temporaryDirectory } from '@backplane/testing'
 import type { Subject, Verdict } from '@backplane/trust'
-import { createAdmission } from '../../admission/create-admission.ts'
-import { importingRuntime } from '../../fixtures/importing-runtime.ts'
+import { installedKernel, saidBy } from '../../fixtures/installed-kernel.ts'
 import { npmRegistry, type NpmRegistry } from '../../fixtures/npm-registry.ts'
 import { Installer, type Approvals } from '../../install/installer.ts'
 import type { Change, Plan } from '../../install/plan.ts'
@@ -19,7 +17,6 @@ import { npmFetcher } from './npm-fetcher.ts'
 
 const { signal } = new AbortController()
 const run = promisify(execFile)
-const point = defineProvider('demo.echo', { say: unary(anything, anything) })
 const contributes = { 'demo.echo': { a: {} } }
 const saying = (text: string): { readonly 'index.js': string } => ({
   'index.js': `export default { setup: (scope) => scope.provide({ id: 'demo.echo', kind: 'provider' }, 'a', { say: () => '${text}' }) }`,
@@ -57,22 +54,12 @@ async function hosting(t: TestContext): Promise<Hosting> {
     apply: (plan, approvals = {}) => installer.apply(plan, approvals, { signal }),
     host: async () => {
       const source = installed(places)
-      const kernel = await createKernel({
-        host: { name: 'demo', api: '1.0.0' },
-        points: [point],
-        sources: [source],
-        runtimes: [importingRuntime()],
-        policy: { tier: () => 'trusted' },
-        watch: false,
-        admission: createAdmission({ judge, installed: source }),
-      })
+      const kernel = await installedKernel(source, judge)
       t.after(() => kernel[Symbol.asyncDispose]())
       return { kernel, source }
     },
   }
 }
-
-const say = (kernel: Kernel): Promise<unknown> => kernel.provider(point, 'a').say('x')
 
 test('from a real registry: installed with what it needs, locked, run, updated once the new permission is approved', async (t) => {
   const { registry, installer, judged, plan, apply, host } = await hosting(t)
@@ -86,7 +73,7 @@ test('from a real registry: installed with what it needs, locked, run, updated o
   assert.ok(artifact?.place.kind === 'npm' && artifact.place.registry === registry.url)
   assert.equal(artifact.archiveSha512, `sha512:${Buffer.from(artifact.place.integrity.slice(7), 'base64').toString('hex')}`)
   const { kernel } = await host()
-  assert.equal(await say(kernel), 'one')
+  assert.equal(await saidBy(kernel), 'one')
   const [atInstall, atLoad] = [judged.find(({ id }) => id === 'acme/a'), judged.findLast(({ id }) => id === 'acme/a')]
   assert.notEqual(atInstall, atLoad)
   for (const name of ['archive', 'archiveSha512', 'publishedAtMs', 'source', 'digest'] as const) {
@@ -99,11 +86,11 @@ test('from a real registry: installed with what it needs, locked, run, updated o
   const update = await plan({ kind: 'update', id: 'acme/a' })
   await assert.rejects(apply(update), { code: 'INSTALL_UNAPPROVED', message: /exec rclone/ })
   await kernel.plugins.refresh()
-  assert.equal(await say(kernel), 'one', 'the version before goes on')
+  assert.equal(await saidBy(kernel), 'one', 'the version before goes on')
   await apply(update, { 'acme/a': ['exec rclone'] })
   await kernel.plugins.refresh()
   assert.equal(kernel.plugins.get('acme/a')?.version, '1.1.0')
-  assert.equal(await say((await host()).kernel), 'two')
+  assert.equal(await saidBy((await host()).kernel), 'two')
 })
 
 test('a tag that moved changes nothing that is locked, and is followed by an update only', async (t) => {
