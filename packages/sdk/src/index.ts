@@ -20,6 +20,7 @@ export type {
   Tier,
 } from './manifest.ts'
 export { didYouMean, nearestName } from './nearest-name.ts'
+export type { PermissionKind, PermissionRisk, PermissionVocabulary } from './permission-kind.ts'
 export { PlatformError, type PlatformErrorFields, type PlatformErrorJson } from './platform-error.ts'
 export {
   defineData,

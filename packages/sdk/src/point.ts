@@ -30,6 +30,8 @@ interface PointCommon {
   /** Validates what the manifest declares under `contributes[id][name]`. */
   readonly metadata?: Schema
   readonly activation?: PointActivation
+  /** What a plugin must ask for and be granted to fill the point: `vm:edit`. One that fills it without asking is refused. */
+  readonly permission?: string
 }
 
 /** A place where handlers are called. `Value` is what the host emits, `Answer` what a handler may return. */
@@ -61,6 +63,10 @@ export interface Method<
   readonly optional: boolean
   /** Longest one call may take, ms (for a stream: until it ends). Undefined: the kernel's default. */
   readonly timeoutMs: number | undefined
+  /** What a plugin must be granted to call it: `vfio:bind`. The host itself always may. */
+  readonly permission: string | undefined
+  /** Set on a critical operation: what a person is asked before a plugin's call goes through. See {@link MethodOptions}. */
+  readonly approval: ((input: Varies) => string) | undefined
 }
 
 /** The methods of a provider by name. */
@@ -82,9 +88,16 @@ export interface DataPoint<Value = Varies> extends PointCommon {
   readonly value: Schema<unknown, Value>
 }
 
-/** Limits of one method. */
-export interface MethodOptions {
+/** Limits of one method, and what calling it takes. */
+export interface MethodOptions<Input = Varies> {
   readonly timeoutMs?: number
+  /** What a plugin must be granted to call it; the host itself always may. */
+  readonly permission?: string
+  /**
+   * Makes it a critical operation: a plugin's call waits until a person has approved it. Answers what is asked, to be read
+   * after "It wants to": `bind 0000:01:00.0 to vfio-pci`. Given the input as the schema left it; runs in the host.
+   */
+  readonly approval?: (input: Input) => string
 }
 
 /** Says that a plugin may leave a method out. */
@@ -96,9 +109,9 @@ export function optional<T extends Method>(method: T): T & { readonly optional: 
 export function unary<I extends Schema, O extends Schema>(
   input: I,
   output: O,
-  options: MethodOptions = {},
+  options: MethodOptions<OutputOf<I>> = {},
 ): Method<I, O, 'unary'> {
-  return { kind: 'unary', input, output, optional: false, timeoutMs: options.timeoutMs }
+  return { kind: 'unary', input, output, optional: false, ...termsOf(options) }
 }
 
 /**
@@ -109,9 +122,13 @@ export function unary<I extends Schema, O extends Schema>(
 export function stream<I extends Schema, O extends Schema>(
   input: I,
   item: O,
-  options: MethodOptions = {},
+  options: MethodOptions<OutputOf<I>> = {},
 ): Method<I, O, 'stream'> {
-  return { kind: 'stream', input, output: item, optional: false, timeoutMs: options.timeoutMs }
+  return { kind: 'stream', input, output: item, optional: false, ...termsOf(options) }
+}
+
+function termsOf({ timeoutMs, permission, approval }: MethodOptions): Pick<Method, 'timeoutMs' | 'permission' | 'approval'> {
+  return { timeoutMs, permission, approval }
 }
 
 /** Options of {@link defineHook}. */
