@@ -18,8 +18,17 @@ export {
 } from './hooks.ts'
 export { panel, PanelContent, PanelItem, UiEvent } from './panels.ts'
 export { permissions } from './permissions.ts'
-export { defineEvent, PluginEvent, pluginEvent, type EventKind } from './plugin-events.ts'
-export { bootService, changeService, deviceService, RecordedChange, systemService, vfioService } from './services.ts'
+export { defineEvent, gpuOptimization, PluginEvent, pluginEvent, type EventKind } from './plugin-events.ts'
+export {
+  bootService,
+  changeService,
+  deviceService,
+  metricsService,
+  MetricsSample,
+  RecordedChange,
+  systemService,
+  vfioService,
+} from './services.ts'
 export {
   Bootloader,
   BootloaderConfig,

@@ -1,4 +1,4 @@
-import { defineHook, type Call, type HookPoint, type Scope, type Schema } from '@backplane/sdk'
+import { defineHook, type Call, type CallOptions, type HookPoint, type Scope, type Schema } from '@backplane/sdk'
 import { z } from 'zod'
 
 /** An event between plugins. Who sent it is the caller of the call that delivers it; nobody can write another's name. */
@@ -17,8 +17,11 @@ export const pluginEvent: HookPoint<PluginEvent> = defineHook('exliar.plugin-eve
 /** A typed event: plugins that share the constant share the type. Made with {@link defineEvent}. */
 export interface EventKind<Payload> {
   readonly type: string
-  /** Sends it to every plugin that listens. Errors: `CALL_INPUT_INVALID` when the payload is not as the schema says. */
-  readonly emit: (scope: Scope, payload: Payload) => Promise<void>
+  /**
+   * Sends it to every plugin that listens, and settles when all have been told. A payload that is not as the schema says is
+   * a `TypeError`.
+   */
+  readonly emit: (scope: Scope, payload: Payload, options?: CallOptions) => Promise<void>
   /**
    * Listens under `name`, which the manifest declares for `exliar.plugin-event`. An event of this type whose payload is not as
    * the schema says is dropped and logged.
@@ -30,10 +33,10 @@ export interface EventKind<Payload> {
 export function defineEvent<Payload>(type: string, schema: Schema<Payload, Payload>): EventKind<Payload> {
   return {
     type,
-    emit: async (scope, payload) => {
+    emit: async (scope, payload, options) => {
       const checked = await schema['~standard'].validate(payload)
       if (checked.issues !== undefined) throw new TypeError(`${type}: ${checked.issues[0]?.message ?? 'is not valid'}`)
-      await scope.emit(pluginEvent, { type, payload: checked.value })
+      await scope.emit(pluginEvent, { type, payload: checked.value }, options)
     },
     subscribe: (scope, name, handler) => {
       scope.on(pluginEvent, name, async (event, call) => {
@@ -45,3 +48,9 @@ export function defineEvent<Payload>(type: string, schema: Schema<Payload, Paylo
     },
   }
 }
+
+/** A plugin changed how a card is used. Source: seed 004, "Event Publishing". */
+export const gpuOptimization: EventKind<{ gpu_id: string; optimizations: string[] }> = defineEvent(
+  'gpu_optimization',
+  z.object({ gpu_id: z.string(), optimizations: z.array(z.string().max(80)).max(50) }),
+)

@@ -104,3 +104,25 @@ export const changeService = defineProvider(
   { list: unary(Nothing, z.array(RecordedChange)) },
   { title: 'The journal of what was changed' },
 )
+
+/** What a machine uses now. What cannot be looked at from here is null. */
+export const MetricsSample = z.object({
+  /** Of all its processors since the sample before; 100: none of them idle. Null for the first sample. */
+  cpu_percent: z.number().nonnegative().nullable(),
+  /** Memory its hypervisor holds, MB. */
+  memory_mb: z.number().nonnegative().nullable(),
+  /** Of its busiest GPU. A card that a guest has to itself tells the host nothing: null. */
+  gpu_busy_percent: z.number().nonnegative().nullable(),
+})
+export type MetricsSample = z.output<typeof MetricsSample>
+
+/** What machines use, for plugins that see neither the hypervisor's process nor its files. */
+// oxlint-disable-next-line typescript/explicit-module-boundary-types -- inferred from the schemas above
+export const metricsService = defineProvider(
+  'exliar.metrics',
+  {
+    /** Errors: `DOMAIN_NOT_RUNNING`. */
+    sample: unary(z.object({ domain: z.string().min(1) }), MetricsSample, { permission: 'vm:read', timeoutMs: 5_000 }),
+  },
+  { title: 'What virtual machines use while they run' },
+)
