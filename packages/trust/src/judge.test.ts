@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { archive, dayMs, digest, nowMs, policyOf, ruleOf, subjectOf } from './fixtures/acme.ts'
-import { judge, type Finding, type RuleName } from './index.ts'
+import { judge, type Finding, type RuleName, type RuleResult } from './index.ts'
 
 const order: readonly RuleName[] = [
   'digest',
@@ -179,4 +179,28 @@ test('a finding is accepted for one plugin and one rule, with its reason in the 
   const other: Finding = { ...danger, rule: 'static/eval' }
   assert.equal(ruleOf('findings', subjectOf({ findings: [danger, other] }), policy).outcome, 'refused')
   assert.equal(ruleOf('findings', subjectOf({ findings: [{ ...danger, rule: 'constructor' }] }), policy).outcome, 'refused')
+})
+
+test('the date of a commit is no time of publishing, and the refusal says so and how to take its source or publisher', () => {
+  const source = 'git:https://git.example.org/acme/s3.git'
+  const policy = (exceptions: Readonly<Record<string, string>> = {}): ReturnType<typeof policyOf> =>
+    policyOf({ minimumReleaseAgeMs: 3 * dayMs, releaseAgeExceptions: exceptions })
+  const asked = (exceptions?: Readonly<Record<string, string>>, over: Parameters<typeof subjectOf>[0] = {}): RuleResult =>
+    ruleOf('release-age', subjectOf({ source, ...over }), policy(exceptions))
+  const refused = asked()
+  assert.equal(refused.outcome, 'refused')
+  assert.match(refused.reason, /the date of a commit is whatever its author wrote/)
+  assert.match(
+    refused.fix ?? '',
+    /^Write releaseAgeExceptions: .*"git:https:\/\/git\.example\.org\/acme\/s3\.git".*"publisher:Acme"/,
+  )
+  for (const name of [source, 'git:https://git.example.org/*', 'publisher:Acme', 'acme/s3@1.2.3']) {
+    assert.equal(asked({ [name]: 'we build it ourselves' }).outcome, 'waived', name)
+  }
+  for (const name of ['git:https://git.example.org/acme/s3', 'git:https://git.example.org/other/*', 'publisher:Other']) {
+    assert.equal(asked({ [name]: 'we build it ourselves' }).outcome, 'refused', name)
+  }
+  assert.equal(asked({ 'publisher:Acme': 'x' }, { attestations: [] }).outcome, 'refused', 'nobody of Acme signed that')
+  const bundle = asked({}, { source: 'bundle:/media/usb/plugins.bundle' })
+  assert.match(bundle.reason, /its maker’s word/)
 })

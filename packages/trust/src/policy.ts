@@ -23,7 +23,10 @@ export interface TrustPolicy {
   readonly allowUnsigned?: boolean | readonly string[]
   /** A package must have been out for so long, ms. Default 0. A source that cannot say when counts as just now. */
   readonly minimumReleaseAgeMs?: number
-  /** Exceptions to the age, each with the reason: `acme/s3@1.2.3`. */
+  /**
+   * Exceptions to the age, each with the reason: `acme/s3@1.2.3`; all of a source, `git:https://git.example.org/acme/s3.git` or a
+   * beginning that ends in `/*`; what a publisher's signers vouch for, `publisher:Acme`.
+   */
   readonly releaseAgeExceptions?: Readonly<Record<string, string>>
   readonly advisories?: readonly Advisory[]
   /** Findings from this severity on refuse. Default `danger`. */

@@ -79,6 +79,8 @@ const wrong: readonly (readonly [Record<string, unknown>, string, RegExp])[] = [
   [{ allowUnsigned: 'yes' }, 'allowUnsigned', /./],
   [{ minimumReleaseAgeMs: '3 days' }, 'minimumReleaseAgeMs', /./],
   [{ releaseAgeExceptions: { 'acme/s3': 'x' } }, 'releaseAgeExceptions.acme/s3', /publisher\/name@version/],
+  [{ releaseAgeExceptions: { 'git:*': 'x' } }, 'releaseAgeExceptions.git:*', /ending in \/\*/],
+  [{ releaseAgeExceptions: { 'git:https://*': 'x' } }, 'releaseAgeExceptions.git:https://*', /ending in \/\*/],
   [{ advisories: [{ ...advisory, versions: 'bad' }] }, 'advisories[0].versions', /SemVer/],
   [{ advisories: [{ ...advisory, action: 'remove' }] }, 'advisories[0].action', /./],
   [{ refuseFindings: 'danger ' }, 'refuseFindings', /./],

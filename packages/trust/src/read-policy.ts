@@ -76,7 +76,15 @@ const Policy = z.strictObject({
     .exactOptional(),
   minimumReleaseAgeMs: z.number().min(0).exactOptional(),
   releaseAgeExceptions: z
-    .record(z.string().regex(new RegExp(`^${id}@\\S+$`), 'is not of the form publisher/name@version'), Reason)
+    .record(
+      z
+        .string()
+        .regex(
+          new RegExp(`^(?:${id}@\\S+|publisher:.+|(?:npm|git|oci|index|archive|directory|bundle):[^*]*[^*/:](?:/\\*)?)$`),
+          'is not publisher/name@version, publisher:<name>, nor a source, whole or ending in /*',
+        ),
+      Reason,
+    )
     .exactOptional(),
   advisories: z.array(Advisory).exactOptional(),
   refuseFindings: z.enum(['warning', 'danger', 'never']).exactOptional(),

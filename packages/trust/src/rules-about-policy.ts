@@ -1,9 +1,11 @@
 import { isNamed, mayRun } from '@backplane/sdk/plugin-names'
 import Range from 'semver/classes/range.js'
 import SemVer from 'semver/classes/semver.js'
-import { bundledSilence, type Rule } from './case.ts'
+import { bundledSilence, type Case, type Rule } from './case.ts'
 import { timeText } from './keyring.ts'
 import type { Advisory } from './policy.ts'
+import type { Subject } from './subject.ts'
+import { matchesBeginning } from './vouching.ts'
 
 /** The lists of names let it run; the same reading as the kernel's. */
 export const allowDenyRule: Rule = ({ subject, policy }) => {
@@ -30,23 +32,47 @@ export const advisoryRule: Rule = ({ subject, policy }) => {
 }
 
 /** It has been out long enough for others to notice what is wrong with it. */
-export const releaseAgeRule: Rule = ({ subject, policy, nowMs }) => {
+export const releaseAgeRule: Rule = (about) => {
+  const { subject, policy, nowMs } = about
   if (subject.origin === 'bundled') return bundledSilence
-  const { minimumReleaseAgeMs = 0, releaseAgeExceptions = {} } = policy
+  const { minimumReleaseAgeMs = 0 } = policy
   if (minimumReleaseAgeMs <= 0) return { outcome: 'silent', reason: 'the policy asks for no age' }
   if (subject.locked?.digest === subject.digest) return { outcome: 'passed', reason: 'its age was weighed when it was approved' }
-  const { publishedAtMs, id, version } = subject
+  const { publishedAtMs } = subject
   const ageMs = publishedAtMs === undefined ? 0 : nowMs - publishedAtMs
   if (ageMs >= minimumReleaseAgeMs) return { outcome: 'passed', reason: `it is out since ${timeText(nowMs - ageMs)}` }
-  const name = `${id}@${version}`
-  const when = publishedAtMs === undefined ? 'nobody says when it came out' : `it came out at ${timeText(publishedAtMs)}`
-  const reason = `${when}, and ${hours(minimumReleaseAgeMs)} are asked for`
-  if (Object.hasOwn(releaseAgeExceptions, name)) {
-    return { outcome: 'waived', reason: `${reason}; releaseAgeExceptions: ${releaseAgeExceptions[name] ?? ''}` }
-  }
-  const wait = publishedAtMs === undefined ? '' : `Wait until ${timeText(publishedAtMs + minimumReleaseAgeMs)}, or `
-  const write = `write releaseAgeExceptions: {"${name}": "<why>"} into the trust policy.`
-  return { outcome: 'refused', reason, fix: wait === '' ? `W${write.slice(1)}` : wait + write }
+  const reason = `${whenOf(subject)}, and ${hours(minimumReleaseAgeMs)} are asked for`
+  const exception = ageException(about)
+  if (exception !== undefined) return { outcome: 'waived', reason: `${reason}; releaseAgeExceptions: ${exception}` }
+  const write = exceptionsToWrite(about)
+  if (publishedAtMs === undefined) return { outcome: 'refused', reason, fix: `W${write.slice(1)}` }
+  return { outcome: 'refused', reason, fix: `Wait until ${timeText(publishedAtMs + minimumReleaseAgeMs)}, or ${write}` }
+}
+
+/** What is known of the time of publishing, for people. */
+function whenOf({ publishedAtMs, source }: Subject): string {
+  if (publishedAtMs !== undefined) return `it came out at ${timeText(publishedAtMs)}`
+  if (source.startsWith('git:')) return 'the date of a commit is whatever its author wrote, so nobody says when it came out'
+  if (source.startsWith('bundle:')) return 'what a bundle says of times is its maker’s word, so nobody says when it came out'
+  return 'nobody says when it came out'
+}
+
+/** Why this package may be younger: by name, by who vouches for it, by where it is from. */
+function ageException({ subject, policy, publisher, vouching }: Case): string | undefined {
+  const { id, version, source } = subject
+  const isVouched = vouching !== undefined && vouching.count >= vouching.threshold
+  const by = publisher !== undefined && isVouched ? `publisher:${publisher.name}` : undefined
+  const exceptions = Object.entries(policy.releaseAgeExceptions ?? {})
+  return exceptions.find(([name]) => name === `${id}@${version}` || name === by || matchesBeginning(source, name))?.[1]
+}
+
+function exceptionsToWrite({ subject, publisher }: Case): string {
+  const { id, version, source } = subject
+  const signed = publisher === undefined ? '' : `, "publisher:${publisher.name}" what ${publisher.name} signed`
+  return (
+    `write releaseAgeExceptions: {"${id}@${version}": "<why>"} into the trust policy; ` +
+    `"${source}" there takes all of that source${signed}.`
+  )
 }
 
 function told({ id, summary, versions }: Advisory): string {

@@ -140,6 +140,19 @@ test('only what a plugin asks for is approved, each by its text, and what was ap
   )
 })
 
+test('what is approved is what was approved when it is written, not when it was asked for', async (t) => {
+  const { server, installs } = await stage(t, {
+    permit: async ({ id }, permitted) => {
+      // another host, or a person at the file, was faster
+      installs.granted.set(id, ['fs:read /srv'])
+      installs.granted.set(id, permitted(installs.granted.get(id) ?? []))
+    },
+  })
+  installs.granted.set('demo/asking', [])
+  await server.tcp('/api/plugins/demo/asking/approve', post({ permissions: ['exec rclone'] }))
+  assert.deepEqual(installs.granted.get('demo/asking'), ['fs:read /srv', 'exec rclone'])
+})
+
 test('what uses a plugin is named, and keeps it from being removed until force is said', async (t) => {
   const { server } = await stage(t, {}, ({ id }) => (id === 'demo/one' ? ['provider east', '2 running exports'] : []))
   const refused = await server.tcp('/api/plugins/one', { method: 'DELETE' })

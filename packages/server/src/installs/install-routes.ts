@@ -24,7 +24,7 @@ export function addInstallRoutes(
   kernel: Kernel,
   { installs, change, users }: InstallRoutes,
 ): void {
-  const { plugins, points } = kernel
+  const { plugins, points, permissions: vocabulary } = kernel
   const checkRemoved = (plan: InstallPlan): void => checkUnused(removedBy(plan, plugins), users)
   const inTurn = turns(64)
 
@@ -36,12 +36,16 @@ export function addInstallRoutes(
     })
     const came = plan.steps.filter(({ kind }) => kind !== 'remove')
     const records = came.map(({ id }) => plugins.get(id)).filter((record) => record !== undefined)
-    return { message: messageOf(plan), plan: planView(plan), plugins: records.map((record) => pluginView(record, points)) }
+    return {
+      message: messageOf(plan),
+      plan: planView(plan, vocabulary),
+      plugins: records.map((record) => pluginView(record, points)),
+    }
   }
 
   app.openapi(definitions.plan, async (context) => {
     const { changes } = context.req.valid('json')
-    const plan = planView(await installs.plan(changes.map(changeOf), workOf(context)))
+    const plan = planView(await installs.plan(changes.map(changeOf), workOf(context)), vocabulary)
     return context.json(plan, 200, { ETag: `"${plan.etag}"` })
   })
 

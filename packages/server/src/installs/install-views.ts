@@ -1,4 +1,5 @@
 import { describePermissions } from '@backplane/kernel'
+import type { PermissionVocabulary } from '@backplane/sdk'
 import { z } from '@hono/zod-openapi'
 import type { InstallPlan, InstallStep, InstallVerdict } from './plugin-installs.ts'
 import { settingsChange } from './settings-change.ts'
@@ -76,13 +77,13 @@ export const PlanView = z
   .openapi('InstallPlan')
 
 /** Shows a plan. */
-export function planView({ etag, steps }: InstallPlan): z.output<typeof PlanView> {
-  return { etag, pending: steps.length > 0, steps: steps.map(stepView) }
+export function planView({ etag, steps }: InstallPlan, vocabulary: PermissionVocabulary): z.output<typeof PlanView> {
+  return { etag, pending: steps.length > 0, steps: steps.map((step) => stepView(step, vocabulary)) }
 }
 
-/** Shows permissions in words. */
-export function sentences(permissions: readonly string[]): z.output<typeof SentenceView>[] {
-  return [...describePermissions(permissions)]
+/** Shows permissions in words; `vocabulary` holds the host's own. */
+export function sentences(permissions: readonly string[], vocabulary: PermissionVocabulary): z.output<typeof SentenceView>[] {
+  return [...describePermissions(permissions, vocabulary)]
 }
 
 /** Shows a verdict. */
@@ -95,7 +96,7 @@ export function verdictView({ ok, trust, publisher, rules }: InstallVerdict): z.
   }
 }
 
-function stepView(step: InstallStep): z.output<typeof PlanView>['steps'][number] {
+function stepView(step: InstallStep, vocabulary: PermissionVocabulary): z.output<typeof PlanView>['steps'][number] {
   if (step.kind === 'remove') {
     const { kind, id, version, isOrphan } = step
     return { kind, id, version, orphan: isOrphan }
@@ -113,8 +114,8 @@ function stepView(step: InstallStep): z.output<typeof PlanView>['steps'][number]
     size_bytes: step.sizeBytes,
     verdict: verdictView(step.verdict),
     permissions: {
-      asked: sentences(permissions.asked),
-      unapproved: sentences(permissions.unapproved),
+      asked: sentences(permissions.asked, vocabulary),
+      unapproved: sentences(permissions.unapproved, vocabulary),
       dropped: [...permissions.dropped],
     },
     settings: { added: [...added], removed: [...removed], changed: [...changed], required: [...required] },

@@ -1,5 +1,5 @@
 import type { Kernel, PluginRecord } from '@backplane/kernel'
-import { didYouMean } from '@backplane/sdk'
+import { didYouMean, type PermissionVocabulary } from '@backplane/sdk'
 import type { OpenAPIHono, z } from '@hono/zod-openapi'
 import { askedChange, type PluginChange } from '../api/plugin-change.ts'
 import { findPlugin } from '../api/plugin-id.ts'
@@ -13,7 +13,7 @@ import type { PluginInstalls } from './plugin-installs.ts'
 /** Adds what shows, approves and takes back what plugins may do. */
 export function addPermissionRoutes(
   app: OpenAPIHono<{ Bindings: Peer }>,
-  { plugins }: Kernel,
+  { plugins, permissions: vocabulary }: Kernel,
   { installs, change }: { readonly installs: PluginInstalls; readonly change: PluginChange },
 ): void {
   /** Makes the approved permissions of a plugin others, and lets the kernel look again. */
@@ -23,23 +23,23 @@ export function addPermissionRoutes(
   ): Promise<z.output<typeof PermissionsView>> => {
     const work = { signal: context.req.raw.signal }
     const id = await change(askedChange(context), async (record) => {
-      const approved = installs.approved(record)
-      const wanted = permitted(record, approved ?? [])
       // Where all it asks for counts as approved there is nothing to keep.
-      if (approved !== undefined) {
-        await installs.permit(record, wanted, context.env.caller?.name ?? 'unknown', work)
+      if (installs.approved(record) === undefined) permitted(record, [])
+      else {
+        // Told what is approved when it is written: another may approve something else meanwhile.
+        await installs.permit(record, (approved) => permitted(record, approved), context.env.caller?.name ?? 'unknown', work)
         await plugins.refresh()
         // What serves with more than is approved now is drained, stopped and blocked.
         await plugins.readmit()
       }
       return record.id
     })
-    return permissionsView(findPlugin(plugins, id), installs)
+    return permissionsView(findPlugin(plugins, id), installs, vocabulary)
   }
 
   app.openapi(definitions.showPermissions, (context) => {
     const record = findPlugin(visiblePlugins(plugins, context.env.caller), context.req.param('id'))
-    return context.json(permissionsView(record, installs), 200)
+    return context.json(permissionsView(record, installs, vocabulary), 200)
   })
 
   app.openapi(definitions.approve, async (context) => {
@@ -64,7 +64,7 @@ export function addPermissionRoutes(
   app.openapi(definitions.grants, (context) => {
     const grants = installs.approvals().map(({ id, permissions, keptIn, by, at }) => ({
       id,
-      permissions: sentences(permissions),
+      permissions: sentences(permissions, vocabulary),
       kept_in: keptIn,
       by: by ?? null,
       at: at ?? null,
@@ -81,15 +81,20 @@ export function addPermissionRoutes(
   })
 }
 
-function permissionsView(record: PluginRecord, installs: PluginInstalls): z.output<typeof PermissionsView> {
+function permissionsView(
+  record: PluginRecord,
+  installs: PluginInstalls,
+  vocabulary: PermissionVocabulary,
+): z.output<typeof PermissionsView> {
   const approved = installs.approved(record)
   const asked = askedBy(record)
+  const open = approved === undefined ? [] : asked.filter((permission) => !approved.includes(permission))
   return {
     id: record.id,
     version: record.version,
-    asked: sentences(asked),
+    asked: sentences(asked, vocabulary),
     approved: approved === undefined ? null : [...approved],
-    unapproved: sentences(approved === undefined ? [] : asked.filter((permission) => !approved.includes(permission))),
+    unapproved: sentences(open, vocabulary),
     waiting: record.held?.why === 'not approved' ? record.held.against.version : null,
   }
 }

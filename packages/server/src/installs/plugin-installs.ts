@@ -165,8 +165,16 @@ export interface PluginInstalls {
   /** Removes what nobody needs; answers how many packages and uploads went. */
   readonly collect: (work: InstallWork) => Promise<{ readonly packages: number; readonly uploads: number }>
   readonly approvals: () => readonly PluginApproval[]
-  /** Makes the approved permissions of a plugin exactly those. */
-  readonly permit: (plugin: NamedPlugin, permissions: readonly string[], by: string, work: InstallWork) => Promise<void>
+  /**
+   * Approves permissions of a plugin, or takes them back: `permitted` is told those approved now, while nobody else changes
+   * them, and answers those to be. What it throws changes nothing.
+   */
+  readonly permit: (
+    plugin: NamedPlugin,
+    permitted: (approved: readonly string[]) => readonly string[],
+    by: string,
+    work: InstallWork,
+  ) => Promise<void>
   /** Undefined when all it asks for counts as approved. */
   readonly approved: (plugin: NamedPlugin) => readonly string[] | undefined
   /** Keeps an archive that somebody sends; refused or broken off, nothing of it is left. */

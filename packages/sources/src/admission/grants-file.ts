@@ -58,13 +58,24 @@ export class GrantsFile {
 
   /** Approves exactly these permissions for a plugin, instead of what was approved before. Durable when it settles. */
   approve(id: string, permissions: readonly string[], by: string, signal: AbortSignal): Promise<void> {
-    const approval: Approval = { permissions: [...new Set(permissions)].sort(), by, at: new Date().toISOString() }
-    return this.#change((plugins) => ({ ...plugins, [id]: approval }), signal)
+    return this.permit(id, () => permissions, by, signal)
   }
 
-  /** Takes back what was approved for a plugin. */
-  revoke(id: string, signal: AbortSignal): Promise<void> {
-    return this.#change((plugins) => Object.fromEntries(Object.entries(plugins).filter(([other]) => other !== id)), signal)
+  /**
+   * Approves permissions of a plugin, or takes them back: `permitted` is told what the file says is approved, while nobody else
+   * changes it, and answers what is to be; nothing forgets the plugin. Durable when it settles.
+   */
+  permit(
+    id: string,
+    permitted: (approved: readonly string[]) => readonly string[],
+    by: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    return this.#change((plugins) => {
+      const { [id]: before, ...others } = plugins
+      const permissions = [...new Set(permitted(before?.permissions ?? []))].sort()
+      return permissions.length === 0 ? others : { ...others, [id]: { permissions, by, at: new Date().toISOString() } }
+    }, signal)
   }
 
   #change(

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { acceptManifest } from '@backplane/kernel'
 import { temporaryDirectory } from '@backplane/testing'
+import { GrantsFile } from '../admission/grants-file.ts'
 import { put } from '../fixtures/package-folder.ts'
 import { directoryFetcher } from '../fetch/directory-fetcher.ts'
 import { Installer } from './installer.ts'
@@ -46,6 +47,28 @@ test('what was approved of an installed plugin is taken back and approved again,
     { code: 'INSTALL_NOT_LOCKED' },
   )
   assert.deepEqual(await permissions(), asked)
+})
+
+test('of two who approve something at the same moment neither is lost, in the lock and in the grants', async (t) => {
+  const { installer, packages } = await place(t)
+  const asked = ['exec a', 'exec b', 'exec c', 'exec d']
+  await put(packages, 'a', { permissions: asked })
+  await installer.apply(await installer.plan([{ kind: 'add', reference: './a' }], { signal }), { 'acme/a': asked }, { signal })
+  await installer.permit('acme/a', () => [], signal)
+  const grants = join(packages, '../grants.json')
+  await Promise.all(
+    asked.flatMap((one) => {
+      const adding = (approved: readonly string[]): readonly string[] => [...approved, one]
+      // each as another process would: it has read nothing before
+      return [installer.permit('acme/a', adding, signal), new GrantsFile(grants).permit('acme/b', adding, one, signal)]
+    }),
+  )
+  assert.deepEqual((await installer.lock()).plugins['acme/a']?.permissions, asked)
+  const read = new GrantsFile(grants)
+  await read.load()
+  assert.deepEqual(read.permissionsOf('acme/b'), asked)
+  await read.permit('acme/b', () => [], 'ops', signal)
+  assert.deepEqual(read.approvals, {}, 'nothing approved is nothing kept')
 })
 
 test('collecting keeps what the lock names and the version to go back to', async (t) => {

@@ -76,10 +76,9 @@ export async function hostInstalls({ config, trust, secrets, paths }: HostInstal
     },
     approvals: () => [...installedApprovals(trust), ...folderApprovals(trust)],
     approved: ({ id, version, origin, source }) => trust.admission.approved?.({ id, version, origin, source }),
-    permit: async (plugin, permissions, by, { signal }) => {
-      if (isInstalled(plugin)) await installer.permit(plugin.id, () => permissions, signal)
-      else if (permissions.length === 0) await trust.grants.revoke(plugin.id, signal)
-      else await trust.grants.approve(plugin.id, permissions, by, signal)
+    permit: async (plugin, permitted, by, { signal }) => {
+      if (isInstalled(plugin)) await installer.permit(plugin.id, permitted, signal)
+      else await trust.grants.permit(plugin.id, permitted, by, signal)
     },
     upload: async (bytes, { signal }) => {
       await uploads.collect(uploadsIn(await installer.lock()))

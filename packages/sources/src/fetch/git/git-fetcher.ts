@@ -18,7 +18,10 @@ export interface GitFetcherOptions {
   readonly limits?: Partial<GitLimits>
   /** Default: `git`, looked for in `/usr/local/bin`, `/usr/bin` and `/bin`. */
   readonly program?: string
-  /** Where a private folder is made for each fetch. Default: the system's. */
+  /**
+   * A folder of this host alone (0700), in which a private one is made for each fetch; what killed processes left in it is removed
+   * at the next. Default: one of this user in the system's temporary folder.
+   */
   readonly temporary?: string
 }
 

@@ -1,7 +1,9 @@
-import { mkdtemp, readdir, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { sourceErrors } from '../../errors.ts'
+import { makePrivateFolder, removeLeftovers } from '../../private-folder.ts'
+import { stagingName } from '../../staging-name.ts'
 import type { GitLimits } from './git-limits.ts'
 import { runGit, type GitOutcome, type GitPlace, type GitRun, type GitTransport } from './run-git.ts'
 
@@ -23,16 +25,25 @@ export interface GitAccess {
 export class GitRepository implements AsyncDisposable {
   readonly #place: GitPlace
   readonly #limits: GitLimits
+  readonly #name: Disposable
 
-  private constructor(place: GitPlace, limits: GitLimits) {
+  private constructor(place: GitPlace, limits: GitLimits, name: Disposable) {
     this.#place = place
     this.#limits = limits
+    this.#name = name
   }
 
-  /** `temporary`: where the folder is made, which only its user may enter. */
-  static async open(limits: GitLimits, program: string, temporary: string = tmpdir()): Promise<GitRepository> {
-    const folder = await mkdtemp(join(temporary, 'backplane-git-'))
-    return new GitRepository({ ...limits, program, folder }, limits)
+  /**
+   * `temporary`: where the folder is made, which only its user may enter; what killed processes left there goes first.
+   * Errors: `SOURCE_STORE_UNSAFE`.
+   */
+  static async open(limits: GitLimits, program: string, temporary: string = ownTemporary()): Promise<GitRepository> {
+    await makePrivateFolder(temporary)
+    await removeLeftovers(temporary)
+    const unique = stagingName()
+    const folder = join(temporary, unique.name)
+    await mkdir(folder, { mode: 0o700 })
+    return new GitRepository({ ...limits, program, folder }, limits, unique)
   }
 
   /** Refuses a git that would not hear all that it is told. Errors: `FETCH_UNREACHABLE`. */
@@ -99,7 +110,13 @@ export class GitRepository implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await rm(this.#place.folder, { recursive: true, force: true, maxRetries: 3 })
+    this.#name[Symbol.dispose]()
   }
+}
+
+/** Of the user, so that nobody else has made it. */
+function ownTemporary(): string {
+  return join(tmpdir(), `backplane-git-${process.getuid?.() ?? 'user'}`)
 }
 
 /** Before, it does not read its settings from the environment (2.31), or those of a user all the same (2.32). */
