@@ -37,7 +37,7 @@ export function start(
     host: { name: 'bench', api: '1.0.0' },
     code: { kind: 'files', directory: plugin, main: 'index.js' },
     config: {},
-    grants: { fsRead: [], fsWrite: [], exec: [], net: [] },
+    grants: { fsRead: [], fsWrite: [], exec: [], net: [], host: [] },
     limits: { ...testLimits, concurrency: 1024, queue: 1 },
     isolation,
     directories: { code, data, exchange },

@@ -11,6 +11,8 @@ export interface Grants {
   readonly exec: readonly string[]
   /** `host:port` it may connect to. */
   readonly net: readonly string[]
+  /** Permissions of the host's own, by name. */
+  readonly host: readonly string[]
 }
 
 /** Ceilings of one plugin. Each is enforced by the tier or by the kernel; {@link Enforcement} says how. */

@@ -4,7 +4,7 @@ import { type CallEnds, Dispatcher } from './calls/dispatcher.ts'
 import { createEventLog, type EventRecorder } from './event-log.ts'
 import { noteFailed } from './calls/breakers.ts'
 import { rememberFailure } from './calls/recent-failures.ts'
-import { noteExpired, noteFull } from './calls/call-limits.ts'
+import { noteExpired, noteFull, noteNotPermitted } from './calls/call-limits.ts'
 import { endFailed } from './calls/failed-call.ts'
 import { fallBack } from './plugins/fall-back.ts'
 import type { Generation } from './plugins/generation.ts'
@@ -14,6 +14,7 @@ import type { KernelOptions, PluginSettings, Policy, Times } from './kernel.ts'
 import { activateForCall } from './plugins/lifecycle.ts'
 import { defaultTimes, effectiveLimits } from './plugins/limits.ts'
 import { memoryStore } from './memory-store.ts'
+import { checkVocabulary, noVocabulary } from './plugins/permissions.ts'
 import type { Candidate, Plugin } from './plugins/plugin.ts'
 import { PluginDirectories } from './plugins/plugin-directories.ts'
 import type { Predecessor } from './plugins/probation.ts'
@@ -91,8 +92,9 @@ export interface Core {
 /** Plugins being started at the same time: a hundred processes starting together are slower than eight at a time. */
 const startsAtOnce = 8
 
-/** Puts the parts together. Errors: `POINT_INVALID`, `POINT_SCHEMA_ASYNC`. */
+/** Puts the parts together. Errors: `POINT_INVALID`, `POINT_SCHEMA_ASYNC`, `PERMISSION_NAME_INVALID`. */
 export function createCore(options: KernelOptions, stopping: AbortSignal, relist: Core['relist']): Core {
+  checkVocabulary(options.permissions ?? noVocabulary)
   const clock = options.clock ?? systemClock
   const log = options.log ?? { write: () => undefined }
   const inFlight = new InFlight(clock, log)
@@ -126,13 +128,14 @@ export function createCore(options: KernelOptions, stopping: AbortSignal, relist
     trials: new Trials(store, log),
     events: createEventLog(clock, log),
     plugins: new Map(),
-    points: new Points(options.points, log),
+    points: new Points(options.points, log, options.permissions),
     inFlight,
     dispatcher: new Dispatcher({
       ...ends,
       stopMs: times.stopMs,
       limitsOf: (plugin) => (plugin.limits ??= limitsOf(plugin.candidate)),
       refused: (plugin, route, error) => refusals.record(core, plugin, route, error),
+      notPermitted: (caller, route, error) => noteNotPermitted(core, caller, route, error),
       full: (generation, taken, error) => noteFull(core, generation, taken, error),
     }),
     directories,

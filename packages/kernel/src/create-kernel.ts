@@ -6,6 +6,7 @@ import { emit } from './points/hooks.ts'
 import type { HookOutcome, Kernel, KernelOptions } from './kernel.ts'
 import { takeLease } from './calls/lease.ts'
 import { hostLane } from './calls/named-lane.ts'
+import { noVocabulary } from './plugins/permissions.ts'
 import { PluginCommands } from './plugins/plugin-commands.ts'
 import { Refresher } from './plugins/refresher.ts'
 import { shutDown } from './plugins/shut-down.ts'
@@ -15,7 +16,7 @@ import { startReport } from './plugins/start-report.ts'
  * Makes a kernel: finds, checks and resolves the plugins of all sources and starts those that do not wait for their first
  * use. What a plugin does wrong is in its record and in {@link Kernel.report}; this rejects only for the host's own
  * mistakes. The kernel disposes the runtimes it was given, and the store only if it made it.
- * Errors: `POINT_INVALID`, `POINT_SCHEMA_ASYNC`.
+ * Errors: `POINT_INVALID`, `POINT_SCHEMA_ASYNC`, `PERMISSION_NAME_INVALID`.
  */
 export async function createKernel(options: KernelOptions): Promise<Kernel> {
   const startedAtMs = performance.now()
@@ -40,6 +41,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
   return {
     host: core.host,
     points: options.points,
+    permissions: options.permissions ?? noVocabulary,
     report,
     plugins: new PluginCommands(core, { catalogue, refresher }),
     events: core.events,

@@ -1,5 +1,6 @@
 import { defineErrors, type ErrorCatalogue } from '@backplane/sdk'
 import { callErrors } from './calls/call-errors.ts'
+import { pointErrors } from './points/point-errors.ts'
 import { supervisionErrors } from './supervision-errors.ts'
 
 const specs = {
@@ -29,7 +30,14 @@ const specs = {
     status: 422,
     exit: 65,
     retryable: false,
-    hint: 'Write fs:read <path>, fs:write <path>, exec <program> or net:connect <host:port or URL>.',
+    hint: 'Write fs:read <path>, fs:write <path>, exec <program>, net:connect <host:port or URL>, or one that this host names.',
+  },
+  PERMISSION_NAME_INVALID: {
+    message: 'the host names a permission {permission}, which {problem}',
+    status: 500,
+    exit: 70,
+    retryable: false,
+    hint: 'Name it otherwise in permissions of createKernel.',
   },
   PERMISSION_UNAPPROVED: {
     message: '{plugin} {version} asks for permissions that nobody approved: {permissions}',
@@ -65,83 +73,6 @@ const specs = {
     exit: 77,
     retryable: false,
     hint: 'Drop the permission, choose a stronger tier, or waive {what} for {plugin} in {where}.',
-  },
-  POINT_INVALID: {
-    message: 'point {point} {problem}',
-    status: 500,
-    exit: 70,
-    retryable: false,
-    hint: 'Correct the definition of {point} in the host.',
-  },
-  POINT_SCHEMA_ASYNC: {
-    message: 'the schema of {point} {part} validates asynchronously',
-    status: 500,
-    exit: 70,
-    retryable: false,
-    hint: 'Use a schema without asynchronous checks for {point}.',
-  },
-  POINT_UNKNOWN: {
-    message: 'this host has no point {point}{suggestion}',
-    status: 404,
-    exit: 66,
-    retryable: false,
-    hint: 'Give the point to createKernel, or use one the host has.',
-  },
-  POINT_METADATA_INVALID: {
-    message: '{plugin}: contributes["{point}"]["{name}"]{path} {problem}',
-    status: 422,
-    exit: 65,
-    retryable: false,
-    hint: 'Correct what the manifest declares for {point}.',
-  },
-  POINT_CONFLICT: {
-    message: '{plugin} and {other} both provide {point} "{name}"; {other} has precedence',
-    status: 409,
-    exit: 65,
-    retryable: false,
-    hint: 'Disable one of {plugin} and {other}, or rename what it provides.',
-  },
-  POINT_UNDECLARED: {
-    message: '{plugin} registered {point} "{name}", which its manifest does not declare{suggestion}',
-    status: 422,
-    exit: 65,
-    retryable: false,
-    hint: 'Declare "{name}" under contributes["{point}"] in the manifest.',
-  },
-  POINT_NOT_PROVIDED: {
-    message: '{plugin} declares {point} "{name}" but its setup did not register it{suggestion}',
-    status: 422,
-    exit: 65,
-    retryable: false,
-    hint: 'Register "{name}" for {point} in setup, or remove it from contributes.',
-  },
-  POINT_METHOD_MISSING: {
-    message: '{plugin}: {point} "{name}" lacks the method {method}',
-    status: 422,
-    exit: 65,
-    retryable: false,
-    hint: 'Implement {method} in {plugin}.',
-  },
-  POINT_UNKNOWN_PROVIDER: {
-    message: 'no plugin provides {point} "{name}"{suggestion}',
-    status: 404,
-    exit: 66,
-    retryable: false,
-    hint: 'List what provides {point} and use one of those names.',
-  },
-  HOOK_ORDER_CYCLE: {
-    message: 'the handlers of {point} cannot be ordered: {cycle}',
-    status: 409,
-    exit: 65,
-    retryable: false,
-    hint: 'Remove one before or after of that cycle.',
-  },
-  HOOK_NOT_EMITTABLE: {
-    message: '{plugin} may not emit {point}',
-    status: 403,
-    exit: 77,
-    retryable: false,
-    hint: 'Emit only hooks whose emitters are plugins.',
   },
   DEPENDENCY_MISSING: {
     message: '{plugin} needs {dependency} {range}, which is not installed{suggestion}',
@@ -384,11 +315,16 @@ const specs = {
 } as const
 
 /** Codes of {@link kernelErrors}. */
-export type KernelErrorCode = keyof typeof specs | keyof typeof callErrors | keyof typeof supervisionErrors
+export type KernelErrorCode =
+  | keyof typeof specs
+  | keyof typeof callErrors
+  | keyof typeof pointErrors
+  | keyof typeof supervisionErrors
 
 /** The errors the kernel raises. Codes are stable; each is provoked by a test. */
 export const kernelErrors: ErrorCatalogue<KernelErrorCode> = defineErrors('KERNEL', {
   ...specs,
   ...callErrors,
+  ...pointErrors,
   ...supervisionErrors,
 })

@@ -5,12 +5,7 @@ export type * from './events.ts'
 export type * from './kernel.ts'
 export type * from './manifest-summary.ts'
 export { defaultLimits, defaultTimes, limitsFor } from './plugins/limits.ts'
-export {
-  describePermission,
-  describePermissions,
-  type PermissionRisk,
-  type PermissionSentence,
-} from './plugins/permission-sentence.ts'
+export { describePermission, describePermissions, type PermissionSentence } from './plugins/permission-sentence.ts'
 export { defaultProbation } from './plugins/regression.ts'
 export { memoryStore } from './memory-store.ts'
 export { didYouMean, nearestName } from '@backplane/sdk'

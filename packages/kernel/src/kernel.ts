@@ -4,6 +4,7 @@ import type {
   DataPoint,
   HookPoint,
   OpenedClient,
+  PermissionVocabulary,
   Point,
   ProviderHandle,
   ProviderPoint,
@@ -37,6 +38,8 @@ export interface Kernel extends AsyncDisposable {
   readonly host: { readonly name: string; readonly api: string }
   /** The host's points, as given to `createKernel`; what a listing names a plugin's contributions by. */
   readonly points: readonly Point[]
+  /** Permissions of the host's own, as given to `createKernel`. */
+  readonly permissions: PermissionVocabulary
   /** What came of starting; starting many things returns a report, it does not throw. */
   readonly report: StartReport
   readonly plugins: PluginDirectory
@@ -189,6 +192,11 @@ export type PointListener = (
 export interface KernelOptions {
   readonly host: { readonly name: string; /** SemVer of the API this host offers plugins. */ readonly api: string }
   readonly points: readonly Point[]
+  /**
+   * Permissions of this host's own, which points and methods may take and manifests may ask for by name: `vm:edit`.
+   * They have no argument. Default: none.
+   */
+  readonly permissions?: PermissionVocabulary
   /** In order of precedence. */
   readonly sources: readonly Source[]
   readonly runtimes: readonly Runtime[]
@@ -286,6 +294,17 @@ export interface Policy {
   /** When given, only these. Wins over `deny`. */
   readonly allow?: readonly string[]
   readonly deny?: readonly string[]
+  /**
+   * Why a plugin may not provide a name of a point, in half a sentence; undefined: it may. Asked whenever the plugins are looked at,
+   * so it answers from memory. One that may not fails with `POINT_RESERVED`; between two that may, what serves and then the order
+   * of the sources decide. Default: all may.
+   */
+  readonly reserved?: (claim: {
+    readonly point: string
+    readonly name: string
+    readonly id: string
+    readonly origin: 'bundled' | 'external'
+  }) => string | undefined
   /**
    * How much stands around a plugin in the `confined` tier. Default: bundled ones `process` as `first-party`, all others
    * `os` as `community`. Where `os` cannot be built the plugin is refused, unless `sandbox` is waived: then it starts as

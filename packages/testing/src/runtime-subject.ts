@@ -88,7 +88,7 @@ export class RuntimeSubject {
       host,
       code: options.code ?? filesAt(directory, 'index.js'),
       config,
-      grants: { fsRead: [], fsWrite: [], exec: [], net: [], ...grants },
+      grants: { fsRead: [], fsWrite: [], exec: [], net: [], host: [], ...grants },
       limits: { ...testLimits, ...usual.limits, ...limits },
       isolation: { ...usual.isolation, ...isolation },
       directories: this.#directories(),

@@ -10,10 +10,19 @@ import type { Route } from '../points/point-table.ts'
 import type { CallContext, Cancellation, CancellationListener, Target } from '../ports.ts'
 import { asError, messageOf } from './thrown.ts'
 
+/** A plugin that calls another: one generation of it. */
+export interface CallingPlugin {
+  readonly id: string
+  readonly version: string
+  readonly generation: number
+  /** Permissions of the host's own that it was granted. */
+  readonly may: readonly string[]
+}
+
 /** What goes with one call through the dispatcher: a caller's options, and what only the kernel may say. */
 export interface CallRequest extends CallOptions {
-  /** Id of the calling plugin. Default: `host`. */
-  readonly caller?: string
+  /** Absent for the host's own calls. */
+  readonly caller?: CallingPlugin
   /** Milliseconds since the epoch; the smaller of this and `deadlineMs` counts. */
   readonly deadlineAtMs?: number | undefined
 }
@@ -72,7 +81,7 @@ export abstract class ActiveCall implements CallContext, Cancellation {
     this.target = subject.target
     this.input = subject.input
     this.counters = plugin.counters ??= new CallCounters()
-    this.caller = request.caller ?? 'host'
+    this.caller = request.caller?.id ?? 'host'
     this.#traceId = request.traceId
     this.#request = request
     this.#inFlight = inFlight

@@ -1,5 +1,5 @@
 import type { PlatformError, SchemaIssue } from '@backplane/sdk'
-import type { ActiveCall } from './active-call.ts'
+import type { ActiveCall, CallingPlugin } from './active-call.ts'
 import { kernelErrors } from '../errors.ts'
 import type { Plugin } from '../plugins/plugin.ts'
 import type { Route } from '../points/point-table.ts'
@@ -7,6 +7,12 @@ import type { ExitCause } from '../ports.ts'
 import type { Redactor } from '../redactor.ts'
 import { asPlatformError } from './thrown.ts'
 import { firstIssue } from './validation.ts'
+
+/** The calling plugin was not granted what the method takes. */
+export function notPermitted({ id }: CallingPlugin, { point, method }: Route, permission: string): PlatformError {
+  const parameters = { caller: id, point, method, permission }
+  return kernelErrors.error('CALL_NOT_PERMITTED', parameters, { plugin: id, point, details: { method, permission } })
+}
 
 /** The value a caller passed does not fit. */
 export function inputInvalid(route: Route, issues: readonly SchemaIssue[]): PlatformError {

@@ -14,6 +14,13 @@ export const callErrors = {
     retryable: false,
     hint: 'Report this to the author of {plugin}.',
   },
+  CALL_NOT_PERMITTED: {
+    message: '{caller} called {point}.{method}, which takes the permission {permission}, and was not granted it',
+    status: 403,
+    exit: 77,
+    retryable: false,
+    hint: 'Add "{permission}" to permissions in the manifest of {caller} and have it approved, or do without {method}.',
+  },
   CALL_DEADLINE: {
     message: '{plugin} did not finish {point}.{method} within {deadlineMs} ms ({limit})',
     status: 504,

@@ -1,6 +1,7 @@
-import type { ActiveCall } from './active-call.ts'
+import type { ActiveCall, CallingPlugin } from './active-call.ts'
 import type { Core } from '../core.ts'
 import type { Generation } from '../plugins/generation.ts'
+import type { Route } from '../points/point-table.ts'
 
 /**
  * A generation took no more calls: a violation of whoever has them. That is the generation itself, or where its group has as
@@ -11,6 +12,12 @@ export function noteFull(core: Core, generation: Generation, taken: 'full' | 'gr
   const full = taken === 'full' ? generation : supervisor.namespaces.busiest(generation.plugin.namespace)
   if (full === undefined) return
   supervisor.violations.report(full.plugin.id, full.number, { kind: 'limit', limit: 'concurrency', detail: message })
+}
+
+/** A plugin called what it was not granted: it tried what it may not, as with a file or a connection. */
+export function noteNotPermitted(core: Core, { id, generation }: CallingPlugin, route: Route, { message }: Error): void {
+  const permission = route.permission ?? route.label
+  core.supervisor.violations.report(id, generation, { kind: 'grant', permission, detail: message })
 }
 
 /** A message was too large for the session. */

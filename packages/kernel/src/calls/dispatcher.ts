@@ -1,5 +1,5 @@
-import { type ActiveCall, abortError, type CallRequest, type CallSubject } from './active-call.ts'
-import { inputInvalid } from './call-error.ts'
+import { type ActiveCall, abortError, type CallingPlugin, type CallRequest, type CallSubject } from './active-call.ts'
+import { inputInvalid, notPermitted } from './call-error.ts'
 import { kernelErrors } from '../errors.ts'
 import type { Generation } from '../plugins/generation.ts'
 import type { InFlight } from './in-flight.ts'
@@ -31,12 +31,14 @@ export interface DispatcherParts extends CallEnds {
   readonly stopMs: number
   /** Told of each call that a plugin was not even asked for. */
   readonly refused: (plugin: Plugin, route: Route, error: Error) => void
+  /** Told of each call of a plugin that was not granted what it takes. */
+  readonly notPermitted: (caller: CallingPlugin, route: Route, error: Error) => void
   /** Told of each call that a generation, or its group, had no room for. */
   readonly full: (generation: Generation, taken: 'full' | 'group-full', error: Error) => void
 }
 
 /**
- * The one way into a plugin: schema of the input, deadline, slots, the call itself, schema of the output, attribution,
+ * The one way into a plugin: permission of the caller, schema of the input, deadline, slots, the call itself, schema of the output, attribution,
  * counters. Everything that calls a plugin — host, hooks, other plugins — comes through here.
  */
 export class Dispatcher {
@@ -83,6 +85,12 @@ export class Dispatcher {
 
   #subject(lane: Lane, { route, target, value }: CallSubjectRequest, request: CallRequest): CallSubject {
     if (request.signal?.aborted === true) throw abortError(request.signal)
+    const { caller } = request
+    if (route.permission !== undefined && caller?.may.includes(route.permission) === false) {
+      const error = notPermitted(caller, route, route.permission)
+      this.#parts.notPermitted(caller, route, error)
+      throw error
+    }
     const checked = route.input(value)
     if (checked.issues !== undefined) throw inputInvalid(route, checked.issues)
     const plugin = lane.plugin()

@@ -1,5 +1,5 @@
 import type { LogLevel } from '@backplane/sdk'
-import type { CallRequest } from './active-call.ts'
+import type { CallingPlugin, CallRequest } from './active-call.ts'
 import type { Core } from '../core.ts'
 import { kernelErrors } from '../errors.ts'
 import { streamWithFallbacks, withFallbacks } from './fallback.ts'
@@ -24,8 +24,8 @@ const mostLines = 20
 const longestLine = 500
 
 /** Makes what one generation of a plugin may ask of its host. Every call takes the same way as the host's own. */
-export function linkHost(core: Core, candidate: Candidate, generation: number, state: HostLink['state']): LinkedHost {
-  const plugin = candidate.id
+export function linkHost(core: Core, candidate: Candidate, caller: CallingPlugin, state: HostLink['state']): LinkedHost {
+  const { id: plugin, generation } = caller
   let isOver = false
   /** Code of a generation that has ended may still run, in the host's own process above all: it gets nothing more. */
   const alive = (): void => {
@@ -43,21 +43,21 @@ export function linkHost(core: Core, candidate: Candidate, generation: number, s
   }
   const link: HostLink = {
     call: (target, value, context) => {
-      const request = asRequest(plugin, context)
+      const request = asRequest(caller, context)
       return withFallbacks(core, opened.ways(target), request, async (name) => {
         alive()
         return opened.call(named(target, name), value, request)
       })
     },
     stream: (target, value, context) => {
-      const request = asRequest(plugin, context)
+      const request = asRequest(caller, context)
       return streamWithFallbacks(core, opened.ways(target), request, (name) => {
         alive()
         return opened.stream(named(target, name), value, request)
       })
     },
     open: (target: Target, options, context) => {
-      const request = asRequest(plugin, context)
+      const request = asRequest(caller, context)
       const ways = opened.ways(target)
       return withFallbacks(core, ways, request, async (name) => {
         alive()
@@ -69,7 +69,7 @@ export function linkHost(core: Core, candidate: Candidate, generation: number, s
       alive()
       const table = core.points.table(point, 'hook')
       if (table.point.kind === 'hook' && table.point.emitters === 'plugins')
-        return emit(core, table, value, asRequest(plugin, context))
+        return emit(core, table, value, asRequest(caller, context))
       throw kernelErrors.error('HOOK_NOT_EMITTABLE', { plugin, point }, { plugin, point })
     },
     secret: async (name) => {
@@ -104,9 +104,9 @@ function named(target: Target, name: string): Target {
   return target.name === name ? target : { ...target, name }
 }
 
-function asRequest(plugin: string, context: CallContext): CallRequest {
+function asRequest(caller: CallingPlugin, context: CallContext): CallRequest {
   const { signal, deadlineAtMs, traceId, onProgress } = context
-  return { caller: plugin, signal, deadlineAtMs, traceId, onProgress }
+  return { caller, signal, deadlineAtMs, traceId, onProgress }
 }
 
 const levels: readonly LogLevel[] = ['debug', 'info', 'warn', 'error']

@@ -34,6 +34,13 @@ test('a permission that nobody can read is of high risk and says so', () => {
   assert.match(describePermission('').sentence, /does not know/)
 })
 
+test("a permission of the host's own is read as the host says it", () => {
+  const kind = { sentence: 'change virtual machines', risk: 'medium', reason: 'one may not start' } as const
+  assert.deepEqual(describePermission('vm:edit', { 'vm:edit': kind }), { permission: 'vm:edit', ...kind })
+  assert.equal(describePermission('vm:edit').risk, 'high')
+  assert.equal(describePermission('toString', { 'vm:edit': kind }).risk, 'high')
+})
+
 test('the riskiest come first, equals as they were written', () => {
   const order = describePermissions(['fs:read /srv', 'net:connect b.example:1', 'exec a', 'net:connect a.example:1'])
   assert.deepEqual(

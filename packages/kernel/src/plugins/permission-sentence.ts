@@ -1,10 +1,8 @@
 import { isAbsolute, resolve, sep } from 'node:path'
 import { isIP } from 'node:net'
+import type { PermissionRisk, PermissionVocabulary } from '@backplane/sdk'
 import { addressKind } from '@backplane/sdk/address-ranges'
-import { hostAndPort, parsePermission, type PermissionVerb } from './permissions.ts'
-
-/** How much harm a plugin could do with a permission. */
-export type PermissionRisk = 'low' | 'medium' | 'high'
+import { hostAndPort, noVocabulary, parsePermission, type PermissionVerb } from './permissions.ts'
 
 /** A permission as people approve it. */
 export interface PermissionSentence {
@@ -28,12 +26,17 @@ const privatePlaces = ['/etc', '/root', '/home', '/proc', '/sys', '/dev', '/run'
 const programPlaces = ['/bin', '/sbin', '/lib', '/lib64', '/usr', '/opt', '/var/spool/cron']
 
 /**
- * A permission in words, with how much harm it could do. Never throws: one that cannot be read is of high risk and says so. Sentences
+ * A permission in words, with how much harm it could do; `vocabulary` holds those the host names itself. Never throws: one that cannot be read is of high risk and says so. Sentences
  * hold what the manifest wrote; who shows them on a terminal blanks control characters.
  */
-export function describePermission(permission: string): PermissionSentence {
+export function describePermission(permission: string, vocabulary: PermissionVocabulary = noVocabulary): PermissionSentence {
   try {
-    const { verb, argument } = parsePermission('', permission)
+    const parsed = parsePermission('', permission, vocabulary)
+    if (parsed.verb === 'host') {
+      const { sentence, risk, reason } = parsed.kind
+      return { permission, sentence, risk, reason }
+    }
+    const { verb, argument } = parsed
     const { risk, reason } = judged(verb, argument)
     return { permission, sentence: sentenceOf(verb, withPlaces(argument)), risk, reason }
   } catch {
@@ -43,9 +46,14 @@ export function describePermission(permission: string): PermissionSentence {
 }
 
 /** Several of them, the riskiest first, equals as they were written. */
-export function describePermissions(permissions: readonly string[]): readonly PermissionSentence[] {
+export function describePermissions(
+  permissions: readonly string[],
+  vocabulary: PermissionVocabulary = noVocabulary,
+): readonly PermissionSentence[] {
   const order: readonly PermissionRisk[] = ['high', 'medium', 'low']
-  return permissions.map(describePermission).toSorted((one, other) => order.indexOf(one.risk) - order.indexOf(other.risk))
+  return permissions
+    .map((permission) => describePermission(permission, vocabulary))
+    .toSorted((one, other) => order.indexOf(one.risk) - order.indexOf(other.risk))
 }
 
 function sentenceOf(verb: PermissionVerb, argument: string): string {

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { fillPlaces, grantsOf, parsePermission } from './permissions.ts'
 
 const grants = (permissions: readonly string[], variables: Readonly<Record<string, unknown>> = {}): ReturnType<typeof grantsOf> =>
-  grantsOf({ plugin: 'demo/it', permissions, variables, dataDirectory: '/data/it', added: undefined })
+  grantsOf({ plugin: 'demo/it', permissions, vocabulary: {}, variables, dataDirectory: '/data/it', added: undefined })
 
 test('paths are absolute and plain: relative ones belong to the data directory of the plugin', () => {
   const { fsRead, fsWrite } = grants(['fs:read /a/../b/', 'fs:read ./x', 'fs:read x/./y', 'fs:write /c d'])
@@ -58,7 +58,7 @@ test('a NUL in a path is refused wherever it came from', () => {
 })
 
 test('verb and argument are needed', () => {
-  assert.deepEqual(parsePermission('demo/it', 'fs:read  /a b '), { verb: 'fs:read', argument: '/a b' })
+  assert.deepEqual(parsePermission('demo/it', 'fs:read  /a b ', {}), { verb: 'fs:read', argument: '/a b' })
   for (const bad of ['exec', 'exec ', 'fs:remove /x', ''])
-    assert.throws(() => parsePermission('demo/it', bad), { code: 'PERMISSION_INVALID' })
+    assert.throws(() => parsePermission('demo/it', bad, {}), { code: 'PERMISSION_INVALID' })
 })

@@ -1,14 +1,23 @@
 import { isAbsolute, resolve } from 'node:path'
+import { nearestName, type PermissionKind, type PermissionVocabulary } from '@backplane/sdk'
 import { kernelErrors } from '../errors.ts'
 import type { Grants } from '../ports.ts'
 
 /** What a plugin without permissions may do: nothing. */
-export const noGrants: Grants = Object.freeze({ fsRead: [], fsWrite: [], exec: [], net: [] })
+export const noGrants: Grants = Object.freeze({ fsRead: [], fsWrite: [], exec: [], net: [], host: [] })
 
 /** What a permission may be about. */
 export const permissionVerbs = ['fs:read', 'fs:write', 'exec', 'net:connect'] as const
 /** The part before the argument. */
 export type PermissionVerb = (typeof permissionVerbs)[number]
+
+/** One permission, taken apart: one of those every host knows, or the host's own. */
+export type ParsedPermission =
+  | { readonly verb: PermissionVerb; readonly argument: string }
+  | { readonly verb: 'host'; readonly name: string; readonly kind: PermissionKind }
+
+/** Of a host that names none of its own. */
+export const noVocabulary: PermissionVocabulary = Object.freeze({})
 
 const ports: Readonly<Record<string, string>> = { 'http:': '80', 'https:': '443', 'ws:': '80', 'wss:': '443', 'ssh:': '22' }
 
@@ -19,6 +28,7 @@ const mostExpansions = 1_000
 export interface GrantRequest {
   readonly plugin: string
   readonly permissions: readonly string[]
+  readonly vocabulary: PermissionVocabulary
   /** Fills `${path.to.value}` places. */
   readonly variables: Readonly<Record<string, unknown>>
   /** Relative paths are relative to the plugin's data directory. */
@@ -29,33 +39,64 @@ export interface GrantRequest {
 
 /** Turns permissions into grants; a permission with a place that has no value is dropped. Errors: `PERMISSION_INVALID`. */
 export function grantsOf(request: GrantRequest): Grants {
-  const found: Record<PermissionVerb, Set<string>> = {
+  const found: Record<PermissionVerb | 'host', Set<string>> = {
     'fs:read': new Set(request.added?.fsRead),
     'fs:write': new Set(request.added?.fsWrite),
     exec: new Set(request.added?.exec),
     'net:connect': new Set(request.added?.net),
+    host: new Set(request.added?.host),
   }
   for (const permission of request.permissions) {
-    const { verb, argument } = parsePermission(request.plugin, permission)
+    const parsed = parsePermission(request.plugin, permission, request.vocabulary)
+    if (parsed.verb === 'host') {
+      found.host.add(parsed.name)
+      continue
+    }
+    const { verb, argument } = parsed
     for (const filled of fillPlaces(argument, request.variables)) {
       found[verb].add(normalise(request, permission, verb, filled))
     }
   }
-  return { fsRead: [...found['fs:read']], fsWrite: [...found['fs:write']], exec: [...found.exec], net: [...found['net:connect']] }
+  const { exec, host } = found
+  return {
+    fsRead: [...found['fs:read']],
+    fsWrite: [...found['fs:write']],
+    exec: [...exec],
+    net: [...found['net:connect']],
+    host: [...host],
+  }
 }
 
-/** Splits one permission. Errors: `PERMISSION_INVALID`. */
-export function parsePermission(
-  plugin: string,
-  permission: string,
-): { readonly verb: PermissionVerb; readonly argument: string } {
+/** Errors: `PERMISSION_NAME_INVALID`. */
+export function checkVocabulary(vocabulary: PermissionVocabulary): void {
+  for (const permission of Object.keys(vocabulary)) {
+    const isTaken = ['fs', 'exec', 'net'].includes(permission.split(':')[0] ?? '')
+    const problem = isTaken ? 'belongs to what every host knows' : 'is not of the form area:verb, in small letters'
+    if (isTaken || !/^[a-z]+:[a-z][a-z-]*$/.test(permission))
+      throw kernelErrors.error('PERMISSION_NAME_INVALID', { permission, problem })
+  }
+}
+
+/** Splits one permission; `vocabulary` holds those the host names. Errors: `PERMISSION_INVALID`. */
+export function parsePermission(plugin: string, permission: string, vocabulary: PermissionVocabulary): ParsedPermission {
   const space = permission.indexOf(' ')
   const name = space < 0 ? permission : permission.slice(0, space)
   const verb = permissionVerbs.find((known) => known === name)
   const argument = space < 0 ? '' : permission.slice(space + 1).trim()
-  if (verb === undefined) throw invalid(plugin, permission, `is not one of ${permissionVerbs.join(', ')}`)
+  if (verb === undefined) {
+    const kind = Object.hasOwn(vocabulary, name) ? vocabulary[name] : undefined
+    if (kind === undefined) throw invalid(plugin, permission, unknownName(name, Object.keys(vocabulary)))
+    if (argument !== '') throw invalid(plugin, permission, `must be ${name} alone`)
+    return { verb: 'host', name, kind }
+  }
   if (argument === '') throw invalid(plugin, permission, 'does not say what it is for')
   return { verb, argument }
+}
+
+function unknownName(name: string, own: readonly string[]): string {
+  const known = [...permissionVerbs, ...own]
+  const nearest = nearestName(name, known)
+  return nearest === undefined ? `is not one of ${known.join(', ')}` : `is not known here; did you mean ${nearest}?`
 }
 
 function normalise(request: GrantRequest, permission: string, verb: PermissionVerb, argument: string): string {

@@ -14,6 +14,8 @@ export interface Route {
   readonly input: Validate
   readonly output: Validate
   readonly timeoutMs: number | undefined
+  /** What a plugin must have been granted to call it. */
+  readonly permission: string | undefined
 }
 
 /** What one plugin has declared for a point and may be reached through. */
@@ -85,6 +87,7 @@ function methodRoute(point: ProviderPoint, method: string): Route {
     input: validatorOf(spec.input, point.id, `${method} input`),
     output: validatorOf(spec.output, point.id, `${method} output`),
     timeoutMs: spec.timeoutMs,
+    permission: spec.permission,
   })
 }
 
@@ -93,6 +96,7 @@ function route(point: string, method: string, parts: Partial<Route> & Pick<Route
     kind: 'unary',
     optional: false,
     timeoutMs: undefined,
+    permission: undefined,
     ...parts,
     point,
     method,

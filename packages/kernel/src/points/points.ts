@@ -1,9 +1,10 @@
-import { didYouMean, type Point } from '@backplane/sdk'
+import { didYouMean, type PermissionVocabulary, type Point } from '@backplane/sdk'
 import { kernelErrors } from '../errors.ts'
 import type { DataEntry, PointListener, PointUser } from '../kernel.ts'
 import { type Plugin, unavailableReason } from '../plugins/plugin.ts'
 import { type Binding, PointTable } from './point-table.ts'
 import { type ListedUser, PointWatches } from './point-watches.ts'
+import { noVocabulary } from '../plugins/permissions.ts'
 import type { Log } from '../ports.ts'
 
 /** Names of removed plugins that are remembered. */
@@ -17,11 +18,12 @@ export class Points {
   readonly #watches: PointWatches
   readonly #gone = new Map<string, { readonly plugin: string; readonly reason: string }>()
 
-  /** Errors: `POINT_INVALID`, `POINT_SCHEMA_ASYNC`. */
-  constructor(points: readonly Point[], log: Log) {
+  /** `vocabulary` holds the permissions points may take. Errors: `POINT_INVALID`, `POINT_SCHEMA_ASYNC`. */
+  constructor(points: readonly Point[], log: Log, vocabulary: PermissionVocabulary = noVocabulary) {
     this.#watches = new PointWatches(log, (table) => this.#list(table))
     for (const point of points) {
       if (this.#tables.has(point.id)) throw kernelErrors.error('POINT_INVALID', { point: point.id, problem: 'is given twice' })
+      refuseUnnamed(point, vocabulary)
       this.#tables.set(point.id, new PointTable(point))
     }
   }
@@ -160,6 +162,16 @@ export class Points {
 interface Declared {
   readonly table: PointTable
   readonly names: Readonly<Record<string, Readonly<Record<string, unknown>>>>
+}
+
+/** A permission nobody can ask for would shut the point, or be taken for one that is kept. */
+function refuseUnnamed(point: Point, vocabulary: PermissionVocabulary): void {
+  const methods = point.kind === 'provider' ? Object.values(point.methods) : []
+  for (const { permission } of [point, ...methods]) {
+    if (permission === undefined || Object.hasOwn(vocabulary, permission)) continue
+    const problem = `takes the permission ${permission}, which the host does not name`
+    throw kernelErrors.error('POINT_INVALID', { point: point.id, problem })
+  }
 }
 
 function refuseTaken(plugin: Plugin, declared: readonly Declared[]): void {

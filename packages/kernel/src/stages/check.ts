@@ -1,9 +1,16 @@
-import { didYouMean, manifestSchema, type ContributionMetadata, type Manifest, type SchemaIssue } from '@backplane/sdk'
+import {
+  didYouMean,
+  manifestSchema,
+  type ContributionMetadata,
+  type Manifest,
+  type PermissionVocabulary,
+  type SchemaIssue,
+} from '@backplane/sdk'
 import { mayRun } from '@backplane/sdk/plugin-names'
 import { kernelErrors } from '../errors.ts'
 import { checkManifestShape, type ManifestShapeError } from '../generated/manifest-check.ts'
-import type { Policy } from '../kernel.ts'
-import { parsePermission } from '../plugins/permissions.ts'
+import type { KernelOptions, Policy } from '../kernel.ts'
+import { noVocabulary, parsePermission } from '../plugins/permissions.ts'
 import type { Points } from '../points/points.ts'
 import type { DeclaredManifest, ManifestSummary } from '../manifest-summary.ts'
 import type { AcceptedManifest, FoundPackage } from '../ports.ts'
@@ -18,6 +25,7 @@ export interface CheckContext {
   readonly host: { readonly name: string; readonly api: string }
   readonly policy: Policy
   readonly points: Points
+  readonly options: Pick<KernelOptions, 'permissions'>
 }
 
 /** What checking a manifest came to. */
@@ -43,7 +51,8 @@ export function check(found: FoundPackage, summary: ManifestSummary | undefined,
     const whole = summary === undefined ? (declared as Manifest) : undefined
     const decision = mayRun(declared.id, context.policy)
     incompatible = decision.ok ? apiFailure(declared, context.host) : undefined
-    for (const permission of whole?.permissions ?? noStrings) parsePermission(declared.id, permission)
+    const { permissions: vocabulary = noVocabulary } = context.options
+    for (const permission of declared.permissions ?? noStrings) parsePermission(declared.id, permission, vocabulary)
     const notes: string[] = []
     const contributes = checkContributions(declared, context.points, notes)
     const manifest = whole === undefined ? undefined : withDefaults(whole, contributes)
@@ -91,10 +100,17 @@ function declaredOf(manifest: Summarised, contributes: DeclaredManifest['contrib
 /** Of several errors these say best what is wrong. */
 const telling = ['additionalProperties', 'propertyNames']
 
-/** A manifest of the right shape; `manifestPath` is for the message. Errors: `MANIFEST_INVALID`, `MANIFEST_UNKNOWN_KEY`, `PERMISSION_INVALID`. */
-export function acceptManifest(manifest: unknown, manifestPath: string): Manifest {
+/**
+ * A manifest of the right shape; `manifestPath` is for the message, `vocabulary` holds the permissions that the host names itself.
+ * Errors: `MANIFEST_INVALID`, `MANIFEST_UNKNOWN_KEY`, `PERMISSION_INVALID`.
+ */
+export function acceptManifest(
+  manifest: unknown,
+  manifestPath: string,
+  vocabulary: PermissionVocabulary = noVocabulary,
+): Manifest {
   const accepted = shaped({ manifest, manifestPath })
-  for (const permission of accepted.permissions ?? noStrings) parsePermission(accepted.id, permission)
+  for (const permission of accepted.permissions ?? noStrings) parsePermission(accepted.id, permission, vocabulary)
   return accepted
 }
 
@@ -137,17 +153,19 @@ function checkContributions(manifest: Summarised, points: Points, notes: string[
   for (const [id, names] of Object.entries(declared)) {
     const table = points.find(id)
     if (table === undefined) notes.push(`this host has no point ${id}${didYouMean(id, points.ids)}`)
-    contributes[id] = table === undefined ? names : checkNames(manifest.id, table, names)
+    contributes[id] = table === undefined ? names : checkNames(manifest, table, names)
   }
   return contributes
 }
 
 function checkNames(
-  plugin: string,
+  { id: plugin, permissions = noStrings }: Summarised,
   table: PointTable,
   names: Readonly<Record<string, ContributionMetadata>>,
 ): Readonly<Record<string, ContributionMetadata>> {
-  const { kind } = table.point
+  const { kind, id: point, permission } = table.point
+  if (permission !== undefined && !permissions.includes(permission))
+    throw kernelErrors.error('POINT_NOT_PERMITTED', { plugin, point, permission }, { plugin, point, details: { permission } })
   if (kind === 'provider' && table.declared === undefined) return names
   const checked: Record<string, ContributionMetadata> = {}
   for (const [name, metadata] of Object.entries(names)) {
@@ -156,7 +174,7 @@ function checkNames(
     const isLeftForSetup = kind === 'data' && Object.keys(metadata).length === 0
     if (problem === undefined && result.issues === undefined) checked[name] = result.value as ContributionMetadata
     else if (isLeftForSetup) checked[name] = metadata
-    else throw metadataInvalid(plugin, table.point.id, name, { problem, issues: result.issues ?? [] })
+    else throw metadataInvalid(plugin, point, name, { problem, issues: result.issues ?? [] })
   }
   return checked
 }

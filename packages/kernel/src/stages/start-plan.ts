@@ -3,7 +3,7 @@ import { checkConfig } from '../config-check.ts'
 import type { Core } from '../core.ts'
 import { kernelErrors } from '../errors.ts'
 import type { PluginSettings } from '../kernel.ts'
-import { grantsOf } from '../plugins/permissions.ts'
+import { grantsOf, noVocabulary } from '../plugins/permissions.ts'
 import type { Candidate } from '../plugins/plugin.ts'
 import type { StatePlace } from '../plugins/plugin-states.ts'
 import { chooseTier, weighEnforcement } from '../policy.ts'
@@ -43,6 +43,7 @@ export async function planStart(
   const grants = grantsOf({
     plugin: id,
     permissions: manifest.permissions,
+    vocabulary: core.options.permissions ?? noVocabulary,
     variables: { ...settings.variables, config },
     dataDirectory: own.data,
     added: settings.grants,
@@ -71,6 +72,11 @@ export function isolationOf({ policy }: Pick<Core, 'policy'>, { id, source: { or
   return { ...usual, ...policy.isolation?.({ id, origin }) }
 }
 
+/** Whatever the tier: a plugin reaches what such a permission opens only through the host. */
+function keptByHost(what: string): Enforcement {
+  return { what, level: 'exact', mechanism: 'checked by the host at each call, and before a point is filled' }
+}
+
 async function configOf(core: Core, { id, manifest }: Candidate, settings: PluginSettings): Promise<unknown> {
   const from = settings.from ?? `settings of ${id}`
   const filled = await resolveSettings(settings.config, { env: core.options.env ?? process.env, from, plugin: id })
@@ -95,7 +101,7 @@ function chooseRuntime(
   const runtime = runtimes.find((known) => known.tier === tier)
   if (runtime === undefined) throw refused('this host has no runtime for it')
   const waived = core.policy.waive?.({ id, origin, tier, grants }) ?? []
-  const asked = runtime.enforces(grants, limits, isolation)
+  const asked = [...runtime.enforces(grants, limits, isolation), ...grants.host.map(keptByHost)]
   const { enforcement, missing } = weighEnforcement(asked, tier, waived)
   const [first] = missing
   if (first !== undefined) {

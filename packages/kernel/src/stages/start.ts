@@ -88,7 +88,8 @@ interface Starting {
 async function startGeneration(core: Core, plugin: Plugin, { candidate, plan, place }: Starting): Promise<Generation> {
   const { manifest, limits, directories, request } = plan
   const number = request.plugin.generation
-  const linked = linkHost(core, candidate, number, pluginState(core.store, place.slot, limits.stateBytes))
+  const caller = { ...request.plugin, may: plan.grants.host }
+  const linked = linkHost(core, candidate, caller, pluginState(core.store, place.slot, limits.stateBytes))
   place.slot.users += 1
   const release = once(() => {
     linked.release()

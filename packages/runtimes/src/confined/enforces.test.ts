@@ -5,7 +5,7 @@ import { testLimits } from '@backplane/testing'
 import type { SandboxTrial } from '../sandbox/machine.ts'
 import { confinedEnforcement } from './enforces.ts'
 
-const none: Grants = { fsRead: [], fsWrite: [], exec: [], net: [] }
+const none: Grants = { fsRead: [], fsWrite: [], exec: [], net: [], host: [] }
 
 function levels(grants: Partial<Grants>, sandbox?: SandboxTrial, launcher = '/usr/bin/setpriv'): Record<string, string> {
   const enforcement = confinedEnforcement({ grants: { ...none, ...grants }, limits: testLimits, launcher, sandbox })

@@ -17,7 +17,7 @@ const request: StartRequest = {
   host: { name: 'test', api: '1.0.0' },
   code: { kind: 'files', directory: '/nowhere', main: 'index.js' },
   config: {},
-  grants: { fsRead: [], fsWrite: [], exec: [], net: [] },
+  grants: { fsRead: [], fsWrite: [], exec: [], net: [], host: [] },
   limits: { ...testLimits, memoryMiB: 64, concurrency: 8, queue: 8, timeoutMs: 1_000, messageBytes: 1024 ** 2 },
   isolation: { floor: 'process', trust: 'community' },
   directories: { code: '/nowhere', data: '/nowhere', exchange: '/nowhere' },

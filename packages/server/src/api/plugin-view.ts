@@ -68,6 +68,7 @@ export const PluginDetail = PluginView.extend({
     fs_write: z.array(z.string()),
     exec: z.array(z.string()),
     net: z.array(z.string()),
+    host: z.array(z.string()).describe("Permissions of the host's own."),
   }),
   enforcement: z
     .array(z.object({ what: z.string(), level: z.enum(['exact', 'coarse', 'none']), mechanism: z.string() }))
@@ -139,6 +140,7 @@ export function pluginDetail(record: PluginRecord, points: readonly Point[]): Pl
       fs_write: [...grants.fsWrite],
       exec: [...grants.exec],
       net: [...grants.net],
+      host: [...grants.host],
     },
     enforcement: record.enforcement.map((one) => ({ ...one })),
     ...conditionDetail(record),

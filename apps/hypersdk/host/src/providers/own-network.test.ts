@@ -77,7 +77,12 @@ test('what is waived for bundled plugins is waived only where they may start pro
   await writeFile(join(root, 'config.yaml'), '{}')
   const { waive } = pluginPolicy(await loadConfig(join(root, 'config.yaml'), {}, { env: { HOME: root }, uid: 1000, cwd: root }))
   const waived = (exec: readonly string[], origin: 'bundled' | 'external'): readonly string[] | undefined =>
-    waive?.({ id: 'acme/tool', origin, tier: 'confined', grants: { fsRead: [], fsWrite: [], exec, net: ['a.example:443'] } })
+    waive?.({
+      id: 'acme/tool',
+      origin,
+      tier: 'confined',
+      grants: { fsRead: [], fsWrite: [], exec, net: ['a.example:443'], host: [] },
+    })
   assert.deepEqual(waived(['qemu-img'], 'bundled'), ['exec', 'net:connect', 'fs'])
   assert.deepEqual([waived([], 'bundled'), waived(['qemu-img'], 'external')], [[], []])
 })
