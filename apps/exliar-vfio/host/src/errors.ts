@@ -1,6 +1,8 @@
 import { defineErrors, type ErrorCatalogue } from '@backplane/sdk'
+import { vmErrors } from './vm/vm-errors.ts'
 
 const specs = {
+  ...vmErrors,
   TREE_NOT_FOUND: {
     message: '{root} is no directory',
     status: 400,
@@ -35,6 +37,111 @@ const specs = {
     exit: 73,
     retryable: false,
     hint: 'Look at what {path} is and whether its file system can be written to, or run exliar as root.',
+  },
+  CONFIG_UNCLEAR: {
+    message: '{path}, line {line}: {reason}',
+    status: 422,
+    exit: 65,
+    retryable: false,
+    hint: 'Write line {line} of {path} in a plainer way, or change it by hand: what is not understood is not edited.',
+  },
+  CONFIG_MISSING: {
+    message: '{path} is missing: {reason}',
+    status: 422,
+    exit: 66,
+    retryable: false,
+    hint: 'Make {path} as the documentation of {owner} says, then plan again.',
+  },
+  BOOT_UNSUPPORTED: {
+    message: 'the kernel parameters of the bootloader {bootloader} cannot be changed',
+    status: 422,
+    exit: 69,
+    retryable: false,
+    hint: 'Add the parameters by hand and plan with the bootloader left out.',
+  },
+  BOOT_PARAMETER_UNSAFE: {
+    message: '"{parameter}" cannot stand in a bootloader\'s configuration without quotes',
+    status: 422,
+    exit: 65,
+    retryable: false,
+    hint: 'Use letters, digits and . , : = / + @ % ~ _ - in a kernel parameter.',
+  },
+  INITRAMFS_UNSUPPORTED: {
+    message: 'the initial file system of {system} cannot be changed',
+    status: 422,
+    exit: 69,
+    retryable: false,
+    hint: 'Load the modules early by hand and plan with the initial file system left out.',
+  },
+  SELECTION_REFUSED: {
+    message: '{selection} cannot be passed through: {reason}',
+    status: 422,
+    exit: 65,
+    retryable: false,
+    hint: 'Read the reasons of each function, and take along or leave out what they name.',
+  },
+  MODPROBE_CONFLICT: {
+    message: '{path}, line {line} already sets {what} of vfio-pci',
+    status: 409,
+    exit: 65,
+    retryable: false,
+    hint: 'Take line {line} out of {path}, or keep it and do without exliar: only one of the two has an effect.',
+  },
+  BIND_REFUSED: {
+    message: '{bdf} is not bound: {reason}',
+    status: 409,
+    exit: 69,
+    retryable: false,
+    hint: 'See in the report what {bdf} is and which group it is in.',
+  },
+  BIND_FAILED: {
+    message: '{bdf} could not be given to {driver}: {reason}',
+    status: 500,
+    exit: 70,
+    retryable: true,
+    hint: 'Look at the last lines of the kernel log; {bdf} is as it was before.',
+  },
+  COMMAND_FAILED: {
+    message: '{command} failed: {reason}',
+    status: 500,
+    exit: 70,
+    retryable: true,
+    hint: 'Read what it printed, mend that and apply again.',
+  },
+  STEP_UNKNOWN: {
+    message: 'nothing here can do a step of kind {kind}',
+    status: 500,
+    exit: 70,
+    retryable: false,
+    hint: 'Plan again with this version of exliar.',
+  },
+  PLAN_STALE: {
+    message: 'what the plan was made from has changed since: {paths}',
+    status: 409,
+    exit: 75,
+    retryable: true,
+    hint: 'Plan again and read the new plan.',
+  },
+  CHANGES_BUSY: {
+    message: 'process {pid} is changing this machine',
+    status: 409,
+    exit: 75,
+    retryable: true,
+    hint: 'Wait until it is done.',
+  },
+  CHANGES_UNFINISHED: {
+    message: 'an earlier run was interrupted in the middle',
+    status: 409,
+    exit: 75,
+    retryable: true,
+    hint: 'Run exliar rollback, which takes back what that run had done.',
+  },
+  JOURNAL_DAMAGED: {
+    message: 'the journal {path} is damaged at line {line}: {reason}',
+    status: 500,
+    exit: 74,
+    retryable: false,
+    hint: 'Restore {path} from a backup, or take the changes back with the script cleanup.sh beside it.',
   },
 } as const
 

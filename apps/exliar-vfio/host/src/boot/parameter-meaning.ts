@@ -1,0 +1,66 @@
+/** Each of their occurrences counts, so that another value is no contradiction. */
+const repeatable = new Set([
+  'console',
+  'earlycon',
+  'earlyprintk',
+  'video',
+  'module_blacklist',
+  'modprobe.blacklist',
+  'rd.driver.pre',
+  'rd.driver.post',
+  'rd.driver.blacklist',
+  'rd.luks.uuid',
+  'rd.luks.name',
+  'rd.lvm.lv',
+  'rd.md.uuid',
+  'systemd.wants',
+  'systemd.mask',
+  'pci',
+  'dyndbg',
+  'memmap',
+  'crashkernel',
+])
+
+/** Parameters whose values are options of their own; only these exclude each other. Source: kernel-parameters.txt. */
+const opposites: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
+  intel_iommu: { on: ['off'], off: ['on'] },
+  amd_iommu: { on: ['off'], off: ['on'] },
+  iommu: { pt: ['off', 'nopt'], nopt: ['pt'], off: ['pt', 'force', 'on'], on: ['off'] },
+}
+
+/** Their values are lists that add up. */
+const lists = new Set(['rd.driver.pre', 'module_blacklist', 'modprobe.blacklist', ...Object.keys(opposites)])
+
+/** The name of a parameter. The kernel takes a hyphen for an underscore. */
+function nameOf(parameter: string): string {
+  return (/^"?([^="]*)/.exec(parameter)?.[1] ?? '').replaceAll('-', '_')
+}
+
+function valueOf(parameter: string): string | undefined {
+  const at = parameter.indexOf('=')
+  return at === -1 ? undefined : parameter.slice(at + 1).replaceAll('"', '')
+}
+
+function listed(parameter: string): readonly string[] {
+  return (valueOf(parameter) ?? '').split(',')
+}
+
+/** Whether a parameter has this name. */
+export function sameParameter(parameter: string, name: string): boolean {
+  return nameOf(parameter) === nameOf(name)
+}
+
+/** Whether what stands there does what is wanted. */
+export function satisfies(there: string, wanted: string): boolean {
+  if (!sameParameter(there, wanted)) return false
+  const value = valueOf(wanted)
+  return valueOf(there) === value || (value !== undefined && lists.has(nameOf(wanted)) && listed(there).includes(value))
+}
+
+/** Whether what stands there says the opposite of what is wanted. */
+export function contradicts(there: string, wanted: string): boolean {
+  if (!sameParameter(there, wanted) || satisfies(there, wanted)) return false
+  const excluded = opposites[nameOf(wanted)]?.[valueOf(wanted) ?? '']
+  if (excluded !== undefined) return listed(there).some((option) => excluded.includes(option))
+  return !repeatable.has(nameOf(wanted)) && !lists.has(nameOf(wanted))
+}
