@@ -50,7 +50,7 @@ type Method = (value: unknown, call: Call) => unknown
 type MethodTable = Readonly<Record<string, Method>>
 
 /** Runs a plugin's `setup`. Dispose it to run what it deferred. */
-export async function openPlugin(plugin: PluginModule, options: OpenPluginOptions = {}): Promise<OpenedPlugin> {
+export async function openPlugin<Config>(plugin: PluginModule<Config>, options: OpenPluginOptions = {}): Promise<OpenedPlugin> {
   const { id = 'exliar/under-test', secrets = {}, services = {} } = options
   const state = new Map(options.state)
   const lines: PluginLine[] = []
@@ -61,10 +61,10 @@ export async function openPlugin(plugin: PluginModule, options: OpenPluginOption
   const life: { snapshot?: () => unknown; restore?: (value: unknown) => void | Promise<void> } = {}
   const stopping = new AbortController()
   const log = logInto(lines)
-  const scope: Scope = {
+  const scope: Scope<Config> = {
     plugin: { id, version: '0.0.0', generation: 1 },
     host: { name: 'exliar', api: '1.0.0' },
-    config: options.config,
+    config: options.config as Config,
     log,
     signal: stopping.signal,
     directories: { code: '/nowhere', data: '/nowhere', exchange: '/nowhere' },
