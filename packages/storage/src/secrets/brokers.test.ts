@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { chmod, mkdir, readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { temporaryDirectory } from '@backplane/testing'
 import { commandSecrets, directorySecrets, environmentSecrets, firstSecret } from '../index.ts'
 
@@ -83,8 +86,16 @@ test('a command that prints nothing has no such secret; what fails, floods or ha
   const pidFile = join(await temporaryDirectory(t), 'pid')
   await failed(`/bin/sleep 600 & echo $! > ${pidFile}; echo canary; wait`, /longer than 300 ms/, { timeoutMs: 300 })
   const pid = (await readFile(pidFile, 'utf8')).trim()
-  const state = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => 'gone')
-  assert.match(state, /^gone$|\) Z /, 'what it started is ended with it')
+  const state = (): Promise<string> => readFile(`/proc/${pid}/stat`, 'utf8').catch(() => 'gone')
+  // What it started is ended with it, as soon as the system gets to that.
+  while (!/^gone$|\) Z /.test(await state())) await setImmediate()
   await assert.rejects(commandSecrets({ argv: ['/nowhere/vault'] }).resolve('token', 'host'), { message: /ENOENT/ })
   await assert.rejects(commandSecrets({ argv: ['vault'] }).resolve('token', 'host'), { message: /absolute path/ })
+})
+
+test('a host that has no descriptor left is told so by whatever would start a program, and goes on', () => {
+  const fixture = fileURLToPath(new URL('../fixtures/without-descriptors.ts', import.meta.url))
+  const limited = ['-c', 'ulimit -n 64; exec "$@"', 'sh', process.execPath, '--conditions=@backplane/source', fixture]
+  const told = execFileSync('/bin/sh', limited, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+  assert.equal(told, 'SECRET_COMMAND_FAILED SECRETS_KEY_UNUSABLE\n')
 })

@@ -42,10 +42,14 @@ async function run(command: SecretCommand, name: string, failed: (reason: string
   const args = rest.some((one) => one.includes('{name}')) ? rest.map((one) => one.replaceAll('{name}', name)) : [...rest, name]
   // A group of its own, so that what it started is killed with it.
   const child = spawn(program, args, { env: { ...env }, cwd: '/', stdio: ['ignore', 'pipe', 'ignore'], detached: true })
+  const ended = once(child, 'close') as Promise<[number | null, NodeJS.Signals | null]>
+  const { pid } = child
+  // What could not be started may have no streams.
+  if (pid === undefined) throw failed(`it could not be started (${await errorOf(ended)})`)
   let why: string | undefined
   const kill = (reason: string): void => {
     why ??= reason
-    if (child.pid !== undefined) killGroup(child.pid)
+    killGroup(pid)
     child.stdout.destroy()
   }
   const timer = setTimeout(() => kill(`it took longer than ${timeoutMs} ms`), timeoutMs)
@@ -57,18 +61,19 @@ async function run(command: SecretCommand, name: string, failed: (reason: string
     else chunks.push(chunk)
   })
   try {
-    const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
+    const [code, signal] = await ended
     if (why !== undefined) throw failed(why)
     if (code !== 0) throw failed(`it ended with ${code ?? signal ?? 'nothing'}`)
     return Buffer.concat(chunks).toString('utf8')
-  } catch (error) {
-    const code: unknown = Reflect.get(Object(error), 'code')
-    if (code === 'SECRET_COMMAND_FAILED') throw error
-    throw failed(`it could not be started (${String(code)})`)
   } finally {
     clearTimeout(timer)
-    if (child.pid !== undefined) killGroup(child.pid)
+    killGroup(pid)
   }
+}
+
+async function errorOf(ended: Promise<unknown>): Promise<string> {
+  const error: unknown = await ended.catch((thrown: unknown) => thrown)
+  return String(Reflect.get(Object(error), 'code'))
 }
 
 function killGroup(pid: number): void {

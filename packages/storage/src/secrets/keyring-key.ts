@@ -42,14 +42,13 @@ async function run(
   place: string,
 ): Promise<{ readonly code: number | null; readonly out: string; readonly err: string }> {
   const child = spawn(program, args, { stdio: ['pipe', 'pipe', 'pipe'], timeout: timeoutMs, killSignal: 'SIGKILL' })
-  child.stdin.on('error', () => undefined)
-  child.stdin.end(input)
+  const ended = once(child, 'close') as Promise<[number | null]>
   try {
-    const [out, err, [code]] = await Promise.all([
-      text(child.stdout),
-      text(child.stderr),
-      once(child, 'close') as Promise<[number | null]>,
-    ])
+    // What could not be started may have no streams.
+    if (child.pid === undefined) await ended
+    child.stdin.on('error', () => undefined)
+    child.stdin.end(input)
+    const [out, err, [code]] = await Promise.all([text(child.stdout), text(child.stderr), ended])
     return { code, out, err: err.trim().slice(0, 200) }
   } catch (error) {
     const reason = `${program} cannot be run (${String(Reflect.get(Object(error), 'code'))})`

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { access, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { hash } from 'node:crypto'
 import { requireProgram, temporaryDirectory } from '@backplane/testing'
 import type { FetchedPackage } from '../fetcher.ts'
@@ -226,3 +227,10 @@ async function withInput(cwd: string, args: readonly string[], input: string | B
   for await (const part of child.stdout) text += String(part)
   return text
 }
+
+test('a host that has no descriptor left is told that git cannot be started, and goes on', () => {
+  const fixture = fileURLToPath(new URL('fixtures/without-descriptors.ts', import.meta.url))
+  const limited = ['-c', 'ulimit -n 64; exec "$@"', 'sh', process.execPath, '--conditions=@backplane/source', fixture]
+  const told = execFileSync('/bin/sh', limited, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
+  assert.deepEqual(JSON.parse(told), { kind: 'failed', exitCode: null, message: 'git cannot be started' })
+})

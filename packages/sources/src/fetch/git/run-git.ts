@@ -64,18 +64,18 @@ export async function runGit(place: GitPlace, run: GitRun, signal: AbortSignal):
     detached: true,
     stdio: 'pipe',
   })
-  const kill = (): void => killGroup(child.pid)
+  const ended = ending(child)
+  const { pid } = child
+  // Without descriptors or processes left it has no streams.
+  if (pid === undefined) return { kind: 'failed', exitCode: await ended, message: 'git cannot be started' }
+  const kill = (): void => killGroup(pid)
   const late = AbortSignal.timeout(place.timeoutMs)
   const stop = AbortSignal.any([signal, late])
   stop.addEventListener('abort', kill)
   try {
     child.stdin.on('error', () => {})
     child.stdin.end(run.input ?? '')
-    const [output, message, exitCode] = await Promise.all([
-      collect(child.stdout, run.mostBytes, kill),
-      tail(child.stderr),
-      ending(child),
-    ])
+    const [output, message, exitCode] = await Promise.all([collect(child.stdout, run.mostBytes, kill), tail(child.stderr), ended])
     signal.throwIfAborted()
     if (late.aborted) return { kind: 'too late' }
     if (output === undefined) return { kind: 'too much' }
@@ -115,8 +115,7 @@ async function tail(stream: AsyncIterable<Buffer>): Promise<string> {
   return kept.toString('utf8')
 }
 
-function killGroup(pid: number | undefined): void {
-  if (pid === undefined) return
+function killGroup(pid: number): void {
   try {
     process.kill(-pid, 'SIGKILL')
   } catch {
