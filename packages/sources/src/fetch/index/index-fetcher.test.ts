@@ -27,7 +27,7 @@ test('what a publisher wrote is found, told about, and fetched: from a folder an
     const { found, problems } = await fetcher.search('STORES cloud', options)
     assert.deepEqual([found, problems], [[], []], 'the newest version says it')
     assert.deepEqual((await fetcher.search('objects', options)).found, [
-      { index: 'acme', id: 'acme/s3', latest: '1.1.0', description: 'Stores objects' },
+      { index: 'acme', id: 'acme/s3', latest: '1.1.0', description: 'Stores objects', asOf: new Date(start).toISOString() },
     ])
     assert.deepEqual(
       (await fetcher.search('', options)).found.map(({ id }) => id),
@@ -228,4 +228,49 @@ test('an index counts as read for a while, and no longer than it lasts', async (
   assert.equal(await versions(), 2)
   nowMs += 1
   await assert.rejects(versions(), { code: 'FETCH_NOT_FOUND' })
+})
+
+test('what an index warned of, and what it had, is known while it cannot be read, rolls back or ran out, also after a restart', async (t) => {
+  const { add, sign, reader, folder, forge } = await shelf(t)
+  const copies = join(folder, '..', 'copies')
+  const memory = join(folder, '..', 'seen.json')
+  const advisory = { id: 'ACME-1', plugin: 'acme/s3', versions: '*', summary: 'It loses data', action: 'disable' } as const
+  await add('s3')
+  await cp(folder, `${folder}-old`, { recursive: true })
+  await sign({ advisories: [advisory] })
+  const web = await serving(t, async (request, response) => {
+    const bytes = await readFile(join(folder, request.url ?? '')).catch(() => undefined)
+    response.writeHead(bytes === undefined ? 404 : 200).end(bytes)
+  })
+  const served = (now = start + day): ReturnType<typeof reader> =>
+    reader({ copies, memory, now: () => now, indexes: { acme: { url: web.url, keys: [key.publicKey] } } })
+  assert.deepEqual(await served().keptAdvisories(), { found: [], problems: [] }, 'nobody was asked')
+  assert.deepEqual(await served().advisories(options), { found: [advisory], problems: [] })
+  assert.deepEqual(await served().keptAdvisories(), { found: [advisory], problems: [] })
+
+  const stays = async (code: string, now?: number): Promise<void> => {
+    const { found, problems } = await served(now).advisories(options)
+    assert.deepEqual([found, problems.map(({ error }) => error.code)], [[advisory], [code]])
+    const hits = await served(now).search('s3', options)
+    assert.deepEqual([hits.found.map(({ id }) => id), hits.problems.map(({ error }) => error.code)], [['acme/s3'], [code]])
+  }
+  await stays('INDEX_EXPIRED', start + 365 * day)
+  const { answer } = web
+  web.answer = (_, response) => response.writeHead(404).end()
+  await stays('FETCH_NOT_FOUND')
+  web.answer = answer
+  await cp(folder, `${folder}-new`, { recursive: true })
+  await cp(`${folder}-old/index.json`, join(folder, 'index.json'))
+  await stays('INDEX_ROLLED_BACK')
+  await cp(`${folder}-new/index.json`, join(folder, 'index.json'))
+  await forge((document) => ({ ...document, version: 9, advisories: { ...document.advisories, path: 'gone.json' } }))
+  await stays('FETCH_NOT_FOUND')
+
+  await rm(folder, { recursive: true })
+  await cp(`${folder}-new`, folder, { recursive: true })
+  for (let at = 0; at < 9; at += 1) await sign({ advisories: [] })
+  assert.deepEqual(await served().advisories(options), { found: [], problems: [] }, 'its publisher took it back')
+  await writeFile(join(copies, 'acme.json'), '{}')
+  const damaged = await served().keptAdvisories()
+  assert.deepEqual([damaged.found, damaged.problems.map(({ error }) => error.code)], [[], ['INDEX_MEMORY_INVALID']])
 })

@@ -7,6 +7,7 @@ import { refused } from '../fetch-home.ts'
 import type { AvailableVersion, FetchedPackage, Fetcher, FetchOptions, PinnedPlace } from '../fetcher.ts'
 import type { Downloading } from '../guarded-download.ts'
 import { packageInArchive } from '../package-in-archive.ts'
+import { IndexCopies, type IndexCopy } from './index-copies.ts'
 import type { IndexedPlugin, IndexedVersion, IndexEntry } from './index-format.ts'
 import { IndexMemory } from './index-memory.ts'
 import { parseIndexReference, type IndexReference } from './index-reference.ts'
@@ -21,6 +22,11 @@ export interface IndexFetcherOptions extends Downloading {
    * it, that is known only as long as this fetcher lives. To put another index in the place of one, remove its entry.
    */
   readonly memory?: string
+  /**
+   * Folder of this host that keeps what each index said when it could last be read, to search in and to be warned by while it
+   * cannot; without it, that is known only as long as this fetcher lives.
+   */
+  readonly copies?: string
   readonly archiveLimits?: Partial<ArchiveLimits>
   /** `index.json` and the file of one plugin, bytes. Default 16 MiB. */
   readonly fileBytes?: number
@@ -37,9 +43,11 @@ export interface IndexHit {
   readonly latest: string
   readonly description?: string
   readonly tags?: readonly string[]
+  /** When the index that says so was signed, as it writes it: a while ago where it cannot be read now. */
+  readonly asOf: string
 }
 
-/** What several indexes answered, and why some did not. */
+/** What several indexes answered, and why some could not be read: of those it is what they said before. */
 export interface IndexReport<T> {
   readonly found: readonly T[]
   readonly problems: readonly { readonly index: string; readonly error: PlatformError }[]
@@ -52,8 +60,13 @@ export interface IndexFetcher extends Fetcher {
   readonly search: (text: string, options: FetchOptions) => Promise<IndexReport<IndexHit>>
   /** All versions of one plugin, of a reference without its range. Errors: as of `versions`. */
   readonly info: (reference: string, options: FetchOptions) => Promise<IndexedPlugin & { readonly index: string }>
-  /** What the indexes warn of, for the policy of the verdict. */
+  /**
+   * What the indexes warn of, for the policy of the verdict. Only an index that is signed, in time and newer takes back what it
+   * warned of.
+   */
   readonly advisories: (options: FetchOptions) => Promise<IndexReport<Advisory>>
+  /** The same of what they said when they could last be read; asks nobody. */
+  readonly keptAdvisories: () => Promise<IndexReport<Advisory>>
 }
 
 type IndexPlace = Extract<PinnedPlace, { readonly kind: 'index' }>
@@ -66,7 +79,8 @@ type IndexPlace = Extract<PinnedPlace, { readonly kind: 'index' }>
  */
 export function indexFetcher(options: IndexFetcherOptions): IndexFetcher {
   const { archiveLimits: limits = {}, fileBytes = 16 * 1024 * 1024, freshMs = 10_000, now = Date.now } = options
-  const reading = { ...options, memory: new IndexMemory(options.memory), fileBytes, freshMs, now }
+  const [memory, copies] = [new IndexMemory(options.memory), new IndexCopies(options.copies)]
+  const reading = { ...options, memory, copies, fileBytes, freshMs, now }
   const indexes = new Map(
     Object.entries(options.indexes).map(([name, one]) => [name, new StaticIndex(checkedName(name), one, reading)]),
   )
@@ -109,14 +123,17 @@ export function indexFetcher(options: IndexFetcherOptions): IndexFetcher {
       .toLowerCase()
       .split(/\s+/)
       .filter((word) => word !== '')
-    const { found, problems } = await report(indexes, async (index) => hitsIn(index, words, fetchOptions))
+    const { said, problems } = await report(indexes, (index) => index.refresh(fetchOptions))
+    const found = said.flatMap(({ index, copy }) => hitsIn(index, copy, words))
     const rank = ({ id }: IndexHit): number => (words.includes(id) || words.includes(id.split('/')[1] ?? '') ? 0 : 1)
     return { found: found.toSorted((one, other) => rank(one) - rank(other) || (one.id < other.id ? -1 : 1)), problems }
   }
 
-  const advisories: IndexFetcher['advisories'] = (fetchOptions) => report(indexes, (index) => index.advisories(fetchOptions))
+  const advisories: IndexFetcher['advisories'] = async (fetchOptions) =>
+    warned(await report(indexes, (index) => index.refresh(fetchOptions)))
+  const keptAdvisories: IndexFetcher['keptAdvisories'] = async () => warned(await report(indexes, (index) => index.copy()))
 
-  return { kind: 'index', versions, fetch, search, info, advisories }
+  return { kind: 'index', versions, fetch, search, info, advisories, keptAdvisories }
 }
 
 type Indexes = ReadonlyMap<string, StaticIndex>
@@ -171,26 +188,38 @@ function offeredAs(
   return { version, place, publishedAtMs, ...(deprecated === undefined ? {} : { deprecated }) }
 }
 
-async function hitsIn(index: StaticIndex, words: readonly string[], options: FetchOptions): Promise<readonly IndexHit[]> {
-  const { plugins } = await index.document(options)
-  return Object.entries(plugins).flatMap(([id, { latest, description, tags }]): IndexHit[] => {
+function hitsIn(index: string, { document }: IndexCopy, words: readonly string[]): readonly IndexHit[] {
+  return Object.entries(document.plugins).flatMap(([id, { latest, description, tags }]): IndexHit[] => {
     const text = [id, description, ...(tags ?? [])].join('\n').toLowerCase()
     if (!words.every((word) => text.includes(word))) return []
     const said = { ...(description === undefined ? {} : { description }), ...(tags === undefined ? {} : { tags }) }
-    return [{ index: index.name, id, latest, ...said }]
+    return [{ index, id, latest, ...said, asOf: document.issued }]
   })
 }
 
-async function report<T>(indexes: Indexes, ask: (index: StaticIndex) => Promise<readonly T[]>): Promise<IndexReport<T>> {
-  const found: T[] = []
+interface Said {
+  readonly said: readonly { readonly index: string; readonly copy: IndexCopy }[]
+  readonly problems: IndexReport<unknown>['problems']
+}
+
+/** Asks each; one that fails hides no other, and what it said before stays. */
+async function report(indexes: Indexes, ask: (index: StaticIndex) => Promise<IndexCopy | undefined>): Promise<Said> {
+  const said: { index: string; copy: IndexCopy }[] = []
   const problems: { index: string; error: PlatformError }[] = []
   for (const index of indexes.values()) {
+    let copy: IndexCopy | undefined
     try {
-      found.push(...(await ask(index)))
+      copy = await ask(index)
     } catch (error) {
       if (!(error instanceof PlatformError)) throw error
       problems.push({ index: index.name, error })
+      copy = await index.copy().catch(() => undefined)
     }
+    if (copy !== undefined) said.push({ index: index.name, copy })
   }
-  return { found, problems }
+  return { said, problems }
+}
+
+function warned({ said, problems }: Said): IndexReport<Advisory> {
+  return { found: said.flatMap(({ copy }) => copy.advisories), problems }
 }

@@ -12,6 +12,7 @@ import type { FetchOptions } from '../fetcher.ts'
 import { guardedDownload, type Downloading } from '../guarded-download.ts'
 import { checkedPath, indexPayloadType, readIndexDocument, readIndexedPlugin } from './index-format.ts'
 import type { IndexDocument, IndexedPlugin, IndexEntry, IndexFile } from './index-format.ts'
+import type { IndexCopies, IndexCopy } from './index-copies.ts'
 import type { IndexMemory } from './index-memory.ts'
 
 /** An index, and who must have signed it. */
@@ -25,6 +26,7 @@ export interface IndexOptions extends Omit<HomeOptions, 'alsoFrom'> {
 /** What all indexes of a fetcher share. */
 export interface IndexReading extends Downloading {
   readonly memory: IndexMemory
+  readonly copies: IndexCopies
   /** ms since the epoch. */
   readonly now: () => number
   /** `index.json`, and each other file but archives, bytes. */
@@ -68,9 +70,26 @@ export class StaticIndex {
     return readIndexedPlugin(await this.#json(entry, options), id, this.#placeOf(entry.path))
   }
 
-  /** Errors: as of {@link plugin}. */
-  async advisories(options: FetchOptions): Promise<readonly Advisory[]> {
-    const { advisories: file } = await this.document(options)
+  /**
+   * What is signed now with what it warns of, which is kept for when it cannot be read. Errors: as of {@link plugin},
+   * `INDEX_MEMORY_INVALID`, `SOURCE_STORE_FAILED`.
+   */
+  async refresh(options: FetchOptions): Promise<IndexCopy> {
+    const { copies } = this.#reading
+    const document = await this.document(options)
+    const kept = await copies.recall(this.name)
+    if (kept?.document.version === document.version) return kept
+    const copy = { document, advisories: await this.#advisories(document.advisories, options) }
+    await copies.keep(this.name, copy)
+    return copy
+  }
+
+  /** What it said when it could last be read; undefined when it never could. Errors: `INDEX_MEMORY_INVALID`. */
+  copy(): Promise<IndexCopy | undefined> {
+    return this.#reading.copies.recall(this.name)
+  }
+
+  async #advisories(file: IndexFile, options: FetchOptions): Promise<readonly Advisory[]> {
     const value = await this.#json(file, options)
     try {
       return readPolicy({ advisories: Reflect.get(Object(value), 'advisories') as unknown }).advisories ?? []

@@ -8,6 +8,7 @@ import { guardedDownload, type Downloading } from '../guarded-download.ts'
 import { packageInArchive } from '../package-in-archive.ts'
 import { integrityOf } from './integrity.ts'
 import { isNpmName, parseNpmReference, scopeOf } from './npm-reference.ts'
+import { searchRegistries, type NpmSearchReport } from './npm-search.ts'
 import { fittingVersions, readPackument, type NpmVersion, type Packument } from './packument.ts'
 
 /** Which registries there are, and what is too much. */
@@ -22,6 +23,13 @@ export interface NpmFetcherOptions extends Downloading {
   readonly packumentBytes?: number
   /** What a registry may answer for the attestations of one version, bytes. Default 2 MiB. */
   readonly attestationBytes?: number
+}
+
+/** A fetcher that also tells what there is. */
+export interface SearchingNpmFetcher extends Fetcher {
+  readonly kind: 'npm'
+  /** Packages that say of themselves that they hold a plugin; see {@link searchRegistries}. */
+  readonly search: (text: string, options: FetchOptions) => Promise<NpmSearchReport>
 }
 
 type NpmPlace = Extract<PinnedPlace, { readonly kind: 'npm' }>
@@ -41,11 +49,11 @@ const mostAttestations = 16
  * the package, unjudged; where it says there is some and does not give it, that is an error. Errors: those of
  * {@link guardedDownload}, `FETCH_REFERENCE_INVALID`, `FETCH_CHANGED`.
  */
-export function npmFetcher(options: NpmFetcherOptions): Fetcher {
+export function npmFetcher(options: NpmFetcherOptions): SearchingNpmFetcher {
   return new NpmFetcher(options)
 }
 
-class NpmFetcher implements Fetcher {
+class NpmFetcher implements SearchingNpmFetcher {
   readonly kind = 'npm'
   readonly #options: NpmFetcherOptions
   readonly #homes: ReadonlyMap<string, FetchHome>
@@ -80,6 +88,11 @@ class NpmFetcher implements Fetcher {
     const withIt = said === undefined ? [] : await this.#attestations(said, home, options)
     const attestations = [...found.attestations, ...withIt]
     return { ...found, place, attestations, ...(publishedAtMs === undefined ? {} : { publishedAtMs }) }
+  }
+
+  search(text: string, options: FetchOptions): Promise<NpmSearchReport> {
+    const { packumentBytes: mostBytes = 4 * mib } = this.#options
+    return searchRegistries(text, { ...this.#options, homes: this.#homes, mostBytes }, options)
   }
 
   #homeFor(name: string): FetchHome {
