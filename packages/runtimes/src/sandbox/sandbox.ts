@@ -79,13 +79,16 @@ const nodeAddressBytes = 4 * 1024 ** 3
 /** Prepares all of a sandbox but its process. On error nothing is held. */
 export async function prepareSandbox(request: SandboxRequest): Promise<Sandbox> {
   const { programs, limits, directories, descriptorNumber } = request
+  // Looked up meanwhile; it holds nothing.
+  const looked = Promise.all([filterFile(request), contentOf(request)])
+  looked.catch(() => undefined)
   await using held = new AsyncDisposableStack()
   const user = process.getuid?.() === 0 ? held.use(await takeServiceUser(request.uids, directories)) : undefined
   if (user !== undefined) for (const sentence of await blockedGrants(request.granted, user)) request.warn(sentence)
   const groups = resourceGroups()
   const group = await groups?.make(groupLimits(limits))
   if (group !== undefined) held.defer(group.end)
-  const [filter, { found, files }] = await Promise.all([filterFile(request), contentOf(request)])
+  const [filter, { found, files }] = await looked
   const view = { ...found, links: [...found.links, ...(request.links ?? [])] }
   const hidden = held.use(hiddenPaths([...view.mounts.map(({ source }) => source), ...files], user?.uid))
   const tmpBytes = limits.tmpBytes
