@@ -24,6 +24,11 @@ export interface Peer {
   readonly caller?: Caller
   /** Told how far a long change is, where somebody can look. */
   readonly onProgress?: (progress: Progress) => void
+  /**
+   * Takes over writing down what comes of this request, for a change that goes on after its answer: what it gives is told the
+   * change's own answer, before anybody else is.
+   */
+  readonly auditLater?: () => (answered: Response) => Promise<void>
 }
 
 /** Answers one request. A Hono application's `fetch` is one. */

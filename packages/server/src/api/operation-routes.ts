@@ -65,8 +65,11 @@ export function respondAsync(
     const again = new Request(req.url, { method: req.method, headers, ...(body.byteLength === 0 ? {} : { body }) })
     let answered: Response | undefined
     const operation = operations.start({ method: req.method, path: req.path, plugin }, async (onProgress) => {
-      answered = await app.fetch(again, { ...env, onProgress })
-      return answered.clone()
+      const settle = env.auditLater?.()
+      const answer = await app.fetch(again, { ...env, onProgress })
+      await settle?.(answer)
+      answered = answer
+      return answer.clone()
     })
     await endOrTime(operation, Math.min(waitSeconds, longestWaitSeconds), AbortSignal.any([req.raw.signal, env.closing]))
     if (answered !== undefined) return answered

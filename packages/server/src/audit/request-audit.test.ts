@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import type { Kernel } from '@backplane/kernel'
+import { OperationView } from '../api/operation-definitions.ts'
 import { changesOf, demoKernel } from '../fixtures/demo-kernel.ts'
 import { rememberedTrail, type RememberedTrail } from '../fixtures/remembered-trail.ts'
 import { startServer, type StartedServer } from '../fixtures/start-server.ts'
@@ -86,6 +87,16 @@ test('what was done and could then not be written is answered as done: that it w
   t.after(() => subscribed[Symbol.dispose]())
   assert.equal((await server.tcp('/api/plugins/one/disable', { method: 'POST' })).status, 200)
   assert.deepEqual(server.written(), ['plugins.disable one asked'])
+})
+
+test('of a change that goes on after its answer it is written what came of it in the end', async (t) => {
+  const server = await audited(t)
+  const sent = { method: 'POST', headers: { prefer: 'respond-async', 'if-match': '"another"' } }
+  const answered = await server.tcp('/api/plugins/one/disable', sent)
+  assert.equal(answered.status, 202)
+  const ended = await server.tcp(`/api/operations/${answered.as(OperationView).id}?wait=10`)
+  assert.equal(ended.as(OperationView).answer_status, 412)
+  assert.deepEqual(server.written(), ['plugins.disable one asked', 'plugins.disable one refused SERVER_STATE_CHANGED'])
 })
 
 test('with everything asked for looks are written too', async (t) => {

@@ -85,8 +85,13 @@ export function guard(options: GuardOptions): (handler: Handler) => Handler {
       isRouted = true
       const known = { ...peer, caller, closing: endOfCall(token, peer.closing) }
       if (settle === undefined) return await handler(checked, known)
-      const answered = await answerOf(async () => handler(checked, known))
-      await settle(answered)
+      let isLater = false
+      const auditLater = (): typeof settle => {
+        isLater = true
+        return settle
+      }
+      const answered = await answerOf(async () => handler(checked, { ...known, auditLater }))
+      if (!isLater) await settle(answered)
       return answered
     }
     const answerOf = (work: () => Promise<Response>): Promise<Response> => work().catch((error: unknown) => problem(error))
