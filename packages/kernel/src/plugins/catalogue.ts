@@ -148,7 +148,7 @@ export class Catalogue {
     const { points, plugins } = this.#core
     const offReason = (candidate: Candidate): string | undefined => candidate.denied ?? this.#core.offReason(candidate)
     const serves = ({ id }: Candidate): boolean => plugins.get(id)?.serving !== undefined
-    const resolver = new Resolver({ candidates, points, offReason, serves })
+    const resolver = new Resolver({ candidates, points, offReason, serves, reserved: this.#core.policy.reserved })
     for (const candidate of candidates.values()) {
       const plugin = plugins.get(candidate.id)
       if (isUnfit(candidate) || (plugin?.serving !== undefined && plugin.candidate === candidate)) continue

@@ -15,6 +15,7 @@ const surroundings = [
   'PERMISSION_',
   'DEPENDENCY_',
   'POINT_CONFLICT',
+  'POINT_RESERVED',
   'SOURCE_',
   'KERNEL_',
 ] as const

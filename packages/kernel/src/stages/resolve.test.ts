@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { inlineSource, testKernel, type InlinePlugin } from '@backplane/testing'
 import { echo, echoPlugin, pipe, points } from '../fixtures/demo-points.ts'
-import type { Kernel } from '../index.ts'
+import type { Kernel, Policy } from '../index.ts'
 
 const needing = (
   id: string,
@@ -90,6 +90,26 @@ test('a newcomer never takes a name from a plugin that serves', async () => {
   await t.kernel.plugins.refresh()
   assert.match(failure(t.kernel, 'a/newcomer'), /POINT_CONFLICT/)
   assert.equal(failure(t.kernel, 'b/serving'), 'active')
+})
+
+test('a name that the policy reserves goes to who may have it, whatever comes first; the others fail with its reason', async () => {
+  const early = inlineSource([echoPlugin({ id: 'evil/echo', name: 'x' })], { name: 'early' })
+  const late = inlineSource([echoPlugin({ id: 'b/owner', name: 'x' })], { name: 'late' })
+  let owner = 'b/owner'
+  const reserved: Policy['reserved'] = ({ id, name, origin }) =>
+    name === 'x' && id !== owner ? `it belongs to ${owner}, and this one is ${origin}` : undefined
+  await using t = await testKernel({ points, sources: [early, late], policy: { reserved } })
+  assert.equal(
+    failure(t.kernel, 'evil/echo'),
+    'POINT_RESERVED: evil/echo may not provide demo.echo "x": it belongs to b/owner, and this one is bundled',
+  )
+  assert.equal(await t.kernel.provider(echo, 'x').say('hi'), '1.0.0 hi')
+  late.take('b/owner')
+  await t.kernel.plugins.refresh()
+  await assert.rejects(t.kernel.provider(echo, 'x').say('hi'), { code: 'PLUGIN_UNAVAILABLE', message: /belongs to b\/owner/ })
+  owner = 'evil/echo'
+  await t.kernel.plugins.refresh()
+  assert.equal(failure(t.kernel, 'evil/echo'), 'idle')
 })
 
 test('of packages with one id the first source wins and the others are listed as shadowed', async () => {

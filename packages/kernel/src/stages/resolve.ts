@@ -1,6 +1,7 @@
 import { didYouMean } from '@backplane/sdk'
 import { kernelErrors } from '../errors.ts'
 import { type Ordered, orderHandlers } from '../points/hook-order.ts'
+import type { Policy } from '../kernel.ts'
 import type { Candidate } from '../plugins/plugin.ts'
 import type { Points } from '../points/points.ts'
 import type { Failure } from '../record.ts'
@@ -17,6 +18,8 @@ export interface World {
   /** What serves keeps its names: a newcomer never takes them from a running plugin. */
   readonly serves: (candidate: Candidate) => boolean
   readonly points: Points
+  /** Who may have which name. */
+  readonly reserved: Policy['reserved']
 }
 
 /** Whether the plugin is wrong by itself, whatever the others are. */
@@ -179,7 +182,10 @@ export class Resolver {
 
   #own(owners: Map<string, Candidate>, candidate: Candidate, point: string, name: string): void {
     const owner = owners.get(name)
-    if (owner === undefined) owners.set(name, candidate)
+    const reason = this.#world.reserved?.({ point, name, id: candidate.id, origin: candidate.source.origin })
+    if (reason !== undefined)
+      this.#conflicts.set(candidate, failure('POINT_RESERVED', { plugin: candidate.id, point, name, reason }))
+    else if (owner === undefined) owners.set(name, candidate)
     else this.#conflicts.set(candidate, failure('POINT_CONFLICT', { plugin: candidate.id, other: owner.id, point, name }))
   }
 
