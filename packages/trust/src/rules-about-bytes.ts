@@ -50,11 +50,14 @@ export const findingsRule: Rule = ({ subject, policy }) => {
     return { outcome: 'waived', reason: `${said} accepted: ${reasons.slice(0, 5).join(', ')}`, file: first.file }
   }
   const place = worst.line === undefined ? worst.file : `${worst.file}:${worst.line}`
+  const meant = `write acceptedFindings: {"${subject.id}": {"${worst.rule}": "<why>"}} into the trust policy.`
   const others = open.length === 1 ? '' : `; and ${open.length - 1} more`
   return {
     ...refused(
       `${worst.rule}: ${printable(worst.message)} (${printable(place)})${others}`,
-      `Look at the place; if it is meant, write acceptedFindings: {"${subject.id}": {"${worst.rule}": "<why>"}} into the trust policy.`,
+      worst.fix === undefined
+        ? `Look at the place; if it is meant, ${meant}`
+        : `${printable(worst.fix).replace(/\.$/, '')}; if it is meant, ${meant}`,
     ),
     file: worst.file,
   }

@@ -50,4 +50,6 @@ export interface Finding {
   /** From 1. */
   readonly line?: number
   readonly message: string
+  /** What to do about it, where the scanner says. */
+  readonly fix?: string
 }

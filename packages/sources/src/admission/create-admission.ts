@@ -16,8 +16,8 @@ export interface AdmissionOptions {
    * Default: none.
    */
   readonly approvesDeclared?: (source: string) => boolean
-  /** What the scanners find in a package; asked once for each digest. */
-  readonly scan?: (asked: AdmissionRequest, signal: AbortSignal) => Promise<readonly Finding[]>
+  /** What the scanners find in a package; undefined where none is to look. Asked once for each digest. */
+  readonly scan?: (asked: AdmissionRequest, signal: AbortSignal) => Promise<readonly Finding[] | undefined>
 }
 
 /**
@@ -25,10 +25,10 @@ export interface AdmissionOptions {
  * was approved. Code that ships with the host asks for no approval.
  */
 export function createAdmission({ judge, installed, grants, approvesDeclared, scan }: AdmissionOptions): Admission {
-  const findings = new Map<string, Promise<readonly Finding[]>>()
+  const findings = new Map<string, Promise<readonly Finding[] | undefined>>()
   const isInstalled = (source: string): boolean => source === installed?.name
 
-  const scanned = (asked: AdmissionRequest, signal: AbortSignal): Promise<readonly Finding[]> | undefined => {
+  const scanned = (asked: AdmissionRequest, signal: AbortSignal): Promise<readonly Finding[] | undefined> | undefined => {
     if (scan === undefined || asked.origin === 'bundled') return undefined
     const { digest } = asked.staged
     const found = findings.get(digest) ?? scan(asked, signal)

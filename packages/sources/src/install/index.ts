@@ -14,6 +14,7 @@ export {
   type IndexReport,
 } from '../fetch/index/index-fetcher.ts'
 export type { IndexedPlugin, IndexedVersion } from '../fetch/index/index-format.ts'
+export { newestIndexMs } from '../fetch/index/index-memory.ts'
 export type { IndexOptions } from '../fetch/index/static-index.ts'
 export { writeIndex, type IndexWriting, type WrittenIndex } from '../fetch/index/write-index.ts'
 export { npmFetcher, type NpmFetcherOptions, type SearchingNpmFetcher } from '../fetch/npm/npm-fetcher.ts'

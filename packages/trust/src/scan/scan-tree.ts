@@ -8,6 +8,9 @@ import { parseSource } from './parse-source.ts'
 import { defaultScanLimits, type ScanLimits } from './scan-limits.ts'
 import { hiddenCharacters, readText } from './text-findings.ts'
 
+/** Grows whenever the scanner finds other things in the same bytes: what it found before is no answer any more. */
+export const scanRevision = 1
+
 /** One file of a package. */
 export interface ScannedFile {
   /** Path in the package, with a slash. */

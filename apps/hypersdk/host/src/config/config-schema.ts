@@ -4,6 +4,7 @@ import { Audit } from './audit-schema.ts'
 import { listenProblem } from './listen-address.ts'
 import { PackageSources } from './package-sources.ts'
 import { LimitActions, Namespaces, PluginLimits, quantity } from './plugin-limits.ts'
+import { Scanners } from './scanners-schema.ts'
 import { Secrets } from './secrets-schema.ts'
 
 const Duration = quantity(durationMs, 'must be a duration with a unit, such as "30s"')
@@ -26,6 +27,11 @@ const ProviderLimits = z.strictObject({
   /** Longest one call to the provider, except for exports. */
   timeout: Duration.optional(),
   max_concurrent_exports: Count.optional(),
+  /** The plugin that it belongs to, whoever else says that it provides it. */
+  plugin: z
+    .string()
+    .regex(/^[a-z0-9-]+\/[a-z0-9-]+$/, { error: 'must be a full id, publisher/name' })
+    .optional(),
   ...overrides,
 })
 
@@ -34,6 +40,11 @@ const Credentials = z.strictObject({
   /** Full ids: a name that another publisher could take is not enough for a secret. */
   plugins: z.array(z.string().regex(/^[a-z0-9-]+\/[a-z0-9-]+$/, { error: 'must be a full id, publisher/name' })).min(1),
   headers: z.record(z.string().regex(/^[a-z0-9-]+$/i, { error: 'is no name of a header' }), z.string()),
+})
+
+/** A file that is taken as it stands, or a signed one with the first root of those who sign it. */
+const TrustPolicy = z.union([Path, z.strictObject({ file: Path, root: Path })], {
+  error: 'must be a path, or {file, root} for a signed one',
 })
 
 const Plugins = z.strictObject({
@@ -52,16 +63,18 @@ const Plugins = z.strictObject({
   /** What follows when a plugin goes over a limit. */
   on_limit: LimitActions.prefault({}),
   namespaces: Namespaces.prefault({}),
-  /** File with keys, publishers, lists and advisories, by which packages are judged; JSON. Without it nobody is trusted. */
-  trust_policy: Path.optional(),
+  /** File with keys, publishers, lists and advisories, by which packages are judged; JSON. Without it nobody is trusted. With a root, it is signed. */
+  trust_policy: TrustPolicy.optional(),
   /** Takes plugins in plugin directories without a signature, and with all they ask for. Never in production. */
   development: z.boolean().default(false),
   /** What is installed and approved; default: `backplane.lock` in the data directory. */
   lock: Path.optional(),
   /** Where packages may be installed from. */
   sources: PackageSources.prefault({}),
-  /** Whether the code of packages is looked through before they are installed. */
+  /** Whether the code of packages is looked through before they are installed and before they start. */
   scan: z.boolean().default(true),
+  /** Commands that do so as well, by the name their findings begin with. */
+  scanners: Scanners.prefault({}),
   /** What stands around plugins that were dropped in: a sandbox of the operating system, or only a process of their own. */
   isolation: z.enum(['os', 'process']).default('os'),
   /** Provider types asked, in this order, while one takes no calls or fails again and again. */

@@ -44,6 +44,8 @@ export interface PluginsConfig {
   readonly directories: readonly string[]
   readonly hotReload: boolean
   readonly providers: ReadonlyMap<string, ProviderLimits>
+  /** The plugin that a provider type belongs to, by type. */
+  readonly typeOwners: ReadonlyMap<string, string>
   /** By id or the part after the slash; wins over {@link providers}. */
   readonly perPlugin: ReadonlyMap<string, PluginOverrides>
   /** Ceilings of plugins that are not bundled. */
@@ -53,15 +55,17 @@ export interface PluginsConfig {
   /** Provider types asked instead of one, in order. */
   readonly fallbacks: ReadonlyMap<string, readonly string[]>
   /** By which packages are judged. */
-  readonly trustPolicy: string | undefined
+  readonly trustPolicy: TrustPolicyFiles | undefined
   /** Whether plugins in {@link directories} need no signature, and are granted all they ask for. */
   readonly development: boolean
   /** What is installed. */
   readonly lock: string
   /** Where packages may be installed from; paths are absolute, handles still in place. */
   readonly sources: PackageSources
-  /** Whether the code of packages is looked through before they are installed. */
+  /** Whether the code of packages is looked through before they are installed and before they start. */
   readonly scan: boolean
+  /** Commands that do so as well. */
+  readonly scanners: readonly ScannerConfig[]
   /** What stands around plugins that are not bundled. */
   readonly isolation: 'os' | 'process'
   /** What is added to HTTPS requests of plugins, by `host:port`; handles still in place. */
@@ -71,6 +75,25 @@ export interface PluginsConfig {
   /** Permissions that may go without exact enforcement, by plugin. */
   readonly waive: ReadonlyMap<string, readonly string[]>
   readonly config: ReadonlyMap<string, unknown>
+}
+
+/** Where the policy is. Paths are absolute. */
+export interface TrustPolicyFiles {
+  readonly file: string
+  /** The first root of those who sign it; undefined for one that is taken as it stands. */
+  readonly root: string | undefined
+}
+
+/** A command that looks through packages before they are installed and before they start. */
+export interface ScannerConfig {
+  readonly name: string
+  readonly argv: readonly [string, ...string[]]
+  readonly env: Readonly<Record<string, string>>
+  readonly timeoutMs: number
+  readonly maxBytes: number
+  readonly freshMs: number
+  readonly sandbox: boolean
+  readonly network: boolean
 }
 
 /** Headers that requests of some plugins to a place are given. */

@@ -12,6 +12,7 @@ import { environmentNotices, isLogLevel } from './environment-notices.ts'
 import { fileNotices } from './file-notices.ts'
 import { listenProblem, parseListenAddress } from './listen-address.ts'
 import type { PackageSources } from './package-sources.ts'
+import { scannersOf } from './scanners-schema.ts'
 import { secretsConfig } from './secrets-schema.ts'
 import { parseYamlTree, type ConfigProblem } from './yaml-tree.ts'
 
@@ -175,7 +176,6 @@ function serverOf(raw: ConfigFile, around: Around, dataDirectory: string): Serve
 
 function pluginsOf(raw: ConfigFile, around: Around, dataDirectory: string): PluginsConfig {
   const { plugins } = raw
-  const { trust_policy: trustPolicy } = plugins
   const fromEnvironment = (around.surroundings.env['HYPERSDK_PLUGIN_PATH'] ?? '').split(':').filter((path) => path !== '')
   const directories = plugins.directories?.map((path) => resolve(around.base, path)) ?? around.places.pluginDirectories
   return {
@@ -190,22 +190,36 @@ function pluginsOf(raw: ConfigFile, around: Around, dataDirectory: string): Plug
         { ...overridesOf(one), timeoutMs: one.timeout, maxConcurrentExports: one.max_concurrent_exports },
       ]),
     ),
+    typeOwners: new Map(
+      Object.entries(plugins.providers).flatMap(([type, { plugin }]) => (plugin === undefined ? [] : [[type, plugin]])),
+    ),
     perPlugin: new Map(Object.entries(plugins.per_plugin).map(([id, one]) => [id, overridesOf(one)])),
     limits: plugins.limits,
     onLimit: plugins.on_limit,
     namespaces: plugins.namespaces,
     fallbacks: new Map(Object.entries(plugins.fallbacks)),
-    trustPolicy: trustPolicy === undefined ? undefined : resolve(around.base, trustPolicy),
+    trustPolicy: trustPolicyOf(plugins.trust_policy, (path) => resolve(around.base, path)),
     development: around.flags.development === true || plugins.development,
     lock: resolve(around.base, plugins.lock ?? join(dataDirectory, 'backplane.lock')),
     sources: sourcesOf(plugins.sources, (path) => resolve(around.base, path)),
     scan: plugins.scan,
+    scanners: scannersOf(plugins.scanners, around.surroundings.env),
     isolation: plugins.isolation,
     credentials: new Map(Object.entries(plugins.credentials)),
     credentialsCa: plugins.credentials_ca === undefined ? undefined : resolve(around.base, plugins.credentials_ca),
     waive: new Map(Object.entries(plugins.waive)),
     config: new Map(Object.entries(plugins.config)),
   }
+}
+
+function trustPolicyOf(
+  written: ConfigFile['plugins']['trust_policy'],
+  absolute: (path: string) => string,
+): PluginsConfig['trustPolicy'] {
+  if (written === undefined) return undefined
+  return typeof written === 'string'
+    ? { file: absolute(written), root: undefined }
+    : { file: absolute(written.file), root: absolute(written.root) }
 }
 
 function sourcesOf(sources: PackageSources, absolute: (path: string) => string): PackageSources {

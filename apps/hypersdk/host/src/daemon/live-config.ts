@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { HostConfig } from '../config/host-config.ts'
 
-/** What of a configuration may change while the daemon runs: settings of plugins, and instances of providers. */
+/** What of a configuration may change while the daemon runs: settings of plugins, instances of providers, and whose a type is. */
 export interface LiveConfig extends HostConfig {
   /** Takes these parts of a configuration that was read again; answers what is different. */
   readonly take: (next: HostConfig) => ConfigChange
@@ -36,7 +36,7 @@ export function liveConfig(config: HostConfig): LiveConfig {
       const before = now
       now = {
         ...before,
-        plugins: { ...before.plugins, config: next.plugins.config },
+        plugins: { ...before.plugins, config: next.plugins.config, typeOwners: next.plugins.typeOwners },
         providers: next.providers,
         locate: next.locate,
       }
@@ -74,8 +74,8 @@ function laterSections(started: HostConfig, next: HostConfig): readonly string[]
     secrets: 'secrets',
     audit: 'audit',
   }
-  const { config: _started, ...startedPlugins } = started.plugins
-  const { config: _next, ...nextPlugins } = next.plugins
+  const { config: _started, typeOwners: _startedOwners, ...startedPlugins } = started.plugins
+  const { config: _next, typeOwners: _nextOwners, ...nextPlugins } = next.plugins
   return [
     ...sections.filter((section) => !isDeepStrictEqual(started[section], next[section])).map((section) => names[section]),
     ...(isDeepStrictEqual(startedPlugins, nextPlugins) ? [] : ['plugins (but for plugins.config)']),

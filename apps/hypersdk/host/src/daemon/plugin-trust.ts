@@ -1,11 +1,12 @@
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Admission } from '@backplane/kernel'
-import { parseStrictJson } from '@backplane/sdk/strict-json'
+import type { Admission, AdmissionRequest, Store } from '@backplane/kernel'
 import { createAdmission, GrantsFile, installed, type InstalledSource } from '@backplane/sources'
-import { judge, readPolicy, type Subject, type TrustPolicy, type Verdict } from '@backplane/trust'
+import { newestIndexMs } from '@backplane/sources/install'
+import { judge, type Finding, type ScannedFile, type Subject, type TrustPolicy, type Verdict } from '@backplane/trust'
 import type { HostConfig } from '../config/host-config.ts'
-import { hypersdkErrors } from '../errors.ts'
+import { filesBelow, PackageScans } from '../trust/package-scans.ts'
+import { readPolicyFile, type ReadPolicy } from '../trust/policy-file.ts'
+import { packageScanners } from '../trust/package-scanners.ts'
 import type { HostLog } from './host-log.ts'
 
 /** What decides which plugins may run, with which permissions. */
@@ -16,29 +17,62 @@ export interface PluginTrust {
   readonly grants: GrantsFile
   /** The verdict by the policy there is now. */
   readonly judge: (subject: Subject) => Verdict
+  /** What the scanners find in a package; undefined where none is to look. */
+  readonly scan: (
+    digest: string,
+    files: () => Promise<readonly ScannedFile[]>,
+    signal: AbortSignal,
+  ) => Promise<readonly Finding[] | undefined>
   /** What packages are judged by now. */
   readonly policy: () => TrustPolicy
   /** The last verdict on any package of a plugin, asked for at a start or an install. */
   readonly lastVerdict: (id: string) => Verdict | undefined
+  /** Looks when the indexes that were read were signed: verdicts go by no earlier time than that. Errors: `INDEX_MEMORY_INVALID`. */
+  readonly sawIndexes: () => Promise<void>
   /** Reads policy and grants again. On an error what was read before stays. Errors: as of {@link pluginTrust}. */
   readonly reload: () => Promise<void>
 }
 
-/** Nesting of a policy's values. */
-const depthLimit = 32
+/** Around it. */
+export interface PluginTrustParts {
+  readonly log: HostLog
+  /** Keeps which policies were seen, and what scanners found. */
+  readonly store: Store
+  /** Ms since the epoch. Default: the system's clock. */
+  readonly now?: () => number
+}
+
 /** Verdicts that are remembered; of more plugins than that, the oldest is forgotten. */
 const keptVerdicts = 10_000
+const nobody: ReadPolicy = { policy: {}, expiresMs: undefined, signedMs: 0 }
 
-/** Reads what was approved. Errors: `CONFIG_TRUST_POLICY`, `GRANTS_INVALID`. */
-export async function pluginTrust({ plugins, dataDirectory }: HostConfig, log: HostLog): Promise<PluginTrust> {
+/** File in the data directory that keeps which indexes were seen. */
+export function indexMemory({ dataDirectory }: Pick<HostConfig, 'dataDirectory'>): string {
+  return join(dataDirectory, 'indexes-seen.json')
+}
+
+/** Reads what was approved. Errors: those of {@link readPolicyFile}, `GRANTS_INVALID`, `INDEX_MEMORY_INVALID`. */
+export async function pluginTrust(config: HostConfig, parts: PluginTrustParts): Promise<PluginTrust> {
+  const { plugins, dataDirectory } = config
+  const { log, store, now = Date.now } = parts
   const grants = new GrantsFile(join(dataDirectory, 'grants.json'))
   const source = installed({ lock: plugins.lock, store: join(dataDirectory, 'installed') })
   const folders = plugins.development ? plugins.directories.map((path) => `directory:${join(path, '*')}`) : []
+  const isTakenAsItIs = (name: string): boolean => plugins.development && name !== source.name
+  let read = nobody
   let policy: TrustPolicy = {}
+  let indexesMs = 0
+  // A clock that is behind what somebody signed is wrong: with it, what ran out or was taken back would count again.
+  const nowMs = (): number => Math.max(now(), read.signedMs, indexesMs)
+  const sawIndexes = async (): Promise<void> => {
+    indexesMs = Math.max(indexesMs, await newestIndexMs(indexMemory(config)))
+  }
   const reload = async (): Promise<void> => {
-    const read = plugins.trustPolicy === undefined ? {} : await readPolicyFile(plugins.trustPolicy)
+    await sawIndexes()
+    const next = plugins.trustPolicy === undefined ? nobody : await readPolicyFile(plugins.trustPolicy, store, nowMs())
     await grants.load()
-    policy = withFolders(read, folders)
+    read = next
+    policy = withFolders(read.policy, folders)
   }
   await reload()
   if (plugins.development) {
@@ -47,25 +81,36 @@ export async function pluginTrust({ plugins, dataDirectory }: HostConfig, log: H
   }
   const verdicts = new Map<string, Verdict>()
   const judgeNow = (subject: Subject): Verdict => {
-    const verdict = judge(subject, policy, Date.now())
+    const atMs = nowMs()
+    const verdict = unlessExpired(judge(subject, policy, atMs), subject, { expiresMs: read.expiresMs, atMs })
     verdicts.delete(subject.id)
     verdicts.set(subject.id, verdict)
     for (const oldest of verdicts.keys()) if (verdicts.size > keptVerdicts) verdicts.delete(oldest)
     return verdict
   }
+  const scans = plugins.scan ? await PackageScans.open(store, packageScanners(config)) : undefined
+  const scan: PluginTrust['scan'] = async (digest, files, signal) => scans?.of(digest, files, signal)
+  const scanStaged = async ({ source: from, staged }: AdmissionRequest, signal: AbortSignal) => {
+    const { code, digest } = staged
+    if (isTakenAsItIs(from) || code.kind !== 'files') return undefined
+    return scan(digest, () => filesBelow(code.directory), signal)
+  }
   const admission = createAdmission({
     judge: judgeNow,
     installed: source,
     grants,
-    approvesDeclared: (name) => plugins.development && name !== source.name,
+    approvesDeclared: isTakenAsItIs,
+    scan: scanStaged,
   })
   return {
     admission,
     installed: source,
     grants,
     judge: judgeNow,
+    scan,
     policy: () => policy,
     lastVerdict: (id) => verdicts.get(id),
+    sawIndexes,
     reload,
   }
 }
@@ -76,27 +121,19 @@ function withFolders(policy: TrustPolicy, folders: readonly string[]): TrustPoli
   return { ...policy, allowUnsigned: [...(allowUnsigned === false ? [] : allowUnsigned), ...folders] }
 }
 
-async function readPolicyFile(path: string): Promise<TrustPolicy> {
-  try {
-    return readPolicy(strictly(await readFile(path, 'utf8')))
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error)
-    throw hypersdkErrors.error('CONFIG_TRUST_POLICY', { path, reason }, { cause: error })
-  }
-}
-
-/** A policy must say the same to whoever reviews it: of a key written twice one reader sees the first, another the last. */
-function strictly(text: string): unknown {
-  const parsed = parseStrictJson(text, depthLimit)
-  switch (parsed.kind) {
-    case 'value':
-      return parsed.value
-    case 'syntax':
-      throw parsed.error
-    case 'too-deep':
-      throw new Error(`its values are nested more than ${depthLimit} deep`)
-    case 'forbidden-key':
-    case 'repeated-key':
-      throw new Error(`the key "${parsed.key}" is ${parsed.kind === 'repeated-key' ? 'there twice' : 'not allowed'}`)
-  }
+/** A policy that ran out while the daemon ran vouches for nobody: somebody may be keeping the next one from it. */
+function unlessExpired(
+  verdict: Verdict,
+  { origin }: Subject,
+  { expiresMs = Infinity, atMs }: { readonly expiresMs: number | undefined; readonly atMs: number },
+): Verdict {
+  if (origin === 'bundled' || atMs < expiresMs) return verdict
+  const refused = {
+    rule: 'publisher',
+    outcome: 'refused',
+    reason: `the trust policy ran out at ${new Date(expiresMs).toISOString()} and vouches for nobody`,
+    fix: 'Bring the newest signed policy to where the configuration names it, and send SIGHUP.',
+  } as const
+  const { publisher: _publisher, ...rest } = verdict
+  return { ...rest, ok: false, trust: 'unsigned', rules: verdict.rules.map((one) => (one.rule === 'publisher' ? refused : one)) }
 }

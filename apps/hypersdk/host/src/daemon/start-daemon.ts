@@ -24,6 +24,7 @@ import { type FellBack, ProviderRegistry } from '../providers/provider-registry.
 import { learnEnvironment } from '../secrets/learn-environment.ts'
 import type { Redactor } from '../secrets/redactor.ts'
 import type { HandleSources } from '../secrets/resolve-handles.ts'
+import { TypeOwners } from '../providers/type-owners.ts'
 import { secretBroker } from '../secrets/secret-broker.ts'
 import { hostModules } from './bundled-plugins.ts'
 import { catalogues } from './catalogues.ts'
@@ -37,6 +38,7 @@ import { pluginSources } from './plugin-sources.ts'
 import { pluginTrust, type PluginTrust } from './plugin-trust.ts'
 import { hostApiVersion, productVersion } from './product.ts'
 import { reloadConfig } from './reload-config.ts'
+import { reloadDaemon } from './reload-daemon.ts'
 import { unmatchedNames } from './unmatched-names.ts'
 
 /** What a daemon runs by beside its configuration. */
@@ -58,7 +60,7 @@ export interface Daemon extends AsyncDisposable {
   readonly tokenPath: string
   /**
    * Reads policy, approvals, settings of plugins and instances of providers again, lists the plugin sources, and stops what
-   * may run no more. On an error what was read before stays.
+   * may run no more. What cannot be read leaves what was read before; see {@link reloadDaemon}.
    */
   reload(): Promise<void>
   /**
@@ -89,8 +91,11 @@ export async function startDaemon(configured: HostConfig, surroundings: DaemonSu
   const store = started.use(sqliteStore(join(config.dataDirectory, 'plugins.sqlite')))
   const audit = started.use(await hostAudit(config.audit, { store, log, redactor }))
   const handles = { env, broker: audit.forHost(broker) }
-  const trust = await pluginTrust(config, log)
-  const kernel = started.use(await startKernel(config, { env, broker: audit.forPlugins(broker) }, { log, store, trust, audit }))
+  const trust = await pluginTrust(config, { log, store })
+  const owners = await TypeOwners.open(config, store)
+  const kernel = started.use(
+    await startKernel(config, { env, broker: audit.forPlugins(broker) }, { log, store, trust, audit, owners }),
+  )
   started.use(logKernelEvents(kernel, log))
   audit.watch(kernel)
   const profiles = started.use(automaticProfiles(kernel, { directory: join(config.dataDirectory, 'profiles'), log }))
@@ -100,7 +105,7 @@ export async function startDaemon(configured: HostConfig, surroundings: DaemonSu
     log.warn('a replaced provider instance was not closed cleanly', { instance, error })
   const onFallback = (instance: string, { from, to, reason }: FellBack): void =>
     log.warn(`${instance}: ${from} is not asked, ${to} is instead`, { reason })
-  const providers = started.use(new ProviderRegistry({ kernel, config, handles, redactor, onCloseError, onFallback }))
+  const providers = started.use(new ProviderRegistry({ kernel, config, handles, owners, redactor, onCloseError, onFallback }))
   const ids = kernel.plugins.list().map(({ id }) => id)
   for (const unmatched of unmatchedNames(config.plugins, ids)) log.warn(unmatched)
   for (const missing of providers.unserved()) log.warn(missing.message, { hint: missing.hint })
@@ -141,13 +146,12 @@ export async function startDaemon(configured: HostConfig, surroundings: DaemonSu
   const served = started.use(await serve(withOlderMembers(guarded(api)), { unixSocket, tcp: listen, log }))
   runner.start()
   const { drainTimeoutMs: drainMs } = config.exports
+  const { reread } = surroundings
+  const { trail } = audit
+  const configuration =
+    reread === undefined ? undefined : () => reloadConfig(reread, { live: config, kernel, providers, env, redactor, log, trail })
   return new RunningDaemon({ kernel, served, tokenPath: token.path, drainMs, log }, started.move(), {
-    reload: async () => {
-      await trust.reload()
-      const { reread } = surroundings
-      const parts = { live: config, kernel, providers, env, redactor, log, trail: audit.trail }
-      if (reread !== undefined) await reloadConfig(reread, parts)
-    },
+    reload: reloadDaemon({ trust, kernel, log, trail, configuration }),
     drain: (hurry) => runner.stop(drainMs, hurry),
     leave: () => runner.leave(),
     plugins: () => [...runner.plugins(), ...providers.closing()],
@@ -155,7 +159,7 @@ export async function startDaemon(configured: HostConfig, surroundings: DaemonSu
 }
 
 interface PartsOfDaemon {
-  /** Reads again what plugins are judged by. */
+  /** See {@link reloadDaemon}. */
   readonly reload: () => Promise<void>
   readonly drain: (hurry?: AbortSignal) => Promise<void>
   readonly leave: () => void
@@ -187,10 +191,8 @@ class RunningDaemon implements Daemon {
     this.#work = jobs
   }
 
-  async reload(): Promise<void> {
-    await this.#work.reload()
-    await this.kernel.plugins.refresh()
-    await this.kernel.plugins.readmit()
+  reload(): Promise<void> {
+    return this.#work.reload()
   }
 
   stop(hurry?: AbortSignal): Promise<void> {
@@ -240,12 +242,13 @@ interface KernelParts {
   readonly store: Store
   readonly trust: PluginTrust
   readonly audit: HostAudit
+  readonly owners: TypeOwners
 }
 
 async function startKernel(
   config: HostConfig,
   { env, broker }: HandleSources,
-  { log, store, trust, audit }: KernelParts,
+  { log, store, trust, audit, owners }: KernelParts,
 ): Promise<Kernel> {
   const guests = { modules: hostModules(), temporaryDirectory: await emptied(join(config.dataDirectory, 'run')) }
   const attached = await attachedCredentials(config, { env, broker })
@@ -261,7 +264,7 @@ async function startKernel(
       confined({ ...guests, pool: { size: 1 }, egress: { allowPrivate, ...attached } }),
     ],
     settings: pluginSettings(config, env),
-    policy: pluginPolicy(config),
+    policy: pluginPolicy(config, owners.reserved),
     store,
     secrets: broker,
     ...(audit.onCall === undefined ? {} : { onCall: audit.onCall }),

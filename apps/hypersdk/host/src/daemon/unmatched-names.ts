@@ -12,6 +12,7 @@ export function unmatchedNames(config: PluginsConfig, ids: readonly string[]): r
     ['plugins.disabled', config.deny],
     ['plugins.per_plugin', config.perPlugin.keys()],
     ['plugins.waive', config.waive.keys()],
+    ['plugins.providers', config.typeOwners.values()],
     ['plugins.config', config.config.keys()],
     ...Object.entries(config.namespaces).map(([name, { plugins }]) => [`plugins.namespaces.${name}`, plugins] as const),
   ]

@@ -18,9 +18,9 @@ import {
   type PlanStep,
   type PutStep,
 } from '@backplane/sources/install'
-import { scanAside, type Verdict } from '@backplane/trust'
+import type { Verdict } from '@backplane/trust'
 import type { HostConfig } from '../config/host-config.ts'
-import type { PluginTrust } from '../daemon/plugin-trust.ts'
+import { indexMemory, type PluginTrust } from '../daemon/plugin-trust.ts'
 import { hostApiVersion } from '../daemon/product.ts'
 import { deletePluginFiles } from './delete-plugin-files.ts'
 import { dependencyReference, packageFetchers, type FetcherSecrets } from './package-fetchers.ts'
@@ -39,9 +39,8 @@ export interface HostInstallsOptions {
 export async function hostInstalls({ config, trust, secrets, paths }: HostInstallsOptions): Promise<PluginInstalls> {
   const { plugins, dataDirectory } = config
   const uploads = await Uploads.open(join(dataDirectory, 'uploads'))
-  const places = { uploads: uploads.directory, indexMemory: join(dataDirectory, 'indexes-seen.json') }
+  const places = { uploads: uploads.directory, indexMemory: indexMemory(config) }
   const fetchers = await packageFetchers(plugins.sources, places, secrets)
-  const scan = scanAside()
   const installer = new Installer({
     lock: plugins.lock,
     store: join(dataDirectory, 'installed'),
@@ -50,9 +49,13 @@ export async function hostInstalls({ config, trust, secrets, paths }: HostInstal
     acceptManifest,
     hostApi: hostApiVersion,
     referenceOf: (id) => dependencyReference(plugins.sources.dependencies, id),
-    ...(plugins.scan ? { scan: ({ tree }, signal) => scan(tree.files, signal) } : {}),
+    scan: ({ tree }, signal) => trust.scan(tree.digest, async () => tree.files, signal),
   })
-  const plan = async (changes: readonly Change[], work: InstallWork): Promise<Plan> => installer.plan(changes, optionsOf(work))
+  const plan = async (changes: readonly Change[], work: InstallWork): Promise<Plan> => {
+    const made = await installer.plan(changes, optionsOf(work))
+    await trust.sawIndexes()
+    return made
+  }
   const isInstalled: PluginInstalls['isInstalled'] = ({ source }) => source === trust.installed.name
 
   return {

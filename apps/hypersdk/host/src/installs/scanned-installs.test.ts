@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { memoryStore } from '@backplane/kernel'
 import { temporaryDirectory } from '@backplane/testing'
 import type { InstallPlan } from '@backplane/server'
 import type { TrustPolicy } from '@backplane/trust'
@@ -29,7 +30,8 @@ async function planned(t: TestContext, policy: TrustPolicy, settings = ''): Prom
   await writeFile(join(root, 'config.yaml'), text)
   const config = await loadConfig('config.yaml', {}, { env: { HOME: root }, uid: 1000, cwd: root })
   const redactor = new Redactor()
-  const trust = await pluginTrust(config, hostLog({ level: 'error', pretty: false, redactor, write: () => undefined }))
+  const log = hostLog({ level: 'error', pretty: false, redactor, write: () => undefined })
+  const trust = await pluginTrust(config, { log, store: memoryStore() })
   const handles = { env: {}, broker: { resolve: async () => undefined } }
   const installs = await hostInstalls({ config, trust, secrets: { handles, redactor }, paths: () => [] })
   return installs.plan([{ kind: 'add', reference: folder }], { signal })

@@ -50,11 +50,12 @@ function ownSettings(config: HostConfig, key: string): Pick<PluginSettings, 'con
 }
 
 /** Which plugins may run, and how strictly: everything is confined unless the configuration says otherwise. */
-export function pluginPolicy(config: HostConfig): Policy {
+export function pluginPolicy(config: HostConfig, reserved?: Policy['reserved']): Policy {
   const { allow, deny, waive, isolation } = config.plugins
   return {
     ...(allow === undefined ? {} : { allow }),
     deny,
+    ...(reserved === undefined ? {} : { reserved }),
     tier: () => 'confined',
     waivedIn: `plugins.waive of ${config.file}`,
     isolation: ({ origin }) => (origin === 'bundled' ? undefined : { floor: isolation }),

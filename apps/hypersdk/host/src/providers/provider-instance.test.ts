@@ -22,5 +22,5 @@ test('a use whose caller has gone already opens nothing', async () => {
   const gone = AbortSignal.abort()
   await assert.rejects(instance.use(undefined, gone), { name: 'AbortError' })
   assert.equal(opened, 0)
-  await assert.rejects(instance.use(undefined, new AbortController().signal), { code: 'NO' })
+  await assert.rejects(instance.use(undefined, new AbortController().signal), { code: 'POINT_UNKNOWN_PROVIDER' })
 })

@@ -19,8 +19,8 @@ export interface InstanceOpening {
   readonly kernel: Kernel
   readonly name: string
   readonly type: string
-  /** Resolves handles, so that credentials exist only while `open` runs. */
-  readonly options: () => Promise<Partial<ProviderConfig>>
+  /** Resolves handles for the plugin that is to get them, so that credentials exist only while `open` runs. */
+  readonly options: (plugin: string) => Promise<Partial<ProviderConfig>>
   /** For `open` itself; starting the plugin has the kernel's own limit. */
   readonly openTimeoutMs: number
   /** Told when freeing a replaced instance failed; there is nobody else to tell. */
@@ -118,9 +118,9 @@ export class ProviderInstance implements AsyncDisposable {
   async #open(): Promise<Opened> {
     const { kernel, type, openTimeoutMs } = this.#opening
     try {
-      const options = await this.#opening.options()
       const lease = await kernel.lease(provider, type)
       try {
+        const options = await this.#opening.options(lease.plugin)
         const client = await lease.handle.open({ ...options, type }, { deadlineMs: openTimeoutMs })
         const opened: Opened = { lease, client, uses: 0, retired: false, closed: undefined }
         this.#retire()

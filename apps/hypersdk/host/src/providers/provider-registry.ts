@@ -7,6 +7,7 @@ import { learnSecrets } from '../secrets/learn-secrets.ts'
 import type { Redactor } from '../secrets/redactor.ts'
 import { resolveHandles, type HandleSources } from '../secrets/resolve-handles.ts'
 import { ProviderInstance, type ProviderUse } from './provider-instance.ts'
+import type { TypeOwners } from './type-owners.ts'
 
 /** One provider type as its plugin's manifest declares it; nothing was run to know this. */
 export interface ProviderType {
@@ -33,6 +34,7 @@ export interface ProviderRegistryOptions {
   readonly kernel: Kernel
   readonly config: Pick<HostConfig, 'providers' | 'plugins'>
   readonly handles: HandleSources
+  readonly owners: TypeOwners
   /** Told of every credential before a plugin gets it. */
   readonly redactor: Redactor
   readonly onCloseError: (instance: string, error: unknown) => void
@@ -68,7 +70,7 @@ export class ProviderRegistry implements AsyncDisposable {
     this.#options = options
     const { kernel } = options
     const watched = kernel.watch(provider, (users) => {
-      this.#users = byName(users)
+      this.#users = byName(users, (type) => options.owners.ownerOf(type))
       this.#refresh()
     })
     const events = kernel.events.subscribe(({ event }) => {
@@ -212,7 +214,7 @@ export class ProviderRegistry implements AsyncDisposable {
       kernel: this.#options.kernel,
       name,
       type,
-      options: () => this.#openOptions(name, type, configured),
+      options: (plugin) => this.#openOptions({ name, type, configured, plugin }),
       openTimeoutMs: this.#options.config.plugins.providers.get(type)?.timeoutMs ?? openTimeoutMs,
       onCloseError: (error) => this.#options.onCloseError(name, error),
     })
@@ -220,9 +222,12 @@ export class ProviderRegistry implements AsyncDisposable {
     return instance
   }
 
-  async #openOptions(name: string, type: string, configured: InstanceConfig | undefined): Promise<Partial<ProviderConfig>> {
+  /** Only for the plugin that the type belongs to, which is its for good from then on. */
+  async #openOptions({ name, type, configured, plugin }: Opening): Promise<Partial<ProviderConfig>> {
+    const origin = this.#options.kernel.plugins.get(plugin)?.origin ?? 'external'
+    await this.#options.owners.bind(type, { id: plugin, origin })
     const timeoutMs = this.#options.config.plugins.providers.get(type)?.timeoutMs
-    const handles = { ...this.#options.handles, plugin: this.#users.get(type)?.plugin }
+    const handles = { ...this.#options.handles, plugin }
     const options = await resolveHandles(configured?.options ?? {}, `providers.${name}`, handles)
     learnSecrets(options, this.#options.redactor)
     return { ...(timeoutMs === undefined ? {} : { timeout_ms: timeoutMs }), ...(options as Partial<ProviderConfig>) }
@@ -292,12 +297,23 @@ interface Asked {
   readonly type: string
 }
 
-/** Of two plugins with one provider name the first listed counts. */
-function byName(users: readonly PointUser[]): ReadonlyMap<string, PointUser> {
+interface Opening {
+  readonly name: string
+  readonly type: string
+  readonly configured: InstanceConfig | undefined
+  /** That is to be given its settings. */
+  readonly plugin: string
+}
+
+/** Of two plugins with one provider name that counts which it belongs to, then that which takes calls, then the first listed. */
+function byName(users: readonly PointUser[], ownerOf: (type: string) => string | undefined): ReadonlyMap<string, PointUser> {
   const result = new Map<string, PointUser>()
   for (const user of users) {
     const known = result.get(user.name)
-    if (known === undefined || (!known.available && user.available)) result.set(user.name, user)
+    const owner = ownerOf(user.name)
+    if (known === undefined || user.plugin === owner || (known.plugin !== owner && !known.available && user.available)) {
+      result.set(user.name, user)
+    }
   }
   return result
 }

@@ -59,6 +59,14 @@ function later(one: SeenIndex, other: SeenIndex): SeenIndex {
   return { version: Math.max(one.version, other.version), issuedMs: Math.max(one.issuedMs, other.issuedMs) }
 }
 
+/**
+ * The latest time that any index was signed at, of all that this memory has seen, ms since the epoch; 0 where it has seen none. A
+ * clock that is behind it is wrong. Errors: `INDEX_MEMORY_INVALID`.
+ */
+export async function newestIndexMs(memory: string): Promise<number> {
+  return Math.max(0, ...Object.values(await readMemory(memory)).map(({ issuedMs }) => issuedMs))
+}
+
 async function readMemory(path: string): Promise<Readonly<Record<string, SeenIndex>>> {
   let text: string
   try {
