@@ -108,6 +108,7 @@ export const managementAccess: AccessTable = {
   'POST /api/plugins/install': install,
   'POST /api/plugins/upload': install,
   'GET /api/plugins/outdated': install,
+  'GET /api/packages/search': install,
   'POST /api/plugins/{id}/update': installPlugins,
   'GET /api/plugins/builtin': readPlugins,
   'GET /api/plugins/{id}/status': readPlugins,

@@ -168,6 +168,36 @@ const outdated = createRoute({
   responses: { 200: json(OutdatedView, 'Everything that was asked for, by id.'), default: problem },
 })
 
+const FoundView = z
+  .object({
+    query: z.string(),
+    packages: z.array(
+      z.object({
+        reference: z.string().describe('To install it by.'),
+        source: z.string().describe('Which index or registry has it.'),
+        name: z.string(),
+        version: z.string(),
+        description: z.string().nullable(),
+        tags: z.array(z.string()),
+        as_of: z.string().nullable().describe('When the index that says so was signed.'),
+      }),
+    ),
+    problems: z
+      .array(z.object({ source: z.string(), code: z.string(), message: z.string() }))
+      .describe('Who could not be asked; of an index it is what it said before.'),
+    count: z.int(),
+  })
+  .openapi('FoundPackages')
+
+const searchPackages = createRoute({
+  method: 'get',
+  path: '/api/packages/search',
+  summary:
+    'Packages that can be installed, in the indexes and registries of the host; for what is installed: /api/plugins/search',
+  request: { query: z.object({ q: z.string().max(500).default('').describe('Words; each must be there. All for none.') }) },
+  responses: { 200: json(FoundView, 'What there is, by source.'), default: problem },
+})
+
 const showLock = createRoute({
   method: 'get',
   path: '/api/lock',
@@ -221,6 +251,7 @@ export const definitions = {
   upload,
   update,
   outdated,
+  searchPackages,
   showLock,
   verifyLock,
   restoreLock,

@@ -153,6 +153,24 @@ test('what is approved is what was approved when it is written, not when it was 
   assert.deepEqual(installs.granted.get('demo/asking'), ['fs:read /srv', 'exec rclone'])
 })
 
+test('packages are searched apart from what is installed, and who could not be asked is told', async (t) => {
+  const asked: string[] = []
+  const found = { reference: 'index:acme:acme/s3', source: 'index:acme', name: 'acme/s3', version: '1.2.0' }
+  const problem = { source: 'https://npm.example/', code: 'FETCH_NOT_FOUND', message: 'it offers no search' }
+  const search: PluginInstalls['search'] = async (text) => {
+    asked.push(text)
+    return { found: [{ ...found, description: undefined, tags: ['cloud'], asOf: undefined }], problems: [problem] }
+  }
+  const { server } = await stage(t, { search })
+  const answer = (await server.tcp('/api/packages/search?q=object%20storage')).json
+  const shown = { ...found, description: null, tags: ['cloud'], as_of: null }
+  assert.deepEqual(answer, { query: 'object storage', packages: [shown], problems: [problem], count: 1 })
+  assert.deepEqual(asked, ['object storage'])
+  const long = await server.tcp(`/api/packages/search?q=${'x'.repeat(501)}`)
+  assert.equal(long.problem.code, 'SERVER_REQUEST_INVALID')
+  assert.deepEqual((await server.tcp('/api/plugins/search?q=one')).status, 200)
+})
+
 test('what uses a plugin is named, and keeps it from being removed until force is said', async (t) => {
   const { server } = await stage(t, {}, ({ id }) => (id === 'demo/one' ? ['provider east', '2 running exports'] : []))
   const refused = await server.tcp('/api/plugins/one', { method: 'DELETE' })

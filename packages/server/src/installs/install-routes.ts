@@ -109,6 +109,21 @@ export function addInstallRoutes(
     return context.json({ plugins: views, count: views.filter(({ available }) => available !== null).length }, 200)
   })
 
+  app.openapi(definitions.searchPackages, async (context) => {
+    const { q: query } = context.req.valid('query')
+    const { found, problems } = await installs.search(query, workOf(context))
+    const packages = found.map(({ reference, source, name, version, description = null, tags, asOf = null }) => ({
+      reference,
+      source,
+      name,
+      version,
+      description,
+      tags: [...tags],
+      as_of: asOf,
+    }))
+    return context.json({ query, packages, problems: [...problems], count: packages.length }, 200)
+  })
+
   app.openapi(definitions.showLock, async (context) => {
     const { lock, etag } = await installs.lock()
     return context.json(Object(lock) as Record<string, unknown>, 200, { ETag: `"${etag}"` })

@@ -117,6 +117,26 @@ export interface OutdatedPlugin {
   readonly problem: { readonly code: string; readonly message: string } | undefined
 }
 
+/** A package that can be had. */
+export interface FoundPackage {
+  /** To install it by: `index:acme:acme/s3`. */
+  readonly reference: string
+  /** Who says so: `index:acme`, or the address of a registry. */
+  readonly source: string
+  readonly name: string
+  readonly version: string
+  readonly description: string | undefined
+  readonly tags: readonly string[]
+  /** When what says so was signed, RFC 3339; undefined for what was asked just now. */
+  readonly asOf: string | undefined
+}
+
+/** What was found, and who could not be asked. */
+export interface FoundPackages {
+  readonly found: readonly FoundPackage[]
+  readonly problems: readonly { readonly source: string; readonly code: string; readonly message: string }[]
+}
+
 /** What was approved for one plugin. */
 export interface PluginApproval {
   readonly id: string
@@ -152,6 +172,8 @@ export interface PluginInstalls {
   /** Does it, in one step for whoever is killed meanwhile. Refuses what was not approved, and an etag that is not that of now. */
   readonly apply: (order: InstallOrder, work: InstallWork) => Promise<InstallPlan>
   readonly outdated: (work: InstallWork) => Promise<readonly OutdatedPlugin[]>
+  /** Packages with every word of a text, wherever the host may install from and that can be searched. */
+  readonly search: (text: string, work: InstallWork) => Promise<FoundPackages>
   /** Whether a plugin comes from the lock. */
   readonly isInstalled: (plugin: NamedPlugin) => boolean
   /** The lock as it is, and its etag. */

@@ -1,4 +1,4 @@
-import { sizeBytes } from '@backplane/kernel'
+import { durationMs, sizeBytes } from '@backplane/kernel'
 import { z } from 'zod'
 import { quantity } from './plugin-limits.ts'
 
@@ -86,6 +86,8 @@ export const PackageSources = z.strictObject({
   indexes: z
     .record(z.string().regex(/^[a-z0-9][a-z0-9-]*$/, { error: 'must be a name of small letters, digits and -' }), Index)
     .default({}),
+  /** How often the indexes are asked what they warn of, ms. */
+  refresh: quantity(durationMs, 'must be a duration with a unit of at least 1s, such as "1h"', 1_000).prefault('1h'),
   /** Where a plugin that others need is looked for, by id or `publisher/*`; a `*` is the name: `npm:@acme/*`. */
   dependencies: z
     .record(

@@ -2,7 +2,15 @@ import { join } from 'node:path'
 import type { Admission, AdmissionRequest, Store } from '@backplane/kernel'
 import { createAdmission, GrantsFile, installed, type InstalledSource } from '@backplane/sources'
 import { newestIndexMs } from '@backplane/sources/install'
-import { judge, type Finding, type ScannedFile, type Subject, type TrustPolicy, type Verdict } from '@backplane/trust'
+import {
+  judge,
+  type Advisory,
+  type Finding,
+  type ScannedFile,
+  type Subject,
+  type TrustPolicy,
+  type Verdict,
+} from '@backplane/trust'
 import type { HostConfig } from '../config/host-config.ts'
 import { filesBelow, PackageScans } from '../trust/package-scans.ts'
 import { readPolicyFile, type ReadPolicy } from '../trust/policy-file.ts'
@@ -23,7 +31,12 @@ export interface PluginTrust {
     files: () => Promise<readonly ScannedFile[]>,
     signal: AbortSignal,
   ) => Promise<readonly Finding[] | undefined>
-  /** What packages are judged by now. */
+  /**
+   * Takes what others warn of for advisories beside the policy's, instead of what it was told before. They are about packages
+   * from outside alone: nobody but the operator stops what is part of the host.
+   */
+  readonly advise: (advisories: readonly Advisory[]) => void
+  /** What packages from outside are judged by now. */
   readonly policy: () => TrustPolicy
   /** The last verdict on any package of a plugin, asked for at a start or an install. */
   readonly lastVerdict: (id: string) => Verdict | undefined
@@ -61,6 +74,12 @@ export async function pluginTrust(config: HostConfig, parts: PluginTrustParts): 
   const isTakenAsItIs = (name: string): boolean => plugins.development && name !== source.name
   let read = nobody
   let policy: TrustPolicy = {}
+  let warned: readonly Advisory[] = []
+  let outside: TrustPolicy = {}
+  const advise = (advisories: readonly Advisory[]): void => {
+    warned = advisories
+    outside = warned.length === 0 ? policy : { ...policy, advisories: [...(policy.advisories ?? []), ...warned] }
+  }
   let indexesMs = 0
   // A clock that is behind what somebody signed is wrong: with it, what ran out or was taken back would count again.
   const nowMs = (): number => Math.max(now(), read.signedMs, indexesMs)
@@ -73,6 +92,7 @@ export async function pluginTrust(config: HostConfig, parts: PluginTrustParts): 
     await grants.load()
     read = next
     policy = withFolders(read.policy, folders)
+    advise(warned)
   }
   await reload()
   if (plugins.development) {
@@ -82,7 +102,10 @@ export async function pluginTrust(config: HostConfig, parts: PluginTrustParts): 
   const verdicts = new Map<string, Verdict>()
   const judgeNow = (subject: Subject): Verdict => {
     const atMs = nowMs()
-    const verdict = unlessExpired(judge(subject, policy, atMs), subject, { expiresMs: read.expiresMs, atMs })
+    const verdict = unlessExpired(judge(subject, subject.origin === 'bundled' ? policy : outside, atMs), subject, {
+      expiresMs: read.expiresMs,
+      atMs,
+    })
     verdicts.delete(subject.id)
     verdicts.set(subject.id, verdict)
     for (const oldest of verdicts.keys()) if (verdicts.size > keptVerdicts) verdicts.delete(oldest)
@@ -108,7 +131,8 @@ export async function pluginTrust(config: HostConfig, parts: PluginTrustParts): 
     grants,
     judge: judgeNow,
     scan,
-    policy: () => policy,
+    advise,
+    policy: () => outside,
     lastVerdict: (id) => verdicts.get(id),
     sawIndexes,
     reload,

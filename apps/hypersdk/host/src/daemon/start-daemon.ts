@@ -13,6 +13,7 @@ import type { Environment } from '../config/default-places.ts'
 import type { HostConfig } from '../config/host-config.ts'
 import { hypersdkErrors } from '../errors.ts'
 import { hostInstalls } from '../installs/host-installs.ts'
+import { fetcherPlaces, indexesAmong, packageFetchers } from '../installs/package-fetchers.ts'
 import { pluginUsers } from '../installs/plugin-users.ts'
 import { JobLedger } from '../jobs/job-ledger.ts'
 import { JobRunner } from '../jobs/job-runner.ts'
@@ -26,6 +27,7 @@ import type { Redactor } from '../secrets/redactor.ts'
 import type { HandleSources } from '../secrets/resolve-handles.ts'
 import { TypeOwners } from '../providers/type-owners.ts'
 import { secretBroker } from '../secrets/secret-broker.ts'
+import { AdvisoryWatch } from './advisory-watch.ts'
 import { hostModules } from './bundled-plugins.ts'
 import { catalogues } from './catalogues.ts'
 import { hostAudit, type HostAudit } from './host-audit.ts'
@@ -92,6 +94,11 @@ export async function startDaemon(configured: HostConfig, surroundings: DaemonSu
   const audit = started.use(await hostAudit(config.audit, { store, log, redactor }))
   const handles = { env, broker: audit.forHost(broker) }
   const trust = await pluginTrust(config, { log, store })
+  const fetching = fetcherPlaces(config.dataDirectory)
+  await emptied(fetching.git)
+  const fetchers = await packageFetchers(config.plugins.sources, fetching, { handles, redactor })
+  const advisories = started.use(new AdvisoryWatch({ indexes: indexesAmong(fetchers), trust, log }))
+  await advisories.recall()
   const owners = await TypeOwners.open(config, store)
   const kernel = started.use(
     await startKernel(config, { env, broker: audit.forPlugins(broker) }, { log, store, trust, audit, owners }),
@@ -119,7 +126,7 @@ export async function startDaemon(configured: HostConfig, surroundings: DaemonSu
   const token = await tokenFile(join(config.dataDirectory, 'token'))
   const tokens = await tokenStore(join(config.dataDirectory, 'tokens.json'), [token])
   const paths = (): readonly string[] => kernel.plugins.list().map(({ path }) => path)
-  const installs = await hostInstalls({ config, trust, secrets: { handles, redactor }, paths })
+  const installs = await hostInstalls({ config, trust, fetchers, paths })
   const shared = { catalogues, log }
   const api = hostApi({
     ...shared,
@@ -145,13 +152,21 @@ export async function startDaemon(configured: HostConfig, surroundings: DaemonSu
   const guarded = guard({ ...shared, ...audited, tokens, hosts: allowedHosts, origins: allowedOrigins, bodyTypes })
   const served = started.use(await serve(withOlderMembers(guarded(api)), { unixSocket, tcp: listen, log }))
   runner.start()
+  advisories.follow(async () => {
+    await kernel.plugins.refresh()
+    await kernel.plugins.readmit()
+  }, config.plugins.sources.refresh)
   const { drainTimeoutMs: drainMs } = config.exports
   const { reread } = surroundings
   const { trail } = audit
   const configuration =
     reread === undefined ? undefined : () => reloadConfig(reread, { live: config, kernel, providers, env, redactor, log, trail })
+  const reload = reloadDaemon({ trust, kernel, log, trail, configuration })
   return new RunningDaemon({ kernel, served, tokenPath: token.path, drainMs, log }, started.move(), {
-    reload: reloadDaemon({ trust, kernel, log, trail, configuration }),
+    reload: () => {
+      void advisories.look()
+      return reload()
+    },
     drain: (hurry) => runner.stop(drainMs, hurry),
     leave: () => runner.leave(),
     plugins: () => [...runner.plugins(), ...providers.closing()],

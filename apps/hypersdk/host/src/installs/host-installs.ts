@@ -20,27 +20,26 @@ import {
 } from '@backplane/sources/install'
 import type { Verdict } from '@backplane/trust'
 import type { HostConfig } from '../config/host-config.ts'
-import { indexMemory, type PluginTrust } from '../daemon/plugin-trust.ts'
+import type { PluginTrust } from '../daemon/plugin-trust.ts'
 import { hostApiVersion } from '../daemon/product.ts'
 import { deletePluginFiles } from './delete-plugin-files.ts'
-import { dependencyReference, packageFetchers, type FetcherSecrets } from './package-fetchers.ts'
+import { dependencyReference, fetcherPlaces } from './package-fetchers.ts'
+import { searchPackages } from './search-packages.ts'
 import { Uploads } from './uploads.ts'
 
 /** What installing works with. */
 export interface HostInstallsOptions {
   readonly config: HostConfig
   readonly trust: PluginTrust
-  readonly secrets: FetcherSecrets
+  readonly fetchers: readonly Fetcher[]
   /** Where all plugins lie. */
   readonly paths: () => readonly string[]
 }
 
-/** Makes the installer of the daemon what the management API wants. Errors: those of the fetchers' options. */
-export async function hostInstalls({ config, trust, secrets, paths }: HostInstallsOptions): Promise<PluginInstalls> {
+/** Makes the installer of the daemon what the management API wants. */
+export async function hostInstalls({ config, trust, fetchers, paths }: HostInstallsOptions): Promise<PluginInstalls> {
   const { plugins, dataDirectory } = config
-  const uploads = await Uploads.open(join(dataDirectory, 'uploads'))
-  const places = { uploads: uploads.directory, indexMemory: indexMemory(config) }
-  const fetchers = await packageFetchers(plugins.sources, places, secrets)
+  const uploads = await Uploads.open(fetcherPlaces(dataDirectory).uploads)
   const installer = new Installer({
     lock: plugins.lock,
     store: join(dataDirectory, 'installed'),
@@ -69,6 +68,7 @@ export async function hostInstalls({ config, trust, secrets, paths }: HostInstal
       return planOf(made)
     },
     outdated: (work) => outdated(installer, work),
+    search: (text, work) => searchPackages(fetchers, text, optionsOf(work)),
     isInstalled,
     lock: () => readLock(plugins.lock),
     verify: ({ signal }) => installer.verify(signal),

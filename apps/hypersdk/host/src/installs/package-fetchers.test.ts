@@ -6,15 +6,14 @@ import { temporaryDirectory } from '@backplane/testing'
 import { generateKey } from '@backplane/trust'
 import { PackageSources } from '../config/package-sources.ts'
 import { Redactor } from '../secrets/redactor.ts'
-import { dependencyReference, packageFetchers } from './package-fetchers.ts'
+import { dependencyReference, fetcherPlaces, packageFetchers } from './package-fetchers.ts'
 
 const { signal } = new AbortController()
 
 async function fetchersOf(t: TestContext, written: object): Promise<Awaited<ReturnType<typeof packageFetchers>>> {
   const root = await temporaryDirectory(t)
-  const places = { uploads: join(root, 'uploads'), indexMemory: join(root, 'seen.json') }
   const handles = { env: {}, broker: { resolve: async () => 'a-token-that-is-secret' } }
-  return packageFetchers(PackageSources.parse(written), places, { handles, redactor: new Redactor() })
+  return packageFetchers(PackageSources.parse(written), fetcherPlaces(root), { handles, redactor: new Redactor() })
 }
 
 const kindsOf = (fetchers: readonly { readonly kind: string }[]): readonly string[] => fetchers.map(({ kind }) => kind)

@@ -1,4 +1,5 @@
 import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import {
   archiveFetcher,
   indexFetcher,
@@ -9,9 +10,11 @@ import {
   type Credential,
   type Fetcher,
   type HomeOptions,
+  type IndexFetcher,
   type IndexOptions,
   type OciRegistry,
 } from '@backplane/sources/install'
+import { indexMemory } from '../daemon/plugin-trust.ts'
 import { hypersdkErrors } from '../errors.ts'
 import type { PackagePlace, PackageSources } from '../config/package-sources.ts'
 import type { Redactor } from '../secrets/redactor.ts'
@@ -23,6 +26,21 @@ export interface FetcherPlaces {
   readonly uploads: string
   /** File that keeps which version of each index was seen. */
   readonly indexMemory: string
+  /** Folder that keeps what each index said when it could last be read. */
+  readonly indexCopies: string
+  /** Folder that git works in. */
+  readonly git: string
+}
+
+/** Where they are. */
+export function fetcherPlaces(dataDirectory: string): FetcherPlaces {
+  const at = (name: string): string => join(dataDirectory, name)
+  return {
+    uploads: at('uploads'),
+    indexMemory: indexMemory({ dataDirectory }),
+    indexCopies: at('index-copies'),
+    git: at('fetching'),
+  }
 }
 
 /** What fetchers get their credentials from. */
@@ -40,7 +58,7 @@ type WrittenCredential = Pick<PackagePlace, 'token' | 'username' | 'password'>
  */
 export async function packageFetchers(
   sources: PackageSources,
-  { uploads, indexMemory }: FetcherPlaces,
+  { uploads, indexMemory, indexCopies, git: gitFolder }: FetcherPlaces,
   secrets: FetcherSecrets,
 ): Promise<readonly Fetcher[]> {
   const { directories, archives, npm, git, git_folders: folders, oci, indexes, upload_limit: archiveBytes } = sources
@@ -62,7 +80,7 @@ export async function packageFetchers(
       host,
       { credential: credentialOf(written, `plugins.sources.git.${host}`, secrets), ...(caFile === undefined ? {} : { caFile }) },
     ])
-    fetchers.push(gitFetcher({ hosts: Object.fromEntries(hosts), folders }))
+    fetchers.push(gitFetcher({ hosts: Object.fromEntries(hosts), folders, temporary: gitFolder }))
   }
   if (Object.keys(oci).length > 0) {
     const registries = Object.entries(oci).map(([host, place]) => [host, registryOf(host, place, secrets)])
@@ -70,9 +88,15 @@ export async function packageFetchers(
   }
   if (Object.keys(indexes).length > 0) {
     const named = Object.entries(indexes).map(async ([name, place]) => [name, await indexOf(name, place, secrets)] as const)
-    fetchers.push(indexFetcher({ indexes: Object.fromEntries(await Promise.all(named)), memory: indexMemory, archiveLimits }))
+    const memory = { memory: indexMemory, copies: indexCopies }
+    fetchers.push(indexFetcher({ indexes: Object.fromEntries(await Promise.all(named)), ...memory, archiveLimits }))
   }
   return fetchers
+}
+
+/** The one of static indexes. */
+export function indexesAmong(fetchers: readonly Fetcher[]): IndexFetcher | undefined {
+  return fetchers.find((fetcher): fetcher is IndexFetcher => fetcher.kind === 'index')
 }
 
 function registryOf(host: string, place: PackageSources['oci'][string], secrets: FetcherSecrets): OciRegistry {

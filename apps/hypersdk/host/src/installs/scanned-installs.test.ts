@@ -11,6 +11,7 @@ import { hostLog } from '../daemon/host-log.ts'
 import { pluginTrust } from '../daemon/plugin-trust.ts'
 import { Redactor } from '../secrets/redactor.ts'
 import { hostInstalls } from './host-installs.ts'
+import { fetcherPlaces, packageFetchers } from './package-fetchers.ts'
 
 const { signal } = new AbortController()
 
@@ -33,7 +34,8 @@ async function planned(t: TestContext, policy: TrustPolicy, settings = ''): Prom
   const log = hostLog({ level: 'error', pretty: false, redactor, write: () => undefined })
   const trust = await pluginTrust(config, { log, store: memoryStore() })
   const handles = { env: {}, broker: { resolve: async () => undefined } }
-  const installs = await hostInstalls({ config, trust, secrets: { handles, redactor }, paths: () => [] })
+  const fetchers = await packageFetchers(config.plugins.sources, fetcherPlaces(config.dataDirectory), { handles, redactor })
+  const installs = await hostInstalls({ config, trust, fetchers, paths: () => [] })
   return installs.plan([{ kind: 'add', reference: folder }], { signal })
 }
 
