@@ -121,11 +121,11 @@ const specs = {
     hint: 'Keep less in it, or large files elsewhere.',
   },
   SECRETS_BUSY: {
-    message: '{path} is being changed by process {pid}',
+    message: '{path} is being changed by somebody else',
     status: 503,
     exit: 75,
     retryable: true,
-    hint: 'Wait until it is done; if that process has nothing to do with it, remove {path}.lock.',
+    hint: 'Try again when that is done.',
   },
   SECRET_NAME_INVALID: {
     message: '"{name}" cannot be the name of a secret',

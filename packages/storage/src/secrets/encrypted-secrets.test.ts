@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { chmod, copyFile, mkdir, readFile, readdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
 import { temporaryDirectory } from '@backplane/testing'
 import { encryptedSecrets, keyFile, keyringKey, type EncryptedSecrets, type SecretsKey } from '../index.ts'
 import { seal, unseal } from './secrets-text.ts'
@@ -38,7 +41,11 @@ test('what is set is found again, also by another process, and stands nowhere in
   assert.deepEqual(await secrets.list(), ['token'])
   for (const file of [path, keyPath]) assert.equal((await stat(file)).mode & 0o777, 0o600)
   assert.ok(!(await readFile(path, 'utf8')).includes('canary'))
-  assert.deepEqual((await readdir(directory)).toSorted(), ['keys', 'secrets.json'], 'nothing is left beside')
+  assert.deepEqual(
+    (await readdir(directory)).toSorted(),
+    ['keys', 'secrets.json', 'secrets.json.mutex'],
+    'nothing else is left beside',
+  )
 })
 
 test('one value sealed twice looks different, and opens only under its name, in its file, with its key', () => {
@@ -161,14 +168,21 @@ test('names that are none, unknown ones, and what is too large are refused', asy
   await assert.rejects(secrets.set('large', 'x'.repeat(64 * 1024 + 1)), { code: 'SECRETS_FULL' })
 })
 
-test('two changes at once are told apart, and a lock of a killed process is taken over', async (t) => {
-  const { path, directory, secrets } = await bed(t)
+test('two changes at once are told apart, and one that was killed at any moment is in nobody’s way', async (t) => {
+  const { path, keyPath, secrets } = await bed(t)
   const results = await Promise.allSettled([secrets.set('a', '1'), secrets.set('b', '2')])
   const refused = results.flatMap((one) => (one.status === 'rejected' ? [Reflect.get(Object(one.reason), 'code')] : []))
   assert.deepEqual(refused, ['SECRETS_BUSY'])
-  await writeFile(`${path}.lock`, '4194305')
+  const change = fileURLToPath(new URL('../fixtures/change-for-ever.ts', import.meta.url))
+  const other = spawn(process.execPath, ['--conditions=@backplane/source', change, path, keyPath], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  await once(other.stdout, 'data')
+  await assert.rejects(secrets.set('c', '3'), { code: 'SECRETS_BUSY', message: /by somebody else/ })
+  other.kill('SIGKILL')
+  await once(other, 'close')
   await secrets.set('c', '3')
-  assert.ok(!(await readdir(directory)).includes('secrets.json.lock'))
+  assert.equal((await stat(`${path}.mutex`)).mode & 0o777, 0o600)
 })
 
 test('a key in a keyring is kept by secret-tool; without one, or without secret-tool, that is said', async (t) => {

@@ -1,8 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { mkdir, open, readFile, unlink } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import type { SecretBroker } from '@backplane/kernel'
 import { storageErrors } from '../errors.ts'
+import { oneChange } from './one-change.ts'
 import { largestSecretBytes } from './plain-secrets.ts'
 import { readPrivate, writePrivate } from './private-file.ts'
 import { checkSecretName, isSecretName } from './secret-name.ts'
@@ -92,7 +91,7 @@ export function encryptedSecrets(path: string, keys: SecretsKey): EncryptedSecre
       if (Buffer.byteLength(value) > largestSecretBytes) {
         throw refuse('SECRETS_FULL', { what: name, limit: largestSecretBytes, unit: 'bytes' })
       }
-      await locked(path, async () => {
+      await oneChange(path, async () => {
         const { secrets, key } = await readOrMake()
         const entries = { ...secrets.entries, [name]: seal(value, name, secrets.id, key) }
         if (Object.keys(entries).length > mostSecrets) {
@@ -102,14 +101,14 @@ export function encryptedSecrets(path: string, keys: SecretsKey): EncryptedSecre
       })
     },
     remove: async (name) =>
-      locked(path, async () => {
+      oneChange(path, async () => {
         const opened = await read()
         if (opened === undefined || !Object.hasOwn(opened.secrets.entries, name)) throw refuse('SECRET_UNKNOWN', { name })
         const { [name]: _removed, ...entries } = opened.secrets.entries
         await write({ id: opened.secrets.id, entries }, { generation: opened.secrets.generation + 1, key: opened.key })
       }),
     rotateKey: async () =>
-      locked(path, async () => {
+      oneChange(path, async () => {
         const opened = await readOrMake()
         const { secrets } = opened
         const key = newSecretsKey()
@@ -133,40 +132,4 @@ interface Opened {
 interface Written {
   readonly generation: number
   readonly key: Uint8Array
-}
-
-/** One change at a time, also of several processes. Errors: `SECRETS_BUSY`. */
-async function locked<T>(path: string, work: () => Promise<T>): Promise<T> {
-  const lock = `${path}.lock`
-  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-  await takeLock(path, lock)
-  try {
-    return await work()
-  } finally {
-    await unlink(lock)
-  }
-}
-
-async function takeLock(path: string, lock: string): Promise<void> {
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      await using file = await open(lock, 'wx', 0o600)
-      await file.writeFile(String(process.pid))
-      return
-    } catch (error) {
-      if (Reflect.get(Object(error), 'code') !== 'EEXIST') throw error
-    }
-    const pid = Number(await readFile(lock, 'utf8').catch(() => '0'))
-    if (attempt > 0 || pid === process.pid || isAlive(pid)) throw storageErrors.error('SECRETS_BUSY', { path, pid })
-    // Whoever held it was killed.
-    await unlink(lock).catch(() => undefined)
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0)
-  } catch (error) {
-    return Reflect.get(Object(error), 'code') === 'EPERM'
-  }
 }
