@@ -1,4 +1,5 @@
 import type { Criticality } from '@backplane/sdk'
+import { Approvals } from './calls/approvals.ts'
 import { Choices } from './plugins/choices.ts'
 import { type CallEnds, Dispatcher } from './calls/dispatcher.ts'
 import { createEventLog, type EventRecorder } from './event-log.ts'
@@ -135,6 +136,7 @@ export function createCore(options: KernelOptions, stopping: AbortSignal, relist
       stopMs: times.stopMs,
       limitsOf: (plugin) => (plugin.limits ??= limitsOf(plugin.candidate)),
       refused: (plugin, route, error) => refusals.record(core, plugin, route, error),
+      approval: (subject, request, left) => approvals.before(subject, request, left),
       notPermitted: (caller, route, error) => noteNotPermitted(core, caller, route, error),
       full: (generation, taken, error) => noteFull(core, generation, taken, error),
     }),
@@ -164,6 +166,7 @@ export function createCore(options: KernelOptions, stopping: AbortSignal, relist
       work.catch((error: unknown) => log.write({ level: 'error', message: messageOf(error), plugin: plugin.id }))
     },
   }
+  const approvals = new Approvals(core, (plugin, route, error) => refusals.record(core, plugin, route, error))
   const supervisor = new Supervisor(core)
   inFlight.watcher = {
     failed: (call, error) => {

@@ -92,6 +92,32 @@ export type KernelEvent =
       readonly method: string
       readonly code: string
     }
+  /** A plugin, or the host, wants to do something critical, and a person is asked. */
+  | {
+      readonly type: 'approval.asked'
+      readonly plugin: string
+      /** Names the question. */
+      readonly approval: string
+      readonly point: string
+      readonly name: string
+      readonly method: string
+      /** To be read after "It wants to". */
+      readonly sentence: string
+      readonly traceId: string
+    }
+  /** What became of it: decided by a person, not decided in time, given up by who wanted it, or the desk failed. */
+  | {
+      readonly type: 'approval.ended'
+      readonly plugin: string
+      readonly approval: string
+      readonly point: string
+      readonly name: string
+      readonly method: string
+      readonly traceId: string
+      readonly outcome: 'approved' | 'denied' | 'expired' | 'cancelled' | 'failed'
+      readonly by?: string
+      readonly reason?: string
+    }
   | { readonly type: 'secret.read'; readonly plugin: string; readonly name: string; readonly found: boolean }
   | { readonly type: 'kernel.started'; readonly plugins: number; readonly failed: number; readonly tookMs: number }
   | { readonly type: 'kernel.stopping' }

@@ -1,3 +1,4 @@
+export type * from './approval-port.ts'
 export type * from './audit.ts'
 export { createKernel } from './create-kernel.ts'
 export { kernelErrors, type KernelErrorCode } from './errors.ts'

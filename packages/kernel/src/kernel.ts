@@ -9,6 +9,7 @@ import type {
   ProviderHandle,
   ProviderPoint,
 } from '@backplane/sdk'
+import type { ApprovalOptions } from './approval-port.ts'
 import type { EventLog } from './events.ts'
 import type { DeclaredManifest } from './manifest-summary.ts'
 import type {
@@ -197,6 +198,10 @@ export interface KernelOptions {
    * They have no argument. Default: none.
    */
   readonly permissions?: PermissionVocabulary
+  /**
+   * Who is asked before critical operations. Without it a plugin's call of one is refused (`APPROVAL_UNAVAILABLE`).
+   */
+  readonly approvals?: ApprovalOptions
   /** In order of precedence. */
   readonly sources: readonly Source[]
   readonly runtimes: readonly Runtime[]
@@ -351,6 +356,10 @@ export interface Times {
    * twice for so long. Default 60 000; 0 turns it off.
    */
   readonly probationMs: number
+  /**
+   * For a person who is asked before a critical operation; does not count for the operation itself. Default 600 000.
+   */
+  readonly approvalMs: number
 }
 
 /**

@@ -17,6 +17,8 @@ export interface CallingPlugin {
   readonly generation: number
   /** Permissions of the host's own that it was granted. */
   readonly may: readonly string[]
+  /** Aborted when nothing of it is to run any more. */
+  readonly ended: AbortSignal
 }
 
 /** What goes with one call through the dispatcher: a caller's options, and what only the kernel may say. */

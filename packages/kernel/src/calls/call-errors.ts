@@ -21,6 +21,27 @@ export const callErrors = {
     retryable: false,
     hint: 'Add "{permission}" to permissions in the manifest of {caller} and have it approved, or do without {method}.',
   },
+  APPROVAL_DENIED: {
+    message: '{caller} may not {sentence}: {reason}',
+    status: 403,
+    exit: 77,
+    retryable: false,
+    hint: 'Do without it, or ask whoever decided.',
+  },
+  APPROVAL_EXPIRED: {
+    message: 'nobody approved within {waitMs} ms that {caller} may {sentence}',
+    status: 504,
+    exit: 75,
+    retryable: true,
+    hint: 'Call again when somebody is there to approve it.',
+  },
+  APPROVAL_UNAVAILABLE: {
+    message: '{caller} may not {sentence}: nobody can be asked ({reason})',
+    status: 503,
+    exit: 69,
+    retryable: false,
+    hint: 'Run it on a host that asks people: approvals of createKernel.',
+  },
   CALL_DEADLINE: {
     message: '{plugin} did not finish {point}.{method} within {deadlineMs} ms ({limit})',
     status: 504,

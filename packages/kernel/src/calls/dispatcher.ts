@@ -31,6 +31,8 @@ export interface DispatcherParts extends CallEnds {
   readonly stopMs: number
   /** Told of each call that a plugin was not even asked for. */
   readonly refused: (plugin: Plugin, route: Route, error: Error) => void
+  /** Has a person asked where that is needed; undefined where it is not. */
+  readonly approval: (subject: CallSubject, request: CallRequest, left?: () => AbortSignal) => Promise<CallSubject> | undefined
   /** Told of each call of a plugin that was not granted what it takes. */
   readonly notPermitted: (caller: CallingPlugin, route: Route, error: Error) => void
   /** Told of each call that a generation, or its group, had no room for. */
@@ -38,7 +40,7 @@ export interface DispatcherParts extends CallEnds {
 }
 
 /**
- * The one way into a plugin: permission of the caller, schema of the input, deadline, slots, the call itself, schema of the output, attribution,
+ * The one way into a plugin: permission of the caller, schema of the input, approval of what is critical, deadline, slots, the call itself, schema of the output, attribution,
  * counters. Everything that calls a plugin — host, hooks, other plugins — comes through here.
  */
 export class Dispatcher {
@@ -51,11 +53,11 @@ export class Dispatcher {
   /** Calls what answers once. */
   call(lane: Lane, subject: CallSubjectRequest, request: CallRequest, perform: Perform = callMethod): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const call = new UnaryCall(this.#subject(lane, subject, request), request, this.#parts, {
-        perform,
-        settlers: { resolve, reject },
-      })
-      this.#begin(call, lane)
+      const how = { perform, settlers: { resolve, reject } }
+      const checked = this.#subject(lane, subject, request)
+      const waiting = this.#parts.approval(checked, request)
+      if (waiting === undefined) this.#begin(new UnaryCall(checked, request, this.#parts, how), lane)
+      else waiting.then((approved) => this.#begin(new UnaryCall(approved, request, this.#parts, how), lane)).catch(reject)
     })
   }
 
@@ -66,18 +68,31 @@ export class Dispatcher {
 
   #iterate(lane: Lane, subject: CallSubjectRequest, request: CallRequest): AsyncIterator<unknown, undefined> {
     let call: StreamCall | undefined
+    let waiting: Promise<StreamCall> | undefined
+    let leaving: AbortController | undefined
     let stopped = false
+    const left = (): AbortSignal => (leaving ??= new AbortController()).signal
+    const begin = (checked: CallSubject): StreamCall => {
+      if (stopped) throw new DOMException('the consumer has left', 'AbortError')
+      call = new StreamCall(checked, request, this.#parts)
+      this.#begin(call, lane)
+      return call
+    }
     return {
       next: async () => {
         if (stopped) return { done: true, value: undefined }
-        if (call === undefined) {
-          call = new StreamCall(this.#subject(lane, subject, request), request, this.#parts)
-          this.#begin(call, lane)
+        if (call === undefined && waiting === undefined) {
+          const checked = this.#subject(lane, subject, request)
+          waiting = this.#parts.approval(checked, request, left)?.then(begin)
+          if (waiting === undefined) begin(checked)
+          // an error is told once; after it the stream is over
+          else waiting.catch(() => void (stopped = true))
         }
-        return call.pull()
+        return (call ?? (await waiting))?.pull() ?? { done: true, value: undefined }
       },
       return: async () => {
         stopped = true
+        leaving?.abort(new DOMException('the consumer has left', 'AbortError'))
         return call?.stop(this.#parts.stopMs) ?? { done: true, value: undefined }
       },
     }

@@ -24,8 +24,15 @@ const mostLines = 20
 const longestLine = 500
 
 /** Makes what one generation of a plugin may ask of its host. Every call takes the same way as the host's own. */
-export function linkHost(core: Core, candidate: Candidate, caller: CallingPlugin, state: HostLink['state']): LinkedHost {
-  const { id: plugin, generation } = caller
+export function linkHost(
+  core: Core,
+  candidate: Candidate,
+  identity: Omit<CallingPlugin, 'ended'>,
+  state: HostLink['state'],
+): LinkedHost {
+  const { id: plugin, generation } = identity
+  const over = new AbortController()
+  const caller: CallingPlugin = { ...identity, ended: over.signal }
   let isOver = false
   /** Code of a generation that has ended may still run, in the host's own process above all: it gets nothing more. */
   const alive = (): void => {
@@ -86,6 +93,7 @@ export function linkHost(core: Core, candidate: Candidate, caller: CallingPlugin
   }
   const release = (): void => {
     isOver = true
+    over.abort(new DOMException(`generation ${generation} of ${plugin} has ended`, 'AbortError'))
     opened.releaseAll()
   }
   return { link, release, lastLines: () => lines }

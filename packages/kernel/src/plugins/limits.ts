@@ -69,6 +69,7 @@ export const defaultTimes: Times = Object.freeze({
   rescanMs: 60_000,
   proveMs: 5_000,
   probationMs: 60_000,
+  approvalMs: 600_000,
 })
 
 /**

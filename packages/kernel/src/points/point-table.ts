@@ -16,6 +16,8 @@ export interface Route {
   readonly timeoutMs: number | undefined
   /** What a plugin must have been granted to call it. */
   readonly permission: string | undefined
+  /** Says what a person is asked before a plugin's call goes through. */
+  readonly approval: ((input: unknown) => unknown) | undefined
 }
 
 /** What one plugin has declared for a point and may be reached through. */
@@ -88,6 +90,7 @@ function methodRoute(point: ProviderPoint, method: string): Route {
     output: validatorOf(spec.output, point.id, `${method} output`),
     timeoutMs: spec.timeoutMs,
     permission: spec.permission,
+    approval: spec.approval,
   })
 }
 
@@ -97,6 +100,7 @@ function route(point: string, method: string, parts: Partial<Route> & Pick<Route
     optional: false,
     timeoutMs: undefined,
     permission: undefined,
+    approval: undefined,
     ...parts,
     point,
     method,

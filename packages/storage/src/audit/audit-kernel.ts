@@ -96,13 +96,41 @@ function entryOf(event: KernelEvent): AuditEntry | undefined {
       trace: event.traceId,
     }
   }
+  if (event.type === 'approval.asked' || event.type === 'approval.ended') return approvalEntry(event)
   return { ...pluginEntry(event), plugin: event.plugin }
 }
 
 type PluginEvent = Exclude<
   KernelEvent,
-  { readonly type: 'kernel.started' | 'kernel.stopping' | 'plugin.changed' | 'call.fell-back' }
+  {
+    readonly type:
+      | 'kernel.started'
+      | 'kernel.stopping'
+      | 'plugin.changed'
+      | 'call.fell-back'
+      | 'approval.asked'
+      | 'approval.ended'
+  }
 >
+
+/** A question and what became of it are tied together by its id. */
+function approvalEntry(event: Extract<KernelEvent, { type: 'approval.asked' | 'approval.ended' }>): AuditEntry {
+  const { plugin, approval: trace, point, name, method, traceId } = event
+  const asker = plugin === 'host' ? host : ({ kind: 'plugin', name: plugin } as const)
+  const about = {
+    subject: `${point} ${name} ${method}`,
+    trace,
+    details: { call: traceId },
+    ...(asker === host ? {} : { plugin }),
+  }
+  if (event.type === 'approval.asked')
+    return { ...about, actor: asker, action: event.type, outcome: 'asked', reason: event.sentence }
+  const { outcome, by, reason } = event
+  const actor = by === undefined ? host : ({ kind: 'token', name: by } as const)
+  return { ...about, actor, action: `approval.${outcome}`, outcome: endings[outcome], reason }
+}
+
+const endings = { approved: 'ok', denied: 'refused', expired: 'refused', cancelled: 'noted', failed: 'failed' } as const
 
 function stateEntry({ plugin, version, to, generation, reason }: Extract<KernelEvent, { type: 'plugin.changed' }>): AuditEntry {
   const outcome = bad.has(to) ? 'failed' : 'noted'
