@@ -174,3 +174,30 @@ test('every reference that could be taken for something else is refused before a
   }
   assert.deepEqual(server.asked, [])
 })
+
+test('a list of tags that goes on and on with the same is refused, and what is no tag is not read', async (t) => {
+  const pages = [['1.0.0', '\u0000', '..', 'x'.repeat(1_000)], ['1.0.0']]
+  const server = await serving(t, (request, response) => {
+    const isFirst = !request.url?.includes('last=')
+    response.setHeader('link', '</v2/acme/s3/tags/list?n=1>; rel="next"').setHeader('content-type', 'application/json')
+    response.end(JSON.stringify({ tags: pages[isFirst ? 0 : 1] }))
+  })
+  const fetcher = ociFetcher({ registries: { 'registry.example': { url: server.url } } })
+  await assert.rejects(fetcher.versions('oci:registry.example/acme/s3', options), {
+    code: 'FETCH_RESPONSE_INVALID',
+    message: /no end/,
+  })
+  assert.deepEqual(
+    server.asked.map(({ url }) => url),
+    ['/v2/acme/s3/tags/list?n=1000', '/v2/acme/s3/tags/list?n=1000&last=1.0.0'],
+  )
+})
+
+test('a platform whose name is none is refused before it is in a lock or on a terminal', () => {
+  const digest = `sha256:${'0'.repeat(64)}`
+  for (const os of ['lin\nux', '\u001b[2J', '', 'x'.repeat(33)]) {
+    const manifests = [{ mediaType: manifestType, digest, size: 1, platform: { os, architecture: 'amd64' } }]
+    const bytes = bytesOf({ schemaVersion: 2, mediaType: indexType, manifests })
+    assert.throws(() => readManifestText(bytes, indexType, 'here'), { code: 'FETCH_RESPONSE_INVALID', message: /^[^\n\u001b]*$/ })
+  }
+})

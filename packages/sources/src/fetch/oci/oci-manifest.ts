@@ -67,7 +67,7 @@ export function readManifestText(
     if (manifests.length > mostManifests) refuse(`its list has more than ${mostManifests} manifests`)
     const read = manifests.map((one: unknown) => {
       const descriptor = descriptorIn(one) ?? refuse('a manifest in its list is no descriptor')
-      return { descriptor, platform: platformIn(Reflect.get(Object(one), 'platform')) }
+      return { descriptor, platform: platformIn(Reflect.get(Object(one), 'platform'), refuse) }
     })
     return { kind: 'index', manifests: read, createdAtMs }
   }
@@ -122,9 +122,12 @@ const nodeArchitectures: ReadonlyMap<string, string> = new Map([
 ])
 
 /** Source: OCI image 1.1, "Image index", `platform`; names of `process.platform` and `process.arch`. */
-function platformIn(value: unknown): string | undefined {
+function platformIn(value: unknown, refuse: (problem: string) => never): string | undefined {
   const { os, architecture } = record(value) ?? {}
   if (typeof os !== 'string' || typeof architecture !== 'string') return undefined
+  // It is written into the lock, and shown.
+  const isName = [os, architecture].every((one) => /^[a-z0-9_]{1,32}$/.test(one))
+  if (!isName) return refuse(`a platform in its list is ${shown(`${os} ${architecture}`)}`)
   return `${os === 'windows' ? 'win32' : os}-${nodeArchitectures.get(architecture) ?? architecture}`
 }
 

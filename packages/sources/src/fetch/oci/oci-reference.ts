@@ -67,7 +67,7 @@ function wantedOf(text: string | undefined, refuse: (problem: string) => never):
   if (/^[\^~*<>=]/.test(value)) {
     return validRange(value) === null ? refuse(`${value} is no range of versions`) : { kind: 'range', range: value }
   }
-  return tagPattern.test(value) ? { kind: 'tag', tag: value } : refuse('what follows the ":" is no tag')
+  return isTag(value) ? { kind: 'tag', tag: value } : refuse('what follows the ":" is no tag')
 }
 
 /** The tag of a version, and back: a tag has no `+`. */
@@ -78,6 +78,11 @@ export function tagOf(version: string): string {
 /** What {@link tagOf} was made from. */
 export function versionOf(tag: string): string {
   return tag.replace('_', '+')
+}
+
+/** Whether a text can be a tag. */
+export function isTag(text: unknown): text is string {
+  return typeof text === 'string' && tagPattern.test(text)
 }
 
 /** Whether a text is a digest as this platform takes them. */

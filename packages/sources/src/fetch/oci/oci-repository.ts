@@ -9,7 +9,7 @@ import { readChallenge } from './challenge.ts'
 import { indexType, manifestType } from './media-types.ts'
 import type { OciLimits } from './oci-limits.ts'
 import { readManifestText, type ArtifactIndex, type ArtifactManifest, type Descriptor } from './oci-manifest.ts'
-import type { OciReference } from './oci-reference.ts'
+import { isTag, type OciReference } from './oci-reference.ts'
 import { requestOfRegistry, type RegistryAnswer, type RegistryRequest } from './registry-request.ts'
 
 /** A registry that packages may come from. */
@@ -87,18 +87,22 @@ export class OciRepository {
     throw sourceErrors.error('FETCH_CHANGED', { place: `${this.place}@${digest}`, problem: `what came is ${found}` })
   }
 
-  /** All tags. Errors: `FETCH_TOO_LARGE`. */
+  /** All tags. Errors: `FETCH_TOO_LARGE`, `FETCH_RESPONSE_INVALID` for a list that goes on and on with the same. */
   async tags(): Promise<readonly string[]> {
     const { tags: most, manifestBytes } = this.#access.limits
     const found = new Set<string>()
     for (let path: string | undefined = 'tags/list?n=1000'; path !== undefined;) {
       const { bytes, headers } = await this.#get(path, manifestBytes)
       const tags: unknown = Reflect.get(Object(jsonIn(bytes, this.place)), 'tags')
-      const page = Array.isArray(tags) ? tags.filter((tag) => typeof tag === 'string') : []
+      const page = Array.isArray(tags) ? tags.filter(isTag) : []
+      const known = found.size
       for (const tag of page) found.add(tag)
       if (found.size > most) throw sourceErrors.error('FETCH_TOO_LARGE', { place: this.place, limit: `${most} tags` })
       const last = page.at(-1)
       const isMore = last !== undefined && /;\s*rel="?next"?/.test(String(headers['link'] ?? ''))
+      if (isMore && found.size === known) {
+        throw sourceErrors.error('FETCH_RESPONSE_INVALID', { place: this.place, problem: 'its list of tags has no end' })
+      }
       path = isMore ? `tags/list?n=1000&last=${encodeURIComponent(last)}` : undefined
     }
     return [...found]
