@@ -64,7 +64,7 @@ test('what goes wrong with it is a finding that refuses, and no silence', async 
     assert.deepEqual([finding?.rule, finding?.severity, others], ['demo/not-run', 'danger', []])
     return finding?.message ?? ''
   }
-  assert.match(await why('exit 2'), /ended with 2/)
+  assert.match(await why('echo no database >&2; exit 2'), /ended with 2: no database/)
   assert.match(await why('kill -9 $$'), /ended with SIGKILL/)
   assert.match(await why('sleep 60 & wait', { timeoutMs: 50 }), /took longer than 50 ms/)
   assert.match(await why('yes', { maxBytes: 1_000 }), /printed more than 1000 bytes/)
@@ -92,6 +92,8 @@ test('in a sandbox it can write nothing but its own, sees nothing that is hidden
     findings.map(({ message }) => message),
     ['it sees the package'],
   )
+  const [missing] = await commandScanner({ name: 'demo', argv: ['/nowhere/scanner'], sandbox })(files, signal)
+  assert.deepEqual([missing?.rule, /bwrap: .*No such file/.test(missing?.message ?? '')], ['demo/not-run', true])
 })
 
 test('who gives up waiting ends it', async () => {

@@ -98,8 +98,12 @@ async function run(command: ScannerCommand, { directory, input, signal }: Scanne
     child.stdin.end(input)
     const [code, killedBy] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
     if (why !== undefined) return { kind: 'failed', why }
-    if (code === 0 || code === 1) return { kind: 'ended', found: code === 1, output: output() }
-    return { kind: 'failed', why: `ended with ${code ?? killedBy ?? 'nothing'}` }
+    const { printed, complaint } = output()
+    // the sandbox ends with 1 when it cannot be made, or cannot start the program
+    const isStarted = command.sandbox === undefined || !complaint.startsWith('bwrap: ')
+    if (isStarted && (code === 0 || code === 1)) return { kind: 'ended', found: code === 1, output: printed }
+    const told = complaint === '' ? '' : `: ${complaint}`
+    return { kind: 'failed', why: `ended with ${code ?? killedBy ?? 'nothing'}${told}` }
   } catch (error) {
     return { kind: 'failed', why: `could not be started (${String(Reflect.get(Object(error), 'code'))})` }
   } finally {
@@ -109,7 +113,20 @@ async function run(command: ScannerCommand, { directory, input, signal }: Scanne
   }
 }
 
-function collected(child: ChildProcessWithoutNullStreams, maxBytes: number, kill: (reason: string) => void): () => string {
+interface Output {
+  readonly printed: string
+  /** The first line of its standard error. */
+  readonly complaint: string
+}
+
+/** Of what it complains about, bytes. */
+const mostComplaintBytes = 500
+
+function collected(child: ChildProcessWithoutNullStreams, maxBytes: number, kill: (reason: string) => void): () => Output {
+  let complaint = Buffer.alloc(0)
+  child.stderr.on('data', (piece: Buffer) => {
+    if (complaint.length < mostComplaintBytes) complaint = Buffer.concat([complaint, piece]).subarray(0, mostComplaintBytes)
+  })
   const pieces: Buffer[] = []
   let bytes = 0
   child.stdout.on('data', (piece: Buffer) => {
@@ -117,8 +134,10 @@ function collected(child: ChildProcessWithoutNullStreams, maxBytes: number, kill
     if (bytes <= maxBytes) pieces.push(piece)
     else kill(`printed more than ${maxBytes} bytes`)
   })
-  child.stderr.resume()
-  return () => Buffer.concat(pieces).toString('utf8')
+  return () => ({
+    printed: Buffer.concat(pieces).toString('utf8'),
+    complaint: complaint.toString('utf8').split('\n')[0] ?? '',
+  })
 }
 
 /** Later mounts lie over earlier ones, so the package is there whatever it lies in. */
