@@ -174,6 +174,18 @@ export interface Outdated {
   readonly count: number
 }
 
+export interface FoundPackages {
+  readonly packages: readonly {
+    readonly reference: string
+    readonly source: string
+    readonly name: string
+    readonly version: string
+    readonly description: string | null
+    readonly as_of: string | null
+  }[]
+  readonly problems: readonly { readonly source: string; readonly message: string }[]
+}
+
 export interface Permissions {
   readonly id: string
   readonly version: string

@@ -27,6 +27,7 @@ import { addPlugins } from './verbs/plugins.ts'
 import { addProfile } from './verbs/profile.ts'
 import { addRelease } from './verbs/release.ts'
 import { addRollback } from './verbs/rollback.ts'
+import { addSearch } from './verbs/search.ts'
 import { addSecrets } from './verbs/secrets.ts'
 import { addTokens } from './verbs/tokens.ts'
 import { addTop } from './verbs/top.ts'
@@ -43,6 +44,7 @@ const verbs = [
   addWhy,
   addProfile,
   addPlugins,
+  addSearch,
   addInstallVerbs,
   addPlan,
   addLockVerbs,

@@ -61,7 +61,7 @@ export interface IndexFetcher extends Fetcher {
   /** All versions of one plugin, of a reference without its range. Errors: as of `versions`. */
   readonly info: (reference: string, options: FetchOptions) => Promise<IndexedPlugin & { readonly index: string }>
   /**
-   * What the indexes warn of, for the policy of the verdict. Only an index that is signed, in time and newer takes back what it
+   * What the indexes warn of now, for the policy of the verdict. Only an index that is signed, in time and newer takes back what it
    * warned of.
    */
   readonly advisories: (options: FetchOptions) => Promise<IndexReport<Advisory>>
@@ -130,7 +130,7 @@ export function indexFetcher(options: IndexFetcherOptions): IndexFetcher {
   }
 
   const advisories: IndexFetcher['advisories'] = async (fetchOptions) =>
-    warned(await report(indexes, (index) => index.refresh(fetchOptions)))
+    warned(await report(indexes, (index) => index.refresh(fetchOptions, 0)))
   const keptAdvisories: IndexFetcher['keptAdvisories'] = async () => warned(await report(indexes, (index) => index.copy()))
 
   return { kind: 'index', versions, fetch, search, info, advisories, keptAdvisories }

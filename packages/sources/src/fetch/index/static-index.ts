@@ -43,7 +43,7 @@ export class StaticIndex {
   readonly #base: URL
   /** Undefined for a folder. */
   readonly #home: FetchHome | undefined
-  #known: { readonly document: IndexDocument; readonly untilMs: number } | undefined
+  #known: { readonly document: IndexDocument; readonly readAtMs: number } | undefined
 
   constructor(name: string, options: IndexOptions, reading: IndexReading) {
     this.name = name
@@ -54,14 +54,16 @@ export class StaticIndex {
   }
 
   /**
-   * What is signed now. Errors: `INDEX_UNSIGNED`, `INDEX_EXPIRED`, `INDEX_ROLLED_BACK`, `INDEX_INVALID`, those of
+   * What is signed now, or was `freshMs` ago. Errors: `INDEX_UNSIGNED`, `INDEX_EXPIRED`, `INDEX_ROLLED_BACK`, `INDEX_INVALID`, those of
    * {@link guardedDownload}.
    */
-  async document(options: FetchOptions): Promise<IndexDocument> {
-    const { now, freshMs } = this.#reading
-    if (this.#known !== undefined && now() < this.#known.untilMs) return this.#known.document
+  async document(options: FetchOptions, freshMs: number = this.#reading.freshMs): Promise<IndexDocument> {
+    const { now } = this.#reading
+    const known = this.#known
+    if (known !== undefined && now() < Math.min(known.readAtMs + freshMs, Date.parse(known.document.expires)))
+      return known.document
     const document = await this.#verified(options)
-    this.#known = { document, untilMs: Math.min(now() + freshMs, Date.parse(document.expires)) }
+    this.#known = { document, readAtMs: now() }
     return document
   }
 
@@ -74,9 +76,9 @@ export class StaticIndex {
    * What is signed now with what it warns of, which is kept for when it cannot be read. Errors: as of {@link plugin},
    * `INDEX_MEMORY_INVALID`, `SOURCE_STORE_FAILED`.
    */
-  async refresh(options: FetchOptions): Promise<IndexCopy> {
+  async refresh(options: FetchOptions, freshMs?: number): Promise<IndexCopy> {
     const { copies } = this.#reading
-    const document = await this.document(options)
+    const document = await this.document(options, freshMs)
     const kept = await copies.recall(this.name)
     if (kept?.document.version === document.version) return kept
     const copy = { document, advisories: await this.#advisories(document.advisories, options) }
