@@ -66,7 +66,9 @@ export function editKernelLine(line: KernelLine, { add, remove }: LineChange): L
     }
     if (!there && against.length === 0) added.push(wanted)
   }
-  const splices = line.parts.flatMap((part) => splicesOf(part, { tokens, gone, standIns, add: part === line.target ? added : [] }))
+  const splices = line.parts.flatMap((part) =>
+    splicesOf(part, { tokens, gone, standIns, add: part === line.target ? added : [] }),
+  )
   return { splices, added, removed, replaced }
 }
 
@@ -90,7 +92,14 @@ function splicesOf(part: LinePart, edit: PartEdit): { file: ConfigFile; splice: 
     splices.push(put(value, token.start, standIn))
   }
   for (const index of lost) splices.push(...cut(value, index, index + 1))
-  if (edit.add.length > 0) splices.push(addition(part, own.filter((token) => !edit.gone.has(token)), edit.add.join(' ')))
+  if (edit.add.length > 0)
+    splices.push(
+      addition(
+        part,
+        own.filter((token) => !edit.gone.has(token)),
+        edit.add.join(' '),
+      ),
+    )
   return splices.map((splice) => ({ file, splice }))
 }
 

@@ -13,6 +13,14 @@ export interface ConfigFile {
   readonly text: string
 }
 
+/** A file that becomes another. */
+export interface FileEdit extends ConfigFile {
+  /** Undefined: it is new. */
+  readonly before: string | undefined
+  /** Permission bits of a new one; default 0644. */
+  readonly mode?: number
+}
+
 /** Undefined when it is missing. Errors: those of `MachineTree.readBytes`. */
 export function readConfig(tree: TreeReader, path: string): ConfigFile | undefined {
   const bytes = tree.readBytes(path)

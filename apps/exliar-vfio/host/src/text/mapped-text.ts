@@ -16,6 +16,8 @@ interface Place {
 export interface MappedText {
   readonly text: string
   readonly places: readonly Place[]
+  /** How a space is written, where it is more than a space: between two elements of a list. */
+  readonly space?: string
   /** Where something goes when the value is empty, and what must stand around it there. */
   readonly origin: { readonly at: number; readonly quoting: Quoting; readonly before?: string; readonly after?: string }
 }
@@ -38,7 +40,8 @@ export function cut({ places }: MappedText, start: number, end: number): Splice[
 }
 
 /** Puts text before the character `index`, or at the end. The text holds no quotes, backslashes or dollar signs. */
-export function put({ places, origin }: MappedText, index: number, text: string): Splice {
+export function put({ places, origin, space = ' ' }: MappedText, index: number, plain: string): Splice {
+  const text = plain.replaceAll(' ', space)
   const previous = places[index - 1]
   const next = places[index]
   const place = previous === undefined ? next : previous

@@ -18,6 +18,7 @@ export interface Assignment {
 }
 
 const opening = /^(if|case|for|while|until|\{|function)\b|\(\)\s*\{?$/
+const whole = /[\s;](fi|esac|done|\})\s*$/
 const closing = /^(fi|esac|done|\})/
 
 /**
@@ -31,11 +32,11 @@ export function readAssignments(file: ConfigFile, names: readonly string[]): rea
   while (!cursor.atEnd) {
     cursor.skip(/[ \t\r\n;]+/y)
     const start = cursor.at
-    const match = cursor.take(/(?:export[ \t]+)?([A-Za-z_]\w*(?:\[\w+\])?)(\+?=)/y)
+    const match = cursor.take(/(?:export[ \t]+)?([A-Za-z_]\w*(?:\[[^\]\n]*\])?)(\+?=)/y)
     if (match === undefined) {
       const statement = cursor.take(/[^\n]*/y)?.[0] ?? ''
       if (closing.test(statement)) depth = Math.max(0, depth - 1)
-      else if (opening.test(statement)) depth++
+      else if (opening.test(statement) && !whole.test(statement)) depth++
       if (!statement.startsWith('#')) refuseMention(file, start, { statement, names })
       continue
     }

@@ -1,0 +1,80 @@
+import { isMap, isScalar, parseDocument, type Scalar } from 'yaml'
+import { findProgram } from '../machine/find-program.ts'
+import type { Making } from '../changes/step.ts'
+import { exliarErrors } from '../errors.ts'
+import { readConfig, type ConfigFile, type FileEdit, type TreeReader } from '../text/config-file.ts'
+import { applySplices, lineAt } from '../text/splice.ts'
+import type { EarlyNeeds, InitramfsEdit } from './edit-initramfs.ts'
+import { isLoadedEarly, withEarly } from './early-modules.ts'
+
+const path = '/etc/booster.yaml'
+const key = 'modules_force_load'
+
+/** booster: one key of its YAML file; the rest keeps every byte. Source: booster(1), "CONFIG FILE". */
+export function editBooster(tree: TreeReader, { modules, files }: EarlyNeeds): InitramfsEdit {
+  const file = readConfig(tree, path)
+  const value = file === undefined ? undefined : forceLoadOf(file)
+  const present = listOf(value)
+  const early = isLoadedEarly(present, modules)
+  const notes = files.some((brought) => brought.endsWith('.sh'))
+    ? ['booster runs no scripts: what is bound by slot is taken once the root file system is there, before its driver is loaded.']
+    : []
+  const edits: readonly FileEdit[] = early
+    ? []
+    : [{ path, before: file?.text, text: edited(file, value, withEarly(present, modules)) }]
+  return { files: edits, modules: early ? present : withEarly(present, modules), makings: makingsOf(tree), notes }
+}
+
+function forceLoadOf(file: ConfigFile): Scalar | undefined {
+  const document = parseDocument(file.text, { keepSourceTokens: true })
+  const [error] = document.errors
+  if (error !== undefined) throw unclear(file, error.pos[0], 'it is not valid YAML')
+  if (document.contents === null) return undefined
+  if (!isMap(document.contents) || document.contents.flow === true) throw unclear(file, 0, 'it is no mapping in lines')
+  const node: unknown = document.contents.get(key, true)
+  if (node === undefined) return undefined
+  if (isScalar(node) && (typeof node.value === 'string' || node.value === null)) return node
+  throw unclear(file, file.text.search(/^modules_force_load/m), `${key} is no text`)
+}
+
+function listOf(value: Scalar | undefined): readonly string[] {
+  const text = typeof value?.value === 'string' ? value.value : ''
+  return text
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '')
+}
+
+function edited(file: ConfigFile | undefined, value: Scalar | undefined, modules: readonly string[]): string {
+  const list = modules.join(',')
+  if (file === undefined) return `${key}: ${list}\n`
+  const range = value?.range
+  if (value === undefined || range === undefined || range === null) {
+    return `${file.text}${file.text === '' || file.text.endsWith('\n') ? '' : '\n'}${key}: ${list}\n`
+  }
+  const [start, end] = range
+  const source = file.text.slice(start, end)
+  const quote = /^["']/.exec(source)?.[0] ?? ''
+  if (/[\n\\|>]/.test(source)) throw unclear(file, start, `${key} spans lines or holds escaped characters`)
+  const gap = source === '' && file.text[start - 1] === ':' ? ' ' : ''
+  return applySplices(file.text, [{ start, end, text: `${gap}${quote}${list}${quote}` }])
+}
+
+/** Arch Linux brings a script that knows the names of the images; elsewhere each kernel's is made by name. */
+function makingsOf(tree: TreeReader): readonly Making[] {
+  const script = '/usr/lib/booster/regenerate_images'
+  const all = ['/boot/booster-*.img']
+  if (findProgram(tree, script) !== undefined) return [{ program: script, args: [], generates: all }]
+  const named = tree.names('/usr/lib/modules').flatMap((version): readonly Making[] => {
+    const name = readConfig(tree, `/usr/lib/modules/${version}/pkgbase`)?.text.trim() ?? version
+    const image = `/boot/booster-${name}.img`
+    return [{ program: 'booster', args: ['build', '--force', '--kernel-version', version, image], generates: [image] }]
+  })
+  return named.length > 0
+    ? named
+    : [{ program: 'booster', args: ['build', '--force', '/boot/booster-linux.img'], generates: all }]
+}
+
+function unclear(file: ConfigFile, position: number, reason: string): Error {
+  return exliarErrors.error('CONFIG_UNCLEAR', { path: file.path, line: lineAt(file.text, Math.max(0, position)), reason })
+}
