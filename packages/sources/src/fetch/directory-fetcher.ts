@@ -1,5 +1,4 @@
 import { resolve } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { readAttestations } from '../attestations.ts'
 import { sourceErrors } from '../errors.ts'
 import { defaultPackageLimits, type PackageLimits } from '../limits.ts'
@@ -7,6 +6,7 @@ import { manifestIn } from '../manifest-in.ts'
 import { readTree } from '../read-tree.ts'
 import { lookAtPackage } from '../tree-look.ts'
 import type { AvailableVersion, FetchedPackage, Fetcher, FetchOptions, PinnedPlace } from './fetcher.ts'
+import { localPath } from './local-path.ts'
 
 /** Where relative paths begin, and what is too much. */
 export interface DirectoryFetcherOptions {
@@ -33,7 +33,7 @@ export function directoryFetcher(options: DirectoryFetcherOptions = {}): Fetcher
   }
 
   const versions = async (reference: string, fetchOptions: FetchOptions): Promise<readonly AvailableVersion[]> => {
-    const { place, manifest } = await read(resolve(from, pathIn(reference)), fetchOptions)
+    const { place, manifest } = await read(resolve(from, localPath(reference) ?? reference), fetchOptions)
     const version: unknown = Reflect.get(Object(manifest), 'version')
     return typeof version === 'string' ? [{ version, place, manifest }] : []
   }
@@ -46,9 +46,4 @@ export function directoryFetcher(options: DirectoryFetcherOptions = {}): Fetcher
   }
 
   return { kind: 'directory', versions, fetch }
-}
-
-function pathIn(reference: string): string {
-  if (reference.startsWith('file://')) return fileURLToPath(reference)
-  return reference.replace(/^(?:directory|file):/, '')
 }

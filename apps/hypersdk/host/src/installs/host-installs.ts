@@ -1,5 +1,4 @@
 import { hash } from 'node:crypto'
-import { fileURLToPath } from 'node:url'
 import { join } from 'node:path'
 import { acceptManifest } from '@backplane/kernel'
 import { PlatformError } from '@backplane/sdk'
@@ -7,6 +6,7 @@ import type { InstallOrder, InstallPlan, InstallStep, InstallWork, OutdatedPlugi
 import { sourceErrors } from '@backplane/sources'
 import {
   Installer,
+  localPath,
   lockText,
   readLock,
   sourceOf,
@@ -202,8 +202,7 @@ async function outdated(installer: Installer, work: InstallWork): Promise<readon
 /** Paths of the archives that the lock names. */
 function uploadsIn({ plugins }: LockFile): ReadonlySet<string> {
   const places = Object.values(plugins).flatMap(({ artifacts }) => Object.values(artifacts).map(({ place }) => place))
-  const urls = places.flatMap((place) => (place.kind === 'archive' && place.url.startsWith('file:') ? [place.url] : []))
-  return new Set(urls.map((url) => fileURLToPath(url)))
+  return new Set(places.flatMap((place) => (place.kind === 'archive' ? (localPath(place.url) ?? []) : [])))
 }
 
 type Approvals = ReturnType<PluginInstalls['approvals']>

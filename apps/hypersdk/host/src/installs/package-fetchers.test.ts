@@ -24,6 +24,9 @@ test('without a word of the configuration nothing is fetched but folders and arc
   for (const fetcher of fetchers) {
     await assert.rejects(fetcher.versions('/etc', { signal }), { code: 'INSTALL_PATH_REFUSED' })
     await assert.rejects(fetcher.versions('file:///etc/passwd', { signal }), { code: 'INSTALL_PATH_REFUSED' })
+    for (const odd of ['file://host/etc', 'file:///a%2fb', 'file:///%zz', '/etc/\0']) {
+      await assert.rejects(fetcher.versions(odd, { signal }), { code: 'FETCH_REFERENCE_INVALID' }, odd)
+    }
   }
 })
 

@@ -8,6 +8,7 @@ import { requireProgram, temporaryDirectory } from '@backplane/testing'
 import { packageArchive } from '../../fixtures/package-archive.ts'
 import { put } from '../../fixtures/package-folder.ts'
 import { serving } from '../../fixtures/serving.ts'
+import type { HomeOptions } from '../fetch-home.ts'
 import type { AvailableVersion, Fetcher } from '../fetcher.ts'
 import { archiveFetcher } from './archive-fetcher.ts'
 
@@ -87,9 +88,36 @@ test('nothing is downloaded unless the options name the place, and only from bel
 test('an address that says more than where the archive is, is refused without being repeated', async () => {
   const fetcher = archiveFetcher({ places: [{ url: 'https://downloads.example.org' }] })
   const wrong = ['https://downloads.example.org/s3.tgz?token=canary', 'https://joe:canary@downloads.example.org/s3.tgz']
-  for (const reference of [...wrong, 'https://[canary', 'file:///srv/a%2fcanary.tgz', 'file:///srv/a%00.tgz']) {
+  const files = [
+    'file:///srv/a%2fb.tgz',
+    'file:///srv/a%00.tgz',
+    'file://host/a.tgz',
+    'file:///%zz.tgz',
+    './a\0.tgz',
+    'file:///a.tgz?x',
+  ]
+  for (const reference of [...wrong, 'https://[canary', ...files]) {
     const error: unknown = await fetcher.versions(reference, options).catch((thrown: unknown) => thrown)
     assert.equal(Reflect.get(Object(error), 'code'), 'FETCH_REFERENCE_INVALID', reference)
-    if (!reference.startsWith('file:')) assert.doesNotMatch(String(error), /canary/)
+    assert.doesNotMatch(String(error), /canary/)
   }
+})
+
+test('of several places below one another the nearest counts, with its credential; a server is not asked to step out of it', async (t) => {
+  const web = await serving(t, (_request, response) => response.end(packageArchive('s3')))
+  const place = (path: string): HomeOptions => ({
+    url: `${web.url}${path}`,
+    credential: () => ({ kind: 'bearer', token: `for-${path}` }),
+  })
+  const fetcher = archiveFetcher({ places: [place('plugins/'), place('plugins/acme/')] })
+  for (const path of ['plugins/acme/s3.tgz', 'plugins/s3.tgz']) await fetcher.versions(`${web.url}${path}`, options)
+  assert.deepEqual(
+    web.asked.map(({ headers }) => headers.authorization),
+    ['Bearer for-plugins/acme/', 'Bearer for-plugins/'],
+  )
+  for (const path of ['..%2fs3.tgz', '..%5Cs3.tgz', '%2e%2e%2fs3.tgz', 'a%00/../s3.tgz%00']) {
+    const asked = fetcher.versions(`${web.url}plugins/${path}`, options)
+    await assert.rejects(asked, { code: 'FETCH_REFERENCE_INVALID', message: /is escaped/ }, path)
+  }
+  assert.equal(web.asked.length, 2)
 })

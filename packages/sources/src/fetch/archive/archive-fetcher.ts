@@ -7,6 +7,7 @@ import { sourceErrors } from '../../errors.ts'
 import { homeOf, refused, shownUrl, type HomeOptions } from '../fetch-home.ts'
 import type { AvailableVersion, FetchedPackage, Fetcher, FetchOptions, PinnedPlace } from '../fetcher.ts'
 import { guardedDownload, type Downloading } from '../guarded-download.ts'
+import { localPath } from '../local-path.ts'
 import { packageInArchive } from '../package-in-archive.ts'
 
 /** Where relative paths begin, whom archives may be downloaded from, and what is too much. */
@@ -28,7 +29,8 @@ type ArchivePlace = Extract<PinnedPlace, { readonly kind: 'archive' }>
  */
 export function archiveFetcher(options: ArchiveFetcherOptions = {}): Fetcher {
   const { from = process.cwd(), archiveLimits: limits = {} } = options
-  const homes = (options.places ?? []).map((place) => homeOf(place))
+  // The one that says most of an address counts, with its credential.
+  const homes = (options.places ?? []).map(homeOf).sort((one, other) => other.url.pathname.length - one.url.pathname.length)
   const mostBytes = limits.archiveBytes ?? defaultArchiveLimits.archiveBytes
   /** What was read to tell its version, as long as somebody has its place in hand. */
   const known = new WeakMap<PinnedPlace, FetchedPackage>()
@@ -71,15 +73,16 @@ export function archiveFetcher(options: ArchiveFetcherOptions = {}): Fetcher {
 
 /** What a lock may keep of it: nothing but where it is. Errors: `FETCH_REFERENCE_INVALID`. */
 function urlIn(reference: string, from: string): URL {
+  const path = localPath(reference)
+  if (path !== undefined) return pathToFileURL(resolve(from, path))
   const text = reference.replace(/^archive:/, '')
-  if (!/^(?:https?|file):/.test(text)) return pathToFileURL(resolve(from, text))
-  if (text.startsWith('file:') && !text.startsWith('file:///')) return pathToFileURL(resolve(from, text.slice('file:'.length)))
   const url = URL.canParse(text) ? new URL(text) : undefined
   if (url === undefined) throw invalid('the address', 'it is no address')
   if (`${url.search}${url.hash}${url.username}${url.password}` !== '') {
     throw invalid(shownUrl(url), 'there is more in it than where the archive is')
   }
-  if (url.protocol === 'file:' && /%(?:2f|00)/i.test(url.pathname)) throw invalid(url.pathname, 'it is no path')
+  // A server may take what is escaped for a step to another folder than the one that is allowed.
+  if (/%(?:2e|2f|5c|00)/i.test(url.pathname)) throw invalid(shownUrl(url), 'a dot or a slash in it is escaped')
   return url
 }
 

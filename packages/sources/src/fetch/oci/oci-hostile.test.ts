@@ -198,6 +198,6 @@ test('a platform whose name is none is refused before it is in a lock or on a te
   for (const os of ['lin\nux', '\u001b[2J', '', 'x'.repeat(33)]) {
     const manifests = [{ mediaType: manifestType, digest, size: 1, platform: { os, architecture: 'amd64' } }]
     const bytes = bytesOf({ schemaVersion: 2, mediaType: indexType, manifests })
-    assert.throws(() => readManifestText(bytes, indexType, 'here'), { code: 'FETCH_RESPONSE_INVALID', message: /^[^\n\u001b]*$/ })
+    assert.throws(() => readManifestText(bytes, indexType, 'here'), { code: 'FETCH_RESPONSE_INVALID', message: /^[\x20-\x7e]*$/ })
   }
 })

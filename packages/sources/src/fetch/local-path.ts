@@ -1,0 +1,29 @@
+import { fileURLToPath } from 'node:url'
+import { sourceErrors } from '../errors.ts'
+
+/**
+ * The path that a reference to a folder or an archive of this machine means, as it is written; undefined for an address of
+ * another machine. What can be read in two ways is refused. Errors: `FETCH_REFERENCE_INVALID`.
+ */
+export function localPath(reference: string): string | undefined {
+  const text = reference.replace(/^(?:archive|directory):/, '')
+  if (/^https?:/.test(text)) return undefined
+  const path = text.startsWith('file://') ? pathOf(text) : text.replace(/^file:/, '')
+  if (path.includes('\0')) throw invalid(reference, 'it is no path')
+  return path
+}
+
+function pathOf(text: string): string {
+  if (/[?#]/.test(text)) throw invalid(text, 'there is more in it than a path')
+  try {
+    return fileURLToPath(text)
+  } catch {
+    // another host, an escaped slash, an escape that is none
+    throw invalid(text, 'it is no path')
+  }
+}
+
+function invalid(reference: string, problem: string): Error {
+  const shown = reference.slice(0, 200).replaceAll(/\p{C}/gu, '?')
+  return sourceErrors.error('FETCH_REFERENCE_INVALID', { reference: shown, problem, example: './s3.tgz' })
+}
