@@ -50,6 +50,20 @@ const specs = {
     retryable: true,
     hint: 'Bring back the very file, and everything goes on; else restart the host, which begins with what is there then.',
   },
+  APPROVALS_FULL: {
+    message: '{whose} has {pending} questions open already that wait for a person',
+    status: 429,
+    exit: 75,
+    retryable: true,
+    hint: 'Decide some of them (backplane approvals), then call again.',
+  },
+  APPROVALS_TOO_MANY: {
+    message: '{plugin} asked {asks} times within a minute for what a person has to approve',
+    status: 429,
+    exit: 75,
+    retryable: true,
+    hint: 'Call again later, and only where it is needed.',
+  },
   AUDIT_UNWRITABLE: {
     message: 'the audit log cannot be written, so nothing is changed: {reason}',
     status: 503,

@@ -3,6 +3,7 @@ export { openDatabase, type DatabaseFormat, type DatabaseOptions } from './open-
 export { placeGuard } from './place-guard.ts'
 export { sqliteFailure } from './sqlite-failure.ts'
 export { sqliteStore } from './sqlite-store.ts'
+export { approvalQueue, type ApprovalQueue, type ApprovalQueueOptions } from './approvals/approval-queue.ts'
 export { auditFiles, type AuditFile } from './audit/audit-files.ts'
 export { headInStore, type AuditHeadPlace } from './audit/audit-head.ts'
 export { auditKey } from './audit/audit-key.ts'

@@ -4,7 +4,7 @@ import type { Admission, AuditRecord } from '@backplane/kernel'
 import { anything, defineProvider, unary, type Scope } from '@backplane/sdk'
 import { testKernel, type TestKernel, type TestKernelOptions } from '@backplane/testing'
 import { auditBed } from '../fixtures/audit-bed.ts'
-import { auditAdmission, auditKernel, callEntry, type AuditKernelOptions, type AuditLog } from '../index.ts'
+import { approvalQueue, auditAdmission, auditKernel, callEntry, type AuditKernelOptions, type AuditLog } from '../index.ts'
 
 const echo = defineProvider('demo.echo', { say: unary(anything, anything) })
 
@@ -124,4 +124,44 @@ test('each verdict is written down with its reason and the digest it was about',
     ],
   )
   assert.match(String(verdicts[0]?.details?.['digest']), /^sha256:/)
+})
+
+test('what a plugin wants to do, and who decided it, are two records of one question', async (t) => {
+  const disks = defineProvider('demo.disks', { wipe: unary(anything, anything, { approval: (disk) => `wipe the disk ${disk}` }) })
+  const queue = approvalQueue(':memory:')
+  t.after(() => queue[Symbol.dispose]())
+  const core = {
+    manifest: { id: 'demo/core', contributes: { 'demo.disks': { core: {} } } },
+    setup: (scope: Scope) => scope.provide(disks, 'core', { wipe: (disk) => disk }),
+  }
+  const { kernel, scope, event, source, written } = await watched(t, {}, () => ({
+    points: [echo, disks],
+    approvals: { desk: queue, demanded: ({ caller }) => caller === 'host' },
+  }))
+  source.put(core)
+  await kernel.plugins.refresh()
+  const denied = scope.use(disks, 'core').wipe('sda')
+  const { approval } = await event('approval.asked')
+  queue.decide(approval, { approved: false, by: 'ann', reason: 'in use' })
+  await assert.rejects(denied, { code: 'APPROVAL_DENIED', message: /in use/ })
+  const own = kernel.provider(disks, 'core').wipe('sdb')
+  const asked = await event('approval.asked', ({ plugin }) => plugin === 'host')
+  queue.decide(asked.approval, { approved: true, by: 'bob' })
+  assert.equal(await own, 'sdb')
+  const records = (await written()).filter(({ action }) => action.startsWith('approval.'))
+  assert.deepEqual(records.map(line), [
+    'demo/one approval.asked demo.disks core wipe asked',
+    'ann approval.denied demo.disks core wipe refused',
+    'host approval.asked demo.disks core wipe asked',
+    'bob approval.approved demo.disks core wipe ok',
+  ])
+  assert.deepEqual(
+    records.map(({ plugin, trace, reason }) => [plugin, trace === approval, reason]),
+    [
+      ['demo/one', true, 'wipe the disk sda'],
+      ['demo/one', true, 'in use'],
+      [undefined, false, 'wipe the disk sdb'],
+      [undefined, false, undefined],
+    ],
+  )
 })
