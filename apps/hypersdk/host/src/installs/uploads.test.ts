@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readdir, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setImmediate } from 'node:timers/promises'
 import { temporaryDirectory } from '@backplane/testing'
 import { Uploads } from './uploads.ts'
 
@@ -28,4 +29,18 @@ test('what was being sent when a daemon was killed is gone at its next start', a
   await writeFile(join(directory, '.incoming-1'), 'half')
   await Uploads.open(directory)
   assert.deepEqual(await readdir(directory), [])
+})
+
+test('several who tidy up at once do not stand in each other’s way', async (t) => {
+  const directory = await temporaryDirectory(t)
+  const uploads = await Uploads.open(directory, { most: 1 })
+  for (let round = 0; round < 5; round += 1) {
+    await Promise.all(Array.from({ length: 60 }, (_, at) => writeFile(join(directory, `${at}.archive`), '')))
+    const collected = Array.from({ length: 8 }, async (_, at) => {
+      for (let turn = 0; turn < at * 4; turn += 1) await setImmediate()
+      return uploads.collect(new Set())
+    })
+    await Promise.all(collected)
+    assert.equal((await readdir(directory)).length, 1)
+  }
 })

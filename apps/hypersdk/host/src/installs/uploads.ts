@@ -54,13 +54,19 @@ export class Uploads {
   async collect(named: ReadonlySet<string>): Promise<number> {
     const names = (await readdir(this.directory)).filter((name) => !name.startsWith(incoming))
     const paths = names.map((name) => join(this.directory, name)).filter((path) => !named.has(path))
-    const kept = await Promise.all(paths.map(async (path) => ({ path, atMs: (await stat(path)).mtimeMs })))
-    kept.sort((one, other) => other.atMs - one.atMs)
+    const looks = await Promise.all(paths.map(lookedAt))
+    const kept = looks.flat().sort((one, other) => other.atMs - one.atMs)
     const { keepMs, most } = this.#limits
     const gone = kept.filter(({ atMs }, at) => at >= most || Date.now() - atMs >= keepMs)
     await Promise.all(gone.map(({ path }) => rm(path, { force: true })))
     return gone.length
   }
+}
+
+/** Nothing when somebody else who tidied up has removed it. */
+async function lookedAt(path: string): Promise<readonly { readonly path: string; readonly atMs: number }[]> {
+  const stats = await stat(path).catch(() => undefined)
+  return stats === undefined ? [] : [{ path, atMs: stats.mtimeMs }]
 }
 
 interface Written {
