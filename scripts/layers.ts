@@ -18,14 +18,15 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   sources: ['sdk', 'trust', 'types:kernel'],
   trust: ['sdk'],
   storage: ['sdk', 'types:kernel'],
-  cli: ['sdk', 'runtimes', 'server/client', 'sources', 'storage', 'trust'],
+  terminal: ['sdk'],
+  cli: ['sdk', 'runtimes', 'server/client', 'sources', 'storage', 'terminal', 'trust'],
 }
 
 /** The same for the parts of an app, which also have its points; a host may import every package. */
 const apps: Readonly<Record<string, readonly string[]>> = {
   points: ['sdk'],
   plugins: ['sdk'],
-  cli: ['sdk', 'server/client'],
+  cli: ['sdk', 'server/client', 'terminal'],
 }
 
 /** Packages that take little or nothing from others. */

@@ -1,15 +1,14 @@
 import { readFileSync } from 'node:fs'
-import { PlatformError } from '@backplane/sdk'
 import { ApiClient, clientErrors, exitCodeOf, HostError } from '@backplane/server/client'
 import { archiveErrors, sourceErrors } from '@backplane/sources'
 import { storageErrors } from '@backplane/storage'
 import { trustErrors } from '@backplane/trust'
-import { Command, CommanderError, Option } from 'commander'
+import { Command, Option } from 'commander'
 import { backplaneErrors } from './errors.ts'
 import { hostAddress, type AddressOptions } from './host-address.ts'
 import type { Runner, Verb } from './session.ts'
-import { printable, printableJson, printableLine } from './terminal/printable.ts'
-import { highlight, type Terminal } from './terminal/terminal.ts'
+import { tellFailure } from '@backplane/terminal'
+import type { Terminal } from './terminal/terminal.ts'
 import { addInstallVerbs } from './verbs/install-verbs.ts'
 import { addLockVerbs } from './verbs/lock-verbs.ts'
 import { addPermissionVerbs } from './verbs/permission-verbs.ts'
@@ -62,6 +61,15 @@ const verbs = [
   addSecrets,
 ] as const
 
+const exits: Readonly<Record<string, { readonly exit: number }>> = {
+  ...backplaneErrors.specs,
+  ...clientErrors.specs,
+  ...sourceErrors.specs,
+  ...archiveErrors.specs,
+  ...storageErrors.specs,
+  ...trustErrors.specs,
+}
+
 /**
  * Runs the command line with its arguments (without program and script) and answers the exit code: 0 done, 1 the answer is
  * no, 2 usage, 3 changes are pending, 65 what was given does not fit, 66 not there, 69 no host, 70 it failed, 73 cannot write, 75 try again, 77
@@ -88,7 +96,14 @@ export async function runBackplane(args: readonly string[], terminal: Terminal):
     await program.parseAsync(args, { from: 'user' })
     return exitCode
   } catch (error) {
-    return tellFailure(error, terminal, args.includes('--json'))
+    return tellFailure(error, {
+      terminal,
+      json: args.includes('--json'),
+      usage: (reason) => backplaneErrors.error('BACKPLANE_USAGE', { reason }),
+      defect: (reason, cause) => backplaneErrors.error('BACKPLANE_DEFECT', { reason }, { cause }),
+      exitOf: (failure) => (failure instanceof HostError ? exitCodeOf(failure.problem) : exits[failure.code]?.exit),
+      asJson: (failure) => (failure instanceof HostError ? failure.problem : failure),
+    })
   }
 }
 
@@ -135,35 +150,4 @@ function seconds(text: string): number {
 function version(): string {
   const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
   return (JSON.parse(text) as { version: string }).version
-}
-
-function tellFailure(thrown: unknown, terminal: Terminal, json: boolean): number {
-  // Commander has written the help already, asked for or not.
-  if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0
-  if (thrown instanceof CommanderError && thrown.code === 'commander.help') return 2
-  const error = platformError(thrown)
-  if (json) terminal.err(`${printableJson(error instanceof HostError ? error.problem : error)}\n`)
-  else {
-    const hint = error.hint === undefined ? '' : `${printableLine(error.hint)}\n`
-    terminal.err(`${highlight(terminal, 'red', printable(error.code))}: ${printableLine(error.message)}\n${hint}`)
-  }
-  if (error instanceof HostError) return exitCodeOf(error.problem)
-  const specs: Readonly<Record<string, { readonly exit: number }>> = {
-    ...backplaneErrors.specs,
-    ...clientErrors.specs,
-    ...sourceErrors.specs,
-    ...archiveErrors.specs,
-    ...storageErrors.specs,
-    ...trustErrors.specs,
-  }
-  return specs[error.code]?.exit ?? 70
-}
-
-function platformError(thrown: unknown): PlatformError {
-  if (thrown instanceof PlatformError) return thrown
-  const message = thrown instanceof Error ? thrown.message : String(thrown)
-  if (!(thrown instanceof CommanderError))
-    return backplaneErrors.error('BACKPLANE_DEFECT', { reason: message }, { cause: thrown })
-  // "error: unknown command 'x'", and on the next line "(Did you mean y?)"
-  return backplaneErrors.error('BACKPLANE_USAGE', { reason: message.replace(/^error: /, '').replaceAll('\n', ' ') })
 }

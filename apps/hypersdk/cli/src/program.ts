@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs'
-import { PlatformError } from '@backplane/sdk'
 import { ApiClient, clientErrors, exitCodeOf, HostError } from '@backplane/server/client'
-import { Command, CommanderError, Option } from 'commander'
+import { Command, Option } from 'commander'
 import { findDaemon, type AddressOptions } from './find-daemon.ts'
 import { addEventCommands } from './commands/events.ts'
 import { examples } from './commands/examples.ts'
@@ -15,13 +14,15 @@ import { addWatchCommand } from './commands/watch.ts'
 import { cliErrors } from './errors.ts'
 import { hintFor } from './own-hints.ts'
 import type { Runner, Verb } from './session.ts'
-import { printable, printableJson, printableLine } from './terminal/printable.ts'
-import { highlight, type Terminal } from './terminal/terminal.ts'
+import { tellFailure } from '@backplane/terminal'
+import type { Terminal } from './terminal/terminal.ts'
 
 interface GlobalOptions extends AddressOptions {
   readonly json?: true
   readonly timeout: number
 }
+
+const exits: Readonly<Record<string, { readonly exit: number }>> = { ...cliErrors.specs, ...clientErrors.specs }
 
 /**
  * Runs hyperctl with its arguments (without program and script) and answers the exit code: 0 done, 1 the answer is no
@@ -53,7 +54,15 @@ export async function runHyperctl(args: readonly string[], terminal: Terminal): 
     await program.parseAsync(args, { from: 'user' })
     return exitCode
   } catch (error) {
-    return tellFailure(error, terminal, args.includes('--json'))
+    return tellFailure(error, {
+      terminal,
+      json: args.includes('--json'),
+      usage: (reason) => cliErrors.error('CLI_USAGE', { reason }),
+      defect: (reason, cause) => cliErrors.error('CLI_DEFECT', { reason }, { cause }),
+      exitOf: (failure) => (failure instanceof HostError ? exitCodeOf(failure.problem) : exits[failure.code]?.exit),
+      asJson: (failure) => (failure instanceof HostError ? failure.problem : failure),
+      hintFor: ({ code, hint }) => hintFor(code, hint),
+    })
   }
 }
 
@@ -100,28 +109,4 @@ function seconds(text: string): number {
 function version(): string {
   const text = readFileSync(new URL('../package.json', import.meta.url), 'utf8')
   return (JSON.parse(text) as { version: string }).version
-}
-
-function tellFailure(thrown: unknown, terminal: Terminal, json: boolean): number {
-  // Commander has written the help already, asked for or not.
-  if (thrown instanceof CommanderError && thrown.exitCode === 0) return 0
-  if (thrown instanceof CommanderError && thrown.code === 'commander.help') return 2
-  const error = platformError(thrown)
-  if (json) terminal.err(`${printableJson(error instanceof HostError ? error.problem : error)}\n`)
-  else {
-    const told = hintFor(error.code, error.hint)
-    const hint = told === undefined ? '' : `${printableLine(told)}\n`
-    terminal.err(`${highlight(terminal, 'red', printable(error.code))}: ${printableLine(error.message)}\n${hint}`)
-  }
-  if (error instanceof HostError) return exitCodeOf(error.problem)
-  const specs: Readonly<Record<string, { readonly exit: number }>> = { ...cliErrors.specs, ...clientErrors.specs }
-  return specs[error.code]?.exit ?? 70
-}
-
-function platformError(thrown: unknown): PlatformError {
-  if (thrown instanceof PlatformError) return thrown
-  const message = thrown instanceof Error ? thrown.message : String(thrown)
-  if (!(thrown instanceof CommanderError)) return cliErrors.error('CLI_DEFECT', { reason: message }, { cause: thrown })
-  // "error: unknown command 'x'", and on the next line "(Did you mean y?)"
-  return cliErrors.error('CLI_USAGE', { reason: message.replace(/^error: /, '').replaceAll('\n', ' ') })
 }

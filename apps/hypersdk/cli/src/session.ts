@@ -1,5 +1,5 @@
 import type { ApiClient } from '@backplane/server/client'
-import { printableJson } from './terminal/printable.ts'
+import { printableJson } from '@backplane/terminal'
 import type { Terminal } from './terminal/terminal.ts'
 
 /** What a verb works with. */

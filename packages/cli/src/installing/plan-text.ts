@@ -1,7 +1,6 @@
 import type { Plan, PlanPut, Sentence } from '../host-answers.ts'
-import { printable, printableLine } from '../terminal/printable.ts'
-import { bytesText } from '../terminal/quantity.ts'
-import { highlight, type Terminal } from '../terminal/terminal.ts'
+import { bytesText, highlight, printable, printableLine } from '@backplane/terminal'
+import type { Terminal } from '../terminal/terminal.ts'
 
 const riskStyles: Readonly<Record<string, 'red' | 'yellow' | 'green'>> = { high: 'red', medium: 'yellow', low: 'green' }
 

@@ -1,5 +1,5 @@
 import type { Progress } from '@backplane/sdk'
-import { printableLine } from '../terminal/printable.ts'
+import { printableLine } from '@backplane/terminal'
 import type { Terminal } from '../terminal/terminal.ts'
 
 const width = 24

@@ -1,6 +1,6 @@
 import type { Verdict } from '../host-answers.ts'
-import { printableLine } from '../terminal/printable.ts'
-import { highlight, type Terminal } from '../terminal/terminal.ts'
+import { highlight, printableLine } from '@backplane/terminal'
+import type { Terminal } from '../terminal/terminal.ts'
 
 const marks: Readonly<Record<string, readonly [mark: string, style: 'green' | 'red' | 'yellow' | 'dim']>> = {
   passed: ['✓', 'green'],

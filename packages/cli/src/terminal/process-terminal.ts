@@ -1,5 +1,5 @@
 import { createInterface } from 'node:readline/promises'
-import { readSecret } from './read-secret.ts'
+import { readSecret, wantsColors } from '@backplane/terminal'
 import type { Terminal } from './terminal.ts'
 
 async function askOn(question: string): Promise<string> {
@@ -14,14 +14,14 @@ async function askOn(question: string): Promise<string> {
   }
 }
 
-/** The terminal of this process. Source for colours: no-color.org. */
+/** The terminal of this process. */
 export function processTerminal(): Terminal {
   const { stdout, stderr, env } = process
   return {
     out: (data) => void stdout.write(data),
     err: (talk) => void stderr.write(talk),
     live: stdout.isTTY && env['TERM'] !== 'dumb',
-    colors: !env['NO_COLOR'] && (env['FORCE_COLOR'] !== undefined || (stdout.isTTY && stderr.isTTY)),
+    colors: wantsColors(),
     env,
     ask: process.stdin.isTTY && stderr.isTTY ? askOn : undefined,
     readSecret,

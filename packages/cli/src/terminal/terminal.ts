@@ -1,5 +1,3 @@
-import { styleText } from 'node:util'
-
 /** Where the command line writes and what it may take from around it; tests replace it. Data goes to `out`, talk to `err`. */
 export interface Terminal {
   readonly out: (text: string | Uint8Array) => void
@@ -14,9 +12,4 @@ export interface Terminal {
   readonly readSecret: (question: string) => Promise<string>
   /** From now on a break (Ctrl-C) does not end the process: it aborts this. */
   readonly untilBreak: () => AbortSignal
-}
-
-/** Words that stand out, where colours are wanted. */
-export function highlight(terminal: Terminal, style: 'red' | 'green' | 'yellow' | 'dim' | 'bold', text: string): string {
-  return terminal.colors ? styleText(style, text, { validateStream: false }) : text
 }

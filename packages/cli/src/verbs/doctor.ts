@@ -2,9 +2,7 @@ import { probeSystem } from '@backplane/runtimes'
 import type { Command } from 'commander'
 import type { System } from '../host-answers.ts'
 import { show, type Runner, type Session } from '../session.ts'
-import { printable, printableLine } from '../terminal/printable.ts'
-import { tableText } from '../terminal/table.ts'
-import { highlight } from '../terminal/terminal.ts'
+import { highlight, printable, printableLine, tableText } from '@backplane/terminal'
 import { examples } from './examples.ts'
 
 /** Without these, plugins of strangers do not run, or run less apart than their tier promises. */

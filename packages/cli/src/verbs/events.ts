@@ -1,7 +1,7 @@
 import { follow } from '@backplane/server/client'
 import type { Command } from 'commander'
 import type { Runner, Session } from '../session.ts'
-import { printable, printableJson } from '../terminal/printable.ts'
+import { printable, printableJson } from '@backplane/terminal'
 import { examples } from './examples.ts'
 
 interface EventsOptions {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { History } from '../host-answers.ts'
 import { pluginPath, show, type Runner } from '../session.ts'
-import { tableText } from '../terminal/table.ts'
+import { tableText } from '@backplane/terminal'
 import { examples } from './examples.ts'
 
 /** Adds `history`. */

@@ -4,7 +4,7 @@ import type { AgreeOptions } from '../installing/approvals.ts'
 import { changeInstalled } from '../installing/change-installed.ts'
 import { hostReference } from '../installing/reference.ts'
 import { pluginPath, show, type Runner, type Session } from '../session.ts'
-import { tableText } from '../terminal/table.ts'
+import { tableText } from '@backplane/terminal'
 import { examples } from './examples.ts'
 
 const agreeing = `Permissions are asked about at a terminal, in words; without one they must be in --grant-file. --yes only answers

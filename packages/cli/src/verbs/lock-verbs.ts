@@ -2,8 +2,7 @@ import type { Command } from 'commander'
 import type { Lock } from '../host-answers.ts'
 import { progressBar } from '../installing/progress-bar.ts'
 import { show, type Runner, type Session } from '../session.ts'
-import { printable } from '../terminal/printable.ts'
-import { tableText } from '../terminal/table.ts'
+import { printable, tableText } from '@backplane/terminal'
 import { examples } from './examples.ts'
 
 interface Restored {

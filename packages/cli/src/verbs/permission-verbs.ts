@@ -4,7 +4,7 @@ import type { Grants, Permissions } from '../host-answers.ts'
 import { confirm } from '../installing/approvals.ts'
 import { sentencesText } from '../installing/plan-text.ts'
 import { pluginPath, show, type Runner, type Session } from '../session.ts'
-import { printable } from '../terminal/printable.ts'
+import { printable } from '@backplane/terminal'
 import { examples } from './examples.ts'
 
 /** Adds `permissions`, `approve`, `revoke` and `grants`. */

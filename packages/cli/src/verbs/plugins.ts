@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { Permissions, Plugin, PluginList } from '../host-answers.ts'
 import { sentencesText } from '../installing/plan-text.ts'
 import { pluginPath, show, type Runner, type Session } from '../session.ts'
-import { listText, tableText } from '../terminal/table.ts'
+import { listText, tableText } from '@backplane/terminal'
 import { examples } from './examples.ts'
 
 /** Adds `plugins`. */

@@ -7,7 +7,7 @@ import { pipeline } from 'node:stream/promises'
 import { Option, type Command } from 'commander'
 import { backplaneErrors } from '../errors.ts'
 import { pluginPath, show, type Runner, type Session } from '../session.ts'
-import { bytesText } from '../terminal/quantity.ts'
+import { bytesText } from '@backplane/terminal'
 import type { Terminal } from '../terminal/terminal.ts'
 import { examples } from './examples.ts'
 

@@ -2,7 +2,7 @@ import type { EncryptedSecrets } from '@backplane/storage'
 import type { Command } from 'commander'
 import { backplaneErrors } from '../errors.ts'
 import { show, type Runner, type Session } from '../session.ts'
-import { printable } from '../terminal/printable.ts'
+import { printable } from '@backplane/terminal'
 import { examples } from './examples.ts'
 
 interface StoreOptions {

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { backplaneErrors } from '../errors.ts'
 import type { NewToken, Token, TokenList } from '../host-answers.ts'
 import { show, type Runner, type Session } from '../session.ts'
-import { tableText } from '../terminal/table.ts'
+import { tableText } from '@backplane/terminal'
 import { examples } from './examples.ts'
 
 const scopes = ['read', 'operate', 'install', 'admin']

@@ -4,8 +4,7 @@ import type { Command } from 'commander'
 import { backplaneErrors } from '../errors.ts'
 import type { Top, TopRow } from '../host-answers.ts'
 import { show, type Runner, type Session } from '../session.ts'
-import { bytesText } from '../terminal/quantity.ts'
-import { tableText } from '../terminal/table.ts'
+import { bytesText, tableText } from '@backplane/terminal'
 import { examples } from './examples.ts'
 
 const sorts: Readonly<Record<string, (row: TopRow) => number>> = {

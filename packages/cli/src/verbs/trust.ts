@@ -2,8 +2,7 @@ import type { Command } from 'commander'
 import type { Verdict } from '../host-answers.ts'
 import { verdictText } from '../installing/verdict-text.ts'
 import { pluginPath, show, type Runner } from '../session.ts'
-import { printable } from '../terminal/printable.ts'
-import { listText } from '../terminal/table.ts'
+import { listText, printable } from '@backplane/terminal'
 import { examples } from './examples.ts'
 
 /** Adds `trust`. */

@@ -6,7 +6,7 @@ import type { Verdict } from '../host-answers.ts'
 import { verdictText } from '../installing/verdict-text.ts'
 import { readPackage } from '../offline/read-package.ts'
 import { show, type Runner, type Session } from '../session.ts'
-import { printable } from '../terminal/printable.ts'
+import { printable } from '@backplane/terminal'
 import { examples } from './examples.ts'
 
 interface VerifyOptions {

@@ -1,8 +1,8 @@
 import type { Command } from 'commander'
 import type { Why } from '../host-answers.ts'
 import { pluginPath, show, type Runner } from '../session.ts'
-import { printable } from '../terminal/printable.ts'
-import { highlight, type Terminal } from '../terminal/terminal.ts'
+import { highlight, printable } from '@backplane/terminal'
+import type { Terminal } from '../terminal/terminal.ts'
 import { examples } from './examples.ts'
 
 type Mark = readonly [mark: string, style: 'red' | 'yellow' | 'green' | 'dim']

@@ -1,8 +1,7 @@
 import type { Command } from 'commander'
 import type { Plugin } from '../daemon-json.ts'
 import { show, type Runner, type Session } from '../session.ts'
-import { printable } from '../terminal/printable.ts'
-import { listText, tableText } from '../terminal/table.ts'
+import { listText, printable, tableText } from '@backplane/terminal'
 import { bareGroup } from './bare-group.ts'
 import { examples } from './examples.ts'
 

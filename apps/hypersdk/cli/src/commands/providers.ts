@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { Provider } from '../daemon-json.ts'
 import { show, type Runner, type Session } from '../session.ts'
-import { listText, tableText } from '../terminal/table.ts'
+import { listText, tableText } from '@backplane/terminal'
 import { bareGroup } from './bare-group.ts'
 import { examples } from './examples.ts'
 

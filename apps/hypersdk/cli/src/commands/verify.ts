@@ -1,8 +1,6 @@
 import type { Command } from 'commander'
 import type { Runner, Session } from '../session.ts'
-import { printable, printableJson } from '../terminal/printable.ts'
-import { bytesText } from '../terminal/quantity.ts'
-import { highlight, StatusLine } from '../terminal/terminal.ts'
+import { bytesText, highlight, printable, printableJson, StatusLine } from '@backplane/terminal'
 
 interface Progress {
   readonly path: string

@@ -2,8 +2,7 @@ import type { Command } from 'commander'
 import type { Vm } from '../daemon-json.ts'
 import { cliErrors } from '../errors.ts'
 import { show, type Runner } from '../session.ts'
-import { bytesText } from '../terminal/quantity.ts'
-import { listText, tableText } from '../terminal/table.ts'
+import { bytesText, listText, tableText } from '@backplane/terminal'
 import { examples } from './examples.ts'
 
 interface VmList {

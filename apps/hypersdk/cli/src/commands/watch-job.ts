@@ -1,10 +1,8 @@
 import { follow } from '@backplane/server/client'
 import type { Job, JobLogLine, JobProgress, JobStatus } from '../daemon-json.ts'
 import type { Session } from '../session.ts'
-import { printable, printableJson } from '../terminal/printable.ts'
+import { bytesText, highlight, printable, printableJson, StatusLine } from '@backplane/terminal'
 import { progressLine } from '../terminal/progress-line.ts'
-import { bytesText } from '../terminal/quantity.ts'
-import { highlight, StatusLine } from '../terminal/terminal.ts'
 
 interface ProgressEvent {
   readonly status: JobStatus

@@ -1,7 +1,8 @@
 import { text } from 'node:stream/consumers'
+import { wantsColors } from '@backplane/terminal'
 import type { Terminal } from './terminal.ts'
 
-/** The terminal of this process. Source for colours: no-color.org. */
+/** The terminal of this process. */
 export function processTerminal(): Terminal {
   const { stdout, stderr, stdin, env } = process
   return {
@@ -9,7 +10,7 @@ export function processTerminal(): Terminal {
     err: (talk) => void stderr.write(talk),
     live: stderr.isTTY && env['TERM'] !== 'dumb',
     columns: () => stderr.columns ?? 80,
-    colors: !env['NO_COLOR'] && (env['FORCE_COLOR'] !== undefined || (stdout.isTTY && stderr.isTTY)),
+    colors: wantsColors(),
     env,
     uid: process.getuid?.(),
     readStdin: () => text(stdin),

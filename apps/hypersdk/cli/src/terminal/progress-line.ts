@@ -1,6 +1,5 @@
 import type { JobProgress } from '../daemon-json.ts'
-import { printable } from './printable.ts'
-import { bytesText, secondsText } from './quantity.ts'
+import { bytesText, printable, secondsText } from '@backplane/terminal'
 
 const barWidth = 24
 
