@@ -228,6 +228,20 @@ export const serverErrors = defineErrors('SERVER', {
     retryable: true,
     hint: 'Wait until some of them have ended.',
   },
+  SERVER_APPROVAL_UNKNOWN: {
+    message: 'There is no question `{id}`.',
+    status: 404,
+    exit: 66,
+    retryable: false,
+    hint: 'List the questions; of those that were decided the oldest are forgotten.',
+  },
+  SERVER_APPROVAL_DECIDED: {
+    message: 'The question `{id}` is open no more: {how}.',
+    status: 409,
+    exit: 1,
+    retryable: false,
+    hint: 'List the questions that are pending.',
+  },
   SERVER_OPERATIONS_FULL: {
     message: '{limit} operations are under way already.',
     status: 429,

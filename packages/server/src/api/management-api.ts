@@ -1,6 +1,7 @@
-import type { AuditTrail, Kernel, Log } from '@backplane/kernel'
+import type { ApprovalBook, AuditTrail, Kernel, Log } from '@backplane/kernel'
 import type { ErrorCatalogue } from '@backplane/sdk'
 import { OpenAPIHono } from '@hono/zod-openapi'
+import { addApprovalRoutes } from '../approvals/approval-routes.ts'
 import { addAuditRoutes } from '../audit/audit-routes.ts'
 import { serverErrors } from '../errors.ts'
 import type { Handler, Peer } from '../handler.ts'
@@ -44,6 +45,8 @@ export interface ManagementApiOptions extends InspectionOptions {
   readonly users?: PluginUsers
   /** Shown and checked by this API; who changes what over it is written down by the guard. */
   readonly audit?: AuditTrail
+  /** The questions of critical operations that wait for a person; decided over this API by whoever has `admin`. */
+  readonly approvals?: ApprovalBook
 }
 
 /** The management API of one kernel. */
@@ -67,7 +70,7 @@ export interface ManagementApi {
  * answer, as an operation. A caller whose token is for some plugins alone sees no others.
  * Errors: `SERVER_ID_INVALID`, `SERVER_ID_RESERVED`, `SERVER_ID_AMBIGUOUS`, `SERVER_PLUGIN_UNKNOWN`,
  * `SERVER_STATE_CHANGED`, `SERVER_PLUGIN_BUSY`, `SERVER_OPERATION_UNKNOWN`, `SERVER_OPERATIONS_FULL`, `SERVER_TOKEN_UNKNOWN`,
- * `SERVER_TOKEN_EXISTS`, `SERVER_TOKENS_FULL`, `SERVER_RELOAD_FAILED`, `SERVER_ROLLBACK_FAILED`, `SERVER_REQUEST_INVALID`, `SERVER_STREAMS_FULL`,
+ * `SERVER_TOKEN_EXISTS`, `SERVER_APPROVAL_UNKNOWN`, `SERVER_APPROVAL_DECIDED`, `SERVER_TOKENS_FULL`, `SERVER_RELOAD_FAILED`, `SERVER_ROLLBACK_FAILED`, `SERVER_REQUEST_INVALID`, `SERVER_STREAMS_FULL`,
  * `SERVER_ROUTE_UNKNOWN`, `SERVER_METHOD_REFUSED`, and those of the kernel.
  */
 export function managementApi(kernel: Kernel, options: ManagementApiOptions = {}): ManagementApi {
@@ -93,6 +96,7 @@ export function managementApi(kernel: Kernel, options: ManagementApiOptions = {}
   addOperationRoutes(app, operations)
   if (options.tokens !== undefined) addTokenRoutes(app, options.tokens, options.log)
   if (options.audit !== undefined) addAuditRoutes(app, options.audit)
+  if (options.approvals !== undefined) addApprovalRoutes(app, options.approvals, options.log)
   addUnescapedIds(app)
   addEventRoutes(app, kernel, options.events ?? {})
   addHealthRoutes(app, kernel, options)

@@ -1,4 +1,5 @@
 import { createRoute, z } from '@hono/zod-openapi'
+import { definitions as approvals } from '../approvals/approval-definitions.ts'
 import { definitions as audit } from '../audit/audit-definitions.ts'
 import { definitions as inspection } from './inspection-definitions.ts'
 import { definitions as operations, later } from './operation-definitions.ts'
@@ -206,6 +207,7 @@ export const routes = [
   ...Object.values(operations),
   ...Object.values(tokens),
   ...Object.values(audit),
+  ...Object.values(approvals),
   ...Object.values(installs),
   ...Object.values(permissions),
   streamEvents,

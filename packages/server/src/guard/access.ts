@@ -129,6 +129,11 @@ export const managementAccess: AccessTable = {
   'GET /api/tokens': admin,
   'POST /api/tokens': admin,
   'DELETE /api/tokens/{name}': admin,
+  // Only a person who may do everything lets a plugin do what is critical.
+  'GET /api/approvals': read,
+  'GET /api/approvals/{id}': read,
+  'POST /api/approvals/{id}/approve': admin,
+  'POST /api/approvals/{id}/deny': admin,
   // It tells whom to attack, and what was noticed of it.
   'GET /api/audit': admin,
   'POST /api/audit/verify': admin,
