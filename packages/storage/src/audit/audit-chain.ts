@@ -1,5 +1,6 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto'
 import type { AuditEntry, AuditRecord } from '@backplane/kernel'
+import { longestLineBytes } from './audit-files.ts'
 import { canonicalJson } from './canonical-json.ts'
 
 /** A place in the chain: a record's number and its digest. */
@@ -17,7 +18,10 @@ export const longestText = 500
 /** Members in `details`; the rest is left out. */
 const mostDetails = 20
 
-/** The record that an entry becomes behind `previous`, and its line without the end of line. */
+/**
+ * The record that an entry becomes behind `previous`, and its line without the end of line: never longer than a line that is
+ * read as a record, so details that would make it so are left out, and counted.
+ */
 export function nextRecord(entry: AuditEntry, previous: ChainPlace, key: Uint8Array): { record: AuditRecord; line: string } {
   const { atMs = Date.now(), actor, details, ...rest } = entry
   const unsigned = {
@@ -28,6 +32,12 @@ export function nextRecord(entry: AuditEntry, previous: ChainPlace, key: Uint8Ar
     at: new Date(atMs).toISOString(),
     prev: previous.digest,
   }
+  const whole = marked(unsigned, key)
+  if (details === undefined || Buffer.byteLength(whole.line) <= longestLineBytes) return whole
+  return marked({ ...unsigned, details: { left_out: Object.keys(details).length } }, key)
+}
+
+function marked(unsigned: object, key: Uint8Array): { record: AuditRecord; line: string } {
   const digest = digestOf(unsigned)
   const record = { ...unsigned, digest, mac: macOf(digest, key) } as AuditRecord
   return { record, line: canonicalJson(record) }

@@ -17,12 +17,14 @@ export interface AuditLine {
   readonly number: number
   /** Where it begins, bytes. */
   readonly offset: number
-  /** False for what stands behind the last end of line. */
+  /** With its end. */
+  readonly sizeBytes: number
+  /** False for what stands behind the last end of line, and for each part of a line that is longer than anything written here. */
   readonly ended: boolean
 }
 
 /** Longer lines are read as nonsense: no record is that long. */
-const longestLineBytes = 64 * 1024
+export const longestLineBytes: number = 64 * 1024
 
 const name = /^(\d{12})\.jsonl$/
 
@@ -53,9 +55,9 @@ export async function* auditLines(path: string): AsyncGenerator<readonly AuditLi
   const line = (bytes: Buffer, ended: boolean): AuditLine => {
     number += 1
     const text = bytes.length > longestLineBytes ? '' : bytes.toString('utf8')
-    const read = { text, number, offset, ended }
-    offset += bytes.length + (ended ? 1 : 0)
-    return read
+    const sizeBytes = bytes.length + (ended ? 1 : 0)
+    offset += sizeBytes
+    return { text, number, offset: offset - sizeBytes, sizeBytes, ended }
   }
   for await (const chunk of createReadStream(path, { highWaterMark: 64 * 1024 }) as AsyncIterable<Buffer>) {
     const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk])

@@ -153,6 +153,23 @@ test('a directory that is moved away is not made anew: nothing is written until 
   assert.equal((await log.verify()).ok, true)
 })
 
+test('what is missing is still said when the log is closed before that writing works again was found', async (t) => {
+  const { directory, open } = await auditBed(t)
+  const log = await open()
+  await log.append(entry('demo/a'))
+  await rename(directory, `${directory}.away`)
+  await assert.rejects(log.append(entry('demo/b')), { code: 'AUDIT_UNWRITABLE' })
+  log.note(entry('demo/lost'))
+  await assert.rejects(log.append(entry('demo/b')), { code: 'AUDIT_UNWRITABLE' })
+  await rename(`${directory}.away`, directory)
+  await log[Symbol.asyncDispose]()
+  const { records } = await (await open()).page({ after: 1 })
+  assert.deepEqual(
+    records.map(({ action }) => action),
+    ['audit.gap', 'audit.resumed'],
+  )
+})
+
 test('that writing works again is found by itself, and written down', async (t) => {
   const { directory, open } = await auditBed(t)
   const resumed = Promise.withResolvers<void>()
@@ -189,6 +206,24 @@ test('texts are cut, values of secrets are taken out, and what is no text of its
   const [name = ''] = await readdir(directory)
   const text = await readFile(join(directory, name), 'utf8')
   assert.ok(!text.includes('canary') && text.length < 2_000, text)
+  assert.equal((await log.verify()).ok, true)
+})
+
+test('details that would make a record longer than one can be are left out, and counted', async (t) => {
+  const { open } = await auditBed(t)
+  const log = await open()
+  const long = '\u0001'.repeat(500)
+  const details = Object.fromEntries(Array.from({ length: 20 }, (_, at) => [`${at}${long}`, long]))
+  await log.append({ ...entry('demo/long'), reason: long, details })
+  await log.append(entry('demo/next'))
+  const { records } = await log.page({ after: 0 })
+  assert.deepEqual(
+    records.map((record) => [record.subject, record.details]),
+    [
+      ['demo/long', { left_out: 20 }],
+      ['demo/next', undefined],
+    ],
+  )
   assert.equal((await log.verify()).ok, true)
 })
 

@@ -138,6 +138,8 @@ class FileAuditLog implements AuditLog {
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#closed) return
+    // The last moment to say that something is missing: the next process knows nothing of it.
+    if (this.#lost > 0) this.#push(probe())
     this.#closed = true
     clearTimeout(this.#retry)
     await this.#writing
@@ -182,8 +184,7 @@ class FileAuditLog implements AuditLog {
     this.#retry ??= setTimeout(() => {
       this.#retry = undefined
       if (this.#closed || this.#trouble === undefined) return
-      const entry = { ...byHost, action: 'audit.resumed', subject: 'audit log', outcome: 'noted' } as const
-      this.#push({ entry: stamped(entry), done: undefined, isProbe: true })
+      this.#push(probe())
     }, this.#options.retryMs ?? 2_000).unref()
   }
 
@@ -297,6 +298,11 @@ class FileAuditLog implements AuditLog {
     this.#trouble = trouble
     this.#options.onTrouble?.(trouble)
   }
+}
+
+function probe(): Waiting {
+  const entry = { ...byHost, action: 'audit.resumed', subject: 'audit log', outcome: 'noted' } as const
+  return { entry: stamped(entry), done: undefined, isProbe: true }
 }
 
 /** Entries in one write. */

@@ -44,6 +44,21 @@ test('a file that was begun and is empty, or holds a torn first record, does not
   }
 })
 
+test('a record that was told and is damaged is kept for whoever looks into it, also when nothing else is in its file', async (t) => {
+  const made = await tenRecords(t)
+  const log = await made.open({ maxFileBytes: 1 })
+  await log.append(entry('demo/alone'))
+  await log[Symbol.asyncDispose]()
+  const files = await auditFiles(made.directory)
+  const newest = files.at(-1)?.path ?? ''
+  const damaged = (await readFile(newest, 'utf8')).replace('{', '')
+  await writeFile(newest, damaged)
+  const again = await made.open()
+  await again.append(entry('demo/on'))
+  assert.equal(await readFile(newest, 'utf8'), damaged)
+  assert.equal((await again.page({ action: 'audit.broken' })).records.length, 1)
+})
+
 test('a host whose log was cut, changed or removed goes on in a new file, says so, and the check goes on failing', async (t) => {
   const cuts: ((file: string, lines: string[]) => Promise<void>)[] = [
     (file, lines) => writeFile(file, `${lines.slice(0, 8).join('\n')}\n`),

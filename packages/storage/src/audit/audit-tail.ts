@@ -25,7 +25,8 @@ export async function findTail(directory: string, key: Uint8Array, head: ChainPl
     return { last: known, file: undefined, found: broken(`all records up to ${known.seq} are missing`) }
   }
   const end = await endOf(newest, key)
-  if (end.last === undefined && !end.moreRecords && files.length > 1) {
+  const isTold = known !== undefined && known.seq >= newest.first
+  if (end.last === undefined && !end.moreRecords && !isTold && files.length > 1) {
     // Begun, and killed before its first record was whole.
     await rm(newest.path)
     await syncDirectory(directory)
@@ -64,8 +65,7 @@ async function endOf({ path }: AuditFile, key: Uint8Array): Promise<FileEnd> {
   let tornBytes = 0
   let moreRecords = false
   for await (const lines of auditLines(path)) {
-    for (const { text, offset, ended } of lines) {
-      const bytes = Buffer.byteLength(text) + (ended ? 1 : 0)
+    for (const { text, offset, sizeBytes: bytes, ended } of lines) {
       const read = readLine(text, key)
       const follows =
         read.kind === 'record' &&

@@ -40,6 +40,22 @@ test('an inserted record is found, also one that is chained as if it belonged th
   ])
 })
 
+test('what is put between two records is found however long it is, and whatever way a file is read', async (t) => {
+  const made = await tenRecords(t)
+  const { file, lines, verify } = made
+  const before = Buffer.from(`${lines.slice(0, 5).join('\n')}\n`)
+  const after = Buffer.from(`${lines.slice(5).join('\n')}\n`)
+  // So that a record begins where a block of what is read at once does.
+  const longs = [17, 18, 40].map((blocks) => 'x'.repeat(blocks * 65_536 - before.length))
+  for (const long of longs) {
+    await writeFile(file, Buffer.concat([before, Buffer.from(long), after]))
+    assert.equal((await verify()).ok, false, String(long.length))
+  }
+  const log = await made.open()
+  await log.append(entry('demo/on'))
+  assert.equal((await log.page({ action: 'audit.broken' })).records.length, 1)
+})
+
 test('records taken off the end are found by the head, which is elsewhere', async (t) => {
   const { file, lines, verify } = await tenRecords(t)
   await writeFile(file, `${lines.slice(0, 7).join('\n')}\n`)

@@ -46,16 +46,17 @@ class ChainCheck {
 
   /** False once nothing more is to be looked at. */
   line(file: AuditFile, line: AuditLine, isLastFile: boolean): boolean {
+    const at = { file: file.path, line: line.number }
     if (!line.ended && isLastFile) {
-      this.#tornBytes = Buffer.byteLength(line.text)
+      this.#tornBytes += line.sizeBytes
       return true
     }
-    const at = { file: file.path, line: line.number }
+    // What something stands behind was not being written at the end.
+    if (this.#tornBytes > 0) this.#nonsense(file, at)
+    this.#tornBytes = 0
     const read = readLine(line.text, this.#expected.key)
     if (read.kind === 'nonsense') {
-      const seq = this.#next(file)
-      this.#problem({ kind: 'changed', seq, ...at, message: `record ${seq} should stand here; the line is no record` })
-      this.#last = { seq, digest: undefined }
+      this.#nonsense(file, at)
       return true
     }
     const { record } = read
@@ -131,6 +132,12 @@ class ChainCheck {
       const message = `record ${head.seq} has another digest than was noted elsewhere: it, or one before it, was rewritten`
       this.#problem({ kind: 'changed', seq: head.seq, ...at, message })
     }
+  }
+
+  #nonsense(file: AuditFile, at: { readonly file: string; readonly line: number }): void {
+    const seq = this.#next(file)
+    this.#problem({ kind: 'changed', seq, ...at, message: `record ${seq} should stand here; the line is no record` })
+    this.#last = { seq, digest: undefined }
   }
 
   #next({ first }: AuditFile): number {
