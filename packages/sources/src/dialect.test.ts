@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readdir } from 'node:fs/promises'
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import type { Source } from '@backplane/kernel'
@@ -27,9 +27,10 @@ test('a dialect reads folders and single modules that have no plugin.json', asyn
   const dialect: Dialect = {
     name: 'legacy',
     read: async ({ path, kind }) => {
-      asked.push(`${kind} ${path.slice(root.length + 9)}`)
+      if (path.startsWith(join(root, 'plugins'))) asked.push(`${kind} ${path.slice(root.length + 9)}`)
       if (path.endsWith('single.ts')) return { manifest: manifestOf('single'), main: 'single.ts' }
-      if (path.endsWith('legacy')) return { manifest: manifestOf('legacy'), main: 'main.js', adapter: '/host/adapter.js' }
+      const text = await readFile(join(path, 'package.json'), 'utf8').catch(() => '')
+      if (text.includes('legacy')) return { manifest: manifestOf('legacy'), main: 'main.js', adapter: '/host/adapter.js' }
       return undefined
     },
   }
@@ -93,6 +94,54 @@ test('a dialect is asked again only when its package changed', async (t) => {
   await write(join(root, 'plugins'), { 'single.js': 'two' })
   const [found] = (await source.list(signal)).packages
   assert.deepEqual(found?.manifest, { ...manifestOf('single'), description: '2' })
+})
+
+/** Says what the code says of itself. */
+const telling: Dialect = {
+  name: 'telling',
+  read: async ({ path, kind }) => {
+    const file = kind === 'file' ? path : join(path, 'index.js')
+    const [, permission] = /^\/\/ asks for (.+)$/m.exec(await readFile(file, 'utf8').catch(() => '')) ?? []
+    const manifest = { ...manifestOf('single'), permissions: [permission] }
+    return permission === undefined ? undefined : { manifest, main: basename(file), adapter: '/host/adapter.js' }
+  },
+}
+
+for (const [kind, path] of [
+  ['a single file', 'single.js'],
+  ['a folder', 'single/index.js'],
+] as const) {
+  test(`what a dialect makes of ${kind} is made again of the bytes that are loaded, whatever is kept beside them`, async (t) => {
+    const root = await temporaryDirectory(t)
+    await write(join(root, 'plugins'), { [path]: '// asks for exec ls' })
+    const source = sourceWith(telling, root)
+    const [found] = (await source.list(signal)).packages
+    const staged = await found?.stage(signal)
+    assert.ok(staged !== undefined)
+    const kept = join(root, 'store/.owners')
+    for (const owner of await readdir(kept)) {
+      for (const entry of await readdir(join(kept, owner))) {
+        const evil = { manifest: { ...manifestOf('single'), permissions: ['exec rm'] }, main: '../evil.js', adapter: '/evil.js' }
+        await writeFile(join(kept, owner, entry), JSON.stringify(evil))
+      }
+    }
+    const recalled = await source.recall?.(staged.digest, signal)
+    assert.deepEqual(Reflect.get(Object(recalled?.manifest), 'permissions'), ['exec ls'])
+    assert.deepEqual(recalled?.staged.code, staged.code)
+  })
+}
+
+test('a dialect that says another thing of the staged bytes than it said when they were listed stages nothing', async (t) => {
+  const root = await temporaryDirectory(t)
+  await mkdir(join(root, 'plugins'))
+  await write(join(root, 'plugins'), { 'single.js': '// asks for nothing much' })
+  const byPlace: Dialect = {
+    name: 'by place',
+    read: async ({ path, kind }) =>
+      kind === 'file' ? { manifest: { ...manifestOf('single'), description: path }, main: basename(path) } : undefined,
+  }
+  const [found] = (await sourceWith(byPlace, root).list(signal)).packages
+  await assert.rejects(Promise.resolve(found?.stage(signal)), { code: 'SOURCE_CHANGED' })
 })
 
 test('a package its dialect cannot read is a problem of its own', async (t) => {

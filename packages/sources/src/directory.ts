@@ -58,7 +58,13 @@ export function directory(paths: string | readonly string[], options: DirectoryO
   const { dialects = [], ignore = [], depth = 8, settleMs = 150, lookMs = 1_000, clock = systemClock } = options
   const roots = (typeof paths === 'string' ? [paths] : paths).map((path) => resolve(path))
   const limits = { ...defaultPackageLimits, ...options.limits }
-  const stager = { limits, ignore, store: new PackageStore(resolve(options.store), options.keepVersions), gate: new Gate(4) }
+  const stager = {
+    limits,
+    ignore,
+    store: new PackageStore(resolve(options.store), options.keepVersions),
+    gate: new Gate(4),
+    dialects,
+  }
   const cache = options.index === undefined ? undefined : new ManifestCache(resolve(options.index))
   const shelf = new Shelf({ roots, stager, claims: new DialectClaims(dialects), depth, settleMs, clock, cache })
   let listed = 0
@@ -79,7 +85,7 @@ export function directory(paths: string | readonly string[], options: DirectoryO
     origin: 'external',
     list,
     remember,
-    recall: (digest, signal) => recallPackage(stager.store, digest, signal),
+    recall: (digest, signal) => recallPackage(stager.store, digest, signal, dialects),
     forget: (plugin) => stager.store.forget(plugin),
     ...(options.watch === false ? {} : { watch }),
   }

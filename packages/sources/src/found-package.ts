@@ -1,8 +1,9 @@
-import { posix } from 'node:path'
+import { join, posix } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import type { FoundPackage, ManifestSummary, RecalledPackage, StagedPackage } from '@backplane/kernel'
 import { arrivalIn } from './arrival.ts'
 import { sourceErrors } from './errors.ts'
+import type { Dialect, DialectCandidate } from './dialect.ts'
 import type { Gate } from './gate.ts'
 import { attestationsIn, noAttestations, readAttestations } from './attestations.ts'
 import { manifestIn } from './manifest-in.ts'
@@ -28,6 +29,8 @@ export interface Stager extends LookOptions {
   readonly store: PackageStore
   /** Bounds the memory of packages staged at once. */
   readonly gate: Gate
+  /** Who made manifests of packages that have none. */
+  readonly dialects?: readonly Dialect[]
 }
 
 /** A package in files as the kernel sees it; `stage` brings into the store what was listed, or fails with `SOURCE_CHANGED`. */
@@ -103,10 +106,20 @@ export class FilePackage implements FoundPackage {
     const place = { main, ...(adapter === undefined ? {} : { adapter }) }
     const attestations = kind === 'folder' ? await readAttestations(path, this.#stager.limits) : noAttestations
     const said = attestations.length === 0 ? {} : { attestations }
-    const translated = own === undefined ? { manifest: this.manifest, ...place } : {}
-    const owner = { plugin: idOf(this.manifest) ?? path, facts: { ...translated, ...said } }
+    const owner = { plugin: idOf(this.manifest) ?? path, facts: said }
     const { directory, isWhole, release } = await this.#stager.store.put(owner, tree, signal)
+    await using unused = new AsyncDisposableStack()
+    unused.defer(release)
+    if (own === undefined) await this.#checkTranslation(directory, tree, { main, adapter })
+    unused.move()
     return { digest: tree.digest, code: { kind: 'files', directory, ...place }, isWhole, release, ...said }
+  }
+
+  /** What was listed is what a dialect makes of the very bytes that were staged. Errors: `SOURCE_CHANGED`. */
+  async #checkTranslation(directory: string, tree: PackageTree, place: Pick<ToldManifest, 'main' | 'adapter'>): Promise<void> {
+    const told = await translatedManifest(this.#stager.dialects, directory, tree)
+    if (isDeepStrictEqual(told, { manifest: this.manifest, ...place })) return
+    throw sourceErrors.error('SOURCE_CHANGED', { path: this.#facts.path })
   }
 
   #lookAsListed(): TreeLook {
@@ -119,19 +132,20 @@ export class FilePackage implements FoundPackage {
 
 /**
  * A package that was staged before, from what the store keeps of it; undefined when that is gone. What it says of itself is in
- * its tree, which the digest covers; only what a dialect made of a package without a manifest is taken from beside it.
+ * its tree, which the digest covers; of a package without a manifest, what the dialects make of that tree.
  */
 export async function recallPackage(
   store: PackageStore,
   digest: string,
   signal: AbortSignal,
+  dialects: readonly Dialect[] = [],
 ): Promise<RecalledPackage | undefined> {
   const entry = await store.recall(digest, signal)
   if (entry === undefined) return undefined
   const { directory, facts, tree, isWhole, release } = entry
   await using unused = new AsyncDisposableStack()
   unused.defer(release)
-  const told = ownManifest(tree, directory) ?? translatedManifest(facts)
+  const told = ownManifest(tree, directory) ?? (await translatedManifest(dialects, directory, tree))
   if (told === undefined || !tree.files.some(({ path }) => path === told.main)) return undefined
   const { manifest, main, adapter } = told
   unused.move()
@@ -159,11 +173,22 @@ function ownManifest({ files }: PackageTree, place: string): ToldManifest | unde
   return { manifest, main: posix.normalize(mainOf(manifest)), adapter: undefined }
 }
 
-function translatedManifest(facts: unknown): ToldManifest | undefined {
-  const main = textOf(facts, 'main')
-  return main === undefined
-    ? undefined
-    : { manifest: Reflect.get(Object(facts), 'manifest'), main, adapter: textOf(facts, 'adapter') }
+/** Asked of the bytes in the store, which nobody else writes; a dialect that breaks on them says nothing. */
+async function translatedManifest(
+  dialects: readonly Dialect[] = [],
+  directory: string,
+  { files }: PackageTree,
+): Promise<ToldManifest | undefined> {
+  const [first, ...others] = files
+  const candidates: DialectCandidate[] = [{ path: directory, kind: 'folder' }]
+  if (first !== undefined && others.length === 0) candidates.push({ path: join(directory, first.path), kind: 'file' })
+  for (const candidate of candidates) {
+    for (const dialect of dialects) {
+      const read = await dialect.read(candidate).catch(() => undefined)
+      if (read !== undefined) return { manifest: read.manifest, main: posix.normalize(read.main), adapter: read.adapter }
+    }
+  }
+  return undefined
 }
 
 function mainOf(manifest: unknown): string {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { serving, type Answering, type Serving } from '../fixtures/serving.ts'
-import { at, get, quick } from './fixtures/download.ts'
+import { at, failure, get, quick } from './fixtures/download.ts'
 
 const answers: readonly (readonly [status: number, code: string, times: number])[] = [
   [401, 'FETCH_DENIED', 1],
@@ -21,6 +21,14 @@ for (const [status, code, times] of answers) {
     assert.equal(server.asked.length, times)
   })
 }
+
+test('what a server writes into its refusal is in no error', async (t) => {
+  const header = { 'www-authenticate': 'Basic realm="hunter2"' }
+  const server = await serving(t, (_request, response) => response.writeHead(401, header).end())
+  const { message, details } = await failure(() => get(server))
+  assert.doesNotMatch(JSON.stringify({ message, details }), /hunter2/)
+  assert.deepEqual(details, { status: 401 })
+})
 
 test('what fails for a moment is asked for again', async (t) => {
   const server: Serving = await serving(t, (_request, response) => {

@@ -161,12 +161,21 @@ function ask(
   })
 }
 
+/** Beside the errors: what a server writes there may hold anything, and is for nobody to read who is told of the error. */
+const challenges = new WeakMap<object, string | undefined>()
+
+/** What a server wants to be shown, of the `FETCH_DENIED` that came of its answer. */
+export function challengeOf(denied: PlatformError): string | undefined {
+  return challenges.get(denied)
+}
+
 /** Where an answer that is not the thing itself leads. */
 function nextPlace(url: URL, status: number, { headers }: IncomingMessage): URL {
   const place = shownUrl(url)
   if (status === 401 || status === 403) {
-    const { 'www-authenticate': challenge } = headers
-    throw sourceErrors.error('FETCH_DENIED', { place, reason: `it answers ${status}` }, { details: { status, challenge } })
+    const denied = sourceErrors.error('FETCH_DENIED', { place, reason: `it answers ${status}` }, { details: { status } })
+    challenges.set(denied, headers['www-authenticate'])
+    throw denied
   }
   if (status === 404 || status === 410) {
     throw sourceErrors.error('FETCH_NOT_FOUND', { reference: place, reason: `it answers ${status}` })

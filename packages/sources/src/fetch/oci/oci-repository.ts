@@ -4,7 +4,7 @@ import { sourceErrors } from '../../errors.ts'
 import { downloadJson, jsonIn } from '../download-json.ts'
 import { homeOf, refused, shownUrl, type Credential, type FetchHome, type HomeOptions } from '../fetch-home.ts'
 import type { FetchOptions } from '../fetcher.ts'
-import { guardedDownload, type Downloaded, type Downloading } from '../guarded-download.ts'
+import { challengeOf, guardedDownload, type Downloaded, type Downloading } from '../guarded-download.ts'
 import { readChallenge } from './challenge.ts'
 import { indexType, manifestType } from './media-types.ts'
 import type { OciLimits } from './oci-limits.ts'
@@ -146,7 +146,7 @@ export class OciRepository {
       return await get()
     } catch (error) {
       if (!(error instanceof PlatformError) || error.code !== 'FETCH_DENIED' || this.#credential !== undefined) throw error
-      this.#credential = await this.#credentialFor(Reflect.get(Object(error.details), 'challenge'))
+      this.#credential = await this.#credentialFor(challengeOf(error))
       if (this.#credential === undefined) throw error
       return await get()
     }
