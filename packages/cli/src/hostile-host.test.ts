@@ -45,6 +45,37 @@ test('what a host or a plugin says in errors, answers and JSON does not steer th
   assert.deepEqual(JSON.parse(told.err), problem, 'JSON means the same as before')
 })
 
+test('what is asked before a change, and what came of it, does not steer the terminal either', async (t) => {
+  const permissions = { asked: [], unapproved: [{ permission: esc, sentence: esc, risk: esc, reason: esc }], dropped: [esc] }
+  const verdict = {
+    ok: true,
+    trust: esc,
+    publisher: esc,
+    rules: [{ rule: esc, outcome: 'waived', reason: esc, file: esc, fix: esc }],
+  }
+  const settings = { added: [esc], removed: [esc], changed: [esc], required: [esc] }
+  const named = { id: esc, version: esc, from: esc, needed_by: [esc], source: esc, digest: esc, license: { from: null, to: esc } }
+  const step = { ...named, kind: 'update', size_bytes: 1, verdict, permissions, settings }
+  const removal = { kind: 'remove', id: esc, version: esc, orphan: true }
+  const failed = { id: esc, state: 'failed', reason: `it said ${esc}` }
+  const moved = { id: esc, state: 'active', update: { failure: { message: esc } } }
+  const url = await listening(t, (request, response) => {
+    const isPlan = String(request.url).endsWith('/plan')
+    const answer = isPlan ? { etag: 'e', pending: true, steps: [step, removal] } : { message: esc, plugins: [failed, moved] }
+    response.end(
+      JSON.stringify(request.url === '/api/tokens' ? { token: 'secret', name: esc, scope: esc, plugins: [esc] } : answer),
+    )
+  })
+  for (const args of ['add npm:x', 'update', 'tokens create x']) {
+    const { out, err } = await backplane([...args.split(' '), '--url', url], { answers: ['y'] })
+    // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+    assert.doesNotMatch(out + err, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u202a-\u202e]/, args)
+    assert.ok(!err.includes('BACKPLANE_DEFECT') && err.includes('\uFFFD'), args + err)
+    assert.ok(args.startsWith('tokens') || /would be allowed to/.test(err), err)
+    assert.ok(args.startsWith('tokens') || /does not run as it should/.test(err), err)
+  }
+})
+
 test('a host does not choose which file a profile is written over, and Ctrl-C leaves nothing of it', async (t) => {
   const host = await smallHost(t)
   const before = process.cwd()

@@ -3,6 +3,7 @@ import { parseStrictJson } from '@backplane/sdk/strict-json'
 import { backplaneErrors } from '../errors.ts'
 import type { Plan, PlanPut } from '../host-answers.ts'
 import type { Session } from '../session.ts'
+import { printable } from '@backplane/terminal'
 import { sentencesText } from './plan-text.ts'
 
 /** Permissions by plugin id. */
@@ -28,7 +29,9 @@ export async function agreeOn(session: Session, plan: Plan, { grantFile, yes }: 
     if (plan.pending && terminal.ask !== undefined && yes === undefined && file === undefined) await confirm(session, 'Go on?')
     return file ?? {}
   }
-  for (const { id, permissions } of open) terminal.err(`${id} would be allowed to\n${sentencesText(terminal, permissions)}`)
+  for (const { id, permissions } of open) {
+    terminal.err(`${printable(id)} would be allowed to\n${sentencesText(terminal, permissions)}`)
+  }
   // A file is the whole of what was approved: what it lacks is nobody's to add at a prompt, and --yes never approves.
   if (terminal.ask === undefined || file !== undefined) throw unapproved(open)
   await confirm(session, open.length === 1 ? 'Approve this and go on?' : 'Approve all of this and go on?')

@@ -1,6 +1,7 @@
 import type { Applied, Plan } from '../host-answers.ts'
 import { show, type Session } from '../session.ts'
 import { agreeOn, type AgreeOptions } from './approvals.ts'
+import { printableLine } from '@backplane/terminal'
 import { planText } from './plan-text.ts'
 import { progressBar } from './progress-bar.ts'
 
@@ -26,10 +27,11 @@ export async function applyPlan(session: Session, order: Readonly<Record<string,
   using bar = progressBar(session.terminal, session.json)
   const answer = (await session.api().change('/api/plugins/apply', order, bar.show)) as Applied
   bar[Symbol.dispose]()
-  show(session, answer, () => `${answer.message}\n`)
+  show(session, answer, () => `${printableLine(answer.message)}\n`)
   const failed = answer.plugins.filter(({ state, update }) => state === 'failed' || state === 'quarantined' || update != null)
   for (const { id, reason, update } of failed) {
-    session.terminal.err(`${id} does not run as it should: ${update?.failure.message ?? reason ?? 'see `backplane why`'}\n`)
+    const why = update?.failure.message ?? reason ?? 'see `backplane why`'
+    session.terminal.err(`${printableLine(`${id} does not run as it should: ${why}`)}\n`)
   }
   return failed.length === 0 ? 0 : 1
 }

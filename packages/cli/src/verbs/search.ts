@@ -1,9 +1,7 @@
 import type { Command } from 'commander'
 import type { FoundPackages } from '../host-answers.ts'
 import { show, type Runner, type Session } from '../session.ts'
-import { printable, printableLine } from '../terminal/printable.ts'
-import { tableText } from '../terminal/table.ts'
-import { highlight } from '../terminal/terminal.ts'
+import { highlight, printable, printableLine, tableText } from '@backplane/terminal'
 import { examples } from './examples.ts'
 
 /** Adds `search`. */

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { backplaneErrors } from '../errors.ts'
 import type { NewToken, Token, TokenList } from '../host-answers.ts'
 import { show, type Runner, type Session } from '../session.ts'
-import { tableText } from '@backplane/terminal'
+import { printableLine, tableText } from '@backplane/terminal'
 import { examples } from './examples.ts'
 
 const scopes = ['read', 'operate', 'install', 'admin']
@@ -71,7 +71,8 @@ async function createToken(session: Session, name: string, { scope, expires, plu
   if (session.json) return
   const until = answer.expires_at === null ? 'for good' : `until ${answer.expires_at}`
   const whom = answer.plugins === null ? '' : `, for ${answer.plugins.join(', ')}`
-  session.terminal.err(`${answer.name} may ${answer.scope} ${until}${whom}. This is the only time the token is shown.\n`)
+  const said = printableLine(`${answer.name} may ${answer.scope} ${until}${whom}.`)
+  session.terminal.err(`${said} This is the only time the token is shown.\n`)
 }
 
 function tokenTable(tokens: readonly Token[]): string {
