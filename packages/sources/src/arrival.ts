@@ -10,9 +10,16 @@ export interface ArrivalFacts {
 }
 
 /** The facts of a fetched package. */
-export function factsOf({ place, archive, archiveSha512, publishedAtMs, attestations }: FetchedPackage): ArrivalFacts {
+export function factsOf({
+  place,
+  source = sourceOf(place),
+  archive,
+  archiveSha512,
+  publishedAtMs,
+  attestations,
+}: FetchedPackage): ArrivalFacts {
   const arrival = {
-    source: sourceOf(place),
+    source,
     ...(archive === undefined ? {} : { archive }),
     ...(archiveSha512 === undefined ? {} : { archiveSha512 }),
     ...(publishedAtMs === undefined ? {} : { publishedAtMs }),

@@ -1,4 +1,5 @@
 import { defineErrors, type ErrorCatalogue } from '@backplane/sdk'
+import { bundleErrors } from './bundle/bundle-errors.ts'
 import { fetchErrors } from './fetch/fetch-errors.ts'
 import { pushErrors } from './fetch/oci/push-errors.ts'
 import { indexErrors } from './fetch/index/index-errors.ts'
@@ -102,6 +103,7 @@ const specs = {
 /** Codes of {@link sourceErrors}. */
 export type SourceErrorCode =
   | keyof typeof specs
+  | keyof typeof bundleErrors
   | keyof typeof fetchErrors
   | keyof typeof indexErrors
   | keyof typeof lockErrors
@@ -111,6 +113,7 @@ export type SourceErrorCode =
 /** What can go wrong between a place that holds packages and the store they are loaded from. */
 export const sourceErrors: ErrorCatalogue<SourceErrorCode> = defineErrors('SOURCE', {
   ...specs,
+  ...bundleErrors,
   ...fetchErrors,
   ...pushErrors,
   ...indexErrors,

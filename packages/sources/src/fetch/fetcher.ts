@@ -29,6 +29,10 @@ export interface FetchOptions {
   readonly signal: AbortSignal
   /** `done` and `total` in bytes. */
   readonly onProgress?: (progress: Progress) => void
+  /** Also answers the archive's bytes. */
+  readonly keepArchive?: boolean
+  /** Of a place that has another package for each platform: whose, as a lock names it. Default: this machine's, and what is there for all others is told. */
+  readonly platform?: string
 }
 
 /** One version that can be had. */
@@ -75,6 +79,10 @@ export interface FetchedPackage {
   readonly archive?: string
   /** The same archive's `sha512:…`, where a source's provenance is about it (npm). */
   readonly archiveSha512?: string
+  /** The archive itself, where it was asked for. */
+  readonly archiveBytes?: Uint8Array
+  /** What policies call where it is from, when that is not its place: a bundle that somebody carried here. */
+  readonly source?: string
   /** As found in the package (`.backplane/*.json`) or with it (npm attestations, OCI referrers); not believed. */
   readonly attestations: readonly Attestation[]
   readonly publishedAtMs?: number

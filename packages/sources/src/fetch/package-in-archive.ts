@@ -15,6 +15,8 @@ export interface PackageInArchive {
   readonly manifest: unknown
   readonly archive: string
   readonly archiveSha512: string
+  /** Where it was asked for. */
+  readonly archiveBytes?: Uint8Array
   readonly attestations: readonly Attestation[]
 }
 
@@ -25,6 +27,7 @@ export interface ArchiveReading {
   /** `if-needed`: only where `plugin.json` does not lie at the top. */
   readonly topFolder: 'strip' | 'if-needed'
   readonly limits?: Partial<ArchiveLimits>
+  readonly keepArchive?: boolean | undefined
   readonly signal: AbortSignal
 }
 
@@ -41,6 +44,7 @@ export async function packageInArchive(bytes: Uint8Array, reading: ArchiveReadin
     archive: archive.digest,
     archiveSha512: `sha512:${(await digestAside('SHA-512', bytes)).toString('hex')}`,
     attestations: attestationsAmong(hidden),
+    ...(reading.keepArchive === true ? { archiveBytes: bytes } : {}),
   }
 }
 

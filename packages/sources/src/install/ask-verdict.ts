@@ -17,18 +17,19 @@ export async function subjectOf(
   { id, version }: Manifest,
   { fetched, signal }: { readonly fetched: FetchedPackage; readonly signal: AbortSignal },
 ): Promise<Subject> {
-  const { place, tree, archive, archiveSha512, attestations, publishedAtMs } = fetched
+  const { place, tree, archive, archiveSha512, attestations, publishedAtMs, source } = fetched
   const findings = await scan?.(fetched, signal)
   return {
     id,
     version,
     origin: 'external',
-    source: sourceOf(place),
+    source: source ?? sourceOf(place),
     digest: tree.digest,
     attestations,
     ...(archive === undefined ? {} : { archive }),
     ...(archiveSha512 === undefined ? {} : { archiveSha512 }),
-    ...(publishedAtMs === undefined ? {} : { publishedAtMs }),
+    // of times a bundle says what it likes
+    ...(publishedAtMs === undefined || source !== undefined ? {} : { publishedAtMs }),
     ...(findings === undefined ? {} : { findings }),
   }
 }

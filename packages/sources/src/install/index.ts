@@ -29,4 +29,6 @@ export { pushPackage, type PackageToPush, type PushedPackage } from '../fetch/oc
 export { readLock, type LockedArtifact, type LockedPlugin, type LockFile, type LockReading } from '../lock/lock-file.ts'
 export { lockText } from '../lock/lock-file.ts'
 export { localPath } from '../fetch/local-path.ts'
+export { openBundle, type Bundle, type BundleReading } from '../bundle/open-bundle.ts'
+export { defaultBundleLimits, type BundleLimits } from '../bundle/bundle-format.ts'
 export { kindOf, sourceOf } from '../fetch/reference.ts'

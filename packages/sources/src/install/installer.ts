@@ -3,16 +3,21 @@ import { sourceErrors } from '../errors.ts'
 import type { FetchedPackage, Fetcher, FetchOptions } from '../fetch/fetcher.ts'
 import { recallPackage } from '../found-package.ts'
 import { arrivalIn, cameIn, factsOf } from '../arrival.ts'
+import { attestationsIn } from '../attestations.ts'
 import { artifactFor, thisPlatform } from '../lock/installed.ts'
 import { installedStore } from '../lock/installed-store.ts'
-import { readLock, writeLock, type LockedPlugin, type LockFile } from '../lock/lock-file.ts'
+import { readLock, writeLock, type LockedArtifact, type LockedPlugin, type LockFile } from '../lock/lock-file.ts'
 import { oneAtATime } from '../lock/one-at-a-time.ts'
 import type { PackageStore, StoredPackage } from '../package-store.ts'
 import { manifestIn } from '../manifest-in.ts'
 import { askVerdict, subjectOf, type Judging } from './ask-verdict.ts'
+import { bundleFetchers } from '../bundle/bundle-fetchers.ts'
+import type { BundleLimits } from '../bundle/bundle-format.ts'
+import type { Bundle } from '../bundle/open-bundle.ts'
+import { writeBundle } from '../bundle/write-bundle.ts'
 import { carriedApprovals } from './carried-approvals.ts'
 import type { Change, Plan, PutStep } from './plan.ts'
-import { lockedPlugin, makePlan, type PlanContext } from './make-plan.ts'
+import { isStrange, lockedPlugin, makePlan, type PlanContext } from './make-plan.ts'
 
 /** What an installer works on, and whom it asks. */
 export interface InstallerOptions extends Judging {
@@ -82,7 +87,9 @@ export class Installer {
       async () => {
         const { lock, etag } = await readLock(this.#options.lock)
         if (etag !== plan.etag) throw sourceErrors.error('LOCK_CHANGED', { path: this.#options.lock })
-        checkApproved(plan.lock.plugins, lock.plugins, approvals)
+        const strange = puts.filter(({ id, fetched, verdict }) => isStrange(fetched, verdict.publisher, lock.plugins[id]))
+        const known = without(lock.plugins, new Set(strange.map(({ id }) => id)))
+        checkApproved(plan.lock.plugins, known, approvals)
         for (const { subject } of puts) askVerdict(this.#options, subject)
         await using stored = new AsyncDisposableStack()
         for (const [at, step] of puts.entries()) {
@@ -126,6 +133,33 @@ export class Installer {
       await release()
     }
     return problems.map(({ id }) => id)
+  }
+
+  /** One that has what a bundle holds and fetches nothing else; and the changes that install all of it. */
+  from(bundle: Bundle): { readonly installer: Installer; readonly changes: readonly Change[] } {
+    const { changes, fetchers, referenceOf } = bundleFetchers(bundle, this.#platform)
+    return { installer: new Installer({ ...this.#options, fetchers, referenceOf }), changes }
+  }
+
+  /**
+   * Everything that the lock names in one file, for machines without a network; see {@link writeBundle}. What came in an archive is
+   * fetched again, as the store keeps no archives. Errors: those of fetchers, `FETCH_CHANGED`, `BUNDLE_TOO_LARGE`.
+   */
+  async bundle(options: FetchOptions, limits: Partial<BundleLimits> = {}): Promise<Uint8Array> {
+    const lock = await this.lock()
+    const packageFor: Parameters<typeof writeBundle>[0]['packageFor'] = async (id, artifact, platform, fetching) =>
+      (await this.#stored(artifact, fetching.signal)) ??
+      this.#fetcher(artifact.place.kind, id).fetch(artifact.place, { ...fetching, platform, keepArchive: true })
+    return writeBundle({ lock, packageFor, limits }, options)
+  }
+
+  /** A package that came in no archive, from the store. */
+  async #stored({ place, archive, digest }: LockedArtifact, signal: AbortSignal): Promise<FetchedPackage | undefined> {
+    const entry = archive === undefined ? await this.#store.recall(digest, signal) : undefined
+    if (entry === undefined) return undefined
+    const { tree, facts, release } = entry
+    await release()
+    return { place, tree, manifest: manifestIn(tree.files, place.kind), attestations: attestationsIn(facts) }
   }
 
   /** Hashes what is installed again; answers what is missing or is not what the lock says. */
@@ -197,6 +231,10 @@ export class Installer {
     const kinds = this.#options.fetchers.map((known) => known.kind).join(', ')
     throw sourceErrors.error('INSTALL_NO_FETCHER', { reference: `${kind}: ${reference}`, kinds })
   }
+}
+
+function without(plugins: LockFile['plugins'], ids: ReadonlySet<string>): LockFile['plugins'] {
+  return Object.fromEntries(Object.entries(plugins).filter(([id]) => !ids.has(id)))
 }
 
 /** No permission gets into a lock but one that was there, or is approved now. Errors: `INSTALL_UNAPPROVED`. */

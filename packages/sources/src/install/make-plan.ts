@@ -146,7 +146,7 @@ async function putStep(context: PlanContext, { release, offer, kept, releases, s
   const from = kept === undefined ? undefined : { version: kept.version, manifest: await context.manifestOf(id, kept) }
   const subject = await subjectOf(context, manifest, { fetched, signal })
   const verdict = askVerdict(context, subject)
-  const carried = carriedApprovals(kept, {
+  const carried = carriedApprovals(isStrange(fetched, verdict.publisher, kept) ? undefined : kept, {
     artifacts: artifactsOf(fetched),
     ...(verdict.publisher === undefined ? {} : { publisher: verdict.publisher }),
   })
@@ -167,6 +167,16 @@ async function putStep(context: PlanContext, { release, offer, kept, releases, s
     sizeBytes: fetched.tree.files.reduce((sum, file) => sum + file.bytes.length, 0),
     fetched,
   }
+}
+
+/** Whether nothing but a bundle itself says that this is the package that was approved before. */
+export function isStrange(
+  { source, tree }: FetchedPackage,
+  publisher: string | undefined,
+  kept: LockedPlugin | undefined,
+): boolean {
+  if (source === undefined || publisher !== undefined || kept === undefined) return false
+  return !Object.values(kept.artifacts).some(({ digest }) => digest === tree.digest)
 }
 
 function artifactsOf(fetched: FetchedPackage): LockedPlugin['artifacts'] {

@@ -61,8 +61,12 @@ const depthLimit = 8
 /** Reads a lock; one that does not exist is empty; one of more than `mostBytes` (16 MiB) is none. Errors: `LOCK_INVALID` with line and column, `LOCK_TOO_NEW`, `SOURCE_UNREADABLE`. */
 export async function readLock(path: string, mostBytes: number = defaultMostBytes): Promise<LockReading> {
   const text = await readText(path, mostBytes)
-  const etag = hash('sha256', text)
-  if (text === '') return { lock: { lockVersion: 1, plugins: {} }, etag }
+  return { lock: readLockText(text, path), etag: hash('sha256', text) }
+}
+
+/** The lock in a text; an empty one is an empty lock. `path` is for errors. Errors: `LOCK_INVALID` with line and column, `LOCK_TOO_NEW`. */
+export function readLockText(text: string, path: string): LockFile {
+  if (text === '') return { lockVersion: 1, plugins: {} }
   const parsed = parseStrictJson(text, depthLimit)
   if (parsed.kind !== 'value') throw invalid(path, jsonProblem(text, parsed))
   const { value } = parsed
@@ -72,7 +76,7 @@ export async function readLock(path: string, mostBytes: number = defaultMostByte
   }
   const problem = lockProblem(text, value)
   if (problem !== undefined) throw invalid(path, problem)
-  return { lock: value as LockFile, etag }
+  return value as LockFile
 }
 
 /**

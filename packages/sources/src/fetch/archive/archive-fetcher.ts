@@ -45,8 +45,9 @@ export function archiveFetcher(options: ArchiveFetcherOptions = {}): Fetcher {
 
   const read = async (url: URL, fetchOptions: FetchOptions): Promise<FetchedPackage & { readonly place: ArchivePlace }> => {
     const bytes = await bytesAt(url, fetchOptions)
-    const { signal } = fetchOptions
-    const found = await packageInArchive(bytes, { place: shownUrl(url), topFolder: 'if-needed', limits, signal })
+    const { signal, keepArchive } = fetchOptions
+    const from = shownUrl(url)
+    const found = await packageInArchive(bytes, { place: from, topFolder: 'if-needed', limits, keepArchive, signal })
     return { ...found, place: { kind: 'archive', url: url.href, digest: found.archive } }
   }
 

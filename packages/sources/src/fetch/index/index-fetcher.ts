@@ -112,8 +112,9 @@ export function indexFetcher(options: IndexFetcherOptions): IndexFetcher {
     if (index === undefined) throw refused(`index:${name}`, 'there is no index of that name')
     const mostBytes = limits.archiveBytes ?? defaultArchiveLimits.archiveBytes
     const bytes = await index.bytes({ path, digest }, mostBytes, fetchOptions)
-    const { signal } = fetchOptions
-    const found = await packageInArchive(bytes, { place: `index:${name}:${path}`, topFolder: 'if-needed', limits, signal })
+    const { signal, keepArchive } = fetchOptions
+    const from = `index:${name}:${path}`
+    const found = await packageInArchive(bytes, { place: from, topFolder: 'if-needed', limits, keepArchive, signal })
     const publishedAtMs = chosen.get(place)
     return { ...found, place, ...(publishedAtMs === undefined ? {} : { publishedAtMs }) }
   }

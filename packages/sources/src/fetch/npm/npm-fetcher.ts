@@ -83,8 +83,8 @@ class NpmFetcher implements SearchingNpmFetcher {
     const mostBytes = limits.archiveBytes ?? defaultArchiveLimits.archiveBytes
     const { bytes } = await guardedDownload(home, { url: tarball, mostBytes, type: 'archive' }, options, this.#options)
     if ((await integrityOf(bytes)) !== place.integrity) throw changed(place, 'its tarball has another SHA-512 than it must have')
-    const { signal } = options
-    const found = await packageInArchive(bytes, { place: nameOf(place), topFolder: 'strip', limits, signal })
+    const { signal, keepArchive } = options
+    const found = await packageInArchive(bytes, { place: nameOf(place), topFolder: 'strip', limits, keepArchive, signal })
     const withIt = said === undefined ? [] : await this.#attestations(said, home, options)
     const attestations = [...found.attestations, ...withIt]
     return { ...found, place, attestations, ...(publishedAtMs === undefined ? {} : { publishedAtMs }) }

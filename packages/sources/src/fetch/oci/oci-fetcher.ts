@@ -64,12 +64,12 @@ class OciFetcher implements Fetcher {
     if (place.kind !== 'oci') throw new TypeError(`${place.kind} is no place of this fetcher`)
     const repository = this.#open(readOciReference(`oci:${place.reference}@${place.digest}`), options)
     const found = await repository.manifest(place.digest)
-    const own = await this.#packageFor(repository, found, this.#platform, options)
+    const own = await this.#packageFor(repository, found, options.platform ?? this.#platform, options)
     const { createdAtMs: publishedAtMs } = found.manifest
     const said = publishedAtMs === undefined ? {} : { publishedAtMs }
     const attestations = [...own.attestations, ...(await attestationsAbout(repository, place.digest, this.#limits))]
     const fetched = { ...own, ...said, place, attestations }
-    if (found.manifest.kind === 'manifest') return fetched
+    if (found.manifest.kind === 'manifest' || options.platform !== undefined) return fetched
     const listed = this.#platformsOf(found.manifest, repository)
     const ownName = listed.includes(this.#platform) ? this.#platform : 'any'
     const platforms: Record<string, PlatformPackage> = {}
@@ -111,14 +111,14 @@ class OciFetcher implements Fetcher {
     repository: OciRepository,
     found: FoundManifest,
     platform: string,
-    { signal }: FetchOptions,
+    { signal, keepArchive }: FetchOptions,
   ): Promise<PackageInArchive> {
     const { place } = repository
     const manifest = await this.#forPlatform(repository, found, platform)
     const { archiveLimits: limits = {} } = this.#options
     const layer = packageLayerOf(manifest, place)
     const bytes = await repository.blob(layer, limits.archiveBytes ?? defaultArchiveLimits.archiveBytes)
-    const read = await packageInArchive(bytes, { place, topFolder: 'if-needed', limits, signal })
+    const read = await packageInArchive(bytes, { place, topFolder: 'if-needed', limits, keepArchive, signal })
     const own = read.tree.files.find(({ path }) => path === 'plugin.json')
     if (own !== undefined && manifest.config.digest === `sha256:${hash('sha256', own.bytes)}`) return read
     throw sourceErrors.error('FETCH_RESPONSE_INVALID', { place, problem: 'its config is not the plugin.json of its package' })
