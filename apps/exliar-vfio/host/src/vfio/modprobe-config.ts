@@ -1,0 +1,111 @@
+import { exliarErrors } from '../errors.ts'
+import { readConfig, readDropIns, type ConfigFile, type FileEdit, type TreeReader } from '../text/config-file.ts'
+import { applySplices, lineAt, type Splice } from '../text/splice.ts'
+import { writtenBy } from '../text/written-by.ts'
+import { idOf, type Claim } from './claim.ts'
+import { overrideScriptPath } from './override-script.ts'
+
+const directory = '/etc/modprobe.d'
+/** What modprobe is told of VFIO. */
+export const modprobePath = `${directory}/vfio.conf`
+
+/** Before these vfio-pci is to be loaded. Source: seed 004's `configure_modprobe`, and Intel's newer driver. */
+const graphicsModules = ['drm', 'amdgpu', 'nouveau', 'radeon', 'nvidia', 'i915', 'xe']
+const options = ['disable_vga=1', 'disable_idle_d3=1']
+
+/**
+ * What modprobe must be told, merged into the file where there is one. `drivers` are those of the selected functions now.
+ * Errors: `MODPROBE_CONFLICT` when something else already tells vfio-pci what to take; `CONFIG_UNCLEAR`.
+ */
+export function editModprobe(tree: TreeReader, claim: Claim, drivers: readonly string[]): readonly FileEdit[] {
+  for (const file of readDropIns(tree, directory, '.conf')) refuseConflicts(file, claim)
+  const file = readConfig(tree, modprobePath)
+  const text = file?.text ?? writtenBy
+  const splices: Splice[] = []
+  const lines: string[] = []
+  const standing = optionsLine({ path: modprobePath, text })
+  if (standing === undefined) lines.push(['options vfio-pci', ...idsOption([], claim), ...options].join(' '))
+  else splices.push(...mergeOptions(standing, claim))
+  if (claim.bySlot.length > 0 && !/^[ \t]*install[ \t]+vfio[-_]pci[ \t]/m.test(text)) {
+    lines.push(`install vfio-pci ${overrideScriptPath}`)
+  }
+  const modules = [...new Set([...graphicsModules, ...drivers.map((name) => name.replaceAll('-', '_'))])]
+  for (const name of modules.filter((module) => module !== 'vfio_pci' && !hasDependency(text, module))) {
+    lines.push(`softdep ${name} pre: vfio-pci`)
+  }
+  const gap = text.endsWith('\n') ? '' : '\n'
+  if (lines.length > 0) splices.push({ start: text.length, end: text.length, text: `${gap}${lines.join('\n')}\n` })
+  const edited = applySplices(text, splices)
+  return edited === file?.text ? [] : [{ path: modprobePath, before: file?.text, text: edited }]
+}
+
+/** modprobe heeds the last `ids=` only, and one `install`: with two files that say so, one would be without effect. */
+function refuseConflicts(file: ConfigFile, { bySlot }: Claim): void {
+  const slotIds = new Set(bySlot.map(idOf))
+  for (const match of file.text.matchAll(/^[ \t]*(options|install)[ \t]+vfio[-_]pci\b([^\n]*)/gm)) {
+    const [, keyword, rest = ''] = match
+    const own = file.path === modprobePath
+    const ids = /\bids=(\S*)/.exec(rest)?.[1]?.split(',')
+    const what = keyword === 'install' ? 'the install command' : 'the ids'
+    const clashes = keyword === 'install' ? !own || !rest.includes(overrideScriptPath) : conflictingIds(ids, own, slotIds)
+    if (clashes) throw exliarErrors.error('MODPROBE_CONFLICT', { path: file.path, line: lineAt(file.text, match.index), what })
+  }
+}
+
+function conflictingIds(ids: readonly string[] | undefined, own: boolean, slotIds: ReadonlySet<string>): boolean {
+  return ids !== undefined && (!own || ids.some((id) => slotIds.has(id.toLowerCase())))
+}
+
+interface OptionsLine {
+  readonly file: ConfigFile
+  readonly start: number
+  readonly end: number
+  readonly words: readonly string[]
+}
+
+/** The line of our file that has the ids, else the last one. */
+function optionsLine(file: ConfigFile): OptionsLine | undefined {
+  const lines = [...file.text.matchAll(/^[ \t]*options[ \t]+vfio[-_]pci\b([^\n]*)/gm)].map((match) => {
+    const end = match.index + match[0].length
+    return {
+      file,
+      start: end - (match[1] ?? '').length,
+      end,
+      words: (match[1] ?? '')
+        .trim()
+        .split(/\s+/)
+        .filter((word) => word !== ''),
+    }
+  })
+  return lines.find(({ words }) => words.some((word) => word.startsWith('ids='))) ?? lines.at(-1)
+}
+
+function mergeOptions({ file, start, end, words }: OptionsLine, claim: Claim): readonly Splice[] {
+  const broken = words.find((word) => !word.includes('='))
+  if (broken !== undefined || words.some((word) => word.endsWith(','))) {
+    const reason = 'the options of vfio-pci hold a space where modprobe takes none'
+    throw exliarErrors.error('CONFIG_UNCLEAR', { path: file.path, line: lineAt(file.text, start), reason })
+  }
+  const present =
+    words
+      .find((word) => word.startsWith('ids='))
+      ?.slice('ids='.length)
+      .split(',') ?? []
+  const [ids] = idsOption(present, claim)
+  const merged = words.map((word) => (word.startsWith('ids=') && ids !== undefined ? ids : word))
+  if (present.length === 0 && ids !== undefined) merged.unshift(ids)
+  for (const option of options) if (!words.some((word) => word.startsWith(option.split('=')[0] ?? option))) merged.push(option)
+  return merged.join(' ') === words.join(' ') ? [] : [{ start, end, text: ` ${merged.join(' ')}` }]
+}
+
+/** Without a space: modprobe would take what follows it for another option. */
+function idsOption(present: readonly string[], { ids }: Claim): readonly string[] {
+  const all = [...new Set([...present, ...ids])]
+  return all.length === 0 ? [] : [`ids=${all.join(',')}`]
+}
+
+function hasDependency(text: string, name: string): boolean {
+  return [...text.matchAll(/^[ \t]*softdep[ \t]+(\S+)[ \t]+pre:([^\n]*)/gm)].some(
+    ([, module = '', before = '']) => module.replaceAll('-', '_') === name && /\bvfio[-_]pci\b/.test(before),
+  )
+}

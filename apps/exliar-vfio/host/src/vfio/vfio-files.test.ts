@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import type { PciDevice } from '@exliar-vfio/points'
+import { madeTree, type TreeDescription } from '../fixtures/materialise.ts'
+import { pciDevice } from '../fixtures/pci-device.ts'
+import { MachineTree } from '../machine/machine-tree.ts'
+import { claimOf } from './claim.ts'
+import { editModprobe } from './modprobe-config.ts'
+import { editOverrideScript } from './override-script.ts'
+import { editModuleList, vfioModules } from './vfio-modules.ts'
+
+const gpu = pciDevice({ bdf: '0000:01:00.0', vendor_id: '10de', device_id: '1b80', driver: 'nvidia' })
+const audio = pciDevice({ bdf: '0000:01:00.1', vendor_id: '10de', device_id: '10f0', driver: 'snd_hda_intel' })
+const twin = pciDevice({ bdf: '0000:02:00.0', vendor_id: '10de', device_id: '1b80' })
+
+async function modprobe(
+  t: TestContext,
+  files: TreeDescription,
+  given: { all: PciDevice[]; chosen: PciDevice[] },
+): Promise<string> {
+  const tree = MachineTree.open(await madeTree(t, { 'etc/hostname': 'a' }, files))
+  const drivers = given.chosen.flatMap(({ driver }) => driver ?? [])
+  const [edit] = editModprobe(tree, claimOf(given.all, given.chosen), drivers)
+  return edit?.text ?? 'unchanged'
+}
+
+test('ids are written only where nobody who is not selected has them, and without a space', async (t) => {
+  const alone = await modprobe(t, {}, { all: [gpu, audio], chosen: [gpu, audio] })
+  assert.match(alone, /^options vfio-pci ids=10de:1b80,10de:10f0 disable_vga=1 disable_idle_d3=1$/m)
+  assert.doesNotMatch(alone, /^install/m)
+  for (const name of ['drm', 'amdgpu', 'nouveau', 'radeon', 'nvidia', 'i915', 'xe', 'snd_hda_intel']) {
+    assert.match(alone, new RegExp(`^softdep ${name} pre: vfio-pci$`, 'm'))
+  }
+})
+
+test('of two identical cards one is claimed by its slot, so that the other keeps its driver (E6)', async (t) => {
+  const text = await modprobe(t, {}, { all: [gpu, audio, twin], chosen: [gpu, audio] })
+  assert.match(text, /^options vfio-pci ids=10de:10f0 disable_vga=1/m)
+  assert.match(text, /^install vfio-pci \/etc\/exliar-vfio\/override\.sh$/m)
+  const [script] = editOverrideScript(MachineTree.open(await madeTree(t, { 'etc/': '' })), claimOf([gpu, twin], [gpu]).bySlot)
+  assert.match(script?.text ?? '', /^ {2}set_aside 0000:01:00\.0 10de 1b80$/m)
+  assert.doesNotMatch(script?.text ?? '', /0000:02:00/)
+})
+
+test('what was there before stays: other lines, other ids, other functions', async (t) => {
+  const file = '# mine\noptions vfio-pci ids=1002:73bf\nsoftdep nvidia pre: vfio-pci\nblacklist nouveau'
+  const text = await modprobe(t, { 'etc/modprobe.d/vfio.conf': file }, { all: [gpu], chosen: [gpu] })
+  assert.match(
+    text,
+    /^# mine\noptions vfio-pci ids=1002:73bf,10de:1b80 disable_vga=1 disable_idle_d3=1\nsoftdep nvidia pre: vfio-pci\n/,
+  )
+  assert.equal(text.match(/softdep nvidia /g)?.length, 1)
+  assert.equal(await modprobe(t, { 'etc/modprobe.d/vfio.conf': text }, { all: [gpu], chosen: [gpu] }), 'unchanged')
+  const tree = MachineTree.open(await madeTree(t, { 'etc/': '' }))
+  const [first] = editOverrideScript(tree, [gpu])
+  const again = MachineTree.open(await madeTree(t, { 'etc/exliar-vfio/override.sh': first?.text ?? '' }))
+  assert.match(editOverrideScript(again, [twin])[0]?.text ?? '', /0000:01:00\.0 10de 1b80\n {2}set_aside 0000:02:00\.0/)
+  assert.deepEqual(editOverrideScript(again, [gpu]), [])
+})
+
+test('a file that already tells vfio-pci what to take is named, not overruled', async (t) => {
+  const one = { all: [gpu, twin], chosen: [gpu] }
+  const cases: readonly TreeDescription[] = [
+    { 'etc/modprobe.d/mine.conf': '\noptions vfio-pci ids=10de:1b80\n' },
+    { 'etc/modprobe.d/vfio.conf': '\noptions vfio_pci ids=10de:1b80\n' },
+    { 'etc/modprobe.d/vfio.conf': '\ninstall vfio-pci /usr/local/bin/mine\n' },
+  ]
+  for (const files of cases) await assert.rejects(modprobe(t, files, one), { code: 'MODPROBE_CONFLICT', message: /line 2 / })
+  const spaced = { 'etc/modprobe.d/vfio.conf': 'options vfio-pci ids=1002:73bf, 1002:ab28\n' }
+  await assert.rejects(modprobe(t, spaced, { all: [gpu], chosen: [gpu] }), { code: 'CONFIG_UNCLEAR' })
+})
+
+test('vfio_virqfd is listed only for kernels that have it apart', async (t) => {
+  const version = { patch: null, full_version: '' }
+  assert.ok(vfioModules({ major: 6, minor: 1, ...version }).includes('vfio_virqfd'))
+  assert.ok(vfioModules({ major: 5, minor: 15, ...version }).includes('vfio_virqfd'))
+  assert.ok(!vfioModules({ major: 6, minor: 2, ...version }).includes('vfio_virqfd'))
+  const tree = MachineTree.open(await madeTree(t, { 'etc/modules-load.d/vfio-pci-load.conf': '# a\nvfio-pci' }))
+  assert.equal(editModuleList(tree, ['vfio_pci', 'vfio'])[0]?.text, '# a\nvfio-pci\nvfio\n')
+  assert.deepEqual(editModuleList(tree, ['vfio_pci']), [])
+})
+
+test('the override script takes nothing that is another device by now, and nothing while the IOMMU is off', async (t) => {
+  const sys = (id: string): TreeDescription => ({
+    'sys/bus/pci/devices/0000:01:00.0/vendor': '0x10de\n',
+    'sys/bus/pci/devices/0000:01:00.0/device': `0x${id}\n`,
+    'sys/bus/pci/devices/0000:01:00.0/driver_override': '(null)\n',
+  })
+  const overridden = async (files: TreeDescription): Promise<string> => {
+    const root = await madeTree(t, files)
+    const [script] = editOverrideScript(MachineTree.open(root), [gpu])
+    const text = (script?.text ?? '').replaceAll('/sys/', `${root}/sys/`).replace('exec modprobe', 'exec true')
+    writeFileSync(join(root, 'script'), text)
+    execFileSync('sh', [join(root, 'script')])
+    return MachineTree.open(root).glance('/sys/bus/pci/devices/0000:01:00.0/driver_override') ?? ''
+  }
+  const iommu = { 'sys/class/iommu/dmar0/name': '', 'sys/class/iommu/dmar1/name': '' }
+  assert.equal(await overridden({ ...sys('1b80'), ...iommu }), 'vfio-pci\n')
+  assert.equal(await overridden({ ...sys('2204'), ...iommu }), '(null)\n')
+  assert.equal(await overridden(sys('1b80')), '(null)\n')
+})
