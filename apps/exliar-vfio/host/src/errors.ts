@@ -1,7 +1,13 @@
 import { defineErrors, type ErrorCatalogue } from '@backplane/sdk'
+import { configErrors } from './config/config-errors.ts'
+import { pluginErrors } from './plugins/plugin-errors.ts'
+import { tomlErrors } from './toml/toml-errors.ts'
 import { vmErrors } from './vm/vm-errors.ts'
 
 const specs = {
+  ...configErrors,
+  ...pluginErrors,
+  ...tomlErrors,
   ...vmErrors,
   TREE_NOT_FOUND: {
     message: '{root} is no directory',

@@ -1,3 +1,4 @@
+export { allPoints } from './all-points.ts'
 export { command, CommandOutput } from './commands.ts'
 export { Bdf, GpuCapabilities, GpuDevice, GpuVendor, GpuVerdict, PciDevice } from './devices.ts'
 export { gpuHandler, QuirkSetting, Readiness } from './gpu-handler.ts'
