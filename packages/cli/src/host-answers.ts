@@ -220,6 +220,27 @@ export interface Lock {
   >
 }
 
+export interface Approval {
+  readonly id: string
+  readonly plugin: string
+  readonly version: string | null
+  readonly point: string
+  readonly name: string
+  readonly method: string
+  readonly sentence: string
+  readonly input: unknown
+  readonly state: string
+  readonly asked_at: string
+  readonly expires_at: string
+  readonly decided_at: string | null
+  readonly by: string | null
+  readonly reason: string | null
+}
+
+export interface ApprovalList {
+  readonly approvals: readonly Approval[]
+}
+
 export interface AuditRecord {
   readonly seq: number
   readonly at: string

@@ -16,6 +16,7 @@ import { addPlan } from './verbs/plan.ts'
 import { addSigning } from './verbs/signing.ts'
 import { addTrust } from './verbs/trust.ts'
 import { addVerify } from './verbs/verify.ts'
+import { addApprovals } from './verbs/approvals.ts'
 import { addAudit } from './verbs/audit.ts'
 import { addDoctor } from './verbs/doctor.ts'
 import { addEvents } from './verbs/events.ts'
@@ -48,6 +49,7 @@ const verbs = [
   addPlan,
   addLockVerbs,
   addPermissionVerbs,
+  addApprovals,
   addTrust,
   addSigning,
   addVerify,

@@ -95,7 +95,8 @@ export interface MethodOptions<Input = Varies> {
   readonly permission?: string
   /**
    * Makes it a critical operation: a plugin's call waits until a person has approved it. Answers what is asked, to be read
-   * after "It wants to": `bind 0000:01:00.0 to vfio-pci`. Given the input as the schema left it; runs in the host.
+   * after "It wants to": `bind 0000:01:00.0 to vfio-pci`. Given the input as the schema left it; runs in the
+   * host. Quote what is free text in it: these are the plugin's words, not yours. What cannot be said is refused.
    */
   readonly approval?: (input: Input) => string
 }
