@@ -22,7 +22,14 @@ const methods = {
   cleanupExport: optional(unary(z.object({ export_id: z.string() }), Nothing, long)),
   listSnapshots: optional(unary(VmReference, z.array(Snapshot))),
   createSnapshot: optional(unary(z.object({ id: z.string().min(1), name: z.string().min(1) }), Snapshot, long)),
-  deleteSnapshot: optional(unary(z.object({ id: z.string().min(1), snapshot_id: z.string().min(1) }), Nothing, long)),
+  /** It cannot be taken back, so a plugin that wants it of another asks a person. */
+  deleteSnapshot: optional(
+    unary(z.object({ id: z.string().min(1), snapshot_id: z.string().min(1) }), Nothing, {
+      ...long,
+      approval: ({ id, snapshot_id: snapshot }) =>
+        `delete the snapshot ${JSON.stringify(snapshot)} of the machine ${JSON.stringify(id)}`,
+    }),
+  ),
 } as const
 
 /** A cloud, hypervisor or directory whose virtual machines can be listed and exported. Opened once per configured instance. */

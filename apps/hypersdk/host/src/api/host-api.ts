@@ -1,4 +1,4 @@
-import type { AuditTrail, Kernel, Log } from '@backplane/kernel'
+import type { ApprovalBook, AuditTrail, Kernel, Log } from '@backplane/kernel'
 import type { ErrorCatalogue } from '@backplane/sdk'
 import {
   idempotent,
@@ -42,6 +42,8 @@ export interface HostApiOptions extends JobApi, InspectionOptions {
   readonly users: PluginUsers
   /** Shown and checked here; undefined where none is kept. */
   readonly audit: AuditTrail | undefined
+  /** What waits for a person. */
+  readonly approvals: ApprovalBook
 }
 
 /**
@@ -69,6 +71,7 @@ export function hostApi(options: HostApiOptions): Handler {
     ...(options.audit === undefined ? {} : { audit: options.audit }),
     installs: options.installs,
     users: options.users,
+    approvals: options.approvals,
     notReady: () => [...(runner.accepting ? [] : ['the daemon is stopping']), ...options.notReady()],
     metrics: () => jobMetrics(options.ledger),
     ...(options.system === undefined ? {} : { system: options.system }),

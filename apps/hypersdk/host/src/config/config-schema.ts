@@ -1,5 +1,6 @@
 import { durationMs } from '@backplane/kernel'
 import { z } from 'zod'
+import { Approvals } from './approvals-schema.ts'
 import { Audit } from './audit-schema.ts'
 import { listenProblem } from './listen-address.ts'
 import { PackageSources } from './package-sources.ts'
@@ -88,6 +89,8 @@ const Plugins = z.strictObject({
     .default({}),
   /** Certificates trusted there beside the usual ones, PEM. */
   credentials_ca: Path.optional(),
+  /** What a person is asked before it is done. */
+  approvals: Approvals.prefault({}),
   /** Permissions a plugin may use although this machine cannot enforce them exactly, such as `exec`. */
   waive: z.record(z.string(), Names).default({}),
   /** Settings of plugins by id or by the part after the slash, checked against the plugin's own schema. */

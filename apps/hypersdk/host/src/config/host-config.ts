@@ -1,6 +1,7 @@
 import type { LimitAction, LimitName, Limits, NamespaceSettings } from '@backplane/kernel'
 import type { Tier } from '@backplane/sdk'
 import type { TlsFiles } from '@backplane/server'
+import type { ApprovalsConfig } from './approvals-schema.ts'
 import type { AuditConfig } from './audit-schema.ts'
 import type { SecretsConfig } from './secrets-schema.ts'
 import type { PackageSources } from './package-sources.ts'
@@ -72,6 +73,7 @@ export interface PluginsConfig {
   readonly credentials: ReadonlyMap<string, AttachedCredentials>
   /** File with certificates trusted there beside the usual ones. */
   readonly credentialsCa: string | undefined
+  readonly approvals: ApprovalsConfig
   /** Permissions that may go without exact enforcement, by plugin. */
   readonly waive: ReadonlyMap<string, readonly string[]>
   readonly config: ReadonlyMap<string, unknown>

@@ -207,6 +207,7 @@ function pluginsOf(raw: ConfigFile, around: Around, dataDirectory: string): Plug
     isolation: plugins.isolation,
     credentials: new Map(Object.entries(plugins.credentials)),
     credentialsCa: plugins.credentials_ca === undefined ? undefined : resolve(around.base, plugins.credentials_ca),
+    approvals: { demand: plugins.approvals.demand, timeoutMs: plugins.approvals.timeout },
     waive: new Map(Object.entries(plugins.waive)),
     config: new Map(Object.entries(plugins.config)),
   }

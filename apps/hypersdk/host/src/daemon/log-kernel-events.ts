@@ -21,6 +21,7 @@ const warnings: ReadonlySet<KernelEvent['type']> = new Set([
   'breaker.changed',
   'call.refused',
   'call.fell-back',
+  'approval.asked',
 ])
 const badStates: ReadonlySet<string> = new Set(['failed', 'quarantined', 'blocked'])
 

@@ -1,6 +1,6 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { createKernel, type Kernel, type Store } from '@backplane/kernel'
+import { createKernel, type ApprovalOptions, type Kernel, type Store } from '@backplane/kernel'
 import { confined, contained, probeSystem, trusted, type EgressQuestion } from '@backplane/runtimes'
 import { automaticProfiles, guard, serve, tokenFile, tokenStore, type Served } from '@backplane/server'
 import { checkSecretsDirectory, sqliteStore } from '@backplane/storage'
@@ -30,6 +30,7 @@ import { secretBroker } from '../secrets/secret-broker.ts'
 import { AdvisoryWatch } from './advisory-watch.ts'
 import { hostModules } from './bundled-plugins.ts'
 import { catalogues } from './catalogues.ts'
+import { hostApprovals } from './host-approvals.ts'
 import { hostAudit, type HostAudit } from './host-audit.ts'
 import { lockDataDirectory } from './data-lock.ts'
 import { DataWatch } from './data-watch.ts'
@@ -100,9 +101,9 @@ export async function startDaemon(configured: HostConfig, surroundings: DaemonSu
   const advisories = started.use(new AdvisoryWatch({ indexes: indexesAmong(fetchers), trust, log }))
   await advisories.recall()
   const owners = await TypeOwners.open(config, store)
-  const kernel = started.use(
-    await startKernel(config, { env, broker: audit.forPlugins(broker) }, { log, store, trust, audit, owners }),
-  )
+  const approvals = started.use(hostApprovals(config, redactor))
+  const parts = { log, store, trust, audit, owners, approvals: approvals.options }
+  const kernel = started.use(await startKernel(config, { env, broker: audit.forPlugins(broker) }, parts))
   started.use(logKernelEvents(kernel, log))
   audit.watch(kernel)
   const profiles = started.use(automaticProfiles(kernel, { directory: join(config.dataDirectory, 'profiles'), log }))
@@ -144,6 +145,7 @@ export async function startDaemon(configured: HostConfig, surroundings: DaemonSu
     problems: () => [...watch.problems(), ...audit.reasons()],
     notReady: () => [...watch.reasons(), ...audit.reasons()],
     audit: audit.trail,
+    approvals: approvals.queue,
     profiles: profiles.names,
   })
   const { allowedHosts, allowedOrigins, unixSocket, listen } = config.server
@@ -258,12 +260,13 @@ interface KernelParts {
   readonly trust: PluginTrust
   readonly audit: HostAudit
   readonly owners: TypeOwners
+  readonly approvals: ApprovalOptions
 }
 
 async function startKernel(
   config: HostConfig,
   { env, broker }: HandleSources,
-  { log, store, trust, audit, owners }: KernelParts,
+  { log, store, trust, audit, owners, approvals }: KernelParts,
 ): Promise<Kernel> {
   const guests = { modules: hostModules(), temporaryDirectory: await emptied(join(config.dataDirectory, 'run')) }
   const attached = await attachedCredentials(config, { env, broker })
@@ -292,7 +295,8 @@ async function startKernel(
     onLimit: config.plugins.onLimit,
     namespaces: config.plugins.namespaces,
     fallbacks: { [provider.id]: Object.fromEntries(config.plugins.fallbacks) },
-    times: { leaseMs: longestExportMs },
+    approvals,
+    times: { leaseMs: longestExportMs, approvalMs: config.plugins.approvals.timeoutMs },
   })
 }
 
