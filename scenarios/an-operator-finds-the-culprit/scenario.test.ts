@@ -1,29 +1,10 @@
 import assert from 'node:assert/strict'
-import { spawn } from 'node:child_process'
-import { once } from 'node:events'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { test } from 'node:test'
-import { Hypervisord, makePlaces, type Places } from '../support/hypervisord.ts'
+import { backplane } from '../support/backplane.ts'
+import { Hypervisord, makePlaces } from '../support/hypervisord.ts'
 import { writeSlowProvider } from '../support/slow-provider.ts'
-
-const program = fileURLToPath(new URL('../../packages/cli/src/backplane.ts', import.meta.url))
-
-/** Runs `backplane` as an operator does. */
-async function backplane(
-  { socket, root }: Places,
-  ...args: readonly string[]
-): Promise<{ code: number | null; out: string; err: string }> {
-  const env = { PATH: process.env['PATH'], HOME: root, BACKPLANE_SOCKET: socket }
-  const child = spawn(process.execPath, ['--conditions=@backplane/source', program, ...args], { cwd: root, env })
-  let out = ''
-  let err = ''
-  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))
-  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()))
-  await once(child, 'close')
-  return { code: child.exitCode, out, err }
-}
 
 /** Stands still for most of each second, in a function with a name. */
 const hog = `class KeptByTheHog {}

@@ -1,69 +1,21 @@
 import assert from 'node:assert/strict'
-import { createHash } from 'node:crypto'
-import { once } from 'node:events'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer, type IncomingMessage } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import type { KeyPair } from '@backplane/trust'
 import { Hypervisord, makePlaces, type Places } from '../support/hypervisord.ts'
+import { NpmRegistry, token } from '../support/npm-registry.ts'
 import { packFolder, signFolder, trustNewKey, writeSignedProvider } from '../support/signed-package.ts'
 
 const reads = 'fs:read ${instances.*.metadata.directory}'
-const token = 'npm-token-that-nobody-else-sees'
-
-/** A registry that wants a token, in the form that npm's clients ask. */
-class Registry {
-  readonly #packages = new Map<string, Map<string, Buffer>>()
-  readonly asked: string[] = []
-  url = ''
-
-  async start(t: TestContext): Promise<void> {
-    const server = createServer((request, response) => {
-      this.asked.push(String(request.url))
-      const answer = this.#answer(request)
-      response.writeHead(answer === undefined ? 404 : request.headers.authorization === `Bearer ${token}` ? 200 : 401, {
-        'content-type': typeof answer === 'string' ? 'application/json' : 'application/octet-stream',
-      })
-      response.end(answer)
-    }).listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    t.after(() => {
-      server.closeAllConnections()
-      server.close()
-    })
-    this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
-  }
-
-  publish(name: string, version: string, tarball: Buffer): void {
-    const versions = this.#packages.get(name) ?? new Map<string, Buffer>()
-    this.#packages.set(name, versions.set(version, tarball))
-  }
-
-  #answer({ url = '' }: IncomingMessage): string | Buffer | undefined {
-    const [, scope = '', name = '', file] = decodeURIComponent(url).split('/')
-    const versions = this.#packages.get(`${scope}/${name}`)
-    if (versions === undefined) return undefined
-    if (file !== undefined) return versions.get(file.replace('.tgz', ''))
-    const entries = [...versions].map(([version, bytes]) => {
-      const integrity = `sha512-${createHash('sha512').update(bytes).digest('base64')}`
-      const dist = { tarball: `${this.url}${scope}/${name}/${version}.tgz`, integrity }
-      return [version, { name: `${scope}/${name}`, version, dist }] as const
-    })
-    const latest = [...versions.keys()].at(-1)
-    return JSON.stringify({ name: `${scope}/${name}`, 'dist-tags': { latest }, versions: Object.fromEntries(entries) })
-  }
-}
-
 interface Stage {
   readonly places: Places
   readonly key: KeyPair
-  readonly registry: Registry
+  readonly registry: NpmRegistry
 }
 
 async function stage(t: TestContext): Promise<Stage> {
-  const registry = new Registry()
+  const registry = new NpmRegistry()
   await registry.start(t)
   const npm = `npm: { '@acme': { url: '${registry.url}', token: '\${secret:npm}' } }`
   const sources = `sources: { ${npm}, dependencies: { acme/*: 'npm:@acme/*' } }`

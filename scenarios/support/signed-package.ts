@@ -8,10 +8,16 @@ import { writeSlowProvider, type SlowProvider } from './slow-provider.ts'
 const { signal } = new AbortController()
 
 /** Signs the package in a folder as it is now. */
-export async function signFolder(folder: string, id: string, version: string, key: KeyPair): Promise<void> {
+export async function signFolder(
+  folder: string,
+  id: string,
+  version: string,
+  key: KeyPair,
+  signedAtMs: number = Date.now(),
+): Promise<void> {
   const [found] = await directoryFetcher().versions(folder, { signal })
   if (found?.place.kind !== 'directory') throw new Error(`there is no package in ${folder}`)
-  const envelope = signPackage({ id, version, digest: found.place.digest, signedAtMs: Date.now() }, key.privateKey)
+  const envelope = signPackage({ id, version, digest: found.place.digest, signedAtMs }, key.privateKey)
   await mkdir(join(folder, '.backplane'), { recursive: true })
   await writeFile(join(folder, '.backplane', 'release.json'), JSON.stringify(envelope))
 }
