@@ -6,6 +6,7 @@ import { addAuditRoutes } from '../audit/audit-routes.ts'
 import { serverErrors } from '../errors.ts'
 import type { Handler, Peer } from '../handler.ts'
 import { idempotent } from '../idempotent.ts'
+import { auditedInstalls } from '../installs/audited-installs.ts'
 import { addInstallRoutes } from '../installs/install-routes.ts'
 import { addPermissionRoutes } from '../installs/permission-routes.ts'
 import type { PluginInstalls } from '../installs/plugin-installs.ts'
@@ -43,7 +44,10 @@ export interface ManagementApiOptions extends InspectionOptions {
   readonly installs?: PluginInstalls
   /** What of the host uses a plugin: it is not removed meanwhile. Calls and leases count by themselves. */
   readonly users?: PluginUsers
-  /** Shown and checked by this API; who changes what over it is written down by the guard. */
+  /**
+   * Shown and checked by this API, which writes down what was installed, approved, and which tokens were made; that it was asked
+   * for, as every change, is written down by the guard.
+   */
   readonly audit?: AuditTrail
   /** The questions of critical operations that wait for a person; decided over this API by whoever has `admin`. */
   readonly approvals?: ApprovalBook
@@ -86,16 +90,17 @@ export function managementApi(kernel: Kernel, options: ManagementApiOptions = {}
   const later = respondAsync(app, kernel, operations)
   for (const path of ['/api/plugins/*', '/api/lock/*', '/api/store/*']) app.use(path, later)
   const change = pluginChanges(kernel.plugins)
-  if (options.installs !== undefined) addInstallRoutes(app, kernel, { installs: options.installs, change, users: options.users })
+  const { users, audit } = options
+  const installs = options.installs && audit ? auditedInstalls(options.installs, audit) : options.installs
+  if (installs !== undefined) addInstallRoutes(app, kernel, { installs, change, users })
   addPluginRoutes(app, kernel)
-  const { installs, users } = options
   addPluginActions(app, kernel, { change, removing: { installs, users } })
   addVersionRoutes(app, kernel, change)
   if (installs !== undefined) addPermissionRoutes(app, kernel, { installs, change })
   addInspectionRoutes(app, kernel, options)
   addOperationRoutes(app, operations)
-  if (options.tokens !== undefined) addTokenRoutes(app, options.tokens, options.log)
-  if (options.audit !== undefined) addAuditRoutes(app, options.audit)
+  if (options.tokens !== undefined) addTokenRoutes(app, options.tokens, options)
+  if (audit !== undefined) addAuditRoutes(app, audit)
   if (options.approvals !== undefined) addApprovalRoutes(app, options.approvals, options.log)
   addUnescapedIds(app)
   addEventRoutes(app, kernel, options.events ?? {})

@@ -55,7 +55,7 @@ export function addPluginActions(
       force: force === 'true',
       caller,
     }
-    const work = { signal: context.req.raw.signal, onProgress: context.env.onProgress }
+    const work = { signal: context.req.raw.signal, onProgress: context.env.onProgress, by: caller?.name }
     await change(askedChange(context), (record) => removePlugin({ ...removing, kernel }, record, removal, work))
     return context.body(null, 204)
   })

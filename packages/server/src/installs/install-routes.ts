@@ -155,7 +155,7 @@ interface WorkContext {
 }
 
 function workOf({ req, env }: WorkContext): InstallWork {
-  return { signal: req.raw.signal, onProgress: env.onProgress }
+  return { signal: req.raw.signal, onProgress: env.onProgress, by: env.caller?.name }
 }
 
 function changeOf(view: ChangeView): InstallChange {

@@ -19,6 +19,8 @@ export interface InstallWork {
   /** Aborted, nothing was changed or everything was. */
   readonly signal: AbortSignal
   readonly onProgress?: ((progress: Progress) => void) | undefined
+  /** Name of the token that asked for it; undefined where the host does it by itself. */
+  readonly by?: string | undefined
 }
 
 /** What changes come to, before any of it is done. */
