@@ -45,7 +45,7 @@ export async function exliarKernel(t: TestContext, options: ExliarKernelOptions)
   const folders = [...names.map((name) => join(plugins, name)), ...(options.folders ?? [])]
   const kernel = await createKernel({
     host: { name: 'exliar', api: '1.0.0' },
-    points: Object.values(exliar).filter(isPoint),
+    points: exliar.allPoints,
     permissions: exliar.permissions,
     sources: [
       bundled([core(options.sample), ...folders.map((directory) => ({ directory }))], {
@@ -73,12 +73,6 @@ export async function exliarKernel(t: TestContext, options: ExliarKernelOptions)
     return new Promise((resolve) => waiting.add((each) => message.test(each.message) && resolve(each)))
   }
   return { kernel, lines, line }
-}
-
-type Exported = (typeof exliar)[keyof typeof exliar]
-
-function isPoint(value: Exported): value is Extract<Exported, { readonly kind: 'hook' | 'provider' }> {
-  return typeof value === 'object' && 'kind' in value && 'id' in value
 }
 
 /** The services of the host that these plugins use. */
