@@ -1,6 +1,7 @@
 export { fakeClock, type FakeClock } from './fake-clock.ts'
 export { inlineRuntime, type InlineRuntime, type InlineRuntimeOptions } from './inline-runtime.ts'
 export { inlineSource, type InlinePlugin, type InlineSource, type InlineSourceOptions } from './inline-source.ts'
+export { requireLibvirt, startPrivateLibvirt, type PrivateLibvirt, type PrivateLibvirtOptions } from './private-libvirt.ts'
 export { isInstalled, requireProgram } from './require-program.ts'
 export { RecordingHost, type RecordedCall } from './recording-host.ts'
 export { runtimeContract } from './runtime-contract.ts'
