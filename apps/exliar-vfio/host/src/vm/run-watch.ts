@@ -1,4 +1,4 @@
-import { rm } from 'node:fs/promises'
+import type { Server } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import { VmConfig, VmStats } from '@exliar-vfio/points'
 import { z } from 'zod'
@@ -22,6 +22,22 @@ export const WatchTask = z.discriminatedUnion('kind', [
   }),
 ])
 export type WatchTask = z.output<typeof WatchTask>
+
+const longestTask = 4 * 1024 * 1024
+
+/** Reads what a watch is to do. Errors: `VM_WATCH_FAILED` when it is no task. */
+export async function readWatchTask(input: AsyncIterable<unknown>): Promise<WatchTask> {
+  let text = ''
+  for await (const part of input) {
+    text += String(part)
+    if (text.length > longestTask) break
+  }
+  try {
+    return WatchTask.parse(JSON.parse(text))
+  } catch (error) {
+    throw exliarErrors.error('VM_WATCH_FAILED', { name: 'a machine', reason: 'what it is to do was not said' }, { cause: error })
+  }
+}
 
 /** What hosts the plugins of a run. */
 export interface WatchCallbacks {
@@ -63,6 +79,7 @@ const defaults: WatchLimits = { startMs: 10 * 60_000, checkEveryMs: 60_000, call
 export async function runWatch(options: WatchOptions): Promise<VmStats | undefined> {
   const { task, onEnd, log } = options
   const limits = { ...defaults, ...options.limits }
+  if (task.kind === 'ended') options.ready()
   const end = task.kind === 'ended' ? endOf(task) : await watch(options, task, limits)
   if (end === undefined) return undefined
   const stats = VmStats.parse({
@@ -95,16 +112,17 @@ async function watch(options: WatchOptions, task: WatchTask & { kind: 'run' }, l
   const over = Promise.withResolvers<RunEnd | undefined>()
   let startedAt = task.started_at
   let stoppedAt: string | null = null
-  const take = async (news: WatchNews): Promise<void> => {
+  let server: Server | undefined
+  const take = (news: WatchNews): void => {
     if (news.kind === 'started') startedAt ??= news.at
     else if (news.kind === 'stopped') stoppedAt = news.at
     else {
-      // The next start may listen here as soon as this is answered.
-      await rm(socket, { force: true })
+      // Takes the socket away: the next start may listen there as soon as this is answered.
+      server?.close()
       over.resolve({ startedAt, endedAt: stoppedAt ?? news.at, reason: news.reason, ran: startedAt !== null })
     }
   }
-  const server = await listenForNews(socket, take).catch((error: unknown) => {
+  server = await listenForNews(socket, take).catch((error: unknown) => {
     throw exliarErrors.error('VM_WATCH_FAILED', { name: task.config.name, reason: String(error) }, { cause: error })
   })
   const stop = new AbortController()
@@ -123,8 +141,7 @@ async function watch(options: WatchOptions, task: WatchTask & { kind: 'run' }, l
     return end
   } finally {
     stop.abort()
-    server.close()
-    if (options.signal?.aborted === true) await rm(socket, { force: true })
+    if (server.listening) server.close()
   }
 }
 

@@ -12,11 +12,11 @@ export function domainDifferences(one: string, other: string): string[] {
 
 /**
  * Where what libvirt has now differs from what it was told, apart from what it adds by itself: addresses in the guest of
- * devices, controllers for them, and how a CPU model is checked.
+ * devices, controllers for them, how a CPU model is checked, and that Hyper-V's features are chosen one by one.
  */
 export function definedDifferences(told: string, now: string): string[] {
   const own =
-    /^\/devices\[1\]\/(?:controller\[|hostdev\[\d+\]\/(?:address|alias|driver)\[)|^\/cpu\[1\]\/@(?:check|match|migratable)/
+    /^\/devices\[1\]\/(?:controller\[|hostdev\[\d+\]\/(?:address|alias|driver)\[)|^\/(?:cpu\[1\]\/@(?:check|match|migratable)|features\[1\]\/hyperv\[1\]\/@mode)$/
   return different(statements(told, own), statements(now, own))
 }
 

@@ -13,13 +13,13 @@ export type WatchNews = z.output<typeof WatchNews>
 
 const longestLine = 4096
 
-/** Listens for news, one line for each connection, answered once `take` is done. The socket is its user's alone. */
-export async function listenForNews(path: string, take: (news: WatchNews) => Promise<void>): Promise<Server> {
+/** Listens for news, one line for each connection, answered once `take` returned. The socket is its user's alone. */
+export async function listenForNews(path: string, take: (news: WatchNews) => void): Promise<Server> {
   await rm(path, { force: true })
   const server = createServer((socket) => {
     socket.on('error', () => socket.destroy())
     socket.setTimeout(10_000, () => socket.destroy())
-    readLine(socket, (line) => void answer(socket, line, take))
+    readLine(socket, (line) => answer(socket, line, take))
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject)
@@ -29,9 +29,9 @@ export async function listenForNews(path: string, take: (news: WatchNews) => Pro
   return server
 }
 
-async function answer(socket: Socket, line: string, take: (news: WatchNews) => Promise<void>): Promise<void> {
+function answer(socket: Socket, line: string, take: (news: WatchNews) => void): void {
   try {
-    await take(WatchNews.parse(JSON.parse(line)))
+    take(WatchNews.parse(JSON.parse(line)))
     socket.end('{"ok":true}\n')
   } catch {
     socket.end('{"ok":false}\n')

@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { requireLibvirt } from '@backplane/testing'
+import { withHypervisorHidden, withKvmHidden, withVendorId, VmDevice } from '@exliar-vfio/points'
+import { domainDifferences } from './same-domain.ts'
+import { domainDefiner } from './define-domain.ts'
+import { startHookedLibvirt, type HookedLibvirt } from './fixtures/hooked-libvirt.ts'
+import { prepareMachine, startMachine, withdrawAfterRun, type PreStart } from './start-machine.ts'
+import { connectVirsh } from './virsh.ts'
+import { processStarted, WatchState } from './watch-state.ts'
+
+const facts = (): undefined => undefined
+
+function hooksCalled({ log }: HookedLibvirt): string[] {
+  return log()
+    .filter(({ event }) => event === 'hook')
+    .map(({ fields }) => (fields as string[]).slice(0, 3).join(' '))
+}
+
+function uuidOf({ virsh }: HookedLibvirt): string {
+  return virsh('domuuid', '--domain', 'tiny').trim()
+}
+
+function watchState(libvirt: HookedLibvirt): WatchState {
+  const file = join(libvirt.directory, 'run', `${uuidOf(libvirt)}.json`)
+  return WatchState.parse(JSON.parse(readFileSync(file, 'utf8')))
+}
+
+test('a run is asked about, watched and told, in order; the watch is its user’s alone and ends', async (t) => {
+  if (!requireLibvirt(t)) return
+  const libvirt = await startHookedLibvirt(t)
+  const uuid = uuidOf(libvirt)
+  libvirt.virsh('start', 'tiny')
+  const state = watchState(libvirt)
+  assert.ok(state.process)
+  assert.equal(processStarted(state.process.pid), state.process.started)
+  const run = join(libvirt.directory, 'run')
+  assert.equal(statSync(run).mode & 0o777, 0o700)
+  for (const suffix of ['json', 'sock', 'log']) assert.equal(statSync(join(run, `${uuid}.${suffix}`)).mode & 0o777, 0o600)
+  libvirt.virsh('destroy', 'tiny')
+  const stats = await libvirt.ended()
+  assert.deepEqual(hooksCalled(libvirt), ['tiny prepare begin', 'tiny started begin', 'tiny stopped end', 'tiny release end'])
+  const events = libvirt.log().map(({ event }) => event)
+  assert.deepEqual(
+    events.filter((event) => event !== 'hook'),
+    ['pre-vm-start', 'start', 'end'],
+  )
+  assert.equal(stats.ended_by, 'destroyed')
+  assert.equal(stats.uuid, uuid)
+  const runtime = (Date.parse(stats.ended_at) - Date.parse(stats.started_at ?? '')) / 1000
+  assert.equal(stats.runtime_seconds, runtime)
+  assert.ok(runtime > 0)
+  await gone(state.process.pid)
+  assert.deepEqual(readdirSync(run), [`${uuid}.log`])
+})
+
+test('a veto stops the start; libvirt shows its reason; nobody is told of a run that never was', async (t) => {
+  if (!requireLibvirt(t)) return
+  const libvirt = await startHookedLibvirt(t)
+  libvirt.behave({ veto: 'the card <0000:01:00.0> hangs' })
+  assert.throws(() => libvirt.virsh('start', 'tiny'), /tiny is not started: nvidia-handler: the card <0000:01:00.0> hangs/)
+  assert.equal(libvirt.virsh('domstate', 'tiny').trim(), 'shut off')
+  await libvirt.untilLogged('hook', 3)
+  libvirt.behave({})
+  libvirt.virsh('start', 'tiny')
+  libvirt.virsh('destroy', 'tiny')
+  await libvirt.ended()
+  assert.equal(libvirt.log().filter(({ event }) => event === 'end').length, 1)
+})
+
+test('a change that was not made beforehand stops the start and says how; by policy it does not', async (t) => {
+  if (!requireLibvirt(t)) return
+  const libvirt = await startHookedLibvirt(t)
+  libvirt.behave({ hides: true })
+  assert.throws(
+    () => libvirt.virsh('start', 'tiny'),
+    /nvidia-handler would change features.kvm_hidden.*exliar vm start tiny.*exliar vm prepare tiny/,
+  )
+  libvirt.behave({ hides: true, unprepared: 'allow' })
+  libvirt.virsh('start', 'tiny')
+  libvirt.virsh('destroy', 'tiny')
+  assert.equal((await libvirt.ended()).ended_by, 'destroyed')
+})
+
+test('a prepared machine starts with the change, and has its own configuration again after the run', async (t) => {
+  if (!requireLibvirt(t)) return
+  const libvirt = await startHookedLibvirt(t)
+  libvirt.behave({ hides: true })
+  const virsh = connectVirsh({ uri: libvirt.uri })
+  const before = await virsh.dumpXml('tiny', { withPasswords: true })
+  const definer = domainDefiner(virsh)
+  const preStart: PreStart = (config) =>
+    Promise.resolve({
+      config: withVendorId(withHypervisorHidden(withKvmHidden(config)), '123456789ab'),
+      changes: [{ plugin: 'nvidia-handler', fields: [] }],
+    })
+  const show = (): Promise<void> => Promise.resolve()
+  const { step } = await startMachine('tiny', { virsh, facts, preStart, show, define: definer.do, withdraw: definer.undo })
+  assert.ok(step)
+  const running = libvirt.virsh('dumpxml', 'tiny')
+  for (const line of [
+    "<hidden state='on'/>",
+    "<vendor_id state='on' value='123456789ab'/>",
+    "policy='disable' name='hypervisor'",
+  ]) {
+    assert.ok(running.includes(line), line)
+  }
+  libvirt.virsh('destroy', 'tiny')
+  await libvirt.ended()
+  assert.equal(await withdrawAfterRun({ virsh, step, withdraw: definer.undo }), true)
+  assert.equal(await virsh.dumpXml('tiny', { withPasswords: true }), before, 'to the byte')
+})
+
+test('what libvirt adds to a new device by itself is no change by somebody else; what a person edits is', async (t) => {
+  if (!requireLibvirt(t)) return
+  const libvirt = await startHookedLibvirt(t)
+  const virsh = connectVirsh({ uri: libvirt.uri })
+  const definer = domainDefiner(virsh)
+  const preStart: PreStart = (config) => {
+    const added = ['10000:01:00.0', '0000:02:00.1'].map((bdf) => VmDevice.parse({ bdf, rom_bar: false }))
+    return Promise.resolve({ config: { ...config, devices: added, extra_arguments: ['-name', "a'b<&"] }, changes: [] })
+  }
+  const { step } = await prepareMachine('tiny', { virsh, facts, preStart })
+  assert.ok(step)
+  await definer.do(step)
+  assert.notDeepEqual(domainDifferences(step.after, await virsh.dumpXml('tiny')), [], 'libvirt added something')
+  assert.deepEqual(await definer.inspect(step), { kind: 'after' })
+  const edited = (await virsh.dumpXml('tiny')).replace('<acpi/>', '')
+  await virsh.define(edited)
+  await assert.rejects(definer.undo(step), { code: 'VM_CHANGED_MEANWHILE', message: /\/features\/acpi/ })
+  await virsh.define(step.after)
+  await definer.undo(step)
+  assert.equal(await virsh.dumpXml('tiny', { withPasswords: true }), step.before)
+})
+
+test('a machine whose watch was killed is still told of, with what is known', async (t) => {
+  if (!requireLibvirt(t)) return
+  const libvirt = await startHookedLibvirt(t)
+  libvirt.virsh('start', 'tiny')
+  const { process: watch, started_at } = watchState(libvirt)
+  assert.ok(watch)
+  process.kill(watch.pid, 'SIGKILL')
+  await gone(watch.pid)
+  libvirt.virsh('destroy', 'tiny')
+  const stats = await libvirt.ended()
+  assert.equal(stats.started_at, started_at)
+  assert.equal(stats.ended_by, 'destroyed')
+})
+
+test('a hypervisor that dies is a crash, and a machine that ran before the hook was there ends with what is known', async (t) => {
+  if (!requireLibvirt(t)) return
+  const libvirt = await startHookedLibvirt(t)
+  libvirt.virsh('start', 'tiny')
+  const state = join(libvirt.directory, 'run', `${uuidOf(libvirt)}.json`)
+  const { process: watch } = watchState(libvirt)
+  assert.ok(watch)
+  process.kill(watch.pid, 'SIGKILL')
+  await gone(watch.pid)
+  rmSync(state)
+  process.kill(Number(readFileSync(join(libvirt.root, 'run/libvirt/qemu/run/tiny.pid'), 'utf8')), 'SIGKILL')
+  const stats = await libvirt.ended()
+  assert.deepEqual([stats.ended_by, stats.started_at, stats.runtime_seconds], ['crashed', null, null])
+})
+
+test('an exliar that is missing, broken or hangs keeps no machine from starting, unless it is to', async (t) => {
+  if (!requireLibvirt(t)) return
+  const libvirt = await startHookedLibvirt(t)
+  const broken = [['/nonesuch/exliar'], ['/bin/false']]
+  for (const command of broken) {
+    libvirt.installHook({ command })
+    libvirt.virsh('start', 'tiny')
+    libvirt.virsh('destroy', 'tiny')
+    libvirt.installHook({ command, isFailClosed: true })
+    assert.throws(() => libvirt.virsh('start', 'tiny'), /exliar: .*its plugins were not asked/)
+  }
+  libvirt.behave({ hangs: true })
+  libvirt.installHook({ deadlineSeconds: 1, isFailClosed: true })
+  assert.throws(() => libvirt.virsh('start', 'tiny'), /it took longer than 1 s/)
+  libvirt.installHook({ deadlineSeconds: 1 })
+  libvirt.virsh('start', 'tiny')
+})
+
+/** Waits until a process is gone; it is nobody's child here. */
+async function gone(pid: number): Promise<void> {
+  const signal = AbortSignal.timeout(30_000)
+  while (processStarted(pid) !== undefined) {
+    signal.throwIfAborted()
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+}
