@@ -45,7 +45,7 @@ test('who says later that it provides a type gets neither its calls nor its cred
   )
   assert.match(second.output, /"plugin":"aaa\/slow".*acme\/slow was given its credentials before/)
   assert.equal((await second.get('/api/providers/slow/vms')).body.vms[0].tags.version, '1.0.0')
-  const [listed] = (await second.get('/api/providers')).body.providers.filter(({ type }: { type: string }) => type === 'slow')
+  const listed = (await second.get('/api/providers')).body.providers.find(({ type }: { type: string }) => type === 'slow')
   assert.equal(listed.plugin, 'acme/slow')
 
   await rm(join(places.plugins, 'slow'), { recursive: true })
@@ -75,7 +75,7 @@ test('the type of a plugin that ships with the daemon is nobody else’s, even w
   const claimant = await daemon.plugin('evil/hv')
   assert.match(claimant.reason, /may not provide hypersdk\.provider "libvirt": it ships with the host/)
   assert.equal((await daemon.get('/api/providers/lab/vms')).status, 503)
-  const [listed] = (await daemon.get('/api/providers')).body.providers.filter(({ type }: { type: string }) => type === 'libvirt')
+  const listed = (await daemon.get('/api/providers')).body.providers.find(({ type }: { type: string }) => type === 'libvirt')
   assert.equal(listed.plugin, 'hypersdk/libvirt')
   assert.ok(!existsSync(join(places.control, 'stolen')))
 })

@@ -43,7 +43,7 @@ async function publish({ places, registry, key }: Stage, version: string): Promi
     `import { definePlugin } from '@backplane/sdk'\nexport default definePlugin({ setup: () => undefined })\n`,
   )
   await writeFile(join(top, 'package.json'), '{"type":"module"}')
-  await signFolder(top, 'acme/top', version, key)
+  await signFolder(top, { id: 'acme/top', version }, key)
   registry.publish('@acme/top', version, await readFile(packFolder(top, join(places.root, 'top.tgz'))))
 }
 

@@ -7,13 +7,20 @@ import { writeSlowProvider, type SlowProvider } from './slow-provider.ts'
 
 const { signal } = new AbortController()
 
+/** What a signature says. */
+export interface ToSign {
+  /** Default `acme/slow`. */
+  readonly id?: string | undefined
+  readonly version: string
+  /** Ms since the epoch. Default now. */
+  readonly signedAtMs?: number
+}
+
 /** Signs the package in a folder as it is now. */
 export async function signFolder(
   folder: string,
-  id: string,
-  version: string,
+  { id = 'acme/slow', version, signedAtMs = Date.now() }: ToSign,
   key: KeyPair,
-  signedAtMs: number = Date.now(),
 ): Promise<void> {
   const [found] = await directoryFetcher().versions(folder, { signal })
   if (found?.place.kind !== 'directory') throw new Error(`there is no package in ${folder}`)
@@ -25,7 +32,7 @@ export async function signFolder(
 /** Writes a provider package that `key` has signed. */
 export async function writeSignedProvider(folder: string, plugin: SlowProvider, key: KeyPair): Promise<void> {
   await writeSlowProvider(folder, plugin)
-  await signFolder(folder, plugin.id ?? 'acme/slow', plugin.version, key)
+  await signFolder(folder, plugin, key)
 }
 
 /** Packs a folder, its signatures too, as `npm pack` does: everything in one folder `package`. */

@@ -49,7 +49,11 @@ const cases: Readonly<Record<string, Case>> = {
     refusal: /INSTALL_REFUSED: .*signed with key .* that the policy does not hold/s,
     exit: 77,
   },
-  'other bytes than the registry promised': { tampered: true, refusal: /FETCH_CHANGED: .*another SHA-512 than it must have/s, exit: 1 },
+  'other bytes than the registry promised': {
+    tampered: true,
+    refusal: /FETCH_CHANGED: .*another SHA-512 than it must have/s,
+    exit: 1,
+  },
 }
 
 async function stage(t: TestContext): Promise<{ readonly places: Places; readonly registry: NpmRegistry }> {
@@ -66,7 +70,7 @@ async function publish(places: Places, registry: NpmRegistry, key: KeyPair, { si
   await writeSlowProvider(folder, { version: '1.0.0', permissions: [reads] })
   if (signed !== 'unsigned') {
     const by = signed === 'by a stranger' ? generateKey() : key
-    await signFolder(folder, 'acme/slow', '1.0.0', by, typeof signed === 'number' ? signed : now)
+    await signFolder(folder, { version: '1.0.0', signedAtMs: typeof signed === 'number' ? signed : now }, by)
   }
   registry.publish('@acme/slow', '1.0.0', await readFile(packFolder(folder, join(places.root, 'slow.tgz'))))
   if (tampered === undefined) return
@@ -119,7 +123,7 @@ test('a tag of git that moved is followed by no plan, and what was locked goes o
   const folder = join(places.root, 'made/slow')
   const release = async (code: string): Promise<void> => {
     await writeSlowProvider(folder, { version: '1.0.0', permissions: [reads], code })
-    await signFolder(folder, 'acme/slow', '1.0.0', key)
+    await signFolder(folder, { version: '1.0.0' }, key)
     await market.publish(folder, '1.0.0')
   }
   await release('')
