@@ -87,9 +87,12 @@ export const GpuDevice = z.object({
   vram_size: z.int().nonnegative().nullable(),
   driver: z.string().nullable(),
   iommu_group: z.int().nonnegative().nullable(),
-  /** Other functions of the same card: its sound, USB and serial parts, also where they are in another group. */
+  /**
+   * Other functions of the same card: its sound, USB and serial parts, also where they are in another group. Not a
+   * processor's own functions beside its graphics.
+   */
   functions: z.array(Bdf),
-  /** Devices of other cards in the same group, bridges left out. */
+  /** Devices of other cards in the groups of it and its functions, bridges left out. */
   foreign: z.array(Bdf),
   capabilities: GpuCapabilities,
   /** Names from the model database and from plugins. */
