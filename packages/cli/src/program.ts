@@ -27,6 +27,8 @@ import { addPlugins } from './verbs/plugins.ts'
 import { addProfile } from './verbs/profile.ts'
 import { addRelease } from './verbs/release.ts'
 import { addRollback } from './verbs/rollback.ts'
+import { addBundle } from './verbs/bundle.ts'
+import { addMirror } from './verbs/mirror.ts'
 import { addSearch } from './verbs/search.ts'
 import { addSecrets } from './verbs/secrets.ts'
 import { addTokens } from './verbs/tokens.ts'
@@ -48,6 +50,8 @@ const verbs = [
   addInstallVerbs,
   addPlan,
   addLockVerbs,
+  addBundle,
+  addMirror,
   addPermissionVerbs,
   addApprovals,
   addTrust,

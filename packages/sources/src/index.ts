@@ -3,6 +3,7 @@ export { defaultArchiveLimits, type ArchiveLimits } from './archive/archive-limi
 export type { ArchivePart } from './archive/archive-part.ts'
 export { archiveTree, type ArchiveTree, type TopFolder } from './archive/archive-tree.ts'
 export { archiveErrors, type ArchiveErrorCode } from './archive/errors.ts'
+export { tarEntry } from './archive/pack-archive.ts'
 export { readArchive, type Archive } from './archive/read-archive.ts'
 export { stageArchive, type StagedArchive } from './archive/stage-archive.ts'
 export { unpackArchive, type UnpackedArchive } from './archive/unpack-archive.ts'

@@ -13,6 +13,7 @@ const kindPattern = /^[a-z][a-z+]*:/
  * not here is taken to be a place of the host.
  */
 export async function hostReference(session: Session, reference: string): Promise<string> {
+  if (reference.startsWith('bundle:')) return `bundle:${resolve(reference.slice('bundle:'.length))}`
   if (kindPattern.test(reference)) return reference
   const path = resolve(reference)
   const stats = await stat(path).catch(() => undefined)

@@ -1,12 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { gunzipSync, gzipSync } from 'node:zlib'
-import { readArchive } from '@backplane/sources'
+import { readArchive, tarEntry } from '@backplane/sources'
 import { backplaneErrors } from '../errors.ts'
 
 const blockBytes = 512
-/** Longest name without a further header, bytes. */
-const nameBytes = 100
 /** What is taken into memory of a package, bytes. */
 const mostBytes = 256 * 1024 * 1024
 
@@ -24,11 +22,13 @@ export async function addToArchive(path: string, name: string, text: string): Pr
   const file = manifest.path.replace(/plugin\.json$/, name)
   if (archive.files.some((one) => one.path === file))
     throw invalid('it is signed with this key already', 'Pack it anew to sign it again.')
-  if (Buffer.byteLength(file) > nameBytes)
-    throw invalid(`the name of its top folder is too long`, 'Pack it in a folder with a shorter name.')
   const tar = gunzipSync(bytes, { maxOutputLength: mostBytes })
   const signed = gzipSync(
-    Buffer.concat([tar.subarray(0, endOfEntries(tar)), entry(file, Buffer.from(text)), Buffer.alloc(2 * blockBytes)]),
+    Buffer.concat([
+      tar.subarray(0, endOfEntries(tar)),
+      tarEntry({ path: file, bytes: Buffer.from(text), executable: false }),
+      Buffer.alloc(2 * blockBytes),
+    ]),
   )
   const aside = `${path}.${randomUUID()}`
   try {
@@ -53,22 +53,4 @@ function endOfEntries(tar: Uint8Array): number {
     at += blockBytes + Math.ceil(size / blockBytes) * blockBytes
   }
   return Math.min(at, tar.length)
-}
-
-/** Source: POSIX.1-2024, pax, "ustar Interchange Format". */
-function entry(path: string, content: Uint8Array): Uint8Array {
-  const header = Buffer.alloc(blockBytes)
-  header.write(path, 0, 100, 'utf8')
-  header.write('0000644\0', 100)
-  header.write('0000000\0', 108)
-  header.write('0000000\0', 116)
-  header.write(`${content.length.toString(8).padStart(11, '0')}\0`, 124)
-  header.write(`${'0'.repeat(11)}\0`, 136)
-  header.write(' '.repeat(8), 148)
-  header.write('0', 156)
-  header.write('ustar\u000000', 257)
-  const sum = header.reduce((total, byte) => total + byte, 0)
-  header.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148)
-  const padding = Buffer.alloc((blockBytes - (content.length % blockBytes)) % blockBytes)
-  return Buffer.concat([header, content, padding])
 }

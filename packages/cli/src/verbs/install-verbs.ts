@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { backplaneErrors } from '../errors.ts'
 import type { Outdated } from '../host-answers.ts'
 import type { AgreeOptions } from '../installing/approvals.ts'
 import { changeInstalled } from '../installing/change-installed.ts'
@@ -25,7 +26,7 @@ export function addInstallVerbs(program: Command, run: Runner): void {
 }
 
 function addAdd(program: Command, run: Runner): void {
-  const add = agreed(program.command('add <references...>').description('install plugins, with what they need'))
+  const add = agreed(program.command('add [references...]').description('install plugins, with what they need'))
   examples(
     add,
     [
@@ -33,11 +34,15 @@ function addAdd(program: Command, run: Runner): void {
       'add ./s3-1.2.0.tgz',
       'add /srv/hypersdk/packages/s3 --grant-file grants.json',
       "add 'git:https://git.acme.example/s3.git@v1.2.0'",
+      'add --bundle /media/usb/plugins.bundle',
     ],
     `An archive that lies here is sent to the host; a folder must lie in a directory the host allows.\n${agreeing}`,
   )
+  add.option('--bundle <file>', 'all of a bundle, which must lie in a directory the host allows')
   add.action(
-    run(async (session, references: string[], options: AgreeOptions) => {
+    run(async (session, given: string[], { bundle, ...options }: AgreeOptions & { readonly bundle?: string }) => {
+      const references = bundle === undefined ? given : [...given, `bundle:${bundle}`]
+      if (references.length === 0) throw backplaneErrors.error('BACKPLANE_USAGE', { reason: 'it is not said what to add' })
       const changes = []
       for (const reference of references) changes.push({ kind: 'add', reference: await hostReference(session, reference) })
       return changeInstalled(session, changes, options)

@@ -1,3 +1,4 @@
+import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { Lock } from '../host-answers.ts'
 import { progressBar } from '../installing/progress-bar.ts'
@@ -21,9 +22,10 @@ export function addLockVerbs(program: Command, run: Runner): void {
     .description('fetch what the lock names and the store lacks, from exactly where the lock says')
   examples(
     install,
-    ['install'],
+    ['install', 'install --bundle /media/usb/plugins.bundle'],
     'For a fresh machine with a lock from version control, or a damaged store. To install something new: add.',
   )
+  install.option('--bundle <file>', 'take it from a bundle, which must lie in a directory the host allows')
   install.action(run(restore))
   const lock = program.command('lock').description('show what is installed and approved, as the lock says')
   examples(lock, ['lock', 'lock --json > backplane.lock'])
@@ -33,9 +35,10 @@ export function addLockVerbs(program: Command, run: Runner): void {
   gc.action(run(collect))
 }
 
-async function restore(session: Session): Promise<void> {
+async function restore(session: Session, { bundle }: { readonly bundle?: string }): Promise<void> {
   using bar = progressBar(session.terminal, session.json)
-  const answer = (await session.api().change('/api/lock/restore', {}, bar.show)) as Restored
+  const from = bundle === undefined ? {} : { bundle: `bundle:${resolve(bundle)}` }
+  const answer = (await session.api().change('/api/lock/restore', from, bar.show)) as Restored
   bar[Symbol.dispose]()
   const { restored } = answer
   show(session, answer, () =>

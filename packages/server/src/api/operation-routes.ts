@@ -92,6 +92,7 @@ const wide: ReadonlySet<string> = new Set([
   '/api/plugins/install',
   '/api/lock/verify',
   '/api/lock/restore',
+  '/api/lock/bundle',
   '/api/store/gc',
 ])
 

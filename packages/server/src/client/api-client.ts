@@ -111,6 +111,14 @@ export class ApiClient {
     return this.#json('DELETE', withQuery(path, query))
   }
 
+  /** Asks for a file that is there; its size where the host says it, and its bytes, which set the pace. */
+  async read(path: string): Promise<{ readonly sizeBytes: number | undefined; readonly bytes: Readable }> {
+    const answer = await this.#request('GET', path)
+    if (answer.statusCode !== 200) throw await this.#problem(answer)
+    const length = Number(answer.headers['content-length'] ?? Number.NaN)
+    return { sizeBytes: Number.isNaN(length) ? undefined : length, bytes: answer }
+  }
+
   /** Asks for a file by POST; its name as the host gave it, and its bytes, which set the pace. */
   async file(path: string, query?: URLSearchParams): Promise<{ readonly name: string | undefined; readonly bytes: Readable }> {
     const answer = await this.#request('POST', withQuery(path, query))

@@ -121,6 +121,8 @@ export const managementAccess: AccessTable = {
   'GET /api/lock': read,
   'POST /api/lock/verify': read,
   'POST /api/lock/restore': install,
+  'POST /api/lock/bundle': install,
+  'GET /api/lock/bundles/{digest}': install,
   'POST /api/store/gc': install,
   'GET /api/operations': readPlugins,
   'GET /api/operations/{id}': readPlugins,

@@ -223,10 +223,50 @@ const restoreLock = createRoute({
   method: 'post',
   path: '/api/lock/restore',
   summary: 'Fetch what the lock names and the store lacks, from exactly where the lock says',
-  request: { headers: ChangeHeaders },
+  request: {
+    headers: ChangeHeaders,
+    body: {
+      content: {
+        'application/json': {
+          schema: z.strictObject({
+            bundle: z.string().max(2_000).optional().describe('Takes it from this instead: `bundle:/media/usb/plugins.bundle`.'),
+          }),
+        },
+      },
+    },
+  },
   responses: {
     200: json(z.object({ restored: z.array(z.string()) }).openapi('LockRestored'), 'Ids that were fetched.'),
     ...later,
+    default: problem,
+  },
+})
+
+const BundleView = z
+  .object({
+    digest: z.string(),
+    size_bytes: z.int(),
+    plugins: z.array(z.string()),
+    location: z.string().describe('Where its bytes are, until the next one is made.'),
+  })
+  .openapi('Bundle')
+
+const makeBundle = createRoute({
+  method: 'post',
+  path: '/api/lock/bundle',
+  summary: 'Make one file of everything the lock names, for machines without a network',
+  request: { headers: ChangeHeaders },
+  responses: { 200: json(BundleView, 'It is made.'), ...later, default: problem },
+})
+
+/** Answered as a file. */
+export const readBundle = createRoute({
+  method: 'get',
+  path: '/api/lock/bundles/{digest}',
+  summary: 'The bundle that was made last',
+  request: { params: z.object({ digest: z.string().max(100) }) },
+  responses: {
+    200: { description: 'Its bytes.', content: { 'application/gzip': { schema: z.string().openapi({ format: 'binary' }) } } },
     default: problem,
   },
 })
@@ -255,5 +295,7 @@ export const definitions = {
   showLock,
   verifyLock,
   restoreLock,
+  makeBundle,
+  readBundle,
   collectStore,
 } as const

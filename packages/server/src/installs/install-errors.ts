@@ -28,6 +28,13 @@ export const installErrors = {
     retryable: false,
     hint: 'Name permissions as `GET /api/plugins/{id}/permissions` lists them.',
   },
+  SERVER_BUNDLE_UNKNOWN: {
+    message: 'There is no bundle {digest}.',
+    status: 404,
+    exit: 66,
+    retryable: false,
+    hint: 'Make one with POST /api/lock/bundle; only the last is kept.',
+  },
   SERVER_FILES_KEPT: {
     message: 'The files of `{id}` are not deleted: {reason}.',
     status: 409,

@@ -171,6 +171,20 @@ test('packages are searched apart from what is installed, and who could not be a
   assert.deepEqual((await server.tcp('/api/plugins/search?q=one')).status, 200)
 })
 
+test('a bundle is made, read by its digest, and restored from', async (t) => {
+  const { server, installs } = await stage(t)
+  const made = (await server.tcp('/api/lock/bundle', { method: 'POST' })).json as { location: string; digest: string }
+  const read = await server.tcp(made.location)
+  assert.deepEqual([read.text, read.headers['content-type'], read.headers['content-length']], ['bundle', 'application/gzip', '6'])
+  const gone = await server.tcp('/api/lock/bundles/sha256:0')
+  assert.deepEqual([gone.status, gone.problem.code], [404, 'SERVER_BUNDLE_UNKNOWN'])
+  const restored = await server.tcp('/api/lock/restore', post({ bundle: 'bundle:/media/usb/plugins.bundle' }))
+  assert.deepEqual(restored.json, { restored: ['acme/new'] })
+  assert.deepEqual((await server.tcp('/api/lock/restore', { method: 'POST' })).json, { restored: [] })
+  assert.equal((await server.tcp('/api/lock/restore', post({ bundel: 'x' }))).problem.code, 'SERVER_REQUEST_INVALID')
+  assert.deepEqual(installs.told, ['restore bundle:/media/usb/plugins.bundle'])
+})
+
 test('what uses a plugin is named, and keeps it from being removed until force is said', async (t) => {
   const { server } = await stage(t, {}, ({ id }) => (id === 'demo/one' ? ['provider east', '2 running exports'] : []))
   const refused = await server.tcp('/api/plugins/one', { method: 'DELETE' })

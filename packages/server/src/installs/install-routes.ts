@@ -136,11 +136,29 @@ export function addInstallRoutes(
 
   app.openapi(definitions.restoreLock, async (context) => {
     const restored = await inTurn('installs', async () => {
-      const ids = await installs.restore(workOf(context))
+      const { bundle } = context.req.valid('json') ?? {}
+      const ids = await installs.restore(workOf(context), bundle)
       if (ids.length > 0) await plugins.refresh()
       return ids
     })
     return context.json({ restored: [...restored] }, 200)
+  })
+
+  app.openapi(definitions.makeBundle, async (context) => {
+    const { digest, sizeBytes, plugins: ids } = await inTurn('bundles', () => installs.bundle(workOf(context)))
+    return context.json({ digest, size_bytes: sizeBytes, plugins: [...ids], location: `/api/lock/bundles/${digest}` }, 200)
+  })
+
+  app.openapi(definitions.readBundle, async (context) => {
+    const { digest } = context.req.valid('param')
+    const found = await installs.readBundle(digest)
+    if (found === undefined) throw serverErrors.error('SERVER_BUNDLE_UNKNOWN', { digest })
+    const headers = {
+      'content-type': 'application/gzip',
+      'content-length': String(found.sizeBytes),
+      'content-disposition': 'attachment; filename="plugins.bundle"',
+    }
+    return new Response(ReadableStream.from(found.bytes), { headers })
   })
 
   app.openapi(definitions.collectStore, async (context) => {

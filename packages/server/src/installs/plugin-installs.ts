@@ -139,6 +139,15 @@ export interface FoundPackages {
   readonly problems: readonly { readonly source: string; readonly code: string; readonly message: string }[]
 }
 
+/** A file with everything a lock names. */
+export interface MadeBundle {
+  /** `sha256:…` of the file. */
+  readonly digest: string
+  readonly sizeBytes: number
+  /** Ids. */
+  readonly plugins: readonly string[]
+}
+
 /** What was approved for one plugin. */
 export interface PluginApproval {
   readonly id: string
@@ -184,8 +193,14 @@ export interface PluginInstalls {
   readonly verify: (
     work: InstallWork,
   ) => Promise<readonly { readonly id: string; readonly version: string; readonly digest: string }[]>
-  /** Fetches what the lock names and the store lacks; answers ids. */
-  readonly restore: (work: InstallWork) => Promise<readonly string[]>
+  /** Fetches what the lock names and the store lacks, or takes it from a bundle (`bundle:/media/usb/plugins.bundle`); answers ids. */
+  readonly restore: (work: InstallWork, bundle?: string) => Promise<readonly string[]>
+  /** Makes one file of everything the lock names; it is kept until the next is made. */
+  readonly bundle: (work: InstallWork) => Promise<MadeBundle>
+  /** The bytes of a bundle that is kept, by its digest; undefined for none. */
+  readonly readBundle: (
+    digest: string,
+  ) => Promise<{ readonly sizeBytes: number; readonly bytes: AsyncIterable<Uint8Array> } | undefined>
   /** Removes what nobody needs; answers how many packages and uploads went. */
   readonly collect: (work: InstallWork) => Promise<{ readonly packages: number; readonly uploads: number }>
   readonly approvals: () => readonly PluginApproval[]

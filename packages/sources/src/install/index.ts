@@ -17,6 +17,7 @@ export type { IndexedPlugin, IndexedVersion } from '../fetch/index/index-format.
 export { newestIndexMs } from '../fetch/index/index-memory.ts'
 export type { IndexOptions } from '../fetch/index/static-index.ts'
 export { writeIndex, type IndexWriting, type WrittenIndex } from '../fetch/index/write-index.ts'
+export { mirrorInto, packagesIn, type MirroredPackage, type WrittenMirror } from '../fetch/index/mirror.ts'
 export { npmFetcher, type NpmFetcherOptions, type SearchingNpmFetcher } from '../fetch/npm/npm-fetcher.ts'
 export { pluginKeyword, type NpmHit, type NpmSearchReport } from '../fetch/npm/npm-search.ts'
 export { gitFetcher, type GitFetcherOptions } from '../fetch/git/git-fetcher.ts'

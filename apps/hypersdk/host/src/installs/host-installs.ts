@@ -22,6 +22,7 @@ import type { Verdict } from '@backplane/trust'
 import type { HostConfig } from '../config/host-config.ts'
 import type { PluginTrust } from '../daemon/plugin-trust.ts'
 import { hostApiVersion } from '../daemon/product.ts'
+import { bundleAmong, bundleAt, Bundles } from './bundles.ts'
 import { deletePluginFiles } from './delete-plugin-files.ts'
 import { dependencyReference, fetcherPlaces } from './package-fetchers.ts'
 import { searchPackages } from './search-packages.ts'
@@ -34,6 +35,12 @@ export interface HostInstallsOptions {
   readonly fetchers: readonly Fetcher[]
   /** Where all plugins lie. */
   readonly paths: () => readonly string[]
+}
+
+interface Planned {
+  /** That has what the plan is of. */
+  readonly installer: Installer
+  readonly plan: Plan
 }
 
 /** Makes the installer of the daemon what the management API wants. */
@@ -50,21 +57,27 @@ export async function hostInstalls({ config, trust, fetchers, paths }: HostInsta
     referenceOf: (id) => dependencyReference(plugins.sources.dependencies, id),
     scan: ({ tree }, signal) => trust.scan(tree.digest, async () => tree.files, signal),
   })
-  const plan = async (changes: readonly Change[], work: InstallWork): Promise<Plan> => {
-    const made = await installer.plan(changes, optionsOf(work))
+  const bundles = new Bundles(join(dataDirectory, 'bundles'))
+  const { directories } = plugins.sources
+  /** A bundle is installed by what it holds alone. */
+  const plan = async (changes: readonly Change[], work: InstallWork): Promise<Planned> => {
+    const reference = bundleAmong(changes)
+    const from =
+      reference === undefined ? { installer, changes } : installer.from(await bundleAt(reference, directories, work.signal))
+    const made = await from.installer.plan(from.changes, optionsOf(work))
     await trust.sawIndexes()
-    return made
+    return { installer: from.installer, plan: made }
   }
   const isInstalled: PluginInstalls['isInstalled'] = ({ source }) => source === trust.installed.name
 
   return {
-    plan: async (changes, work) => planOf(await plan(changes.map(changeOf), work)),
+    plan: async (changes, work) => planOf((await plan(changes.map(changeOf), work)).plan),
     apply: async (order, work) => {
-      const made = await plan(order.changes.map(changeOf), work)
+      const { installer: installing, plan: made } = await plan(order.changes.map(changeOf), work)
       checkSame(order, made, plugins.lock)
       order.check?.(planOf(made))
       checkApproved(made, order.approvals)
-      await installer.apply(made, order.approvals, optionsOf(work))
+      await installing.apply(made, order.approvals, optionsOf(work))
       return planOf(made)
     },
     outdated: (work) => outdated(installer, work),
@@ -72,7 +85,16 @@ export async function hostInstalls({ config, trust, fetchers, paths }: HostInsta
     isInstalled,
     lock: () => readLock(plugins.lock),
     verify: ({ signal }) => installer.verify(signal),
-    restore: (work) => installer.restore(optionsOf(work)),
+    restore: async (work, bundle) => {
+      const from = bundle === undefined ? installer : installer.from(await bundleAt(bundle, directories, work.signal)).installer
+      return from.restore(optionsOf(work))
+    },
+    bundle: async (work) => {
+      const bytes = await installer.bundle(optionsOf(work))
+      const { plugins: bundled } = await installer.lock()
+      return { digest: await bundles.keep(bytes), sizeBytes: bytes.length, plugins: Object.keys(bundled) }
+    },
+    readBundle: (digest) => bundles.read(digest),
     collect: async () => {
       const named = uploadsIn(await installer.lock())
       return { packages: await installer.collect(), uploads: await uploads.collect(named) }

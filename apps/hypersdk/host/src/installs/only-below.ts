@@ -12,19 +12,19 @@ export function onlyBelow(fetcher: Fetcher, directories: readonly string[]): Fet
     kind: fetcher.kind,
     versions: async (reference, options) => {
       const path = localPath(reference)
-      const allowed = path === undefined ? reference : `${fetcher.kind}:${await checked(path, directories)}`
+      const allowed = path === undefined ? reference : `${fetcher.kind}:${await checkedPath(path, directories)}`
       return fetcher.versions(allowed, options)
     },
     fetch: async (place, options) => {
       const path = place.kind === 'directory' ? place.path : place.kind === 'archive' ? localPath(place.url) : undefined
-      if (path !== undefined) await checked(path, directories)
+      if (path !== undefined) await checkedPath(path, directories)
       return fetcher.fetch(place, options)
     },
   }
 }
 
-/** The path without links. */
-async function checked(path: string, directories: readonly string[]): Promise<string> {
+/** A path without the links in it, which must lead below one of these. Errors: `INSTALL_PATH_REFUSED`. */
+export async function checkedPath(path: string, directories: readonly string[]): Promise<string> {
   const refused = (): Error => hypersdkErrors.error('INSTALL_PATH_REFUSED', { path })
   if (!isAbsolute(path)) throw refused()
   const roots = await Promise.all(directories.map((directory) => realpath(directory).catch(() => resolve(directory))))
