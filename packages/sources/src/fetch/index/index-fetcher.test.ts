@@ -7,7 +7,6 @@ import { generateKey, signJson } from '@backplane/trust'
 import { packageArchive } from '../../fixtures/package-archive.ts'
 import { serving } from '../../fixtures/serving.ts'
 import { day, key, shelf, start } from './fixtures/shelf.ts'
-import type { IndexFetcher } from './index-fetcher.ts'
 
 const { signal } = new AbortController()
 const options = { signal }
@@ -104,18 +103,15 @@ test('an index that ran out is refused, whatever the clock says once a later one
   await assert.rejects(fetcher.versions('index:acme/s3', options), { code: 'INDEX_EXPIRED' })
 })
 
-test('an index whose name every object knows is remembered as any other', async (t) => {
-  const { add, reader, folder, url } = await shelf(t)
-  const memory = join(folder, '..', 'seen.json')
-  const named = (): IndexFetcher => reader({ memory, indexes: { constructor: { url, keys: [key.publicKey] } } })
-  await add('s3')
-  await cp(folder, `${folder}-old`, { recursive: true })
-  await named().versions('index:acme/s3', options)
-  await add('s3', { version: '1.1.0' })
-  await named().versions('index:acme/s3', options)
-  await rm(folder, { recursive: true })
-  await cp(`${folder}-old`, folder, { recursive: true })
-  await assert.rejects(named().versions('index:acme/s3', options), { code: 'INDEX_ROLLED_BACK' })
+test('a name that every object knows is none for an index: nothing could be remembered of it', async (t) => {
+  const { reader, url } = await shelf(t)
+  for (const name of ['constructor', 'ACME', 'a:b', '']) {
+    assert.throws(
+      () => reader({ indexes: { [name]: { url, keys: [key.publicKey] } } }),
+      { code: 'FETCH_REFERENCE_INVALID' },
+      name,
+    )
+  }
 })
 
 test('an older index is refused, also after a restart where the memory is a file, and the file must be in order', async (t) => {

@@ -167,8 +167,9 @@ async function find(indexes: Indexes, { index: wanted, id }: IndexReference, opt
 
 /** Errors: `FETCH_REFERENCE_INVALID`. */
 function checkedName(name: string): string {
-  if (/^[a-z0-9][a-z0-9-]*$/.test(name)) return name
-  const problem = 'a name of an index is made of small letters, digits and -'
+  // What every object has cannot be a member of the JSON that indexes are remembered in.
+  if (/^[a-z0-9][a-z0-9-]*$/.test(name) && !(name in {})) return name
+  const problem = 'a name of an index is made of small letters, digits and -, and is not "constructor"'
   throw sourceErrors.error('FETCH_REFERENCE_INVALID', { reference: `index:${name}`, problem, example: 'index:acme/s3@^1.2' })
 }
 

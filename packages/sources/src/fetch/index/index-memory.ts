@@ -31,7 +31,7 @@ export class IndexMemory {
 
   /** Errors: `INDEX_MEMORY_INVALID`. */
   async recall(index: string): Promise<SeenIndex> {
-    const kept = this.#path === undefined ? none : seenIn(await readMemory(this.#path), index)
+    const kept = this.#path === undefined ? none : ((await readMemory(this.#path))[index] ?? none)
     return later(kept, this.#seen.get(index) ?? none)
   }
 
@@ -44,7 +44,7 @@ export class IndexMemory {
       path,
       async () => {
         const indexes = await readMemory(path)
-        const newest = later(seenIn(indexes, index), seen)
+        const newest = later(indexes[index] ?? none, seen)
         const text = `${JSON.stringify({ memoryVersion: 1, indexes: { ...indexes, [index]: newest } }, undefined, 2)}\n`
         await replaceFile(path, text).catch((error: unknown) => {
           throw sourceErrors.error('SOURCE_STORE_FAILED', { path, reason: messageOf(error) }, { cause: error })
@@ -53,10 +53,6 @@ export class IndexMemory {
       signal,
     )
   }
-}
-
-function seenIn(memory: Readonly<Record<string, SeenIndex>>, index: string): SeenIndex {
-  return (Object.hasOwn(memory, index) ? memory[index] : undefined) ?? none
 }
 
 function later(one: SeenIndex, other: SeenIndex): SeenIndex {
