@@ -63,7 +63,7 @@ export interface Kernel extends AsyncDisposable {
   /** Values of a data point, declared and added at run time. */
   readonly data: <V>(point: DataPoint<V>) => readonly DataEntry<V>[]
   /** Runs a hook's handlers by its strategy; the answer is the value (`pipe`), the first answer, or the veto. */
-  readonly emit: <V, A>(point: HookPoint<V, A>, value: V, options?: CallOptions) => Promise<HookOutcome<V, A>>
+  readonly emit: <V, A>(point: HookPoint<V, A>, value: V, options?: EmitOptions) => Promise<HookOutcome<V, A>>
   /** Told the users of a point at once and after each change; first load and reload are one code path. */
   readonly watch: (point: Point, listener: PointListener) => Disposable
   /**
@@ -166,6 +166,30 @@ export interface DataEntry<V> {
   readonly value: V
 }
 
+/** What a host may say about one emit. */
+export interface EmitOptions extends CallOptions {
+  /**
+   * Writes down what each handler did: `true` in {@link HookOutcome.steps}; a function is told of each step as it ends, also
+   * where the emit fails and has no outcome. It must not throw.
+   */
+  readonly trace?: true | ((step: HookStep) => void) | undefined
+}
+
+/** What one handler did with one emit. */
+export interface HookStep {
+  readonly plugin: string
+  readonly name: string
+  /** 0 for one that was not asked. */
+  readonly tookMs: number
+  /** `skipped`: not asked, because it takes no calls now, is gone, or the emit was over before. */
+  readonly outcome: 'unchanged' | 'changed' | 'vetoed' | 'answered' | 'failed' | 'skipped'
+  /** After a change the value as it left it; its answer; of a veto the reason. A copy. */
+  readonly value?: unknown
+  /** Why it failed, or was not asked. */
+  readonly code?: string
+  readonly message?: string
+}
+
 /** What emitting came to. `changes` (pipe) attributes each change to the handler that made it. */
 export interface HookOutcome<V, A> {
   readonly value: V
@@ -181,6 +205,8 @@ export interface HookOutcome<V, A> {
     readonly code: string
     readonly message: string
   }[]
+  /** Every handler in order; only where the emit was traced. */
+  readonly steps?: readonly HookStep[]
 }
 
 /** Users of a point now, and how that differs from the last call. */

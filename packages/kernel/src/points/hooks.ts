@@ -1,16 +1,18 @@
 import { isDeepStrictEqual } from 'node:util'
-import type { PlatformError } from '@backplane/sdk'
+import type { HookPoint, PlatformError } from '@backplane/sdk'
 import type { CallRequest } from '../calls/active-call.ts'
 import { inputInvalid } from '../calls/call-error.ts'
 import type { Core } from '../core.ts'
 import type { Lane } from '../calls/dispatcher.ts'
 import { kernelErrors } from '../errors.ts'
 import { type Ordered, orderHandlers } from './hook-order.ts'
-import type { HookOutcome } from '../kernel.ts'
+import { HookTrace } from './hook-trace.ts'
+import type { EmitOptions, HookOutcome, HookStep } from '../kernel.ts'
 import { unavailable } from './points.ts'
 import type { Binding, PointTable, Route } from './point-table.ts'
 
 interface Outcome {
+  steps?: readonly HookStep[]
   value: unknown
   answer: unknown
   veto: HookOutcome<unknown, unknown>['veto']
@@ -23,7 +25,7 @@ export async function emit(
   core: Core,
   table: PointTable,
   value: unknown,
-  request: CallRequest,
+  request: CallRequest & Pick<EmitOptions, 'trace'>,
 ): Promise<HookOutcome<unknown, unknown>> {
   const { point } = table
   const route = table.routes.get('handle')
@@ -32,23 +34,52 @@ export async function emit(
   if (checked.issues !== undefined) throw inputInvalid({ ...route, method: 'emit' }, checked.issues)
   const outcome: Outcome = { value: checked.value, answer: undefined, veto: undefined, changes: [], failures: [] }
   const handlers = (table.handlers ??= handlersOf(core, table))
-  const run = (handler: Binding): Promise<unknown> => runHook(core, { handler, route, table, request }, outcome)
-  switch (point.strategy) {
+  if (request.trace === undefined) {
+    await runAll(core, { handlers, route, table, request, trace: undefined }, outcome)
+    return outcome
+  }
+  const trace = new HookTrace(handlers, request.trace === true ? undefined : request.trace)
+  try {
+    await runAll(core, { handlers, route, table, request, trace }, outcome)
+  } finally {
+    outcome.steps = trace.close()
+  }
+  return outcome
+}
+
+interface Emitting {
+  readonly handlers: readonly Binding[]
+  readonly route: Route
+  readonly table: PointTable
+  readonly request: CallRequest
+  readonly trace: HookTrace | undefined
+}
+
+async function runAll(core: Core, emitting: Emitting, outcome: Outcome): Promise<void> {
+  const { handlers, table, trace } = emitting
+  const run = (handler: Binding): Promise<unknown> => runHook(core, handler, emitting, outcome)
+  switch ((table.point as HookPoint).strategy) {
     case 'all':
       await Promise.all(handlers.map(run))
       break
     case 'pipe':
       for (const handler of handlers) {
         const answer = await run(handler)
-        if (answer === undefined || isDeepStrictEqual(answer, outcome.value)) continue
+        if (answer === undefined || isDeepStrictEqual(answer, outcome.value)) {
+          trace?.end(handler, { outcome: 'unchanged' })
+          continue
+        }
         outcome.value = answer
         outcome.changes.push({ plugin: handler.plugin.id, name: handler.name })
+        trace?.end(handler, { outcome: 'changed', value: answer })
       }
       break
     case 'first':
       for (const handler of handlers) {
         outcome.answer = await run(handler)
-        if (outcome.answer !== undefined) break
+        if (outcome.answer === undefined) continue
+        trace?.end(handler, { outcome: 'answered', value: outcome.answer })
+        break
       }
       break
     case 'veto':
@@ -56,30 +87,31 @@ export async function emit(
         const refusal = (await run(handler)) as { readonly veto: string } | undefined
         if (refusal === undefined) continue
         outcome.veto = { plugin: handler.plugin.id, name: handler.name, reason: refusal.veto }
+        trace?.end(handler, { outcome: 'vetoed', value: refusal.veto })
         break
       }
       break
   }
-  return outcome
-}
-
-interface Handling {
-  readonly handler: Binding
-  readonly route: Route
-  readonly table: PointTable
-  readonly request: CallRequest
 }
 
 /** The one place a handler is run; it names the culprit. A failure is skipped only where the hook and the plugin allow it. */
-async function runHook(core: Core, { handler, route, table, request }: Handling, outcome: Outcome): Promise<unknown> {
+async function runHook(core: Core, handler: Binding, emitting: Emitting, outcome: Outcome): Promise<unknown> {
+  const { route, table, request, trace } = emitting
   const { plugin, name } = handler
   // its plugin may have been replaced by a version without it since the emit began
-  if (plugin.usable && !table.bindings.has(table.key(plugin.id, name))) return undefined
+  if (plugin.usable && !table.bindings.has(table.key(plugin.id, name))) {
+    trace?.end(handler, { outcome: 'skipped' })
+    return undefined
+  }
+  trace?.begin(handler)
   const target = { point: table.point.id, name, method: 'handle' }
   try {
-    return await core.dispatcher.call(laneOf(core, handler), { route, target, value: outcome.value }, request)
+    const answer = await core.dispatcher.call(laneOf(core, handler), { route, target, value: outcome.value }, request)
+    if (answer === undefined) trace?.end(handler, { outcome: 'unchanged' })
+    return answer
   } catch (thrown) {
     const error = thrown as PlatformError
+    trace?.fail(handler, error, notTaken.has(error.code))
     if (request.signal?.aborted === true) throw error
     const neverRan = error.code === 'PLUGIN_UNAVAILABLE'
     if (core.criticalityOf(plugin.candidate) === 'fail-closed')
