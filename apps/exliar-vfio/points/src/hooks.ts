@@ -90,6 +90,17 @@ export const preVmStart: HookPoint<VmConfig> = defineHook('exliar.pre-vm-start',
   value: VmConfig,
 })
 
+/**
+ * A run begins to be watched, in the process that stays until it has ended and tells of its end: right before the machine
+ * runs, or with one that runs already. `preVmStart` is asked by a process that may end before the machine runs.
+ */
+export const vmStarted: HookPoint<VmConfig> = defineHook('exliar.vm-started', {
+  ...told,
+  title: 'Told that a run of a machine is watched from now on',
+  permission: 'vm:read',
+  value: VmConfig,
+})
+
 /** After a machine ended, whichever way. */
 export const postVmShutdown: HookPoint<VmStats> = defineHook('exliar.post-vm-shutdown', {
   ...told,

@@ -16,6 +16,7 @@ export {
   preVmStart,
   systemDetected,
   uiEvent,
+  vmStarted,
 } from './hooks.ts'
 export { panel, PanelContent, PanelItem, UiEvent } from './panels.ts'
 export { permissions } from './permissions.ts'
