@@ -1,5 +1,14 @@
-import { definePlugin } from '@backplane/sdk'
-import { command, metricsService, panel, postVmShutdown, preVmStart, uiEvent } from '@exliar-vfio/points'
+import { definePlugin, type Call } from '@backplane/sdk'
+import {
+  command,
+  metricsService,
+  panel,
+  postVmShutdown,
+  preVmStart,
+  uiEvent,
+  vmStarted,
+  type VmConfig,
+} from '@exliar-vfio/points'
 import { perfErrors } from './errors.ts'
 import { beginRun, summarise, summaryLine, type RunTotals } from './perf-stats.ts'
 import { RunHistory } from './run-history.ts'
@@ -19,7 +28,7 @@ export default definePlugin<PerfSettings>((scope) => {
   scope.defer(() => watch[Symbol.dispose]())
 
   // Watching is no reason to keep a machine from starting, so nothing here throws; the configuration goes on as it is.
-  scope.on(preVmStart, 'begin', async (config, call) => {
+  const begin = async (config: VmConfig, call: Call): Promise<void> => {
     const run = beginRun(config, Date.now())
     try {
       if (watch.begin(run)) await history.keep(run)
@@ -27,6 +36,11 @@ export default definePlugin<PerfSettings>((scope) => {
     } catch (error) {
       call.log.warn('what is seen of a machine cannot be kept', { machine: config.name, error })
     }
+  }
+  scope.on(preVmStart, 'begin', begin)
+  // The process that was asked before the start may be gone by now; where it is this one, it watches already.
+  scope.on(vmStarted, 'watch', async (config, call) => {
+    if (!watch.has(config.uuid)) await begin(config, call)
   })
 
   scope.on(postVmShutdown, 'summarise', async (stats, call) => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { panel, postVmShutdown, preVmStart } from '@exliar-vfio/points'
+import { panel, postVmShutdown, preVmStart, vmStarted } from '@exliar-vfio/points'
 import { openPlugin, sampleVmConfig, sampleVmStats } from '@exliar-vfio/points/testing'
 import { settings, summaryOf, used, watching } from './fixtures/watching.ts'
 import plugin from './index.ts'
@@ -41,11 +41,36 @@ test('what nobody could look at is said to be unknown, and is no zero', async (t
   const { opened, pass } = await watching(t, [used(null, null)])
   await opened.handle(preVmStart, 'begin', sampleVmConfig())
   await pass(1)
-  const stats = sampleVmStats({ started_at: null, runtime_seconds: null, ended_at: '2026-11-21T10:02:00Z' })
-  await opened.handle(postVmShutdown, 'summarise', stats)
-  assert.ok(opened.lines.some(({ message }) => /Runtime: 120s, Avg GPU Usage: unknown, Avg CPU: unknown/.test(message)))
-  await opened.handle(postVmShutdown, 'summarise', { ...stats, uuid: 'never seen' })
-  assert.ok(opened.lines.some(({ message }) => /Runtime: unknown/.test(message)))
+  await opened.handle(postVmShutdown, 'summarise', sampleVmStats({ started_at: null, runtime_seconds: null }))
+  const unknown = 'VM Performance: Runtime: unknown, Avg GPU Usage: unknown, Avg CPU: unknown, Max Memory: unknown'
+  assert.deepEqual(
+    opened.lines.map(({ message }) => message),
+    [unknown],
+  )
+})
+
+test('the process that stays goes on where the one that was asked before the start has ended, and forgets nothing it saw', async (t) => {
+  const { opened, asked, pass } = await watching(t, [used(10, 1), used(30, 1)])
+  await opened.handle(preVmStart, 'begin', sampleVmConfig())
+  await pass(1)
+  await opened.handle(vmStarted, 'watch', sampleVmConfig())
+  await pass(1)
+  assert.equal(asked.length, 2)
+  await opened.handle(postVmShutdown, 'summarise', sampleVmStats())
+  assert.deepEqual(
+    summaryOf(opened).map((run) => [run.avg_cpu_usage, run.samples]),
+    [[20, 2]],
+  )
+
+  const staying = await openPlugin(plugin, { config: settings, services: { 'exliar.metrics': { sample: () => used(40, 1) } } })
+  t.after(() => staying[Symbol.asyncDispose]())
+  await staying.handle(vmStarted, 'watch', sampleVmConfig())
+  await pass(2)
+  await staying.handle(postVmShutdown, 'summarise', sampleVmStats())
+  assert.deepEqual(
+    summaryOf(staying).map((run) => [run.avg_cpu_usage, run.samples]),
+    [[40, 2]],
+  )
 })
 
 test('a start begins anew, also when nobody was told how the run before ended', async (t) => {

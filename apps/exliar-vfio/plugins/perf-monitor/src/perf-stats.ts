@@ -23,6 +23,7 @@ export interface RunTotals {
   readonly machine: string
   readonly uuid: string
   readonly memory_mib: number
+  /** When looking at it began. */
   readonly vm_start_time: string
   /** When the newest sample was taken; null before the first. */
   readonly sampled_at: string | null
@@ -75,20 +76,17 @@ export function addSample(run: RunTotals, sample: MetricsSample, atMs: number): 
   }
 }
 
-/** What came of a run; `seen` is undefined for one that this plugin did not see begin. */
+/** What came of a run; `seen` is undefined for one that this plugin did not see begin. Its times are those of the host. */
 export function summarise(seen: RunTotals | undefined, stats: VmStats): RunSummary {
-  const startedAt = stats.started_at ?? seen?.vm_start_time ?? null
-  const measuredSeconds = startedAt === null ? null : (Date.parse(stats.ended_at) - Date.parse(startedAt)) / 1000
-  const runtime = stats.runtime_seconds ?? measuredSeconds
   return {
     machine: stats.name,
     uuid: stats.uuid,
-    vm_start_time: startedAt,
+    vm_start_time: stats.started_at,
     vm_end_time: stats.ended_at,
-    runtime_seconds: runtime === null || Number.isNaN(runtime) ? null : Math.max(0, Math.floor(runtime)),
+    runtime_seconds: stats.runtime_seconds === null ? null : Math.floor(stats.runtime_seconds),
     avg_gpu_usage: average(seen?.gpu),
     avg_cpu_usage: average(seen?.cpu),
-    max_memory_mb: seen?.max_memory_mb == null ? null : Math.round(seen.max_memory_mb),
+    max_memory_mb: seen === undefined || seen.max_memory_mb === null ? null : Math.round(seen.max_memory_mb),
     samples: seen?.samples ?? 0,
     ended_by: stats.ended_by,
   }

@@ -48,6 +48,11 @@ export class RunWatch implements Disposable {
     return true
   }
 
+  /** Whether it looks at a machine, or has given up to. */
+  has(uuid: string): boolean {
+    return this.#watched.has(uuid)
+  }
+
   /** Ends looking and answers what was seen. */
   end(uuid: string): RunTotals | undefined {
     const watched = this.#watched.get(uuid)

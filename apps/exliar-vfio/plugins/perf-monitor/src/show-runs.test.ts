@@ -53,7 +53,10 @@ test('another process shows what the one that watches has written down, until it
     state: first.opened.state,
   })
   const { run } = second.provider(command, 'perf')
-  assert.match((await run({ args: [] })).text, /^win11 runs since 2026-11-21T10:00:00\.000Z: GPU unknown, CPU 30%, memory 1000MB/)
+  assert.match(
+    (await run({ args: [] })).text,
+    /^win11 is watched since 2026-11-21T10:00:00\.000Z: GPU unknown, CPU 30%, memory 1000MB/,
+  )
   t.mock.timers.tick(6 * 60_000)
   assert.deepEqual((await run({ args: [] })).data, { running: [], runs: [] })
   // It was never told of the start, and sums up what the other one saw.

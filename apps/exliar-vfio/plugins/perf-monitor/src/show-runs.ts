@@ -34,7 +34,7 @@ export function perfOutput(running: readonly RunTotals[], runs: readonly RunSumm
   const now = running.map((run) => {
     const { cpu_percent: cpu = null, gpu_busy_percent: gpu = null, memory_mb: memory = null } = run.last ?? {}
     const used = `GPU ${shown(gpu, '%')}, CPU ${shown(cpu, '%')}, memory ${shown(memory, 'MB')}`
-    return `${run.machine} runs since ${run.vm_start_time}: ${used}`
+    return `${run.machine} is watched since ${run.vm_start_time}: ${used}`
   })
   const header = ['MACHINE', 'ENDED', 'RUNTIME', 'AVG GPU', 'AVG CPU', 'MAX MEMORY']
   const past = runs.length === 0 ? ['No run has ended yet.'] : aligned([header, ...runs.map(cells)])
