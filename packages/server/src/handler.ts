@@ -25,6 +25,11 @@ export interface Peer {
   /** Told how far a long change is, where somebody can look. */
   readonly onProgress?: (progress: Progress) => void
   /**
+   * Answers a request with an `Idempotency-Key` whose body was not read into memory, once `content` stands for that body: the
+   * first does the work, the others are given its answer. Absent where no key was given.
+   */
+  readonly once?: (content: string, work: () => Promise<Response>) => Promise<Response>
+  /**
    * Takes over writing down what comes of this request, for a change that goes on after its answer: what it gives is told the
    * change's own answer, before anybody else is.
    */

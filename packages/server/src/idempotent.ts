@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { serverErrors } from './errors.ts'
-import type { Handler } from './handler.ts'
+import type { Handler, Peer } from './handler.ts'
 import { bringsArchive } from './installs/receive-upload.ts'
 
 /** How much is remembered of answered requests. */
@@ -94,26 +94,38 @@ class KeptAnswers {
 export function idempotent(options: IdempotencyOptions = {}): (handler: Handler) => Handler {
   const kept = new KeptAnswers(options)
 
-  return (handler) => async (request, peer) => {
-    const given = request.headers.get('idempotency-key')
-    // What brings an archive is as good the second time: it is the same package, and is kept once.
-    if (given === null || request.method !== 'POST' || bringsArchive(request)) return handler(request, peer)
-    if (!/^[\x21-\x7e]{1,128}$/.test(given)) throw serverErrors.error('SERVER_IDEMPOTENCY_KEY_INVALID')
-    // Nobody is given an answer that another caller was, whoever's key it is.
-    const key = `${given} ${peer.caller?.name ?? ''}`
-    const body = await request.arrayBuffer()
-    const fingerprint = createHash('sha256').update(`${request.url}\n`).update(new Uint8Array(body)).digest('base64')
+  const answerOnce = async (key: string, fingerprint: string, work: () => Promise<Response>): Promise<Response> => {
     for (let entry = kept.find(key); entry !== undefined; entry = kept.find(key)) {
       if (entry.fingerprint !== fingerprint) throw serverErrors.error('SERVER_IDEMPOTENCY_MISMATCH')
       const answer = await entry.answer
       if (answer !== undefined) return replay(answer)
     }
-    const { url, method, headers, signal } = request
-    const again = new Request(url, { method, headers, signal, ...(body.byteLength === 0 ? {} : { body }) })
-    const response = Promise.resolve(handler(again, peer))
+    const response = work()
     await kept.remember(key, fingerprint, response)
     return response
   }
+
+  return (handler) => async (request, peer) => {
+    const given = request.headers.get('idempotency-key')
+    if (given === null || request.method !== 'POST') return handler(request, peer)
+    if (!/^[\x21-\x7e]{1,128}$/.test(given)) throw serverErrors.error('SERVER_IDEMPOTENCY_KEY_INVALID')
+    // Nobody is given an answer that another caller was, whoever's key it is.
+    const key = `${given} ${peer.caller?.name ?? ''}`
+    // An archive is received first, bounded and beside the others; what is done with it is done once.
+    if (bringsArchive(request)) {
+      const once: NonNullable<Peer['once']> = (content, work) =>
+        answerOnce(key, fingerprintOf(request, Buffer.from(content)), work)
+      return handler(request, { ...peer, once })
+    }
+    const body = await request.arrayBuffer()
+    const { url, method, headers, signal } = request
+    const again = new Request(url, { method, headers, signal, ...(body.byteLength === 0 ? {} : { body }) })
+    return answerOnce(key, fingerprintOf(request, new Uint8Array(body)), async () => handler(again, peer))
+  }
+}
+
+function fingerprintOf({ url }: Request, body: Uint8Array): string {
+  return createHash('sha256').update(`${url}\n`).update(body).digest('base64')
 }
 
 /** Too many requests, and a client that has gone. */

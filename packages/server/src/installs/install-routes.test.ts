@@ -92,6 +92,56 @@ test('an archive is taken in a form or as it is, up to the limit of the host and
   assert.deepEqual(installs.kept, [1_000, 900, 1])
 })
 
+test('an archive that is sent again under its key is installed once, and another one under that key is refused', async (t) => {
+  let kept = 0
+  const { server, installs } = await stage(t, {
+    upload: async (bytes) => {
+      let text = ''
+      for await (const piece of bytes) text += Buffer.from(piece).toString()
+      kept += 1
+      return { reference: `archive:/${text}.tgz`, id: 'acme/new', version: '1.0.0', sizeBytes: text.length }
+    },
+  })
+  const keyed = (bytes: string, boundary = 'x'): ReturnType<typeof form> => {
+    const sent = form('plugin', bytes)
+    const type = { 'content-type': `multipart/form-data; boundary=${boundary}`, 'idempotency-key': 'one' }
+    return { ...sent, headers: type, body: sent.body.replaceAll('--x', `--${boundary}`) }
+  }
+  const [first, second] = await Promise.all([
+    server.tcp('/api/plugins/install', keyed('abc')),
+    server.tcp('/api/plugins/install', keyed('abc', 'other-boundary')),
+  ])
+  assert.deepEqual([first.status, second.status, kept, installs.told.length], [201, 201, 2, 1])
+  assert.equal([first, second].filter(({ headers }) => headers['idempotency-replayed'] === 'true').length, 1)
+  const other = await server.tcp('/api/plugins/install', keyed('abd'))
+  assert.deepEqual([other.status, other.problem.code], [422, 'SERVER_IDEMPOTENCY_MISMATCH'])
+  const wrong = await server.tcp('/api/plugins/upload', {
+    ...keyed('abc'),
+    headers: { ...keyed('abc').headers, 'idempotency-key': 'a b' },
+  })
+  assert.equal(wrong.problem.code, 'SERVER_IDEMPOTENCY_KEY_INVALID')
+  const upload = { ...keyed('abc'), headers: { ...keyed('abc').headers, 'idempotency-key': 'two' } }
+  assert.equal((await server.tcp('/api/plugins/upload', upload)).status, 201)
+  assert.equal((await server.tcp('/api/plugins/upload', upload)).headers['idempotency-replayed'], 'true')
+  assert.equal(installs.told.length, 1)
+})
+
+test('installing an archive that was sent goes on after the answer when that is wished for', async (t) => {
+  const go = Promise.withResolvers<void>()
+  const { server } = await stage(t, {
+    apply: async () => {
+      await go.promise
+      return { etag: 'x', steps: [] }
+    },
+  })
+  const sent = form('plugin', 'abc')
+  const later = await server.tcp('/api/plugins/install', { ...sent, headers: { ...sent.headers, prefer: 'respond-async' } })
+  assert.equal(later.status, 202, later.text)
+  go.resolve()
+  const ended = (await server.tcp(`${later.headers.location}?wait=10`)).json as { status: string; answer_status: number }
+  assert.deepEqual([ended.status, ended.answer_status], ['succeeded', 201])
+})
+
 test('a form that is none, or holds something else, is refused', async (t) => {
   const { server, installs } = await stage(t)
   const second = '--x\r\nContent-Disposition: form-data; name="other"\r\n\r\nvalue\r\n'

@@ -58,9 +58,14 @@ export function addInstallRoutes(
   // Before the route itself, whose document is of JSON: an archive is not read into memory.
   app.post('/api/plugins/install', async (context, next) => {
     if (!bringsArchive(context.req.raw)) return next()
-    const work = workOf(context)
-    const { reference } = await receiveUpload(context.req.raw, installs, work)
-    return context.json(await applyNow({ changes: [{ kind: 'add', reference }], check: checkRemoved, approvals: {} }, work), 201)
+    const { reference: source } = await receiveUpload(context.req.raw, installs, workOf(context))
+    // From here on it is a request like that of a reference, which may go on after its answer.
+    const { url, headers: given, signal } = context.req.raw
+    const headers = { 'content-type': 'application/json', prefer: given.get('prefer') ?? '' }
+    const install = new Request(url, { method: 'POST', headers, signal, body: JSON.stringify({ source }) })
+    const { once, ...env } = context.env
+    const answer = async (): Promise<Response> => app.fetch(install, env)
+    return once === undefined ? answer() : once(source, answer)
   })
 
   app.openAPIRegistry.registerPath(definitions.install)
@@ -79,7 +84,9 @@ export function addInstallRoutes(
       throw serverErrors.error('SERVER_UPLOAD_INVALID', { reason: 'it is neither a form nor an archive' })
     }
     const { reference, id, version, sizeBytes } = await receiveUpload(context.req.raw, installs, workOf(context))
-    return context.json({ message: `${id} ${version} is in order`, reference, id, version, size_bytes: sizeBytes }, 201)
+    const told = { message: `${id} ${version} is in order`, reference, id, version, size_bytes: sizeBytes }
+    const answer = async (): Promise<Response> => context.json(told, 201)
+    return context.env.once === undefined ? answer() : context.env.once(reference, answer)
   })
 
   app.openapi(definitions.update, async (context) => {
