@@ -51,26 +51,68 @@ type MethodTable = Readonly<Record<string, Method>>
 
 /** Runs a plugin's `setup`. Dispose it to run what it deferred. */
 export async function openPlugin<Config>(plugin: PluginModule<Config>, options: OpenPluginOptions = {}): Promise<OpenedPlugin> {
-  const { id = 'exliar/under-test', secrets = {}, services = {} } = options
-  const state = new Map(options.state)
+  const kept = keptBy(options)
+  const { handlers, provided, cleanups, stopping, log, life } = kept
+  await plugin.setup(scopeOver<Config>(kept, options))
+  return {
+    handle: async (point, name, value) => {
+      const handler = handlers.get(`${point.id} ${name}`) ?? fail(`nothing handles ${point.id} as ${name}`)
+      const answer = await handler(checked(point.value, value), callWith(log))
+      return point.strategy === 'pipe' && answer !== undefined ? checked(point.value, answer) : answer
+    },
+    provider: (point, name) =>
+      clientOf(point, provided.get(`${point.id} ${name}`) ?? fail(`nothing provides ${point.id} as ${name}`), log),
+    state: kept.state,
+    lines: kept.lines,
+    emitted: kept.emitted,
+    snapshot: async () => structuredClone(await life.snapshot?.()),
+    restore: async (value) => life.restore?.(value),
+    [Symbol.asyncDispose]: async () => {
+      stopping.abort()
+      for (const cleanup of cleanups) await cleanup()
+    },
+  }
+}
+
+/** What a scope writes into. */
+interface Kept {
+  readonly state: Map<string, unknown>
+  readonly lines: PluginLine[]
+  readonly log: Logger
+  readonly emitted: { readonly point: string; readonly value: unknown }[]
+  readonly handlers: Map<string, Method>
+  readonly provided: Map<string, MethodTable>
+  readonly cleanups: (() => void | Promise<void>)[]
+  readonly life: { snapshot?: () => unknown; restore?: (value: unknown) => void | Promise<void> }
+  readonly stopping: AbortController
+}
+
+function keptBy({ state }: OpenPluginOptions): Kept {
   const lines: PluginLine[] = []
-  const emitted: { point: string; value: unknown }[] = []
-  const handlers = new Map<string, Method>()
-  const provided = new Map<string, MethodTable>()
-  const cleanups: (() => void | Promise<void>)[] = []
-  const life: { snapshot?: () => unknown; restore?: (value: unknown) => void | Promise<void> } = {}
-  const stopping = new AbortController()
-  const log = logInto(lines)
-  const scope: Scope<Config> = {
+  return {
+    state: new Map(state),
+    lines,
+    log: logInto(lines),
+    emitted: [],
+    handlers: new Map(),
+    provided: new Map(),
+    cleanups: [],
+    life: {},
+    stopping: new AbortController(),
+  }
+}
+
+function scopeOver<Config>(kept: Kept, options: OpenPluginOptions): Scope<Config> {
+  const { id = 'exliar/under-test', secrets = {}, services = {}, onEmit } = options
+  const { state, log, emitted, handlers, provided, cleanups, life, stopping } = kept
+  return {
     plugin: { id, version: '0.0.0', generation: 1 },
     host: { name: 'exliar', api: '1.0.0' },
     config: options.config as Config,
     log,
     signal: stopping.signal,
     directories: { code: '/nowhere', data: '/nowhere', exchange: '/nowhere' },
-    secrets: {
-      get: async (name) => secrets[name] ?? fail(`no secret ${name}`),
-    },
+    secrets: { get: async (name) => secrets[name] ?? fail(`no secret ${name}`) },
     state: {
       get: async (key) => structuredClone(state.get(key)),
       set: async (key, value) => void state.set(key, JSON.parse(JSON.stringify(value))),
@@ -83,32 +125,13 @@ export async function openPlugin<Config>(plugin: PluginModule<Config>, options: 
     use: (point) => clientOf(point, (services[point.id] ?? fail(`no service ${point.id}`)) as unknown as MethodTable, log),
     emit: async (point, value) => {
       emitted.push({ point: point.id, value: checked(point.value, value) })
-      options.onEmit?.(point.id, value)
+      onEmit?.(point.id, value)
       return undefined
     },
     health: () => undefined,
     snapshot: (take) => (life.snapshot = take),
     restore: (put) => (life.restore = put),
     defer: (cleanup) => void cleanups.unshift(cleanup),
-  }
-  await plugin.setup(scope)
-  return {
-    handle: async (point, name, value) => {
-      const handler = handlers.get(`${point.id} ${name}`) ?? fail(`nothing handles ${point.id} as ${name}`)
-      const answer = await handler(checked(point.value, value), callWith(log))
-      return point.strategy === 'pipe' && answer !== undefined ? checked(point.value, answer) : answer
-    },
-    provider: (point, name) =>
-      clientOf(point, provided.get(`${point.id} ${name}`) ?? fail(`nothing provides ${point.id} as ${name}`), log),
-    state,
-    lines,
-    emitted,
-    snapshot: async () => structuredClone(await life.snapshot?.()),
-    restore: async (value) => life.restore?.(value),
-    [Symbol.asyncDispose]: async () => {
-      stopping.abort()
-      for (const cleanup of cleanups) await cleanup()
-    },
   }
 }
 
