@@ -1,5 +1,5 @@
 import { lookup } from 'node:dns/promises'
-import { isIP } from 'node:net'
+import { isIP, type LookupFunction } from 'node:net'
 import { addressKind, ownAddresses, type AddressKind } from '@backplane/sdk/address-ranges'
 import { sourceErrors } from '../errors.ts'
 import { messageOf } from '../message-of.ts'
@@ -18,6 +18,15 @@ export type Resolve = (host: string) => Promise<readonly NamedAddress[]>
 export const systemResolve: Resolve = async (host) => {
   const answers = await lookup(host, { all: true })
   return answers.map(({ address, family }) => ({ address, family: family === 6 ? 6 : 4 }))
+}
+
+/** Makes a connection go to one of these addresses, whatever the name means by then. */
+export function lookupIn(addresses: readonly NamedAddress[]): LookupFunction {
+  return (_host, { all }, done) => {
+    const [first] = addresses
+    if (all === true || first === undefined) done(null, [...addresses])
+    else done(null, first.address, first.family)
+  }
 }
 
 type Reach = AddressKind | 'loopback'

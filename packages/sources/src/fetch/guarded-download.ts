@@ -1,10 +1,11 @@
-import { request as requestHttp, type IncomingMessage, type RequestOptions } from 'node:http'
+import { request as requestHttp, type IncomingMessage } from 'node:http'
 import { request as requestHttps } from 'node:https'
 import { setTimeout as wait } from 'node:timers/promises'
 import { PlatformError } from '@backplane/sdk'
 import { sourceErrors } from '../errors.ts'
 import { messageOf } from '../message-of.ts'
-import { dialledAddresses, systemResolve, type NamedAddress, type Resolve } from './dialled-addresses.ts'
+import { authorizationOf } from './authorization.ts'
+import { dialledAddresses, lookupIn, systemResolve, type NamedAddress, type Resolve } from './dialled-addresses.ts'
 import { defaultDownloadLimits, type DownloadLimits } from './download-limits.ts'
 import { checkAllowed, isAtHome, refused, shownUrl, type Credential, type FetchHome } from './fetch-home.ts'
 import type { FetchOptions } from './fetcher.ts'
@@ -118,9 +119,7 @@ async function headersFor(url: URL, { home, wanted, signal }: Asking): Promise<R
   if (!isAtHome(url, home)) return plain
   const credential = await credentialOf(home, signal)
   if (credential === undefined) return plain
-  const authorization = authorizationOf(credential)
-  if (/^[\x20-\x7e]*$/.test(authorization)) return { ...plain, authorization }
-  throw sourceErrors.error('FETCH_DENIED', { place: shownUrl(url), reason: 'the credential for it is none that can be sent' })
+  return { ...plain, authorization: authorizationOf(credential, shownUrl(url)) }
 }
 
 /** What its lender throws with a code goes on; anything else might quote what it is about. */
@@ -134,22 +133,13 @@ async function credentialOf(home: FetchHome, signal: AbortSignal): Promise<Crede
   }
 }
 
-function authorizationOf(credential: Credential): string {
-  if (credential.kind === 'bearer') return `Bearer ${credential.token}`
-  return `Basic ${Buffer.from(`${credential.user}:${credential.password}`).toString('base64')}`
-}
-
 function ask(
   url: URL,
   addresses: readonly NamedAddress[],
   headers: Readonly<Record<string, string>>,
   { limits, signal }: Asking,
 ): Promise<IncomingMessage> {
-  const lookup: RequestOptions['lookup'] = (_host, { all }, done) => {
-    const [first] = addresses
-    if (all === true || first === undefined) done(null, [...addresses])
-    else done(null, first.address, first.family)
-  }
+  const lookup = lookupIn(addresses)
   return new Promise((resolve, reject) => {
     const begin = url.protocol === 'https:' ? requestHttps : requestHttp
     const request = begin(url, { headers, lookup, signal, agent: false, timeout: limits.idleMs })

@@ -1,4 +1,5 @@
 import { sourceErrors } from '../../errors.ts'
+import { authorizationOf } from '../authorization.ts'
 import type { Credential } from '../fetch-home.ts'
 import type { GitAccess } from './git-repository.ts'
 
@@ -42,16 +43,7 @@ export async function accessTo(
     transport: {
       protocol: 'https',
       ...(caFile === undefined ? {} : { caFile }),
-      ...(credential === undefined ? {} : { authorization: { origin, value: headerOf(credential, host) } }),
+      ...(credential === undefined ? {} : { authorization: { origin, value: authorizationOf(credential, host) } }),
     },
   }
-}
-
-/** Errors: `FETCH_DENIED` where it would be more than one header. */
-function headerOf(credential: Credential, host: string): string {
-  if (credential.kind === 'basic') {
-    return `Basic ${Buffer.from(`${credential.user}:${credential.password}`).toString('base64')}`
-  }
-  if (/^[\x21-\x7e]+$/.test(credential.token)) return `Bearer ${credential.token}`
-  throw sourceErrors.error('FETCH_DENIED', { place: host, reason: 'the token for it holds more than printable characters' })
 }

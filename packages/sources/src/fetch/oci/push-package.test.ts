@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { inspect } from 'node:util'
 import { test, type TestContext } from 'node:test'
 import { requireProgram } from '@backplane/testing'
 import { tgzOf } from '../../archive/fixtures/raw-tar.ts'
@@ -86,4 +87,20 @@ test('an upload is not led to a place that nobody named', async (t) => {
     code: 'FETCH_ADDRESS_REFUSED',
   })
   assert.deepEqual(elsewhere.asked, [])
+})
+
+test('a token that would be more than one header is not sent, and not told', async (t) => {
+  const server = await serving(t, (_request, response) => response.writeHead(401).end())
+  const registries = {
+    'registry.example': { url: server.url, credential: () => ({ kind: 'bearer', token: 'canary\r\nx-evil: 1' }) as const },
+  }
+  const thrown: unknown = await pushPackage(
+    'oci:registry.example/acme/s3',
+    { archives: { any: packed('1.0.0') } },
+    { registries },
+    { signal },
+  ).catch((error: unknown) => error)
+  assert.equal(Reflect.get(Object(thrown), 'code'), 'FETCH_DENIED')
+  assert.doesNotMatch(inspect(thrown, { depth: 9 }), /canary/)
+  assert.ok(server.asked.every(({ headers }) => headers.authorization === undefined))
 })

@@ -1,8 +1,10 @@
 import { request as requestHttp, type IncomingHttpHeaders } from 'node:http'
 import { request as requestHttps } from 'node:https'
+import { PlatformError } from '@backplane/sdk'
 import { sourceErrors } from '../../errors.ts'
 import { messageOf } from '../../message-of.ts'
-import { dialledAddresses, systemResolve } from '../dialled-addresses.ts'
+import { authorizationOf } from '../authorization.ts'
+import { dialledAddresses, lookupIn, systemResolve, type NamedAddress } from '../dialled-addresses.ts'
 import { checkAllowed, isAtHome, shownUrl, type Credential, type FetchHome } from '../fetch-home.ts'
 import { defaultDownloadLimits } from '../download-limits.ts'
 import type { Downloading } from '../guarded-download.ts'
@@ -41,6 +43,7 @@ export async function requestOfRegistry(
     return await send(wanted, addresses, isAtHome(url, home) ? wanted.credential : undefined, until)
   } catch (error) {
     signal.throwIfAborted()
+    if (error instanceof PlatformError) throw error
     const reason = until.aborted ? `it was not done within ${timeoutMs / 1000} s` : messageOf(error)
     throw sourceErrors.error('FETCH_UNREACHABLE', { place: shownUrl(url), reason }, { cause: error })
   }
@@ -48,7 +51,7 @@ export async function requestOfRegistry(
 
 function send(
   { method, url, type, body }: RegistryRequest,
-  addresses: readonly { readonly address: string; readonly family: 4 | 6 }[],
+  addresses: readonly NamedAddress[],
   credential: Credential | undefined,
   signal: AbortSignal,
 ): Promise<RegistryAnswer> {
@@ -56,7 +59,7 @@ function send(
     'user-agent': 'backplane',
     ...(method === 'HEAD' ? {} : { 'content-length': String(body?.length ?? 0) }),
     ...(type === undefined ? {} : { 'content-type': type }),
-    ...(credential === undefined ? {} : { authorization: authorizationOf(credential) }),
+    ...(credential === undefined ? {} : { authorization: authorizationOf(credential, shownUrl(url)) }),
   }
   return new Promise((resolve, reject) => {
     const begin = url.protocol === 'https:' ? requestHttps : requestHttp
@@ -67,11 +70,7 @@ function send(
         headers,
         signal,
         agent: false,
-        lookup: (_host, { all }, done) => {
-          const [first] = addresses
-          if (all === true || first === undefined) done(null, [...addresses])
-          else done(null, first.address, first.family)
-        },
+        lookup: lookupIn(addresses),
       },
       (response) => {
         response.resume()
@@ -82,9 +81,4 @@ function send(
     request.on('error', reject)
     request.end(body)
   })
-}
-
-function authorizationOf(credential: Credential): string {
-  if (credential.kind === 'bearer') return `Bearer ${credential.token}`
-  return `Basic ${Buffer.from(`${credential.user}:${credential.password}`).toString('base64')}`
 }
