@@ -16,7 +16,7 @@ import { versionText } from './product.ts'
 import { startDaemon, type Daemon } from './start-daemon.ts'
 import { stopDaemon } from './stop-daemon.ts'
 import { stopSignals } from './stop-signals.ts'
-import { unmatchedNames } from './unmatched-names.ts'
+import { ambiguousNames, unmatchedNames } from './unmatched-names.ts'
 
 /** The command `hypervisord`: answers its exit code. */
 export async function runProgram(args: readonly string[]): Promise<number> {
@@ -35,8 +35,9 @@ async function validate(flags: Flags): Promise<number> {
   const config = await loadConfig(flags.config, flags)
   for (const notice of config.notices) process.stdout.write(`notice: ${notice}\n`)
   for (const folder of missingBundledPlugins()) process.stdout.write(`notice: the bundled plugin ${folder} is missing\n`)
-  for (const unmatched of unmatchedNames(config.plugins, await listedPlugins(config))) {
-    process.stdout.write(`notice: ${unmatched}\n`)
+  const ids = await listedPlugins(config)
+  for (const notice of [...unmatchedNames(config.plugins, ids), ...ambiguousNames(config.plugins, ids)]) {
+    process.stdout.write(`notice: ${notice}\n`)
   }
   const tls = config.server.listen?.tls
   if (tls !== undefined) await readTlsFiles(tls)

@@ -1,6 +1,7 @@
 import type { AuditTrail, Kernel } from '@backplane/kernel'
 import type { Environment } from '../config/default-places.ts'
-import { keyOf } from '../providers/named-plugin.ts'
+import { bareName, keyOf } from '../providers/named-plugin.ts'
+import type { IdsNamed } from '../providers/plugin-names.ts'
 import type { HostConfig } from '../config/host-config.ts'
 import type { ProviderRegistry } from '../providers/provider-registry.ts'
 import { learnEnvironment } from '../secrets/learn-environment.ts'
@@ -49,15 +50,20 @@ function pluginsOf({ plugins, types }: ConfigChange, { kernel, providers }: Relo
   return kernel.plugins
     .list()
     .filter(({ id, state }) => {
-      const isConcerned = suppliers.has(id) || keyOf(id, plugins) !== undefined
+      const isConcerned = suppliers.has(id) || keyOf(id, plugins, idsNamed(kernel)) !== undefined
       return isConcerned && state.name !== 'disabled' && state.name !== 'idle'
     })
     .map(({ id }) => id)
 }
 
+function idsNamed({ plugins }: Kernel): IdsNamed {
+  const ids = plugins.list().map(({ id }) => id)
+  return (name) => ids.filter((id) => bareName(id) === name)
+}
+
 async function renew(id: string, { plugins }: ConfigChange, { kernel, live, log }: ReloadConfigParts): Promise<void> {
   const before = kernel.plugins.get(id)
-  const key = keyOf(id, plugins)
+  const key = keyOf(id, plugins, idsNamed(kernel))
   try {
     const { state, update, generation } = await kernel.plugins.reload(id)
     const problem = update === undefined || update === before?.update ? undefined : update.failure.message

@@ -19,6 +19,7 @@ import { JobLedger } from '../jobs/job-ledger.ts'
 import { JobRunner } from '../jobs/job-runner.ts'
 import { JobStore } from '../jobs/job-store.ts'
 import { attachedCredentials } from '../providers/attached-credentials.ts'
+import { PluginNames } from '../providers/plugin-names.ts'
 import { placesNamed } from '../providers/own-network.ts'
 import { pluginPolicy, pluginSettings } from '../providers/plugin-settings.ts'
 import { type FellBack, ProviderRegistry } from '../providers/provider-registry.ts'
@@ -42,7 +43,7 @@ import { pluginTrust, type PluginTrust } from './plugin-trust.ts'
 import { hostApiVersion, productVersion } from './product.ts'
 import { reloadConfig } from './reload-config.ts'
 import { reloadDaemon } from './reload-daemon.ts'
-import { unmatchedNames } from './unmatched-names.ts'
+import { ambiguousNames, unmatchedNames } from './unmatched-names.ts'
 
 /** What a daemon runs by beside its configuration. */
 export interface DaemonSurroundings {
@@ -102,7 +103,8 @@ export async function startDaemon(configured: HostConfig, surroundings: DaemonSu
   await advisories.recall()
   const owners = await TypeOwners.open(config, store)
   const approvals = started.use(hostApprovals(config, redactor))
-  const parts = { log, store, trust, audit, owners, approvals: approvals.options }
+  const names = notedNames(config, log)
+  const parts = { log, store, trust, audit, owners, names, approvals: approvals.options }
   const kernel = started.use(await startKernel(config, { env, broker: audit.forPlugins(broker) }, parts))
   started.use(logKernelEvents(kernel, log))
   audit.watch(kernel)
@@ -260,29 +262,32 @@ interface KernelParts {
   readonly trust: PluginTrust
   readonly audit: HostAudit
   readonly owners: TypeOwners
+  readonly names: PluginNames
   readonly approvals: ApprovalOptions
 }
 
 async function startKernel(
   config: HostConfig,
   { env, broker }: HandleSources,
-  { log, store, trust, audit, owners, approvals }: KernelParts,
+  { log, store, trust, audit, owners, names, approvals }: KernelParts,
 ): Promise<Kernel> {
   const guests = { modules: hostModules(), temporaryDirectory: await emptied(join(config.dataDirectory, 'run')) }
   const attached = await attachedCredentials(config, { env, broker })
+  const sources = pluginSources(config, { index: join(config.dataDirectory, 'plugin-index.json') }, trust.installed)
+  const { idsNamed } = names
   const allowPrivate = ({ authority }: EgressQuestion): boolean => placesNamed(config, env).has(authority)
   return createKernel({
     host: { name: 'hypervisord', api: hostApiVersion },
     points: [provider, beforeExport, afterExport],
-    sources: pluginSources(config, { index: join(config.dataDirectory, 'plugin-index.json') }, trust.installed),
+    sources: sources.map((source) => names.noting(source)),
     admission: audit.admission(trust.admission),
     runtimes: [
       trusted(guests),
       contained(guests),
       confined({ ...guests, pool: { size: 1 }, egress: { allowPrivate, ...attached } }),
     ],
-    settings: pluginSettings(config, env),
-    policy: pluginPolicy(config, owners.reserved),
+    settings: pluginSettings(config, env, idsNamed),
+    policy: pluginPolicy(config, { idsNamed, reserved: owners.reserved }),
     store,
     secrets: broker,
     ...(audit.onCall === undefined ? {} : { onCall: audit.onCall }),
@@ -305,6 +310,18 @@ async function emptied(path: string): Promise<string> {
   await rm(path, { recursive: true, force: true })
   await mkdir(path, { mode: 0o700 })
   return path
+}
+
+/** Notes which plugins there are, and tells once of each name in the configuration that several of them have. */
+function notedNames(config: HostConfig, log: HostLog): PluginNames {
+  const told = new Set<string>()
+  const names = new PluginNames(() => {
+    for (const notice of ambiguousNames(config.plugins, names.ids())) {
+      if (!told.has(notice)) log.warn(notice)
+      told.add(notice)
+    }
+  })
+  return names
 }
 
 function tellLeftOut(kernel: Kernel, log: HostLog): void {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { PluginsConfig } from '../config/host-config.ts'
 import { PackageSources } from '../config/package-sources.ts'
-import { unmatchedNames } from './unmatched-names.ts'
+import { ambiguousNames, unmatchedNames } from './unmatched-names.ts'
 
 const ids = ['hypersdk/disk-images', 'hypersdk/libvirt', 'acme/guard']
 const override = { limits: {}, onLimit: {} }
@@ -58,4 +58,21 @@ test('a name that no plugin has is told with its place and the nearest one, id o
 
 test('names that plugins have are no news', () => {
   assert.deepEqual(unmatchedNames(config({ allow: ['guard'], deny: ids }), ids), [])
+})
+
+test('a name that several plugins have is told with all of them and with what comes of it', () => {
+  const both = [...ids, 'evil/guard', 'evil/libvirt']
+  const named = config({
+    allow: ['guard', 'acme/guard'],
+    deny: ['guard'],
+    perPlugin: new Map([['libvirt', override]]),
+    config: new Map([['guard', {}]]),
+  })
+  const given = 'none of them is given what is written there; write the whole id of the one that is meant'
+  assert.deepEqual(ambiguousNames(named, both), [
+    `plugins.allow or enabled: guard may be acme/guard and evil/guard: ${given}`,
+    'plugins.disabled: guard may be acme/guard and evil/guard: all of them are off; write the whole id of the one that is meant',
+    `plugins.config: guard may be acme/guard and evil/guard: ${given}`,
+  ])
+  assert.deepEqual(ambiguousNames(named, ids), [])
 })

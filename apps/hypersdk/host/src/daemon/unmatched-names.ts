@@ -1,4 +1,4 @@
-import { bareName } from '../providers/named-plugin.ts'
+import { bareName, meantBy } from '../providers/named-plugin.ts'
 import { didYouMean } from '@backplane/sdk'
 import type { PluginsConfig } from '../config/host-config.ts'
 
@@ -7,15 +7,7 @@ import type { PluginsConfig } from '../config/host-config.ts'
  * yet be dropped in, so they are no problems.
  */
 export function unmatchedNames(config: PluginsConfig, ids: readonly string[]): readonly string[] {
-  const places: readonly (readonly [place: string, names: Iterable<string>])[] = [
-    ['plugins.allow or enabled', config.allow ?? []],
-    ['plugins.disabled', config.deny],
-    ['plugins.per_plugin', config.perPlugin.keys()],
-    ['plugins.waive', config.waive.keys()],
-    ['plugins.providers', config.typeOwners.values()],
-    ['plugins.config', config.config.keys()],
-    ...Object.entries(config.namespaces).map(([name, { plugins }]) => [`plugins.namespaces.${name}`, plugins] as const),
-  ]
+  const places = placesOf(config)
   const known = new Set(ids.flatMap((id) => [id, bareName(id), `${id.slice(0, id.indexOf('/'))}/*`]))
   return places.flatMap(([place, names]) =>
     [...names]
@@ -25,4 +17,35 @@ export function unmatchedNames(config: PluginsConfig, ids: readonly string[]): r
         return `${place}: there is no plugin ${name} now${didYouMean(name, alike)}`
       }),
   )
+}
+
+/**
+ * Names after the slash in the configuration that several of `ids` have, as sentences that name them all. What such a name gives it
+ * gives to none of them, what it takes away it takes from all.
+ */
+export function ambiguousNames(config: PluginsConfig, ids: readonly string[]): readonly string[] {
+  const idsNamed = (name: string): readonly string[] => ids.filter((id) => bareName(id) === name)
+  return placesOf(config).flatMap(([place, names]) =>
+    [...names].flatMap((name) => {
+      const meant = name.includes('/') ? [] : meantBy(name, idsNamed)
+      if (meant.length < 2) return []
+      const all = `${meant.slice(0, -1).join(', ')} and ${meant.at(-1) ?? ''}`
+      const effect = place === 'plugins.disabled' ? 'all of them are off' : 'none of them is given what is written there'
+      return [`${place}: ${name} may be ${all}: ${effect}; write the whole id of the one that is meant`]
+    }),
+  )
+}
+
+type NamedPlace = readonly [place: string, names: Iterable<string>]
+
+function placesOf(config: PluginsConfig): readonly NamedPlace[] {
+  return [
+    ['plugins.allow or enabled', config.allow ?? []],
+    ['plugins.disabled', config.deny],
+    ['plugins.per_plugin', config.perPlugin.keys()],
+    ['plugins.waive', config.waive.keys()],
+    ['plugins.providers', config.typeOwners.values()],
+    ['plugins.config', config.config.keys()],
+    ...Object.entries(config.namespaces).map(([name, { plugins }]) => [`plugins.namespaces.${name}`, plugins] as const),
+  ]
 }

@@ -14,6 +14,19 @@ test('a plugin is spoken of by its id, or by the part after the slash', () => {
   )
 })
 
+test('a name that two plugins have speaks of neither, where it gives something', () => {
+  const secrets = new Map([['s3', 'its password']])
+  const idsNamed = (name: string): readonly string[] => [`acme/${name}`, `evil/${name}`]
+  assert.equal(saidOf('acme/s3', secrets, idsNamed), undefined)
+  assert.equal(saidOf('evil/s3', secrets, idsNamed), undefined)
+  assert.equal(
+    saidOf('acme/s3', secrets, () => ['acme/s3']),
+    'its password',
+  )
+  assert.equal(saidOf('hypersdk/libvirt', new Map([['libvirt', 1]]), idsNamed), 1)
+  assert.equal(saidOf('evil/libvirt', new Map([['libvirt', 1]]), idsNamed), undefined)
+})
+
 test('the name of a plugin that ships with the host means that one, whoever else has it', () => {
   const secrets = new Map([['libvirt', 'its password']])
   assert.equal(saidOf('hypersdk/libvirt', secrets), 'its password')

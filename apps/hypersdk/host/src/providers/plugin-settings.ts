@@ -3,7 +3,8 @@ import { provider } from '@hypersdk/points'
 import type { Environment } from '../config/default-places.ts'
 import { bundledPluginIds } from '../daemon/bundled-plugins.ts'
 import type { HostConfig, InstanceConfig } from '../config/host-config.ts'
-import { keyOf, saidOf } from './named-plugin.ts'
+import { keyOf, meantBy, saidOf } from './named-plugin.ts'
+import type { IdsNamed } from './plugin-names.ts'
 import { secretMember } from '../secrets/learn-secrets.ts'
 import { namesSecret, resolveEnvironment } from '../secrets/resolve-handles.ts'
 
@@ -12,14 +13,19 @@ import { namesSecret, resolveEnvironment } from '../secrets/resolve-handles.ts'
  * `fs:read ${instances.*.metadata.directory}` see the instances of the plugin's own provider types, and of those
  * it is the fallback of, without secrets.
  */
-export function pluginSettings(config: HostConfig, env: Environment): (id: string, manifest: DeclaredManifest) => PluginSettings {
+export function pluginSettings(
+  config: HostConfig,
+  env: Environment,
+  idsNamed: IdsNamed = onlyItself,
+): (id: string, manifest: DeclaredManifest) => PluginSettings {
   return (id, manifest) => {
     const types = Object.keys(manifest.contributes[provider.id] ?? {})
     const { perPlugin, providers } = config.plugins
-    const key = keyOf(id, config.plugins.config)
+    const key = keyOf(id, config.plugins.config, idsNamed)
     const own = saidOf(id, perPlugin)
     const said = [...(own === undefined ? [] : [own]), ...types.flatMap((type) => providers.get(type) ?? [])]
-    const tier = said.find((one) => one.tier !== undefined)?.tier
+    const given = saidOf(id, perPlugin, idsNamed) === undefined ? said.filter((one) => one !== own) : said
+    const tier = given.find((one) => one.tier !== undefined)?.tier
     const criticality = said.find((one) => one.criticality !== undefined)?.criticality ?? softened(id, manifest)
     const { fallbacks } = config.plugins
     const isFor = (type: string): boolean => [type, ...(fallbacks.get(type) ?? [])].some((one) => types.includes(one))
@@ -30,7 +36,7 @@ export function pluginSettings(config: HostConfig, env: Environment): (id: strin
       ...(criticality === undefined ? {} : { criticality }),
       limits: firstSaid(said.map((one) => one.limits)),
       onLimit: firstSaid(said.map((one) => one.onLimit)),
-      secrets: saidOf(id, config.secrets.allow) ?? [],
+      secrets: saidOf(id, config.secrets.allow, idsNamed) ?? [],
       variables: { instances: Object.fromEntries(instances.map(([name, one]) => [name, permissionView(one, env)])) },
     }
   }
@@ -49,11 +55,17 @@ function ownSettings(config: HostConfig, key: string): Pick<PluginSettings, 'con
   }
 }
 
+/** Whom names and provider types mean. */
+export interface PolicyNames {
+  readonly idsNamed?: IdsNamed
+  readonly reserved?: Policy['reserved']
+}
+
 /** Which plugins may run, and how strictly: everything is confined unless the configuration says otherwise. */
-export function pluginPolicy(config: HostConfig, reserved?: Policy['reserved']): Policy {
+export function pluginPolicy(config: HostConfig, { idsNamed = onlyItself, reserved }: PolicyNames = {}): Policy {
   const { allow, deny, waive, isolation } = config.plugins
-  return {
-    ...(allow === undefined ? {} : { allow }),
+  const policy: Policy = {
+    // a name that two have takes both out
     deny,
     ...(reserved === undefined ? {} : { reserved }),
     tier: () => 'confined',
@@ -62,10 +74,28 @@ export function pluginPolicy(config: HostConfig, reserved?: Policy['reserved']):
     waive: ({ id, origin, grants }) => [
       // A plugin that may start programs may reach through them what its own process is denied: files and network too.
       ...(origin === 'bundled' && grants.exec.length > 0 ? ['exec', 'net:connect', 'fs'] : []),
-      ...(saidOf(id, waive) ?? []),
+      ...(saidOf(id, waive, idsNamed) ?? []),
     ],
   }
+  if (allow === undefined) return policy
+  return {
+    ...policy,
+    // asked for each plugin, when all there are are known
+    get allow() {
+      return allow.flatMap((name) => allowed(name, idsNamed))
+    },
+  }
 }
+
+/** A name that two have lets neither in. */
+function allowed(name: string, idsNamed: IdsNamed): readonly string[] {
+  if (name === '*' || name.includes('/')) return [name]
+  const meant = idsNamed === onlyItself ? [name] : meantBy(name, idsNamed)
+  return meant.length === 1 ? meant : []
+}
+
+/** Where it is not known which plugins there are. */
+const onlyItself: IdsNamed = () => []
 
 /** Of each member, what the first that has it says. */
 function firstSaid<T extends object>(said: readonly T[]): Partial<T> {
