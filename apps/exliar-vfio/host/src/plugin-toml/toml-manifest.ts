@@ -113,7 +113,7 @@ function dependenciesOf(toml: TomlFile, bundled: ReadonlySet<string>): unknown[]
     if (!isPlain || Object.keys(rest).length > 0) {
       throw invalid(toml, path, `a dependency is a range such as ">=1.0.0", or { version = ">=1.0.0", optional = true }`)
     }
-    return { id, range: version, ...(optional === undefined ? {} : { optional }) }
+    return optional === undefined ? { id, range: version } : { id, range: version, optional }
   })
 }
 
