@@ -88,6 +88,22 @@ export interface IndexedVersion {
   readonly tags?: readonly string[]
 }
 
+/**
+ * Refuses what cannot be an envelope before it is parsed: one is a long text with few members around it, while a text of members
+ * keeps a host busy for seconds, and nobody has vouched for it yet. Errors: `INDEX_INVALID`.
+ */
+export function checkEnvelopeText(bytes: Uint8Array, place: string): void {
+  let members = 0
+  for (let at = bytes.indexOf(comma); at !== -1; at = bytes.indexOf(comma, at + 1)) {
+    members += 1
+    if (members > mostMembers) throw sourceErrors.error('INDEX_INVALID', { place, problem: 'it is no envelope with signatures' })
+  }
+}
+
+const comma = 0x2c
+/** Of an envelope with as many signatures as a verdict looks at, and some more. */
+const mostMembers = 1_000
+
 /** Errors: `INDEX_INVALID`. */
 export function readIndexDocument(value: unknown, place: string): IndexDocument {
   return shaped(Index, value, place)

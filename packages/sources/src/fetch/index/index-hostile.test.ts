@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { PlatformError } from '@backplane/sdk'
@@ -59,4 +59,17 @@ test('whatever a web server makes of an index, what comes of it is what was sign
   })
   await fc.assert(property, { numRuns: 200 })
   assert.ok(taken > 0, 'some are left as they are')
+})
+
+test('a text of members that nobody vouched for is not parsed: it would keep the host busy', async (t) => {
+  const { add, folder, reader } = await shelf(t)
+  await add('s3')
+  const members = Array.from({ length: 2_000 }, (_, at) => `"k${at}":0`).join(',')
+  for (const text of [`{${members}}`, `[${'[],'.repeat(2_000)}[]]`]) {
+    await writeFile(join(folder, 'index.json'), text)
+    await assert.rejects(reader().versions('index:acme/s3', options), {
+      code: 'INDEX_INVALID',
+      message: /no envelope with signatures/,
+    })
+  }
 })

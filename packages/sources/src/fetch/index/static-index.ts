@@ -10,7 +10,7 @@ import { jsonIn } from '../download-json.ts'
 import { homeOf, refused, shownUrl, type FetchHome, type HomeOptions } from '../fetch-home.ts'
 import type { FetchOptions } from '../fetcher.ts'
 import { guardedDownload, type Downloading } from '../guarded-download.ts'
-import { checkedPath, indexPayloadType, readIndexDocument, readIndexedPlugin } from './index-format.ts'
+import { checkedPath, checkEnvelopeText, indexPayloadType, readIndexDocument, readIndexedPlugin } from './index-format.ts'
 import type { IndexDocument, IndexedPlugin, IndexEntry, IndexFile } from './index-format.ts'
 import type { IndexCopies, IndexCopy } from './index-copies.ts'
 import type { IndexMemory } from './index-memory.ts'
@@ -114,7 +114,9 @@ export class StaticIndex {
   async #verified(options: FetchOptions): Promise<IndexDocument> {
     const { memory, now, fileBytes } = this.#reading
     const place = this.#placeOf('index.json')
-    const envelope = jsonIn(await this.#read('index.json', fileBytes, options), place)
+    const bytes = await this.#read('index.json', fileBytes, options)
+    checkEnvelopeText(bytes, place)
+    const envelope = jsonIn(bytes, place)
     const document = readIndexDocument(this.#opened(envelope, place), place)
     const { version, issued, expires } = document
     const seen = await memory.recall(this.name)
