@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import type { AuditTrail, Kernel } from '@backplane/kernel'
+import type { AuditTrail } from '@backplane/kernel'
 import type { HostLog } from './host-log.ts'
 import type { PluginTrust } from './plugin-trust.ts'
 
@@ -8,7 +8,7 @@ export interface ReloadDaemonParts {
   readonly trust: Pick<PluginTrust, 'reload' | 'policy'>
   /** Reads the configuration again and takes it up; undefined where there is none to read. */
   readonly configuration: (() => Promise<void>) | undefined
-  readonly kernel: { readonly plugins: Pick<Kernel['plugins'], 'refresh' | 'readmit'> }
+  readonly kernel: { readonly plugins: Readonly<Record<'refresh' | 'readmit', () => Promise<unknown>>> }
   readonly log: Pick<HostLog, 'warn'>
   readonly trail: AuditTrail | undefined
 }

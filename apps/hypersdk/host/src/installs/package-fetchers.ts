@@ -58,7 +58,7 @@ type WrittenCredential = Pick<PackagePlace, 'token' | 'username' | 'password'>
  */
 export async function packageFetchers(
   sources: PackageSources,
-  { uploads, indexMemory, indexCopies, git: gitFolder }: FetcherPlaces,
+  { uploads, indexMemory: memory, indexCopies: copies, git: gitFolder }: FetcherPlaces,
   secrets: FetcherSecrets,
 ): Promise<readonly Fetcher[]> {
   const { directories, archives, npm, git, git_folders: folders, oci, indexes, upload_limit: archiveBytes } = sources
@@ -88,8 +88,7 @@ export async function packageFetchers(
   }
   if (Object.keys(indexes).length > 0) {
     const named = Object.entries(indexes).map(async ([name, place]) => [name, await indexOf(name, place, secrets)] as const)
-    const memory = { memory: indexMemory, copies: indexCopies }
-    fetchers.push(indexFetcher({ indexes: Object.fromEntries(await Promise.all(named)), ...memory, archiveLimits }))
+    fetchers.push(indexFetcher({ indexes: Object.fromEntries(await Promise.all(named)), memory, copies, archiveLimits }))
   }
   return fetchers
 }

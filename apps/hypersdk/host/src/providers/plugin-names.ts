@@ -17,7 +17,7 @@ export class PluginNames {
 
   /** Sorted. */
   ids(): readonly string[] {
-    return [...new Set([...this.#bySource.values()].flatMap((ids) => [...ids]))].toSorted()
+    return [...new Set(this.#bySource.values().flatMap((ids) => ids))].toSorted()
   }
 
   /** The source, whose listings are noted. */
