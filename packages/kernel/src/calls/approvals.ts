@@ -70,7 +70,7 @@ export class Approvals {
     const timer = clock.after(waitMs, expired)
     return boundedWait(answering, { signal })
       .then(
-        (answer) => this.#take(question, answer),
+        (answer) => (signal.aborted ? this.#giveUp(question, signal.reason, signal) : this.#take(question, answer)),
         (error: unknown) => this.#giveUp(question, error, signal),
       )
       .finally(() => timer[Symbol.dispose]())

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import type { ApprovalRequest } from '@backplane/kernel'
-import { temporaryDirectory } from '@backplane/testing'
+import { anything, defineProvider, unary, type Scope } from '@backplane/sdk'
+import { temporaryDirectory, testKernel, type InlinePlugin } from '@backplane/testing'
 import { approvalQueue, type ApprovalQueue } from '../index.ts'
 
 const { signal } = new AbortController()
@@ -166,4 +167,31 @@ test('a queue that is closed asks nobody, and tells those who wait', async () =>
   queue[Symbol.dispose]()
   await assert.rejects(asking, { code: 'STORE_CLOSED' })
   assert.throws(() => queue.ask(question(), signal), { code: 'STORE_CLOSED' })
+})
+
+test('through a kernel, a plugin that floods keeps nobody else out, and is told on once a second', async () => {
+  using queue = approvalQueue(':memory:', { pendingPerPlugin: 2 })
+  const disks = defineProvider('demo.disks', { wipe: unary(anything, anything, { approval: (disk) => `wipe ${String(disk)}` }) })
+  const scopes = new Map<string, Scope>()
+  const user = (id: string): InlinePlugin => ({ manifest: { id }, setup: (scope) => void scopes.set(id, scope) })
+  const core: InlinePlugin = {
+    manifest: { id: 'demo/core', contributes: { 'demo.disks': { core: {} } } },
+    setup: (scope) => scope.provide(disks, 'core', { wipe: (disk) => disk }),
+  }
+  const approvals = { desk: queue }
+  await using t = await testKernel({ points: [disks], plugins: [core, user('demo/loud'), user('demo/quiet')], approvals })
+  await Promise.all([t.kernel.plugins.start('demo/loud'), t.kernel.plugins.start('demo/quiet')])
+  const wipe = (id: string): Promise<unknown> => scopes.get(id)?.use(disks, 'core').wipe('sda') ?? assert.fail()
+  const flood = Array.from({ length: 100 }, () => wipe('demo/loud'))
+  const outcomes = Promise.allSettled(flood)
+  const quiet = wipe('demo/quiet')
+  const { approval } = await t.event('approval.asked', ({ plugin }) => plugin === 'demo/quiet')
+  queue.decide(approval, { approved: true, by: 'ann' })
+  assert.equal(await quiet, 'sda')
+  for (const { id } of queue.list({ state: 'pending', limit: 10 })) queue.decide(id, { approved: false, by: 'ann' })
+  const codes = (await outcomes).map((one) => (one.status === 'rejected' ? Reflect.get(Object(one.reason), 'code') : one.status))
+  assert.equal(codes.filter((code) => code === 'APPROVALS_FULL').length, 98)
+  assert.equal(codes.filter((code) => code === 'APPROVAL_DENIED').length, 2)
+  const told = t.events().filter(({ type }) => type === 'call.refused' || type.startsWith('approval.'))
+  assert.equal(told.length, 7, 'three questions, three answers, one refusal')
 })
