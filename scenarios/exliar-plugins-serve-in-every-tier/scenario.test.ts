@@ -112,6 +112,17 @@ for (const tier of ['trusted', 'confined'] as const) {
   })
 }
 
+test('a webhook that is not there holds nobody up, and what could not be sent is in the log when the plugin ends', async (t) => {
+  const { kernel, lines } = await exliarKernel(t, {
+    tier: 'confined',
+    settings: { notifier: { webhook_url: 'http://127.0.0.1:1/' } },
+  })
+  const { failures } = await kernel.emit(exliar.cleanup, { reason: 'cleanup' })
+  assert.deepEqual(failures, [])
+  await kernel[Symbol.asyncDispose]()
+  assert.match(JSON.stringify(lines), /a message was not sent/)
+})
+
 test('what is no configuration of a machine reaches no plugin', async (t) => {
   const { kernel } = await exliarKernel(t, { tier: 'trusted' })
   const junk = [null, {}, { ...sampleVmConfig(), devices: [{ bdf: '../../etc' }] }, { ...sampleVmConfig(), features: null }]

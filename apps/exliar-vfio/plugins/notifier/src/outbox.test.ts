@@ -59,6 +59,18 @@ test('more than may wait are left out, and the next one says how many', async ()
   assert.deepEqual(sent, ['first', 'a (2 messages before it were left out)', 'b'])
 })
 
+test('a plugin that talks without end leaves room for what the host has to say', async () => {
+  const { promise: held, resolve: go } = Promise.withResolvers<void>()
+  const { outbox, sent } = box({ waiting: 4 }, 60, () => held)
+  outbox.put(notice('first'))
+  await new Promise(setImmediate)
+  for (let at = 0; at < 100; at += 1) outbox.put({ ...notice(`chat ${at}`), event: 'plugin-event' })
+  outbox.put(notice('from the host'))
+  go()
+  await outbox.settled()
+  assert.deepEqual(sent, ['first', 'chat 0 (98 messages before it were left out)', 'chat 1', 'from the host'])
+})
+
 test('no more go out in one window than may', async (t) => {
   t.mock.timers.enable({ apis: ['setTimeout', 'Date'], now: 1_000 })
   const { outbox, sent } = box({ windowMs: 1_000 }, 2)

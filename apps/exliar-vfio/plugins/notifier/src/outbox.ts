@@ -12,7 +12,7 @@ export interface OutboxOptions {
 
 /** Limits of an {@link Outbox}. */
 export interface OutboxLimits {
-  /** Messages that wait; more are left out, and counted. Default 100. */
+  /** Messages that wait; more are left out, and counted. What plugins say may take half of them. Default 100. */
   readonly waiting: number
   /** What `perMinute` counts in, ms. Default 60,000. */
   readonly windowMs: number
@@ -41,7 +41,10 @@ export class Outbox implements AsyncDisposable {
 
   /** Takes a message; never waits. */
   put(notice: Notice): void {
-    if (this.#waiting.length >= this.#limits.waiting || this.#closing.signal.aborted) {
+    const { waiting } = this.#limits
+    // A plugin that talks without end does not keep the host from being heard.
+    const room = notice.event === 'plugin-event' ? Math.ceil(waiting / 2) : waiting
+    if (this.#waiting.length >= room || this.#closing.signal.aborted) {
       this.#leftOut += 1
       return
     }
