@@ -13,7 +13,7 @@ export const permissions: PermissionVocabulary = {
     reason: 'a device taken away stops working for everybody else, the screen included',
   },
   'vm:read': {
-    sentence: 'see how virtual machines ran',
+    sentence: 'see how virtual machines ran, and what they use while they run',
     risk: 'low',
     reason: 'it reads what lies there and changes nothing',
   },
