@@ -11,6 +11,7 @@ import type {
 } from '@backplane/sdk'
 import type { ApprovalOptions } from './approval-port.ts'
 import type { EventLog } from './events.ts'
+import type { EmitOptions, HookOutcome } from './hook-outcome.ts'
 import type { DeclaredManifest } from './manifest-summary.ts'
 import type {
   Admission,
@@ -30,6 +31,8 @@ import type {
 } from './ports.ts'
 import type { NamespaceDirectory, NamespaceSettings, ReportedViolation, Supervision } from './supervision.ts'
 import type { HistoryEntry, PluginRecord } from './record.ts'
+
+export type * from './hook-outcome.ts'
 
 /**
  * The object a host embeds. It moves plugins through five stages (discover, check, resolve, start, stop) and keeps the
@@ -164,49 +167,6 @@ export interface DataEntry<V> {
   readonly plugin: string
   readonly name: string
   readonly value: V
-}
-
-/** What a host may say about one emit. */
-export interface EmitOptions extends CallOptions {
-  /**
-   * Writes down what each handler did: `true` in {@link HookOutcome.steps}; a function is told of each step as it ends, also
-   * where the emit fails and has no outcome. It must not throw.
-   */
-  readonly trace?: true | ((step: HookStep) => void) | undefined
-}
-
-/** What one handler did with one emit. */
-export interface HookStep {
-  readonly plugin: string
-  readonly name: string
-  /** 0 for one that was not asked. */
-  readonly tookMs: number
-  /** `skipped`: not asked, because it takes no calls now, is gone, or the emit was over before. */
-  readonly outcome: 'unchanged' | 'changed' | 'vetoed' | 'answered' | 'failed' | 'skipped'
-  /** After a change the value as it left it; its answer; of a veto the reason. A copy. */
-  readonly value?: unknown
-  /** Why it failed, or was not asked. */
-  readonly code?: string
-  readonly message?: string
-}
-
-/** What emitting came to. `changes` (pipe) attributes each change to the handler that made it. */
-export interface HookOutcome<V, A> {
-  readonly value: V
-  /** For `first`. */
-  readonly answer: A | undefined
-  /** For `veto`. */
-  readonly veto: { readonly plugin: string; readonly name: string; readonly reason: string } | undefined
-  readonly changes: readonly { readonly plugin: string; readonly name: string }[]
-  /** Handlers that failed and were skipped. */
-  readonly failures: readonly {
-    readonly plugin: string
-    readonly name: string
-    readonly code: string
-    readonly message: string
-  }[]
-  /** Every handler in order; only where the emit was traced. */
-  readonly steps?: readonly HookStep[]
 }
 
 /** Users of a point now, and how that differs from the last call. */

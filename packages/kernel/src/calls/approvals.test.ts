@@ -129,6 +129,9 @@ test('what is denied is not done, and the plugin is told the reason but not who'
   const again = s.scope.use(disks, 'core').wipe({ disk: 'sda' })
   await s.desk.answer(2, { approved: 'yes' } as never)
   await assert.rejects(again, { code: 'APPROVAL_DENIED', message: /no reason was given/ })
+  const nothing = s.scope.use(disks, 'core').wipe({ disk: 'sda' })
+  await s.desk.answer(3, undefined as never)
+  await assert.rejects(nothing, { code: 'APPROVAL_DENIED' })
   assert.deepEqual(s.done, [])
   const ended = await s.t.event('approval.ended')
   assert.deepEqual([ended.by, ended.outcome, ended.reason], ['ann', 'denied', 'it is in use'])
@@ -178,7 +181,7 @@ test('without anybody to ask a critical call is refused, whoever is missing', as
   assert.deepEqual(nobody.done, [])
   assert.equal((await nobody.t.event('call.refused')).code, 'APPROVAL_UNAVAILABLE')
   await using s = await stage()
-  for (const value of ['throw', 'nothing', ' \n ', 'x'.repeat(2_001)]) {
+  for (const value of ['throw', 'nothing', ' \n ', '\u200b\u202e', 'x'.repeat(2_001)]) {
     await assert.rejects(s.scope.use(disks, 'core').odd(value), refused, value.slice(0, 20))
   }
   assert.equal(s.desk.asked.length, 0, 'nobody is asked what cannot be said')

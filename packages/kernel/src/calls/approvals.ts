@@ -83,8 +83,8 @@ export class Approvals {
   ): { readonly question: ApprovalRequest; readonly waitMs: number } {
     const { point, name, method } = target
     const made: unknown = route.approval === undefined ? `call ${method} of ${point} "${name}"` : route.approval(input)
-    if (typeof made !== 'string' || made.trim() === '') throw new TypeError('nobody can say what it would do')
-    const sentence = oneLine(this.#core.redactor.text(made))
+    const sentence = typeof made === 'string' ? oneLine(this.#core.redactor.text(made)) : ''
+    if (sentence === '') throw new TypeError('nobody can say what it would do')
     if (sentence.length > longestSentence)
       throw new RangeError(`it takes more than ${longestSentence} characters to say what it would do`)
     const waitMs = Math.max(1, Math.min(this.#core.times.approvalMs, deadlineMs ?? Infinity, (deadlineAtMs ?? Infinity) - nowMs))
@@ -104,7 +104,7 @@ export class Approvals {
   }
 
   #take(question: ApprovalRequest, answer: ApprovalAnswer): void {
-    const { approved, by, reason }: { readonly [K in keyof ApprovalAnswer]: unknown } = answer
+    const { approved, by, reason } = Object(answer) as { readonly [K in keyof ApprovalAnswer]: unknown }
     const said = typeof reason === 'string' && reason !== '' ? oneLine(reason).slice(0, longestReason) : undefined
     const who = typeof by === 'string' ? { by: oneLine(by).slice(0, longestReason) } : {}
     const outcome = approved === true ? 'approved' : 'denied'

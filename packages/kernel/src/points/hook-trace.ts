@@ -1,5 +1,5 @@
 import type { PlatformError } from '@backplane/sdk'
-import type { HookStep } from '../kernel.ts'
+import type { HookStep } from '../hook-outcome.ts'
 import type { Binding } from './point-table.ts'
 
 type StepEnd = Pick<HookStep, 'outcome' | 'value' | 'code' | 'message'>

@@ -7,7 +7,7 @@ import type { Lane } from '../calls/dispatcher.ts'
 import { kernelErrors } from '../errors.ts'
 import { type Ordered, orderHandlers } from './hook-order.ts'
 import { HookTrace } from './hook-trace.ts'
-import type { EmitOptions, HookOutcome, HookStep } from '../kernel.ts'
+import type { EmitOptions, HookOutcome, HookStep } from '../hook-outcome.ts'
 import { unavailable } from './points.ts'
 import type { Binding, PointTable, Route } from './point-table.ts'
 
