@@ -111,6 +111,18 @@ test('a broken file changes nothing and says where it is broken; what only a res
   )
 })
 
+test('a SIGHUP that comes while the daemon starts does not end it, and is done when it is ready', async (t) => {
+  const made = await places(t, 'tagger: { tag: one }')
+  const starting = Hypervisord.start(made)
+  const [daemon = assert.fail('it was not begun')] = made.daemons
+  await daemon.until(async () => daemon.output.includes('need no signature'))
+  daemon.child.kill('SIGHUP')
+  await starting
+  await daemon.until(async () => done.test(daemon.output))
+  assert.ok(daemon.output.indexOf('"ready"') < daemon.output.search(done))
+  assert.equal((await tags(daemon))['tag'], 'one')
+})
+
 test('instances that come, change and go are taken up on SIGHUP', async (t) => {
   const daemon = await Hypervisord.start(await places(t, 'tagger: { tag: one }'))
   assert.equal((await tags(daemon))['region'], 'none')

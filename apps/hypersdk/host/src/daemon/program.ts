@@ -55,10 +55,13 @@ async function run(read: () => Promise<HostConfig>): Promise<number> {
   const asked = stopSignals(['SIGTERM', 'SIGINT'], (signal, again) => {
     log.info(again ? 'stopping at once' : 'stopping when running exports have ended', { signal })
   })
+  // Asked for while it starts it is done when that is over; unheard, the signal would end the process.
+  const started = Promise.withResolvers<Daemon>()
+  process.on('SIGHUP', () => void started.promise.then((daemon) => reload(daemon, log)))
   const daemon = await startDaemon(config, { env: process.env, log, redactor, reread: read })
-  process.on('SIGHUP', () => void reload(daemon, log))
   tellReady(daemon, log)
   notifySystemd('ready')
+  started.resolve(daemon)
   await asked.stop
   notifySystemd('stopping')
   await stopDaemon(daemon, asked.hurry)
