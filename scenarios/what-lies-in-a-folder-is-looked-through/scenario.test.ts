@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { cp, mkdir, rm, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { requireProgram } from '@backplane/testing'
 import type { TrustPolicy } from '@backplane/trust'
@@ -35,7 +35,10 @@ async function drop(
   const marking = `import { writeFileSync as mark } from 'node:fs'\nmark(${JSON.stringify(mark)}, '')\n`
   const folder = join(places.root, 'made/slow')
   await writeSlowProvider(folder, { version, code: marking + code, permissions })
-  for (const [name, text] of Object.entries(files)) await writeFile(join(folder, name), text, 'latin1')
+  for (const [name, text] of Object.entries(files)) {
+    await mkdir(dirname(join(folder, name)), { recursive: true })
+    await writeFile(join(folder, name), text, 'latin1')
+  }
   await rm(join(places.plugins, 'slow'), { recursive: true, force: true })
   await cp(folder, join(places.plugins, 'slow'), { recursive: true })
   return mark
@@ -96,6 +99,24 @@ test('what the policy accepts by name, or warns of alone, runs and says so', asy
   await trust(places, { refuseFindings: 'never' })
   daemon.child.kill('SIGHUP')
   await daemon.until(async () => /refuseFindings: never/.test((await daemon.plugin('slow')).trust?.waived.join() ?? ''))
+})
+
+test('a module that a package brings along and an advisory is about keeps it from running', async (t) => {
+  const places = await stage(t)
+  const [module, versions] = ['left-pad', '<1.3.0']
+  const advisory = { id: 'GHSA-1', module, versions, summary: 'pads with what it likes', action: 'disable' } as const
+  await trust(places, { moduleAdvisories: [advisory] })
+  const own = { 'package.json': '{"type":"module"}' }
+  const bundle = (version: string): Promise<string> =>
+    drop(places, version, '', { ...own, 'node_modules/left-pad/package.json': `{"name":"left-pad","version":"${version}"}` })
+  await bundle('1.2.0')
+  const daemon = await Hypervisord.start(places, {}, [], [])
+  assert.equal((await daemon.get('/api/providers/slow/vms')).status, 503)
+  const why = (await daemon.get('/api/plugins/acme/slow/why')).text
+  assert.match(why, /GHSA-1: pads with what it likes .*node_modules\/left-pad\/package\.json/)
+  assert.ok(!existsSync(join(places.control, 'ran-1.2.0')))
+  await bundle('1.3.0')
+  await daemon.until(async () => (await daemon.get('/api/providers/slow/vms')).status === 200)
 })
 
 test('a command of the operator’s looks through it as well, and what it says is in the verdict', async (t) => {

@@ -29,6 +29,8 @@ export interface TrustPolicy {
    */
   readonly releaseAgeExceptions?: Readonly<Record<string, string>>
   readonly advisories?: readonly Advisory[]
+  /** Known problems of modules that packages bring along in `node_modules`; asked where scanners have looked. */
+  readonly moduleAdvisories?: readonly ModuleAdvisory[]
   /** Findings from this severity on refuse. Default `danger`. */
   readonly refuseFindings?: 'warning' | 'danger' | 'never'
   /** Rules of scanners that may fail for an id, with the reason: `{'acme/s3': {'static/child-process': 'runs rclone'}}`. */
@@ -79,6 +81,12 @@ export interface SigstorePolicy {
   readonly certificateLogs?: number
   /** Who must say when it was signed, by a log's promise or a timestamp. Default and least 1: certificates last minutes. */
   readonly timestamps?: number
+}
+
+/** A known problem of a module of others. */
+export interface ModuleAdvisory extends Omit<Advisory, 'plugin'> {
+  /** Its name, as npm knows it. */
+  readonly module: string
 }
 
 /** A known problem of published versions. */

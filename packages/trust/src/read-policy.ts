@@ -61,6 +61,13 @@ const Advisory = z.strictObject({
   url: z.string().exactOptional(),
 })
 
+const ModuleAdvisory = Advisory.omit({ plugin: true }).extend({
+  module: z
+    .string()
+    .max(214)
+    .regex(/^(?:@[a-z0-9~-][a-z0-9._~-]*\/)?[A-Za-z0-9~_-][A-Za-z0-9._~-]*$/, 'is no name of a module of npm'),
+})
+
 const Policy = z.strictObject({
   keys: z.record(Name, Key).exactOptional(),
   publishers: z.array(PublisherShape).exactOptional(),
@@ -87,6 +94,7 @@ const Policy = z.strictObject({
     )
     .exactOptional(),
   advisories: z.array(Advisory).exactOptional(),
+  moduleAdvisories: z.array(ModuleAdvisory).exactOptional(),
   refuseFindings: z.enum(['warning', 'danger', 'never']).exactOptional(),
   acceptedFindings: z.record(Id, z.record(z.string().min(1), Reason)).exactOptional(),
 })

@@ -3,8 +3,9 @@ import Range from 'semver/classes/range.js'
 import SemVer from 'semver/classes/semver.js'
 import { bundledSilence, type Case, type Rule } from './case.ts'
 import { timeText } from './keyring.ts'
-import type { Advisory } from './policy.ts'
-import type { Subject } from './subject.ts'
+import type { Advisory, ModuleAdvisory } from './policy.ts'
+import { printable } from './printable.ts'
+import type { Finding, Subject } from './subject.ts'
 import { matchesBeginning } from './vouching.ts'
 
 /** The lists of names let it run; the same reading as the kernel's. */
@@ -17,18 +18,43 @@ export const allowDenyRule: Rule = ({ subject, policy }) => {
   return { outcome: 'refused', reason: decision.reason, fix: `${list} in the trust policy if it is meant to run.` }
 }
 
-/** No advisory takes this version out of use. A range or version that cannot be read is taken for a hit. */
+/**
+ * No advisory takes this version, or a module it brings along, out of use. A range or version that cannot be read is taken for a
+ * hit.
+ */
 export const advisoryRule: Rule = ({ subject, policy }) => {
-  const { advisories } = policy
-  if (advisories === undefined || advisories.length === 0) return { outcome: 'silent', reason: 'the policy has no advisories' }
-  const hits = advisories.filter(({ plugin, versions }) => isNamed(subject.id, [plugin]) && isWithin(subject.version, versions))
-  const worst = hits.find(({ action }) => action !== 'warn')
+  const { advisories = [], moduleAdvisories = [] } = policy
+  if (advisories.length + moduleAdvisories.length === 0) return { outcome: 'silent', reason: 'the policy has no advisories' }
+  const hits: readonly Hit[] = [
+    ...advisories
+      .filter(({ plugin, versions }) => isNamed(subject.id, [plugin]) && isWithin(subject.version, versions))
+      .map((advisory) => ({ advisory, found: undefined })),
+    ...(subject.origin === 'bundled' ? [] : moduleAdvisories.flatMap((advisory) => moduleHits(advisory, subject))),
+  ]
+  const worst = hits.find(({ advisory }) => advisory.action !== 'warn')
   if (worst !== undefined) {
-    const fix = `Install a version of ${subject.id} that is not in ${worst.versions}${worst.url === undefined ? '' : `; see ${worst.url}`}.`
-    return { outcome: 'refused', reason: told(worst), fix }
+    const { advisory, found } = worst
+    const see = advisory.url === undefined ? '' : `; see ${advisory.url}`
+    const other = found === undefined ? `is not in ${advisory.versions}` : `brings another ${found.module?.name ?? 'one'} along`
+    const file = found === undefined ? {} : { file: found.file }
+    return { outcome: 'refused', reason: told(worst), fix: `Install a version of ${subject.id} that ${other}${see}.`, ...file }
   }
   if (hits.length > 0) return { outcome: 'passed', reason: `warned: ${hits.slice(0, 4).map(told).join(', ')}` }
-  return { outcome: 'passed', reason: 'no advisory is about this version' }
+  const isLookedAt = moduleAdvisories.length === 0 || subject.findings !== undefined || subject.origin === 'bundled'
+  const unseen = isLookedAt ? '' : '; no scanner has looked for modules it brings along'
+  return { outcome: 'passed', reason: `no advisory is about this version${unseen}` }
+}
+
+/** An advisory that counts; `found` where it is about a module in the package. */
+interface Hit {
+  readonly advisory: Omit<Advisory, 'plugin'>
+  readonly found: Finding | undefined
+}
+
+function moduleHits(advisory: ModuleAdvisory, { findings = [] }: Subject): readonly Hit[] {
+  return findings
+    .filter(({ module }) => module?.name === advisory.module && isWithin(module.version, advisory.versions))
+    .map((found) => ({ advisory, found }))
 }
 
 /** It has been out long enough for others to notice what is wrong with it. */
@@ -75,8 +101,11 @@ function exceptionsToWrite({ subject, publisher }: Case): string {
   )
 }
 
-function told({ id, summary, versions }: Advisory): string {
-  return `${id}: ${summary} (${versions})`
+function told({ advisory: { id, summary, versions }, found }: Hit): string {
+  const module = found?.module
+  return module === undefined
+    ? `${id}: ${summary} (${versions})`
+    : `${id}: ${summary} (${module.name} ${versions}; ${printable(`${module.version} is in ${found?.file ?? ''}`)})`
 }
 
 function isWithin(version: string, range: string): boolean {

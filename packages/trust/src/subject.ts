@@ -50,6 +50,15 @@ export interface Finding {
   /** From 1. */
   readonly line?: number
   readonly message: string
+  /** A module of others that lies in the package, where that is what was found. */
+  readonly module?: BundledModule
   /** What to do about it, where the scanner says. */
   readonly fix?: string
+}
+
+/** A module of others that a package brings along. */
+export interface BundledModule {
+  /** As in its `package.json`: `lodash`, `@scope/name`. */
+  readonly name: string
+  readonly version: string
 }

@@ -18,6 +18,7 @@ export type ScanRule =
   | 'static/wasm'
   | 'static/network'
   | 'static/env'
+  | 'static/module'
 
 /** The rules of the built-in scanner, each with what it says and how grave it is. */
 export const scanRules: Readonly<Record<ScanRule, { readonly severity: Finding['severity']; readonly message: string }>> = {
@@ -37,6 +38,7 @@ export const scanRules: Readonly<Record<ScanRule, { readonly severity: Finding['
   'static/wasm': { severity: 'warning', message: 'holds or runs WebAssembly' },
   'static/network': { severity: 'info', message: 'uses the network' },
   'static/env': { severity: 'info', message: 'reads the environment' },
+  'static/module': { severity: 'info', message: 'brings a module of others along' },
 }
 
 /** So many of one rule in one file are told; a minified file has hundreds that say the same. */

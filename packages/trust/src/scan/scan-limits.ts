@@ -8,6 +8,8 @@ export interface ScanLimits {
   readonly files: number
   /** Of one package; per rule and file, the first eight are told. Default 1,000. */
   readonly findings: number
+  /** Modules of others in one package. Default 5,000. */
+  readonly modules: number
   /** Looked at between files, ms; one file of 2 MiB takes a second or two. Default 30 s. */
   readonly timeMs: number
 }
@@ -18,5 +20,6 @@ export const defaultScanLimits: ScanLimits = {
   totalBytes: 64 * 1024 * 1024,
   files: 10_000,
   findings: 1000,
+  modules: 5_000,
   timeMs: 30_000,
 }

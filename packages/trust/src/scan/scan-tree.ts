@@ -2,14 +2,14 @@ import { posix } from 'node:path'
 import type { Program } from 'acorn'
 import type { Finding } from '../subject.ts'
 import { readCode, type CodeFinding, type CodeReading } from './code-findings.ts'
-import { FindingList } from './finding-list.ts'
+import { FindingList, scanRules } from './finding-list.ts'
 import { LineNumbers } from './line-numbers.ts'
 import { parseSource } from './parse-source.ts'
 import { defaultScanLimits, type ScanLimits } from './scan-limits.ts'
 import { hiddenCharacters, readText } from './text-findings.ts'
 
 /** Grows whenever the scanner finds other things in the same bytes: what it found before is no answer any more. */
-export const scanRevision = 1
+export const scanRevision = 2
 
 /** One file of a package. */
 export interface ScannedFile {
@@ -37,6 +37,8 @@ const sourceName = /\.(?:c|m)?js$/i
 const typescriptName = /\.(?:c|m)?tsx?$/i
 const declarationName = /\.d\.(?:c|m)?ts$/i
 const nativeName = /\.(?:node|so|dll|dylib|exe)$/i
+/** Of a module that a package brings along; the group is the folder it lies in. */
+const modulePath = /(?:^|\/)node_modules\/((?:@[^/]+\/)?[^/]+)\/package\.json$/
 const installScripts = ['preinstall', 'install', 'postinstall', 'prepare']
 
 class TreeScan {
@@ -44,6 +46,7 @@ class TreeScan {
   readonly #limits: ScanLimits
   readonly #list: FindingList
   readonly #read = new Set<string>()
+  readonly #modules: Finding[] = []
   /** Files that are code because code loads them, whatever they are called. */
   readonly #loaded: string[] = []
   readonly #startedMs = performance.now()
@@ -75,10 +78,11 @@ class TreeScan {
       const file = this.#files.get(path)
       if (file !== undefined && !this.#read.has(path)) this.#scanSource(file)
     }
-    return this.#list.findings
+    return [...this.#list.findings, ...this.#modules]
   }
 
   #exceeded(): string | undefined {
+    if (this.#modules.length > this.#limits.modules) return `it brings more than ${this.#limits.modules} modules along`
     if (this.#list.isFull) return `there are more than ${this.#limits.findings} findings`
     if (performance.now() - this.#startedMs >= this.#limits.timeMs) return `looking took longer than ${this.#limits.timeMs} ms`
     return undefined
@@ -91,7 +95,7 @@ class TreeScan {
       file: path,
       message: `it and the files after it were not looked into: ${why}`,
     }
-    return [...this.#list.findings, rest]
+    return [...this.#list.findings, ...this.#modules, rest]
   }
 
   #scanFile(file: ScannedFile): void {
@@ -144,6 +148,19 @@ class TreeScan {
     this.#add(path, source, readText(source))
   }
 
+  #addModule(path: string, value: unknown): void {
+    const [, folder = ''] = modulePath.exec(path) ?? []
+    const [named, version] = [memberOf(value, 'name'), memberOf(value, 'version')]
+    if (typeof version !== 'string') return
+    // a fork under another folder is still what it says it is
+    const names = new Set([folder, ...(typeof named === 'string' ? [named] : [])])
+    for (const name of names) {
+      const message = `${scanRules['static/module'].message}: ${name} ${version}`
+      const module = { name: name.slice(0, 214), version: version.slice(0, 256) }
+      this.#modules.push({ rule: 'static/module', severity: 'info', file: path, message: message.slice(0, 500), module })
+    }
+  }
+
   #scanJson({ path, bytes }: ScannedFile): void {
     if (bytes.length > this.#limits.sourceBytes) return
     const source = textOf(bytes)
@@ -151,6 +168,7 @@ class TreeScan {
     const name = posix.basename(path)
     if (name !== 'package.json' && path !== 'plugin.json') return
     const value = parsedJson(source)
+    if (modulePath.test(path)) this.#addModule(path, value)
     for (const entry of entriesOf(value)) this.#load(posix.join(posix.dirname(path), entry))
     const scripts = name === 'package.json' ? memberOf(value, 'scripts') : undefined
     for (const script of installScripts) {
