@@ -174,6 +174,17 @@ export interface Outdated {
   readonly count: number
 }
 
+export interface StorageFindings {
+  readonly ok: boolean
+  readonly findings: readonly {
+    readonly kind: string
+    readonly subject: string
+    readonly problem: string
+    readonly fixed: boolean
+    readonly action: string
+  }[]
+}
+
 export interface FoundPackages {
   readonly packages: readonly {
     readonly reference: string

@@ -216,7 +216,11 @@ async function holds(entry: string, size: TreeSize, signal: AbortSignal): Promis
 }
 
 /** What an entry holds, when its bytes are those of the digest: every file, hidden ones too, is hashed again. */
-async function wholeTree(entry: string, { digest, totalBytes }: TreeSize, signal: AbortSignal): Promise<PackageTree | undefined> {
+export async function wholeTree(
+  entry: string,
+  { digest, totalBytes }: TreeSize,
+  signal: AbortSignal,
+): Promise<PackageTree | undefined> {
   const limits = { ...defaultPackageLimits, totalBytes, files: Infinity, depth: Infinity }
   const look = lookAtPackage(entry, 'folder', { limits, ignore: [], names: everyName })
   if (look === undefined) return undefined

@@ -89,6 +89,12 @@ async function cpuTime(directory: string | undefined): Promise<number | undefine
   return text === undefined ? undefined : Number(text) / 1e6
 }
 
+/** Where this process's own groups are. */
+export function groupParents(): readonly string[] {
+  const directories = [...(Object.keys(mechanisms) as Controller[]), 'cpuacct'].map((controller) => ownDirectory(controller))
+  return [...new Set(directories.filter((directory) => directory !== undefined))]
+}
+
 /** Where this process's own group of a controller is mounted. Source: cgroups(7), proc(5) `mountinfo`. */
 function ownDirectory(controller: string): string | undefined {
   const own = /^\d+:([^:]*):(.*)$/

@@ -19,7 +19,7 @@ let made = 0
  * was not. A group with members passes no controllers on, so this process moves into a group of its own beside its
  * plugins' when it is alone; otherwise somebody else has to do that. Source: Documentation/admin-guide/cgroup-v2.rst.
  */
-export function cgroupV2(directory: string | undefined = ownDirectory()): ResourceGroups | undefined {
+export function cgroupV2(directory: string | undefined = ownGroup()): ResourceGroups | undefined {
   if (directory === undefined) return undefined
   try {
     const there = wordsOf(join(directory, 'cgroup.controllers'))
@@ -105,7 +105,7 @@ function passOn(directory: string, wanted: readonly Controller[]): void {
 }
 
 /** Where this process's own group is mounted. */
-function ownDirectory(): string | undefined {
+export function ownGroup(): string | undefined {
   try {
     const path = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1]
     return path === undefined ? undefined : groupDirectory(path)

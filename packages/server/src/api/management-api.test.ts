@@ -241,6 +241,8 @@ test('the document is OpenAPI 3.1, names every route and is what is served', asy
     '/api/lock/bundle',
     '/api/lock/bundles/{digest}',
     '/api/store/gc',
+    '/api/store/findings',
+    '/api/store/repair',
     '/api/plugins/{id}/permissions',
     '/api/plugins/{id}/approve',
     '/api/plugins/{id}/revoke',

@@ -94,6 +94,7 @@ const wide: ReadonlySet<string> = new Set([
   '/api/lock/restore',
   '/api/lock/bundle',
   '/api/store/gc',
+  '/api/store/repair',
 ])
 
 /** The plugin a request would change, as written, or undefined within for all of them; undefined when it changes none. */

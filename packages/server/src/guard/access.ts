@@ -124,6 +124,8 @@ export const managementAccess: AccessTable = {
   'POST /api/lock/bundle': install,
   'GET /api/lock/bundles/{digest}': install,
   'POST /api/store/gc': install,
+  'GET /api/store/findings': read,
+  'POST /api/store/repair': install,
   'GET /api/operations': readPlugins,
   'GET /api/operations/{id}': readPlugins,
   'GET /api/operations/{id}/events': readPlugins,

@@ -283,6 +283,36 @@ const collectStore = createRoute({
   },
 })
 
+const FindingsView = z
+  .object({
+    ok: z.boolean().describe('Nothing is left to be put right.'),
+    findings: z.array(
+      z.object({
+        kind: z.string().describe('`leftover`, `unclaimed`, `damaged`, `missing`, or another.'),
+        subject: z.string(),
+        problem: z.string(),
+        fixed: z.boolean(),
+        action: z.string(),
+      }),
+    ),
+  })
+  .openapi('StorageFindings')
+
+const findings = createRoute({
+  method: 'get',
+  path: '/api/store/findings',
+  summary: 'What is wrong with what the host keeps on its disk; hashes all that is stored',
+  responses: { 200: json(FindingsView, 'What was found; nothing was changed.'), default: problem },
+})
+
+const repairStore = createRoute({
+  method: 'post',
+  path: '/api/store/repair',
+  summary: 'Put that right: remove leftovers, move aside what is damaged or nobody’s, fetch again what the lock names',
+  request: { headers: ChangeHeaders },
+  responses: { 200: json(FindingsView, 'What was done, and what is left.'), ...later, default: problem },
+})
+
 /** All of them. */
 export const definitions = {
   plan,
@@ -298,4 +328,6 @@ export const definitions = {
   makeBundle,
   readBundle,
   collectStore,
+  findings,
+  repairStore,
 } as const

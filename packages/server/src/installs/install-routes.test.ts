@@ -221,6 +221,14 @@ test('packages are searched apart from what is installed, and who could not be a
   assert.deepEqual((await server.tcp('/api/plugins/search?q=one')).status, 200)
 })
 
+test('what is wrong on the disk is told, and put right only when that is said', async (t) => {
+  const { server } = await stage(t)
+  const finding = { kind: 'missing', subject: 'acme/new', problem: 'it is gone', action: 'fetched again' }
+  assert.deepEqual((await server.tcp('/api/store/findings')).json, { ok: false, findings: [{ ...finding, fixed: false }] })
+  const repaired = await server.tcp('/api/store/repair', { method: 'POST' })
+  assert.deepEqual(repaired.json, { ok: true, findings: [{ ...finding, fixed: true }] })
+})
+
 test('a bundle is made, read by its digest, and restored from', async (t) => {
   const { server, installs } = await stage(t)
   const made = (await server.tcp('/api/lock/bundle', { method: 'POST' })).json as { location: string; digest: string }

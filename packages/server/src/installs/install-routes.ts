@@ -172,6 +172,14 @@ export function addInstallRoutes(
     const { packages, uploads } = await inTurn('installs', () => installs.collect(workOf(context)))
     return context.json({ packages, uploads }, 200)
   })
+
+  const examine = async (context: WorkContext, fix: boolean) => {
+    const findings = await inTurn('installs', () => installs.examine(workOf(context), fix))
+    if (findings.some(({ fixed }) => fixed)) await plugins.refresh()
+    return { ok: findings.every(({ fixed }) => fixed), findings: [...findings] }
+  }
+  app.openapi(definitions.findings, async (context) => context.json(await examine(context, false), 200))
+  app.openapi(definitions.repairStore, async (context) => context.json(await examine(context, true), 200))
 }
 
 interface WorkContext {

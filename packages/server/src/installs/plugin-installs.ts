@@ -139,6 +139,18 @@ export interface FoundPackages {
   readonly problems: readonly { readonly source: string; readonly code: string; readonly message: string }[]
 }
 
+/** Something that is not as it should be with what a host keeps on its disk. */
+export interface StorageFinding {
+  /** `leftover`, `unclaimed`, `damaged`, `missing`. A host may have others. */
+  readonly kind: string
+  /** A path, or the id of a plugin. */
+  readonly subject: string
+  readonly problem: string
+  readonly fixed: boolean
+  /** What was done, or what is to be done. */
+  readonly action: string
+}
+
 /** A file with everything a lock names. */
 export interface MadeBundle {
   /** `sha256:…` of the file. */
@@ -201,6 +213,8 @@ export interface PluginInstalls {
   readonly readBundle: (
     digest: string,
   ) => Promise<{ readonly sizeBytes: number; readonly bytes: AsyncIterable<Uint8Array> } | undefined>
+  /** What is wrong with what the host keeps on its disk; with `fix` it is put right as far as that can be done. */
+  readonly examine: (work: InstallWork, fix: boolean) => Promise<readonly StorageFinding[]>
   /** Removes what nobody needs; answers how many packages and uploads went. */
   readonly collect: (work: InstallWork) => Promise<{ readonly packages: number; readonly uploads: number }>
   readonly approvals: () => readonly PluginApproval[]

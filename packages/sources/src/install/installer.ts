@@ -107,11 +107,11 @@ export class Installer {
 
   /**
    * Fetches what the lock names and the store lacks, from exactly where the lock says: for a fresh machine, or a damaged
-   * store. Answers the ids that were fetched. Errors: those of fetchers, `FETCH_CHANGED`, `INSTALL_REFUSED`,
+   * store; of all plugins, or only of some. Answers the ids that were fetched. Errors: those of fetchers, `FETCH_CHANGED`, `INSTALL_REFUSED`,
    * `INSTALL_NOT_STORED` when what is there is not what was locked.
    */
-  async restore(options: FetchOptions): Promise<readonly string[]> {
-    const problems = await this.verify(options.signal)
+  async restore(options: FetchOptions, only?: ReadonlySet<string>): Promise<readonly string[]> {
+    const problems = (await this.verify(options.signal)).filter(({ id }) => only?.has(id) !== false)
     const { plugins } = await this.lock()
     for (const [at, { id }] of problems.entries()) {
       const plugin = plugins[id]

@@ -24,6 +24,7 @@ import type { PluginTrust } from '../daemon/plugin-trust.ts'
 import { hostApiVersion } from '../daemon/product.ts'
 import { bundleAmong, bundleAt, Bundles } from './bundles.ts'
 import { deletePluginFiles } from './delete-plugin-files.ts'
+import { examineStorage } from './examine-storage.ts'
 import { dependencyReference, fetcherPlaces } from './package-fetchers.ts'
 import { searchPackages } from './search-packages.ts'
 import { Uploads } from './uploads.ts'
@@ -95,6 +96,7 @@ export async function hostInstalls({ config, trust, fetchers, paths }: HostInsta
       return { digest: await bundles.keep(bytes), sizeBytes: bytes.length, plugins: Object.keys(bundled) }
     },
     readBundle: (digest) => bundles.read(digest),
+    examine: (work, fix) => examineStorage({ installer, dataDirectory, options: optionsOf(work), fix }),
     collect: async () => {
       const named = uploadsIn(await installer.lock())
       return { packages: await installer.collect(), uploads: await uploads.collect(named) }
