@@ -121,6 +121,13 @@ const specs = {
     retryable: false,
     hint: 'Plan again with this version of exliar.',
   },
+  STEP_REFUSED: {
+    message: '{plugin} refused it: {reason}',
+    status: 409,
+    exit: 69,
+    retryable: false,
+    hint: 'Do what {plugin} asks for, or disable it.',
+  },
   PLAN_STALE: {
     message: 'what the plan was made from has changed since: {paths}',
     status: 409,

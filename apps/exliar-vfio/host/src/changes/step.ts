@@ -52,6 +52,8 @@ export interface DefineDomainStep extends AnyStep {
   /** libvirt's, such as `qemu:///system`. */
   readonly connection: string
   readonly domain: string
+  /** What `xml` was made from, whole, passwords included. */
+  readonly was: string
   readonly xml: string
 }
 

@@ -1,0 +1,241 @@
+import assert from 'node:assert/strict'
+import { chmod, mkdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises'
+import { statSync } from 'node:fs'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { PlatformError } from '@backplane/sdk'
+import { madeTree, type TreeDescription } from '../fixtures/materialise.ts'
+import { treeSnapshot } from '../fixtures/tree-snapshot.ts'
+import { MachineTree } from '../machine/machine-tree.ts'
+import { apply, type Applied, type Application } from './apply.ts'
+import { openChanges, type ChangesOptions } from './open-changes.ts'
+import { changesIn, recordedChanges } from './recorded-changes.ts'
+import { standardExecutors } from './standard-executors.ts'
+import type { Step } from './step.ts'
+import { cleanup, recover, rollback, type UndoReport } from './undo.ts'
+
+function writing(path: string, text: string, mode?: number): Step {
+  const cause = { plugin: 'exliar/nvidia-handler', hook: 'exliar.gpu-detected' }
+  const marks = mode === undefined ? {} : { mode }
+  return {
+    kind: 'write-file',
+    path,
+    content: Buffer.from(text),
+    cause,
+    summary: `write ${path}`,
+    records: 'file-modified',
+    ...marks,
+  }
+}
+
+function running(program: string, generates: readonly string[]): Step {
+  return { kind: 'run-command', program, args: ['-P'], generates, cause: null, summary: `run ${program}`, records: 'command-run' }
+}
+
+async function sample(t: TestContext, files: TreeDescription = {}): Promise<{ root: string; options: ChangesOptions }> {
+  const root = await madeTree(t, { 'etc/default/grub': 'a\n', 'etc/secret': 'b\n' }, files)
+  await chmod(join(root, 'etc/secret'), 0o600)
+  return { root, options: { tree: MachineTree.open(root), executors: standardExecutors } }
+}
+
+async function applied(
+  options: ChangesOptions,
+  steps: readonly Step[],
+  more: Partial<Application<string>> = {},
+): Promise<Applied> {
+  await using changes = await openChanges(options)
+  return await apply(changes, { title: 'test', stages: [{ subject: 'all', steps }], ...more })
+}
+
+async function cleaned(options: ChangesOptions): Promise<UndoReport> {
+  await using changes = await openChanges(options)
+  return await cleanup(changes)
+}
+
+test('cleanup gives every byte, mode and time back, and leaves nothing of its own behind', async (t) => {
+  const { root, options } = await sample(t)
+  await symlink('default/grub', join(root, 'etc/grub'))
+  await utimes(join(root, 'etc/default/grub'), 1_000, 2_000)
+  const before = treeSnapshot(root)
+  const steps = [writing('/etc/grub', 'b\n'), writing('/etc/secret', 'c\n'), writing('/etc/new/below/file', 'd\n', 0o755)]
+  assert.equal((await applied(options, steps)).kind, 'applied')
+  assert.equal((await applied(options, [writing('/etc/default/grub', 'c\n')])).kind, 'applied')
+  assert.equal(await readFile(join(root, 'etc/default/grub'), 'utf8'), 'c\n')
+  assert.equal(treeSnapshot(root)['etc/grub'], before['etc/grub'])
+  assert.match(treeSnapshot(root)['etc/secret'] ?? '', /^file 600/)
+  assert.match(treeSnapshot(root)['etc/new/below/file'] ?? '', /^file 755/)
+  assert.equal((await cleaned(options)).complete, true)
+  assert.deepEqual(treeSnapshot(root), before)
+  assert.equal(statSync(join(root, 'etc/default/grub')).mtimeMs, 2_000_000)
+})
+
+test('rollback takes back the last run only, and nothing when there is none (E5)', async (t) => {
+  const { root, options } = await sample(t)
+  await applied(options, [writing('/etc/default/grub', 'b\n')])
+  await applied(options, [writing('/etc/default/grub', 'c\n')])
+  const text = (): Promise<string> => readFile(join(root, 'etc/default/grub'), 'utf8')
+  for (const expected of ['b\n', 'a\n']) {
+    await using changes = await openChanges(options)
+    assert.equal((await rollback(changes))?.changes.length, 1)
+    assert.equal(await text(), expected)
+  }
+  await using changes = await openChanges(options)
+  assert.equal(await rollback(changes), undefined)
+  assert.equal(await recover(changes), undefined)
+})
+
+test('a backup of a file that was not there is none: the undo removes the file (E5)', async (t) => {
+  const { root, options } = await sample(t)
+  await applied(options, [writing('/etc/modprobe.d/vfio.conf', 'a\n')])
+  await cleaned(options)
+  assert.equal(treeSnapshot(root)['etc/modprobe.d'], undefined)
+})
+
+test('a file somebody else changed meanwhile is kept and named with the difference, and the rest goes on', async (t) => {
+  const { root, options } = await sample(t)
+  await applied(options, [writing('/etc/default/grub', 'b\n'), writing('/etc/secret', 'c\n')])
+  await writeFile(join(root, 'etc/default/grub'), 'b\nmine\n')
+  const report = await cleaned(options)
+  assert.equal(report.complete, false)
+  const [kept] = report.changes.filter(({ end }) => end.kind === 'kept')
+  assert.match(kept?.end.kind === 'kept' ? kept.end.reason : '', /\/etc\/default\/grub was changed by somebody else/)
+  assert.match(kept?.end.kind === 'kept' ? (kept.end.diff ?? '') : '', /^-a\n\+b\n\+mine$/m)
+  assert.equal(await readFile(join(root, 'etc/default/grub'), 'utf8'), 'b\nmine\n')
+  assert.equal(await readFile(join(root, 'etc/secret'), 'utf8'), 'b\n')
+  await using changes = await openChanges(options)
+  assert.deepEqual(
+    recordedChanges(changes.journal).map(({ state, plugin }) => [state, plugin]),
+    [
+      ['kept', 'exliar/nvidia-handler'],
+      ['undone', 'exliar/nvidia-handler'],
+    ],
+  )
+  await writeFile(join(root, 'etc/default/grub'), 'a\n')
+  assert.equal((await cleanup(changes)).complete, true)
+})
+
+test('a file somebody else removed is named, and a directory somebody put something into stays', async (t) => {
+  const { root, options } = await sample(t)
+  await applied(options, [writing('/etc/default/grub', 'b\n'), writing('/etc/made/ours', 'c\n')])
+  await rm(join(root, 'etc/default/grub'))
+  await writeFile(join(root, 'etc/made/theirs'), 'd\n')
+  const report = await cleaned(options)
+  assert.match(JSON.stringify(report.changes), /was removed by somebody else/)
+  assert.equal(treeSnapshot(root)['etc/made/ours'], undefined)
+  assert.ok(treeSnapshot(root)['etc/made/theirs'])
+})
+
+test('a step that fails takes the whole run back by itself and says so', async (t) => {
+  const { root, options } = await sample(t)
+  const before = treeSnapshot(root)
+  const run = (): Promise<{ kind: 'failed'; exitCode: number; reason: string; output: string; errors: string }> =>
+    Promise.resolve({ kind: 'failed', exitCode: 1, reason: 'it ended with code 1', output: '', errors: 'a\nno space left\n' })
+  const end = await applied({ ...options, run }, [writing('/etc/default/grub', 'b\n'), running('mkinitcpio', [])])
+  assert.equal(end.kind, 'rolled-back')
+  assert.equal(end.kind === 'rolled-back' && end.reason, 'mkinitcpio -P failed: it ended with code 1: no space left')
+  assert.ok(end.kind === 'rolled-back' && end.error instanceof PlatformError && end.error.code === 'COMMAND_FAILED')
+  assert.deepEqual(treeSnapshot(root), { ...before, 'etc/default/grub': before['etc/default/grub'] })
+})
+
+test('a stage that a plugin refuses stops the run, names the plugin, and leaves everything as it was', async (t) => {
+  const { root, options } = await sample(t)
+  const before = treeSnapshot(root)
+  const asked: string[] = []
+  const stages = ['first', 'second', 'third'].map((subject) => ({ subject, steps: [writing(`/etc/${subject}`, 'x')] }))
+  const gate: Application<string>['gate'] = (when, subject) => {
+    asked.push(`${when} ${subject}`)
+    return Promise.resolve(subject === 'second' ? { plugin: 'acme/careful', reason: 'the card is in use' } : undefined)
+  }
+  const end = await applied(options, [], { stages, gate })
+  assert.ok(end.kind === 'rolled-back')
+  assert.deepEqual([end.plugin, end.reason], ['acme/careful', 'acme/careful refused it: the card is in use'])
+  assert.equal(end.error instanceof PlatformError && end.error.code, 'STEP_REFUSED')
+  assert.deepEqual(asked, ['before first', 'after first', 'before second'])
+  assert.deepEqual(treeSnapshot(root), before)
+  const crashing = await applied(options, [], { stages, gate: () => Promise.reject(new Error('boom')) })
+  assert.equal(crashing.kind === 'rolled-back' && crashing.reason, 'boom')
+  assert.deepEqual(treeSnapshot(root), before)
+})
+
+test('a step that nothing can do is refused, and what came before it is taken back', async (t) => {
+  const { options } = await sample(t)
+  const step: Step = {
+    kind: 'bind-device',
+    bdf: '0000:01:00.0',
+    driver: null,
+    cause: null,
+    summary: 'bind',
+    records: 'driver-bound',
+  }
+  const end = await applied(options, [writing('/etc/new', 'x'), step])
+  assert.ok(end.kind === 'rolled-back' && end.error instanceof PlatformError && end.error.code === 'STEP_UNKNOWN')
+  assert.equal(end.undo.complete, true)
+})
+
+test('two cannot change one machine at once; a lock of a process that is gone holds nothing', async (t) => {
+  const { root, options } = await sample(t)
+  {
+    await using first = await openChanges(options)
+    assert.equal(first.journal.records.length, 0)
+    await assert.rejects(openChanges(options), {
+      code: 'CHANGES_BUSY',
+      message: `process ${process.pid} is changing this machine`,
+    })
+  }
+  assert.equal(treeSnapshot(root)['var'], undefined)
+  await mkdir(join(root, 'var/lib/exliar-vfio'), { recursive: true })
+  const stale = { pid: process.pid, startedAt: 'another process of this number', boot: '', made: ['/var', '/var/lib'] }
+  await writeFile(join(root, 'var/lib/exliar-vfio/lock'), JSON.stringify(stale))
+  await cleaned(options)
+  assert.equal(treeSnapshot(root)['var'], undefined)
+})
+
+test('small generated files come back to the byte; for large ones the program runs again, once', async (t) => {
+  const large = 'i'.repeat(1024 * 1024 + 1)
+  const { root, options } = await sample(t, { 'boot/grub/grub.cfg': 'old', 'boot/initrd-1.img': large })
+  const before = treeSnapshot(root)
+  let runs = 0
+  const run: ChangesOptions['run'] = async () => {
+    runs++
+    const isOld = (await readFile(join(root, 'etc/default/grub'), 'utf8')) === 'a\n'
+    await writeFile(join(root, 'boot/grub/grub.cfg'), `made ${runs}`)
+    await writeFile(join(root, 'boot/initrd-1.img'), isOld ? large : `${large}new`)
+    await writeFile(join(root, 'boot/initrd-2.img'), 'further')
+    return { kind: 'done', output: '', errors: '' }
+  }
+  const generates = ['/boot/grub/grub.cfg', '/boot/initrd-*.img']
+  await applied({ ...options, run }, [
+    writing('/etc/default/grub', 'b\n'),
+    running('make', generates),
+    running('make', generates),
+  ])
+  const report = await cleaned({ ...options, run })
+  assert.match(JSON.stringify(report.changes), /Made anew by make -P: \/boot\/initrd-1\.img/)
+  assert.equal(runs, 3)
+  assert.deepEqual(treeSnapshot(root), before)
+})
+
+test('a program that is not there is left out with what to run by hand', async (t) => {
+  const { root, options } = await sample(t)
+  const before = treeSnapshot(root)
+  const end = await applied(options, [running('no-such-program', ['/boot/x'])])
+  assert.match(end.kind === 'applied' ? (end.notes[0] ?? '') : '', /^Left out, because .*: no-such-program -P$/)
+  assert.equal((await cleaned(options)).complete, true)
+  assert.deepEqual(treeSnapshot(root), before)
+})
+
+test('after an interrupted run nothing is applied before that is taken back', async (t) => {
+  const { root, options } = await sample(t)
+  const before = treeSnapshot(root)
+  {
+    await using changes = await openChanges(options)
+    changes.begin()
+    changes.journal.append({ type: 'begun', run: 1, title: 'killed' })
+  }
+  await assert.rejects(applied(options, []), { code: 'CHANGES_UNFINISHED' })
+  await using changes = await openChanges(options)
+  assert.deepEqual((await recover(changes))?.changes, [])
+  assert.deepEqual(changesIn(changes.journal), [])
+  await changes[Symbol.asyncDispose]()
+  assert.deepEqual(treeSnapshot(root), before)
+})

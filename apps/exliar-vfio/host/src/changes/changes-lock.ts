@@ -1,0 +1,89 @@
+import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { z } from 'zod'
+import { exliarErrors } from '../errors.ts'
+import { errnoOf } from '../machine/errno-of.ts'
+
+const Owner = z.object({ pid: z.int(), startedAt: z.string(), boot: z.string(), made: z.array(z.string()) })
+type Owner = z.output<typeof Owner>
+
+/** Who may change a machine: one process at a time. */
+export interface ChangesLock extends Disposable {
+  /** Directories that a holder that died had made for the journal. */
+  readonly inherited: readonly string[]
+  /** Leaves more of them to whoever comes after a kill. */
+  readonly remember: (made: readonly string[]) => void
+}
+
+/**
+ * Takes the lock, or says who has it. A process is known by its number and the moment it started, so that neither a number
+ * used again nor a dead process holds anything. `made` is remembered for whoever comes after a kill. Errors: `CHANGES_BUSY`.
+ */
+export function takeLock(hostPath: string, made: readonly string[]): ChangesLock {
+  const own = `${hostPath}.${process.pid}`
+  let inherited: readonly string[] = []
+  try {
+    for (;;) {
+      const stale = readOwner(hostPath)
+      if (stale !== undefined && isAlive(stale)) throw exliarErrors.error('CHANGES_BUSY', { pid: stale.pid })
+      if (stale !== undefined) {
+        inherited = stale.made
+        // Renaming succeeds for one only.
+        renameQuietly(hostPath, `${own}.stale`)
+      }
+      const all = [...new Set([...inherited, ...made])]
+      writeOwner(own, all)
+      try {
+        linkSync(own, hostPath)
+        break
+      } catch (error) {
+        // Somebody has it by now, or has cleared away what waited for it.
+        if (!['EEXIST', 'ENOENT'].includes(errnoOf(error))) throw error
+      }
+    }
+  } finally {
+    rmSync(own, { force: true })
+    rmSync(`${own}.stale`, { force: true })
+  }
+  const remember = (all: readonly string[]): void => {
+    writeOwner(own, all)
+    renameSync(own, hostPath)
+  }
+  return { inherited, remember, [Symbol.dispose]: () => rmSync(hostPath, { force: true }) }
+}
+
+function writeOwner(path: string, made: readonly string[]): void {
+  writeFileSync(path, JSON.stringify({ ...identityOf(process.pid), pid: process.pid, made }), { mode: 0o600 })
+}
+
+/** Undefined: nobody, or what is there was not written whole. */
+function readOwner(path: string): Owner | undefined {
+  try {
+    return Owner.parse(JSON.parse(readFileSync(path, 'utf8')))
+  } catch {
+    return undefined
+  }
+}
+
+function isAlive({ pid, startedAt, boot }: Owner): boolean {
+  const now = identityOf(pid)
+  return now !== undefined && now.startedAt === startedAt && now.boot === boot
+}
+
+/** Field 22 of `stat`, behind the name, which may hold anything. Source: proc(5). */
+function identityOf(pid: number): { startedAt: string; boot: string } | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    return { startedAt: fields[19] ?? '', boot: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim() }
+  } catch {
+    return undefined
+  }
+}
+
+function renameQuietly(from: string, to: string): void {
+  try {
+    renameSync(from, to)
+  } catch {
+    // Another one was faster.
+  }
+}

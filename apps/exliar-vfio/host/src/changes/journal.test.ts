@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test, type TestContext } from 'node:test'
+import { madeTree } from '../fixtures/materialise.ts'
+import { MachineTree } from '../machine/machine-tree.ts'
+import { Journal } from './journal.ts'
+
+const path = '/journal.jsonl'
+
+async function written(t: TestContext): Promise<{ file: string; tree: MachineTree }> {
+  const root = await madeTree(t, { 'etc/': '' })
+  const tree = MachineTree.open(root)
+  const journal = Journal.read(tree, path)
+  journal.append({ type: 'opened', version: 1, made: [] })
+  journal.append({ type: 'begun', run: 1, title: 'a' })
+  journal.append({ type: 'ended', run: 1, as: 'applied' })
+  return { file: join(root, path), tree }
+}
+
+test('what was appended is read again, and a line that a kill cut off is dropped and written over', async (t) => {
+  const { file, tree } = await written(t)
+  appendFileSync(file, '{"hash":"12')
+  const journal = Journal.read(tree, path)
+  assert.deepEqual(
+    journal.records.map(({ type }) => type),
+    ['opened', 'begun', 'ended'],
+  )
+  journal.append({ type: 'begun', run: 2, title: 'b' })
+  assert.equal(Journal.read(tree, path).records.length, 4)
+})
+
+test('a line that was changed, taken out or made up is named', async (t) => {
+  const { file, tree } = await written(t)
+  const text = readFileSync(file, 'utf8')
+  const lines = text.split('\n')
+  const spoiled = [
+    [text.replace('"title":"a"', '"title":"b"'), 2],
+    [[lines[0], ...lines.slice(2)].join('\n'), 2],
+    [`${text}{}\n`, 4],
+  ] as const
+  for (const [content, line] of spoiled) {
+    writeFileSync(file, content)
+    assert.throws(() => Journal.read(tree, path), { code: 'JOURNAL_DAMAGED', message: new RegExp(`line ${line}:`) })
+  }
+})

@@ -1,0 +1,98 @@
+import { exliarErrors } from '../errors.ts'
+import type { Entry, Executor, Undone } from './executor.ts'
+import { changesIn, unfinishedRun, type Change } from './recorded-changes.ts'
+import type { Changes } from './open-changes.ts'
+
+/** How one change was taken back, or that it stays and why. */
+export interface UndoneChange {
+  readonly change: number
+  readonly summary: string
+  readonly end: Undone
+}
+
+/** What an undo did, in the order it did it. */
+export interface UndoReport {
+  readonly changes: readonly UndoneChange[]
+  /** Nothing is left to take back. */
+  readonly complete: boolean
+}
+
+/**
+ * Takes back the run that was interrupted, or else the last one that still stands. What somebody else changed since is kept
+ * and named; everything else goes on. Undefined: there is nothing.
+ */
+export async function rollback(changes: Changes): Promise<UndoReport | undefined> {
+  const open = changesIn(changes.journal).filter(({ state }) => state !== 'undone')
+  const run = unfinishedRun(changes.journal.records) ?? open.at(-1)?.run
+  if (run === undefined) {
+    await changes.close()
+    return undefined
+  }
+  const report = await undo(
+    changes,
+    open.filter((change) => change.run === run),
+  )
+  if (unfinishedRun(changes.journal.records) === run) changes.journal.append({ type: 'ended', run, as: 'rolled-back' })
+  await changes.close()
+  return report
+}
+
+/** As {@link rollback}, but only when a run was interrupted. */
+export async function recover(changes: Changes): Promise<UndoReport | undefined> {
+  if (unfinishedRun(changes.journal.records) !== undefined) return rollback(changes)
+  await changes.close()
+  return undefined
+}
+
+/** Takes back one run, for what lasts only as long as something else; what came before and after it stands. */
+export async function takeBack(changes: Changes, run: number): Promise<UndoReport> {
+  const open = changesIn(changes.journal).filter((change) => change.run === run && change.state !== 'undone')
+  const report = await undo(changes, open)
+  await changes.close()
+  return report
+}
+
+/** Takes back everything that was ever applied and still stands, newest first. */
+export async function cleanup(changes: Changes): Promise<UndoReport> {
+  const report = await undo(
+    changes,
+    changesIn(changes.journal).filter(({ state }) => state !== 'undone'),
+  )
+  const run = unfinishedRun(changes.journal.records)
+  if (run !== undefined) changes.journal.append({ type: 'ended', run, as: 'rolled-back' })
+  await changes.close()
+  return report
+}
+
+/** Newest first; programs that make files from others come last, when those are as they were. */
+async function undo(changes: Changes, open: readonly Change[]): Promise<UndoReport> {
+  const { journal, ground, executors } = changes
+  const newestFirst = open.toReversed()
+  const done: UndoneChange[] = []
+  const finish = (entry: Entry, end: Undone): void => {
+    const { change, step } = entry
+    journal.append(end.kind === 'undone' ? { type: 'undone', change } : { type: 'kept', change, reason: end.reason })
+    ground.atPoint('an undo was written down')
+    done.push({ change, summary: step.summary, end })
+  }
+  for (const entry of newestFirst.filter(({ step }) => step.kind !== 'run-command')) {
+    journal.append({ type: 'undoing', change: entry.change })
+    finish(entry, await undoOne(changes, entry))
+  }
+  const commands = newestFirst.filter(({ step }) => step.kind === 'run-command')
+  const ends = await executors['run-command'].undoTogether(commands, ground)
+  for (const entry of commands) finish(entry, ends.get(entry.change) ?? { kind: 'kept', reason: 'it was not looked at' })
+  return { changes: done, complete: changesIn(journal).every(({ state }) => state === 'undone') }
+}
+
+async function undoOne({ executors, ground }: Changes, entry: Change): Promise<Undone> {
+  const { kind } = entry.step
+  const executor: Pick<Executor, 'undo'> | undefined = kind === 'run-command' ? undefined : executors[kind]
+  try {
+    if (executor === undefined) throw exliarErrors.error('STEP_UNKNOWN', { kind })
+    return await executor.undo(entry, ground)
+  } catch (error) {
+    // One change that cannot be taken back must not keep the others.
+    return { kind: 'kept', reason: error instanceof Error ? error.message : String(error) }
+  }
+}

@@ -1,0 +1,34 @@
+import type { InitramfsConfig } from '@exliar-vfio/points'
+import type { Stage } from '../changes/apply.ts'
+import { editInitramfs } from '../initramfs/edit-initramfs.ts'
+import { overrideScriptPath } from '../vfio/override-script.ts'
+import { vfioModules } from '../vfio/vfio-modules.ts'
+import type { PlanWork } from './make-plan.ts'
+import type { PlanSubject } from './plan.ts'
+import type { PlanDraft } from './plan-draft.ts'
+
+/** VFIO into the initial file system, before the drivers of graphics adapters; made anew also when only modprobe's part changed. */
+export function initramfsStage(draft: PlanDraft, { system, selected, claim }: PlanWork): Stage<PlanSubject> {
+  const lasting = selected.length > claim.untilRestart.length
+  const none: InitramfsConfig = { system: system.initramfs_system, files: [], modules: [], command: [] }
+  if (!lasting) return { subject: { kind: 'initramfs-update', config: none }, steps: [] }
+  const isInside = draft.hasChanged('/etc/modprobe.d/') || draft.hasChanged(overrideScriptPath)
+  const files = claim.bySlot.length > 0 ? [overrideScriptPath] : []
+  const edit = editInitramfs(draft.tree, system.initramfs_system, { modules: vfioModules(system.kernel_version), files })
+  const changes = edit.files.length > 0 || isInside
+  if (changes) draft.note(...edit.notes)
+  const [making] = edit.makings
+  const config: InitramfsConfig = {
+    system: system.initramfs_system,
+    files: edit.files.map(({ path }) => path),
+    modules: [...edit.modules],
+    command: making === undefined ? [] : [making.program, ...making.args],
+  }
+  const steps = changes
+    ? [
+        ...draft.write(edit.files, 'load VFIO before the drivers of graphics adapters'),
+        ...draft.run(edit.makings, 'make the initial file system anew'),
+      ]
+    : []
+  return { subject: { kind: 'initramfs-update', config }, steps }
+}

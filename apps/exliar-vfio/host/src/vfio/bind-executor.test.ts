@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { apply } from '../changes/apply.ts'
+import { openChanges, type Changes } from '../changes/open-changes.ts'
+import { standardExecutors } from '../changes/standard-executors.ts'
+import type { BindDeviceStep } from '../changes/step.ts'
+import { cleanup } from '../changes/undo.ts'
+import { treeWithKernel, type KernelDouble } from '../fixtures/kernel-double.ts'
+import { madeTree } from '../fixtures/materialise.ts'
+import { pciFunctions } from '../fixtures/pci-function.ts'
+import { treeSnapshot } from '../fixtures/tree-snapshot.ts'
+import { MachineTree } from '../machine/machine-tree.ts'
+import { bindExecutor } from './bind-executor.ts'
+import { readFunction } from './pci-function.ts'
+
+const bdf = '0000:01:00.0'
+const step: BindDeviceStep = {
+  kind: 'bind-device',
+  bdf,
+  driver: 'vfio-pci',
+  cause: null,
+  summary: 'bind it',
+  records: 'driver-bound',
+}
+const natural = { [bdf]: 'nvidia' }
+
+async function card(t: TestContext, driver?: string): Promise<string> {
+  const sample = { bdf, id: '10de:1b80', class: '030000', group: 1, ...(driver === undefined ? {} : { driver }) }
+  return madeTree(t, pciFunctions([sample]), { 'sys/bus/pci/drivers/vfio-pci/module': '', 'sys/bus/pci/drivers_probe': '' })
+}
+
+function changesOf(tree: MachineTree, isLive = true): Promise<Changes> {
+  return openChanges({ tree, executors: { ...standardExecutors, 'bind-device': bindExecutor({ isLive }) } })
+}
+
+async function bound(
+  t: TestContext,
+  kernel: KernelDouble,
+  driver?: string,
+): Promise<{ tree: MachineTree; root: string; end: string }> {
+  const root = await card(t, driver)
+  const tree = treeWithKernel(root, kernel)
+  await using changes = await changesOf(tree)
+  const end = await apply(changes, { title: 'bind', stages: [{ subject: null, steps: [step] }] })
+  return { tree, root, end: end.kind === 'applied' ? 'applied' : end.reason }
+}
+
+test('a function goes from its driver to VFIO and back, and is looked at each time', async (t) => {
+  const { tree, end } = await bound(t, { natural }, 'nvidia')
+  assert.equal(end, 'applied')
+  assert.deepEqual(readFunction(tree, bdf), { driver: 'vfio-pci', override: 'vfio-pci' })
+  await using changes = await changesOf(tree)
+  assert.equal((await cleanup(changes)).complete, true)
+  assert.deepEqual(readFunction(tree, bdf), { driver: 'nvidia', override: null })
+})
+
+test('a function that nobody drove is nobody’s again', async (t) => {
+  const { tree } = await bound(t, { natural })
+  await using changes = await changesOf(tree)
+  await cleanup(changes)
+  assert.deepEqual(readFunction(tree, bdf), { driver: null, override: null })
+})
+
+test('a bind that fails clears the override and gives the old driver back', async (t) => {
+  const { tree, end } = await bound(t, { natural, refusing: ['vfio-pci'] }, 'nvidia')
+  assert.match(end, /0000:01:00\.0 could not be given to vfio-pci: .*did not take it/)
+  assert.deepEqual(readFunction(tree, bdf), { driver: 'nvidia', override: null })
+})
+
+test('when the old driver does not come back either, that is said', async (t) => {
+  const { tree, end } = await bound(t, { natural, refusing: ['vfio-pci', 'nvidia'] }, 'nvidia')
+  assert.match(end, /did not take it; and nvidia did not take it/)
+  assert.equal(readFunction(tree, bdf)?.driver, null)
+})
+
+test('a function that somebody gave to another driver meanwhile is left there and named', async (t) => {
+  const { tree } = await bound(t, { natural }, 'nvidia')
+  await tree.writeAttribute(`/sys/bus/pci/devices/${bdf}/driver_override`, 'pci-stub')
+  await using changes = await changesOf(tree)
+  const report = await cleanup(changes)
+  assert.equal(report.complete, false)
+  assert.match(JSON.stringify(report.changes), /given to pci-stub by somebody else/)
+  assert.equal(readFunction(tree, bdf)?.override, 'pci-stub')
+})
+
+test('in a copied tree only the override is written, with a note, and comes back to the byte', async (t) => {
+  const root = await card(t, 'nvidia')
+  const before = treeSnapshot(root)
+  const tree = MachineTree.open(root)
+  {
+    await using changes = await changesOf(tree, false)
+    const end = await apply(changes, { title: 'bind', stages: [{ subject: null, steps: [step] }] })
+    assert.match(end.kind === 'applied' ? (end.notes[0] ?? '') : end.reason, /No kernel stands behind this tree/)
+  }
+  assert.deepEqual(readFunction(tree, bdf), { driver: 'nvidia', override: 'vfio-pci' })
+  await using changes = await changesOf(tree, false)
+  await cleanup(changes)
+  await changes[Symbol.asyncDispose]()
+  assert.deepEqual(treeSnapshot(root), before)
+})
+
+test('a function that is not there is refused', async (t) => {
+  const tree = MachineTree.open(await madeTree(t, { 'etc/': '' }))
+  await using changes = await changesOf(tree)
+  const end = await apply(changes, { title: 'bind', stages: [{ subject: null, steps: [step] }] })
+  assert.match(end.kind === 'rolled-back' ? end.reason : '', /is not bound: it is not there/)
+})

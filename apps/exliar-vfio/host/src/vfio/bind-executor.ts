@@ -1,0 +1,153 @@
+import { PlatformError } from '@backplane/sdk'
+import { z } from 'zod'
+import type { Entry, Executor, Ground, Performed, Undone } from '../changes/executor.ts'
+import { shellQuoted } from '../changes/shell-lines.ts'
+import type { BindDeviceStep } from '../changes/step.ts'
+import { exliarErrors } from '../errors.ts'
+import type { MachineTree } from '../machine/machine-tree.ts'
+import { functionPath, readFunction, type FunctionDriver } from './pci-function.ts'
+
+const Before = z.object({
+  driver: z.string().nullable(),
+  override: z.string().nullable(),
+  /** What the attribute held, to the byte: in a copied tree it is a file like others. Null: it was missing. */
+  attribute: z.string().nullable(),
+})
+
+/** Whether a kernel stands behind the tree's `sys`. */
+export interface Binding {
+  /** Default: as the tree is this machine. `false`: only the override is written, and nothing moves. */
+  readonly isLive?: boolean
+}
+
+/**
+ * Gives functions to a driver and back, each time looking whether the kernel did it. A function that another driver would
+ * not take has the one it had before again, and no override.
+ */
+export function bindExecutor({ isLive }: Binding = {}): Executor<BindDeviceStep> {
+  const live = (tree: MachineTree): boolean => isLive ?? tree.isThisMachine
+  return {
+    look: async ({ bdf }, { tree }) => {
+      const found = readFunction(tree, bdf)
+      if (found === undefined) throw exliarErrors.error('BIND_REFUSED', { bdf, reason: 'it is not there' })
+      const attribute = tree.readBytes(`${functionPath(bdf)}/driver_override`)?.toString('latin1') ?? null
+      return { ...found, attribute } satisfies z.output<typeof Before>
+    },
+    perform: (step, before, ground) =>
+      live(ground.tree) ? bindLive(step, Before.parse(before), ground) : bindCopied(step, ground),
+    standing: ({ step, before }, { tree }) =>
+      standingOf(step.kind === 'bind-device' ? step : undefined, Before.parse(before), tree),
+    undo: (entry, ground) => undo(entry, ground, live(ground.tree)),
+    script,
+  }
+}
+
+async function bindLive({ bdf, driver }: BindDeviceStep, before: z.output<typeof Before>, ground: Ground): Promise<Performed> {
+  const reason = await give(ground, { bdf, driver, override: driver })
+  if (reason === undefined) return { after: null, notes: [] }
+  const back = await giveBack(ground, bdf, before)
+  const failed = exliarErrors.error('BIND_FAILED', { bdf, driver: driver ?? 'its own driver', reason })
+  if (back === undefined) throw failed
+  throw new PlatformError(failed.code, `${failed.message}; and ${back}`, {
+    hint: 'Start the machine again: it has no driver now.',
+  })
+}
+
+/** A copied tree has no kernel. */
+async function bindCopied({ bdf, driver }: BindDeviceStep, { tree, atPoint }: Ground): Promise<Performed> {
+  await tree.write(`${functionPath(bdf)}/driver_override`, `${driver ?? '(null)'}\n`)
+  atPoint('an override was written')
+  const notes = [`No kernel stands behind this tree: of ${bdf} only the override was written.`]
+  return { after: null, notes: readFunction(tree, bdf)?.driver === driver ? [] : notes }
+}
+
+interface Given {
+  readonly bdf: string
+  /** Null: the one it would have by itself. */
+  readonly driver: string | null
+  /** What stands there afterwards. */
+  readonly override: string | null
+  /** Nothing drove it before, and nothing shall. */
+  readonly isNobodys?: boolean
+}
+
+/** Undefined when it is so; else why it is not. The override comes first, so that nothing else takes it in between. */
+async function give({ tree, atPoint }: Ground, { bdf, driver, override, isNobodys }: Given): Promise<string | undefined> {
+  const path = functionPath(bdf)
+  try {
+    await tree.writeAttribute(`${path}/driver_override`, `${driver ?? override ?? ''}\n`)
+    atPoint('an override was written')
+    const now = readFunction(tree, bdf)?.driver ?? null
+    const mustMove = driver === null ? now === 'vfio-pci' : now !== driver
+    if (now !== null && mustMove) await tree.writeAttribute(`${path}/driver/unbind`, bdf)
+    atPoint('a function was unbound')
+    if (mustMove && isNobodys !== true) await tree.writeAttribute('/sys/bus/pci/drivers_probe', bdf)
+    atPoint('a function was bound')
+    const bound = readFunction(tree, bdf)?.driver ?? null
+    if (driver !== null && bound !== null && bound !== driver) return `the kernel gave it to ${bound}`
+    if (driver !== null && bound === null && !(await bindByName(tree, bdf, driver))) return `${driver} did not take it`
+    if (override !== driver) await tree.writeAttribute(`${path}/driver_override`, `${override ?? ''}\n`)
+    return undefined
+  } catch (error) {
+    if (error instanceof PlatformError) return error.message
+    throw error
+  }
+}
+
+/** As it was, nobody's where it was nobody's. */
+function giveBack(ground: Ground, bdf: string, { driver, override }: FunctionDriver): Promise<string | undefined> {
+  return give(ground, { bdf, driver, override, isNobodys: driver === null })
+}
+
+/** A driver that does not know the ids is told the address. */
+async function bindByName(tree: MachineTree, bdf: string, driver: string): Promise<boolean> {
+  if (!tree.has(`/sys/bus/pci/drivers/${driver}/bind`)) return false
+  await tree.writeAttribute(`/sys/bus/pci/drivers/${driver}/bind`, bdf)
+  return readFunction(tree, bdf)?.driver === driver
+}
+
+function standingOf(step: BindDeviceStep | undefined, before: FunctionDriver, tree: MachineTree): 'before' | 'after' | 'other' {
+  const now = step === undefined ? undefined : readFunction(tree, step.bdf)
+  if (now === undefined || (now.driver === before.driver && now.override === before.override)) return 'before'
+  return now.override === step?.driver ? 'after' : 'other'
+}
+
+async function undo({ step, before: given }: Entry, ground: Ground, isLive: boolean): Promise<Undone> {
+  if (step.kind !== 'bind-device') return { kind: 'kept', reason: 'it is no binding' }
+  const { tree } = ground
+  const { bdf } = step
+  const before = Before.parse(given)
+  const attribute = `${functionPath(bdf)}/driver_override`
+  if (!isLive) {
+    await tree.removeUnfinished(attribute)
+    if (before.attribute === null) await tree.remove(attribute)
+    else await tree.write(attribute, Buffer.from(before.attribute, 'latin1'))
+    ground.atPoint('an override was put back')
+    return { kind: 'undone', notes: [] }
+  }
+  const now = readFunction(tree, bdf)
+  if (now === undefined) return { kind: 'undone', notes: [`${bdf} is not there any more.`] }
+  const isForeign = now.override !== before.override && now.override !== null && now.override !== step.driver
+  if (isForeign) return { kind: 'kept', reason: `${bdf} was given to ${now.override} by somebody else` }
+  const reason = await giveBack(ground, bdf, before)
+  return reason === undefined ? { kind: 'undone', notes: [] } : { kind: 'kept', reason: `${bdf}: ${reason}` }
+}
+
+/** In a rescue system the function is whatever that system made of it; in a copied tree the attribute is a file. */
+function script({ step, before }: Entry): readonly string[] {
+  if (step.kind !== 'bind-device') return []
+  const { driver, override, attribute } = Before.parse(before)
+  const path = functionPath(step.bdf)
+  const bytes = attribute === null ? '' : `printf '%s' ${shellQuoted(attribute)} > "$root${path}/driver_override"`
+  return [
+    'if [ -z "$root" ]; then',
+    `  echo ${override === null ? '' : shellQuoted(override)} > ${path}/driver_override`,
+    `  if [ "$(basename "$(readlink ${path}/driver)")" != ${shellQuoted(driver ?? 'none')} ]; then`,
+    `    if [ -e ${path}/driver ]; then echo ${step.bdf} > ${path}/driver/unbind; fi`,
+    `    echo ${step.bdf} > /sys/bus/pci/drivers_probe`,
+    '  fi',
+    `elif [ -f "$root${path}/driver_override" ]; then`,
+    `  ${bytes === '' ? `rm -f "$root${path}/driver_override"` : bytes}`,
+    'fi',
+  ]
+}
