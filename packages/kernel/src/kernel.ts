@@ -57,8 +57,10 @@ export interface Kernel extends AsyncDisposable {
    * `PLUGIN_UNAVAILABLE` with the record's reason, `CALL_INPUT_INVALID`, `CALL_OUTPUT_INVALID`, `CALL_DEADLINE`,
    * `CALL_QUEUE_FULL`, `CALL_METHOD_MISSING`, `PLUGIN_EXITED`, `CALL_FAILED` (what the plugin threw, with
    * `details.pluginCode`), `CALL_DRAINED` (not finished in the drain time), `KERNEL_STOPPING`; of an opened instance or a
-   * lease also `GENERATION_ENDED`. Cancelled by its signal, a call rejects with the signal's reason. In the `trusted` tier
-   * values are handed over as they are after the schema; they are not copied.
+   * lease also `GENERATION_ENDED`; of what a plugin calls, and where {@link KernelOptions.approvals} demands it of the host,
+   * also `CALL_NOT_PERMITTED`, `APPROVAL_DENIED`, `APPROVAL_EXPIRED`, `APPROVAL_UNAVAILABLE`. Cancelled by its signal, a call
+   * rejects with the signal's reason. In the `trusted` tier values are handed over as they are after the schema; they are not
+   * copied, but for those a person was asked about.
    */
   readonly provider: <P extends ProviderPoint>(point: P, name: string) => ProviderHandle<P>
   /** What is declared for a point, without starting anything. Sorted by name. */

@@ -64,6 +64,7 @@ export class Approvals {
     const expired = (): void => over.abort(this.#expired(question, waitMs))
     const ends = [request.signal, left, stopping, request.caller?.ended].filter((signal) => signal !== undefined)
     const signal = AbortSignal.any([over.signal, ...ends])
+    if (signal.aborted) return Promise.reject(abortError(signal))
     const answering = desk.ask(question, signal)
     const { id: approval, plugin, point, name, method, sentence, traceId } = question
     events.record({ type: 'approval.asked', plugin, approval, point, name, method, sentence, traceId }, nowMs)

@@ -194,3 +194,24 @@ test('calls that failed are told with what each said, and what it was not grante
   )
   assert.match(finding?.hint ?? '', /its manifest must ask for that/)
 })
+
+test('what it waits for a person with is told, and what was denied with the reason; what was approved is not', async (t) => {
+  const one = await healthy(t)
+  const about = { plugin: 'demo/one', point: 'demo.disks', name: 'core', method: 'wipe', traceId: '' } as const
+  const ask = (approval: string): KernelEvent => ({ ...about, type: 'approval.asked', approval, sentence: `wipe ${approval}` })
+  const end = { ...about, type: 'approval.ended' } as const
+  const events = recorded(
+    ask('sda'),
+    { ...end, approval: 'sda', outcome: 'denied', by: 'ann', reason: 'in use' },
+    ask('sdb'),
+    { ...end, approval: 'sdb', outcome: 'approved', by: 'ann' },
+    ask('sdc'),
+  )
+  const [, open, refused, ...rest] = explainPlugin(one, events)
+  assert.deepEqual([open?.what, open?.evidence.map(({ text }) => text)], ['It waits for a person once.', ['sdc: wipe sdc']])
+  assert.deepEqual(
+    refused?.evidence.map(({ seq, text }) => [seq, text]),
+    [[2, 'wipe sda: denied, in use']],
+  )
+  assert.deepEqual(rest, [])
+})

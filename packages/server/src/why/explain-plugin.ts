@@ -1,4 +1,5 @@
 import type { PluginRecord, RecordedEvent } from '@backplane/kernel'
+import { approvalFindings } from './approval-findings.ts'
 import type { Finding } from './finding.ts'
 import { healthFindings } from './health-findings.ts'
 import { enforcementFindings, grantFindings, limitFindings, times } from './limit-findings.ts'
@@ -23,6 +24,7 @@ export function explainPlugin(
     ...healthFindings(record, events),
     ...limitFindings(record, events),
     ...grantFindings(record, events),
+    ...approvalFindings(record.id, events),
     ...versionFindings(record, events),
     ...speedFindings(record),
     ...profileFindings(profiles),

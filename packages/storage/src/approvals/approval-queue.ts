@@ -35,7 +35,7 @@ export interface ApprovalQueueOptions extends DatabaseOptions {
 export type ApprovalQueue = ApprovalDesk & ApprovalBook & Disposable
 
 /** Longer inputs are not kept, characters of JSON. */
-const longestInput = 65_536
+const longestInput = 16_384
 const longestReason = 500
 const minuteMs = 60_000
 
