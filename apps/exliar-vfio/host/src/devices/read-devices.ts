@@ -19,58 +19,78 @@ export function readOneDevice(tree: MachineTree, bdf: string): PciDevice | undef
   return directory && readDevice(bdf, directory, pciNames(tree))
 }
 
+/** What a function's directory has; what is not listed is not asked for, since each refusal costs as much as ten answers. */
+interface Attributes {
+  readonly names: readonly string[]
+  readonly path: string
+  readonly text: (name: string) => string | undefined
+  readonly linkName: (name: string) => string | undefined
+}
+
+function attributesOf(directory: TreeDirectory): Attributes {
+  const names = directory.names()
+  const listed = new Set(names)
+  return {
+    names,
+    path: directory.path,
+    text: (name) => (listed.has(name) ? directory.attribute(name) : undefined),
+    linkName: (name) => (listed.has(name) ? directory.linkName(name) : undefined),
+  }
+}
+
 function readDevice(bdf: string, directory: TreeDirectory, names: PciNames): PciDevice | undefined {
-  const vendorId = hexadecimal(directory, 'vendor', 4)
-  const deviceId = hexadecimal(directory, 'device', 4)
-  const classCode = hexadecimal(directory, 'class', 6)
+  const attributes = attributesOf(directory)
+  const vendorId = hexadecimal(attributes, 'vendor', 4)
+  const deviceId = hexadecimal(attributes, 'device', 4)
+  const classCode = hexadecimal(attributes, 'class', 6)
   if (vendorId === null || deviceId === null || classCode === null) return undefined
   return {
     bdf,
     slot: bdf.slice(0, bdf.lastIndexOf('.')),
     vendor_id: vendorId,
     device_id: deviceId,
-    subsystem_vendor_id: hexadecimal(directory, 'subsystem_vendor', 4),
-    subsystem_device_id: hexadecimal(directory, 'subsystem_device', 4),
+    subsystem_vendor_id: hexadecimal(attributes, 'subsystem_vendor', 4),
+    subsystem_device_id: hexadecimal(attributes, 'subsystem_device', 4),
     class_code: classCode,
     class: names.deviceClass(classCode.slice(0, 4)),
     vendor_name: names.vendor(vendorId),
     device_name: names.device(vendorId, deviceId),
-    driver: directory.linkName('driver') ?? null,
-    driver_override: overrideOf(directory),
-    iommu_group: groupOf(directory),
-    boot_vga: classCode.startsWith('03') && directory.attribute('boot_vga') === '1',
-    reset_methods: resetMethods(directory),
-    physical_function: directory.linkName('physfn') ?? null,
-    virtual_functions: virtualFunctions(directory),
-    sysfs_path: directory.path,
+    driver: attributes.linkName('driver') ?? null,
+    driver_override: overrideOf(attributes),
+    iommu_group: groupOf(attributes),
+    boot_vga: classCode.startsWith('03') && attributes.text('boot_vga') === '1',
+    reset_methods: resetMethods(attributes),
+    physical_function: attributes.linkName('physfn') ?? null,
+    virtual_functions: virtualFunctions(attributes),
+    sysfs_path: attributes.path,
   }
 }
 
 /** The kernel writes `0x10de`. */
-function hexadecimal(directory: TreeDirectory, name: string, digits: number): string | null {
-  const value = /^0x([\da-f]+)$/i.exec(directory.attribute(name) ?? '')?.[1]?.toLowerCase()
+function hexadecimal({ text }: Attributes, name: string, digits: number): string | null {
+  const value = /^0x([\da-f]+)$/i.exec(text(name) ?? '')?.[1]?.toLowerCase()
   return value === undefined ? null : value.padStart(digits, '0')
 }
 
-function overrideOf(directory: TreeDirectory): string | null {
-  const value = directory.attribute('driver_override') ?? ''
+function overrideOf({ text }: Attributes): string | null {
+  const value = text('driver_override') ?? ''
   return value === '' || value === '(null)' ? null : value
 }
 
-function groupOf(directory: TreeDirectory): number | null {
-  const number = Number(directory.linkName('iommu_group') ?? Number.NaN)
+function groupOf({ linkName }: Attributes): number | null {
+  const number = Number(linkName('iommu_group') ?? Number.NaN)
   return Number.isInteger(number) ? number : null
 }
 
 /** Kernels before 5.15 say only that there is one. */
-function resetMethods(directory: TreeDirectory): string[] {
-  const methods = directory.attribute('reset_method')
-  if (methods === undefined) return directory.has('reset') ? ['unnamed'] : []
+function resetMethods({ text, names }: Attributes): string[] {
+  const methods = text('reset_method')
+  if (methods === undefined) return names.includes('reset') ? ['unnamed'] : []
   return methods.split(/\s+/).filter((method) => method !== '')
 }
 
-function virtualFunctions(directory: TreeDirectory): string[] {
-  if (Number(directory.attribute('sriov_numvfs') ?? 0) === 0) return []
-  const numbers = directory.names().flatMap((name) => /^virtfn(\d+)$/.exec(name)?.[1] ?? [])
-  return numbers.sort((a, b) => Number(a) - Number(b)).flatMap((number) => directory.linkName(`virtfn${number}`) ?? [])
+function virtualFunctions({ text, names, linkName }: Attributes): string[] {
+  if (Number(text('sriov_numvfs') ?? 0) === 0) return []
+  const numbers = names.flatMap((name) => /^virtfn(\d+)$/.exec(name)?.[1] ?? [])
+  return numbers.sort((a, b) => Number(a) - Number(b)).flatMap((number) => linkName(`virtfn${number}`) ?? [])
 }

@@ -26,3 +26,20 @@ export function readFileInside(hostPath: string, mostBytes: number): Buffer {
     closeSync(descriptor)
   }
 }
+
+/** The kernel gives out a page at most, and all of it at once. */
+const mostAttributeBytes = 4096
+
+/** Reads a small file the kernel makes up. Errors: as {@link readFileInside}. */
+export function readAttribute(hostPath: string): Buffer {
+  const descriptor = openSync(hostPath, flags)
+  try {
+    const read = readSync(descriptor, piece, 0, mostAttributeBytes + 1, null)
+    if (read > mostAttributeBytes) {
+      throw exliarErrors.error('TREE_FILE_TOO_LARGE', { path: hostPath, mostBytes: mostAttributeBytes })
+    }
+    return Buffer.from(piece.subarray(0, read))
+  } finally {
+    closeSync(descriptor)
+  }
+}

@@ -20,39 +20,37 @@ const mostLinks = 40
  */
 export function resolveInside(root: string, path: string): Resolved {
   const ahead = path.split('/').toReversed()
-  const real: string[] = []
-  let stats: Stats | undefined = statOf(root, [], path)
+  const top = { path: '', stats: statOf(root, path) }
+  const walked: Resolved[] = []
   let links = 0
   for (let name = ahead.pop(); name !== undefined; name = ahead.pop()) {
     if (name === '' || name === '.') continue
     if (name === '..') {
-      if (real.pop() === undefined) throw exliarErrors.error('TREE_ESCAPES', { path, root })
-      stats = statOf(root, real, path)
+      if (walked.pop() === undefined) throw exliarErrors.error('TREE_ESCAPES', { path, root })
       continue
     }
-    real.push(name)
-    stats = stats?.isDirectory() === true ? statOf(root, real, path) : undefined
-    if (stats?.isSymbolicLink() !== true) continue
+    const above = walked.at(-1) ?? top
+    const here = `${above.path}/${name}`
+    const onHost = root === '/' ? here : `${root}${here}`
+    const stats = above.stats?.isDirectory() === true ? statOf(onHost, path) : undefined
+    if (stats?.isSymbolicLink() !== true) {
+      walked.push({ path: here, stats })
+      continue
+    }
     if (++links > mostLinks) throw exliarErrors.error('TREE_UNREADABLE', { path, reason: 'its links go in a circle' })
-    const target = readlinkSync(join(root, real))
-    real.pop()
-    if (target.startsWith('/')) real.length = 0
+    const target = readlinkSync(onHost)
+    if (target.startsWith('/')) walked.length = 0
     ahead.push(...target.split('/').toReversed())
-    stats = statOf(root, real, path)
   }
-  return { path: `/${real.join('/')}`, stats }
+  return walked.at(-1) ?? { ...top, path: '/' }
 }
 
-function statOf(root: string, real: readonly string[], path: string): Stats | undefined {
+function statOf(onHost: string, path: string): Stats | undefined {
   try {
-    return lstatSync(join(root, real), { throwIfNoEntry: false })
+    return lstatSync(onHost, { throwIfNoEntry: false })
   } catch (error) {
     const reason = errnoOf(error)
     if (reason === 'ENOENT' || reason === 'ENOTDIR') return undefined
     throw exliarErrors.error('TREE_UNREADABLE', { path, reason }, { cause: error })
   }
-}
-
-function join(root: string, names: readonly string[]): string {
-  return `${root === '/' ? '' : root}/${names.join('/')}`
 }

@@ -1,8 +1,5 @@
 import { lstatSync, readdirSync, readlinkSync } from 'node:fs'
-import { readFileInside } from './read-file.ts'
-
-/** The kernel gives out a page at most. */
-const mostAttributeBytes = 4096
+import { readAttribute } from './read-file.ts'
 
 /**
  * One directory of the machine, its links resolved once: what reads thousands of small files below `sys` and `proc` looks
@@ -32,8 +29,9 @@ export class TreeDirectory {
     return this.bytes(name)?.toString('utf8').trim()
   }
 
+  /** A page at most. */
   bytes(name: string): Buffer | undefined {
-    return lenient(() => readFileInside(this.#at(name), mostAttributeBytes))
+    return lenient(() => readAttribute(this.#at(name)))
   }
 
   /** Last name of what a link points to: the driver's for `driver`. It need not exist. */
