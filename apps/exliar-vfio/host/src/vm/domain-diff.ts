@@ -1,12 +1,11 @@
-import { createTwoFilesPatch } from 'diff'
-import type { DefineDomain } from './define-domain.ts'
+import { textDiff } from '../changes/text-diff.ts'
 
-/** What a step changes, line by line, as people read it; passwords are blanked on both sides. */
-export function domainDiff({ name, before, after }: DefineDomain): string {
-  return createTwoFilesPatch(`${name} (now)`, `${name} (then)`, ended(before), ended(after), undefined, undefined, { context: 3 })
+/** What a machine's configuration differs in, line by line, as people read it; passwords are blanked on both sides. */
+export function domainDiff(name: string, before: string, after: string): string {
+  return textDiff(`${name}.xml`, blanked(before), blanked(after))
 }
 
-function ended(xml: string): string {
-  const blanked = xml.replaceAll(/(\spasswd\s*=\s*)(?:'[^']*'|"[^"]*")/g, "$1'…'")
-  return blanked.endsWith('\n') ? blanked : `${blanked}\n`
+function blanked(xml: string): Uint8Array {
+  const text = xml.replaceAll(/(\spasswd\s*=\s*)(?:'[^']*'|"[^"]*")/g, "$1'…'")
+  return new TextEncoder().encode(text.endsWith('\n') ? text : `${text}\n`)
 }

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { requireLibvirt } from '@backplane/testing'
 import { withHypervisorHidden, withKvmHidden, withVendorId, VmDevice } from '@exliar-vfio/points'
-import { domainDifferences } from './same-domain.ts'
-import { domainDefiner } from './define-domain.ts'
+import { definedDifferences, domainDifferences } from './same-domain.ts'
+import { domainChanges } from './fixtures/domain-changes.ts'
 import { startHookedLibvirt, type HookedLibvirt } from './fixtures/hooked-libvirt.ts'
 import { prepareMachine, startMachine, withdrawAfterRun, type PreStart } from './start-machine.ts'
 import { connectVirsh } from './virsh.ts'
@@ -90,14 +90,14 @@ test('a prepared machine starts with the change, and has its own configuration a
   libvirt.behave({ hides: true })
   const virsh = connectVirsh({ uri: libvirt.uri })
   const before = await virsh.dumpXml('tiny', { withPasswords: true })
-  const definer = domainDefiner(virsh)
+  const { define, withdraw } = await domainChanges(t, virsh)
   const preStart: PreStart = (config) =>
     Promise.resolve({
       config: withVendorId(withHypervisorHidden(withKvmHidden(config)), '123456789ab'),
       changes: [{ plugin: 'nvidia-handler', fields: [] }],
     })
   const show = (): Promise<void> => Promise.resolve()
-  const { step } = await startMachine('tiny', { virsh, facts, preStart, show, define: definer.do, withdraw: definer.undo })
+  const { step } = await startMachine('tiny', { virsh, facts, preStart, show, define, withdraw })
   assert.ok(step)
   const running = libvirt.virsh('dumpxml', 'tiny')
   for (const line of [
@@ -109,7 +109,7 @@ test('a prepared machine starts with the change, and has its own configuration a
   }
   libvirt.virsh('destroy', 'tiny')
   await libvirt.ended()
-  assert.equal(await withdrawAfterRun({ virsh, step, withdraw: definer.undo }), true)
+  assert.equal(await withdrawAfterRun({ virsh, step, withdraw }), true)
   assert.equal(await virsh.dumpXml('tiny', { withPasswords: true }), before, 'to the byte')
 })
 
@@ -117,22 +117,24 @@ test('what libvirt adds to a new device by itself is no change by somebody else;
   if (!requireLibvirt(t)) return
   const libvirt = await startHookedLibvirt(t)
   const virsh = connectVirsh({ uri: libvirt.uri })
-  const definer = domainDefiner(virsh)
+  const { define, withdraw, open } = await domainChanges(t, virsh)
   const preStart: PreStart = (config) => {
-    const added = ['10000:01:00.0', '0000:02:00.1'].map((bdf) => VmDevice.parse({ bdf, rom_bar: false }))
-    return Promise.resolve({ config: { ...config, devices: added, extra_arguments: ['-name', "a'b<&"] }, changes: [] })
+    const devices = ['10000:01:00.0', '0000:02:00.1'].map((bdf) => VmDevice.parse({ bdf, rom_bar: false }))
+    return Promise.resolve({ config: { ...config, devices, extra_arguments: ['-name', "a'b<&"] }, changes: [] })
   }
   const { step } = await prepareMachine('tiny', { virsh, facts, preStart })
   assert.ok(step)
-  await definer.do(step)
-  assert.notDeepEqual(domainDifferences(step.after, await virsh.dumpXml('tiny')), [], 'libvirt added something')
-  assert.deepEqual(await definer.inspect(step), { kind: 'after' })
-  const edited = (await virsh.dumpXml('tiny')).replace('<acpi/>', '')
-  await virsh.define(edited)
-  await assert.rejects(definer.undo(step), { code: 'VM_CHANGED_MEANWHILE', message: /\/features\/acpi/ })
-  await virsh.define(step.after)
-  await definer.undo(step)
-  assert.equal(await virsh.dumpXml('tiny', { withPasswords: true }), step.before)
+  await define(step)
+  const left = await virsh.dumpXml('tiny')
+  assert.notDeepEqual(domainDifferences(step.xml, left), [], 'libvirt added something')
+  assert.deepEqual(definedDifferences(step.xml, left), [], 'and only what it adds by itself')
+  await virsh.define(left.replace('<acpi/>', ''))
+  await assert.rejects(withdraw(step), /tiny was changed by somebody else since: .*\/features\/acpi/)
+  await virsh.define(left)
+  await withdraw(step)
+  assert.equal(await virsh.dumpXml('tiny', { withPasswords: true }), step.was)
+  await using changes = await open()
+  assert.deepEqual(changes.journal.records, [], 'nothing is left to take back')
 })
 
 test('a machine whose watch was killed is still told of, with what is known', async (t) => {

@@ -1,6 +1,6 @@
 import type { VmConfig } from '@exliar-vfio/points'
+import type { DefineDomainStep } from '../changes/step.ts'
 import { exliarErrors } from '../errors.ts'
-import type { DefineDomain } from './define-domain.ts'
 import { domainDiff } from './domain-diff.ts'
 import { editDomain } from './edit-domain.ts'
 import { readVmConfig, type DeviceFacts } from './vm-config.ts'
@@ -29,7 +29,7 @@ export interface MachinePreparation {
   readonly config: VmConfig
   readonly changes: readonly PluginChange[]
   /** The change as a step for the journal; undefined: nothing is to be changed. */
-  readonly step: DefineDomain | undefined
+  readonly step: DefineDomainStep | undefined
   /** Unified, without passwords; empty where nothing changes. */
   readonly diff: string
 }
@@ -60,8 +60,23 @@ export async function prepareMachine(name: string, options: PrepareOptions): Pro
     const why = 'its memory was saved, and it would go on with the configuration it had then'
     throw exliarErrors.error('VM_START_REFUSED', { name, reason: why })
   }
-  const step = { kind: 'define-domain', name, before, after } as const
-  return { uuid: now.uuid, config, changes, step, diff: domainDiff(step) }
+  const step = defineStep({ connection: virsh.uri, domain: name, was: before, xml: after }, changes)
+  return { uuid: now.uuid, config, changes, step, diff: domainDiff(name, before, after) }
+}
+
+type DomainChange = Pick<DefineDomainStep, 'connection' | 'domain' | 'was' | 'xml'>
+
+function defineStep(change: DomainChange, changes: readonly PluginChange[]): DefineDomainStep {
+  const plugins = [...new Set(changes.map(({ plugin }) => plugin))]
+  const [only] = plugins
+  return {
+    kind: 'define-domain',
+    ...change,
+    // One step may be of several; the summary names them all.
+    cause: only === undefined ? null : { plugin: only, hook: 'exliar.pre-vm-start' },
+    summary: `change the machine ${change.domain}${plugins.length === 0 ? '' : ` for ${plugins.join(', ')}`}`,
+    records: 'domain-defined',
+  }
 }
 
 /** What starting needs beside preparing; the journal is the caller's. */
@@ -69,10 +84,10 @@ export interface StartOptions extends PrepareOptions {
   /** Shows what will change, before it does; rejecting stops the start. */
   readonly show: (preparation: MachinePreparation) => Promise<void>
   /** Does the step, journalled. */
-  readonly define: (step: DefineDomain) => Promise<void>
+  readonly define: (step: DefineDomainStep) => Promise<void>
   /** Takes the step back, journalled. */
-  readonly withdraw: (step: DefineDomain) => Promise<void>
-  /** `restore` (the default): the configuration as it was comes back when the machine ended · `keep`: the change lasts. */
+  readonly withdraw: (step: DefineDomainStep) => Promise<void>
+  /** `restore` (the default): `withdrawAfterRun` is to bring the old configuration back · `keep`: the change lasts. */
   readonly persist?: 'keep' | 'restore'
 }
 
@@ -97,17 +112,17 @@ export async function startMachine(name: string, options: StartOptions): Promise
 /** What is to be taken back after a run. */
 export interface WithdrawOptions {
   readonly virsh: Virsh
-  readonly step: DefineDomain
-  readonly withdraw: (step: DefineDomain) => Promise<void>
+  readonly step: DefineDomainStep
+  readonly withdraw: (step: DefineDomainStep) => Promise<void>
   readonly signal?: AbortSignal
 }
 
 /**
  * Brings the configuration from before the start back, once the machine has ended; one that runs keeps it. Answers whether
- * it did. Errors: `VM_CHANGED_MEANWHILE` when somebody changed it during the run; it is kept as it is then.
+ * it did. Errors: what `withdraw` rejects with, when somebody changed it during the run: it is kept as it is then.
  */
 export async function withdrawAfterRun({ virsh, step, withdraw, signal }: WithdrawOptions): Promise<boolean> {
-  const { uuid } = readVmConfig(readXml(step.before), () => undefined)
+  const { uuid } = readVmConfig(readXml(step.was), () => undefined)
   if ((await virsh.state(uuid, signal)).state !== 'shut off') return false
   await withdraw(step)
   return true

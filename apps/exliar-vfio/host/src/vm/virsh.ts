@@ -46,13 +46,16 @@ export interface VirshOptions {
   readonly uri?: string
   /** For one command; default two minutes: hooks of others run inside a start. */
   readonly timeoutMs?: number
+  /** Name or path of the program; default `virsh`. */
+  readonly program?: string
 }
 
 type Run = (args: readonly string[], signal: AbortSignal | undefined) => Promise<string>
 
 /** Makes access to libvirt; nothing is started yet. */
-export function connectVirsh({ uri = 'qemu:///system', timeoutMs = 120_000 }: VirshOptions = {}): Virsh {
-  const run: Run = (args, signal) => runVirsh({ uri, timeoutMs, args, signal })
+export function connectVirsh(options: VirshOptions = {}): Virsh {
+  const { uri = 'qemu:///system', timeoutMs = 120_000, program = 'virsh' } = options
+  const run: Run = (args, signal) => runVirsh({ program, uri, timeoutMs, args, signal })
   const act =
     (verb: string) =>
     async (uuid: string, signal?: AbortSignal): Promise<void> =>
@@ -101,14 +104,15 @@ function readState(output: string): MachineState {
 const passedOn = ['HOME', 'XDG_RUNTIME_DIR', 'XDG_CONFIG_HOME', 'XDG_CACHE_HOME'] as const
 
 interface VirshRun {
+  readonly program: string
   readonly uri: string
   readonly timeoutMs: number
   readonly args: readonly string[]
   readonly signal: AbortSignal | undefined
 }
 
-async function runVirsh({ uri, timeoutMs, args, signal }: VirshRun): Promise<string> {
-  const program = findProgram(MachineTree.open('/'), 'virsh')
+async function runVirsh({ program: called, uri, timeoutMs, args, signal }: VirshRun): Promise<string> {
+  const program = findProgram(MachineTree.open('/'), called)
   if (program === undefined) throw exliarErrors.error('VIRSH_MISSING', { reason: 'it is not installed' })
   const passed = passedOn.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]] as const]))
   const end = await runCommand({

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
+import type { PlatformError } from '@backplane/sdk'
 import type { VmConfig } from '@exliar-vfio/points'
 import { exliarErrors } from '../errors.ts'
 import { configDifferences } from './config-differences.ts'
@@ -25,6 +26,8 @@ export interface HookAnswer {
   readonly exitCode: number
   /** Lines for standard error; libvirt shows them where the start is stopped. */
   readonly messages: readonly string[]
+  /** Why the start is stopped: `VM_START_REFUSED` or `VM_NOT_PREPARED`. */
+  readonly refusal?: PlatformError
 }
 
 /** What a hook needs. Nothing of it may ask libvirt anything: libvirt waits for the hook. */
@@ -80,8 +83,10 @@ export async function runVmHook(call: HookCall, options: HookOptions): Promise<H
     now: new Date().toISOString(),
     messages: [],
   }
-  const exitCode = operation === 'prepare' ? await prepare(context, call.xml) : await follow(context, operation, extra ?? '-')
-  return { exitCode, messages: context.messages }
+  const refusal = operation === 'prepare' ? await prepare(context, call.xml) : await follow(context, operation, extra ?? '-')
+  const { messages } = context
+  if (refusal === undefined) return { exitCode: 0, messages }
+  return { exitCode: refusedExitCode, messages: [...messages, `${refusal.message}. ${refusal.hint ?? ''}`], refusal }
 }
 
 /** Calls that mean something to us; the script leaves all others alone. */
@@ -93,22 +98,21 @@ export const hookOperations: readonly string[] = [
   'release end',
 ]
 
-async function prepare(context: Context, xml: string): Promise<number> {
-  const { config, places, now, messages } = context
+async function prepare(context: Context, xml: string): Promise<PlatformError | undefined> {
+  const { config, places, now } = context
   await endWatch(places, await readWatchState(places))
   const refusal = await refusalOf(context, xml)
   const state: WatchState = { prepared_at: now, started_at: null, refused: refusal !== undefined, process: null, config }
   await remember(context, state)
   if (refusal === undefined) await beginWatch(context, state)
-  else messages.push(refusal)
-  return refusal === undefined ? 0 : refusedExitCode
+  return refusal
 }
 
 /** Why the machine may not start; undefined: it may. */
 async function refusalOf(
   { config, preStart, unprepared = 'abort', limits, messages }: Context,
   xml: string,
-): Promise<string | undefined> {
+): Promise<PlatformError | undefined> {
   const deadline = new AbortController()
   try {
     const late = wait(limits.preStartMs, 'late' as const, { signal: deadline.signal })
@@ -121,21 +125,21 @@ async function refusalOf(
     editDomain(xml, prepared.config)
     const plugins = [...new Set(prepared.changes.map(({ plugin }) => plugin))].join(', ') || 'a plugin'
     const error = exliarErrors.error('VM_NOT_PREPARED', { name: config.name, plugins, what: fields.join(', ') })
-    if (unprepared === 'abort') return sentence(error)
+    if (unprepared === 'abort') return error
     messages.push(`${config.name} starts without ${fields.join(', ')}, which ${plugins} would change`)
     return undefined
   } catch (error) {
-    return sentence(exliarErrors.error('VM_START_REFUSED', { name: config.name, reason: messageOf(error) }, { cause: error }))
+    return exliarErrors.error('VM_START_REFUSED', { name: config.name, reason: messageOf(error) }, { cause: error })
   } finally {
     deadline.abort()
   }
 }
 
-async function follow(context: Context, operation: string, extra: string): Promise<number> {
+async function follow(context: Context, operation: string, extra: string): Promise<undefined> {
   const { places, config, now } = context
   const state = await readWatchState(places)
   if (operation === 'started' || operation === 'reconnect') {
-    if (state?.refused === true) return 0
+    if (state?.refused === true) return undefined
     const startedAt = state?.started_at ?? (operation === 'started' ? now : null)
     const known: WatchState = { prepared_at: null, process: null, config, ...state, refused: false, started_at: startedAt }
     await remember(context, known)
@@ -144,7 +148,7 @@ async function follow(context: Context, operation: string, extra: string): Promi
   } else if (operation === 'stopped') {
     if (state?.refused !== true) await tell(context, { kind: 'stopped', at: now })
   } else await release(context, state, extra === '-' ? null : extra)
-  return 0
+  return undefined
 }
 
 async function release(context: Context, state: WatchState | undefined, reason: string | null): Promise<void> {
@@ -201,10 +205,6 @@ async function attempt({ messages }: Context, work: () => Promise<unknown>): Pro
   } catch (error) {
     messages.push(messageOf(error))
   }
-}
-
-function sentence(error: { readonly message: string; readonly hint?: string | undefined }): string {
-  return `${error.message}. ${error.hint ?? ''}`.trim()
 }
 
 function messageOf(error: unknown): string {

@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { withKvmHidden } from '@exliar-vfio/points'
+import { domainChanges } from './fixtures/domain-changes.ts'
+import { rememberedMachine, type RememberedMachine } from './fixtures/remembered-machine.ts'
+import { prepareMachine, startMachine, withdrawAfterRun, type PreStart, type StartOptions } from './start-machine.ts'
+
+const xml = `<domain type='kvm'>
+  <name>win</name>
+  <uuid>8f1d1c9e-8d7a-4d3a-9a55-0f3a2f8e5c11</uuid>
+  <features>
+    <acpi/>
+  </features>
+  <devices>
+    <graphics type='vnc' passwd='geheim'/>
+  </devices>
+</domain>
+`
+const changes = [{ plugin: 'nvidia-handler', fields: ['features.kvm_hidden'] }]
+const preStart: PreStart = (config) => Promise.resolve({ config: withKvmHidden(config), changes })
+
+async function options(t: TestContext, virsh: RememberedMachine): Promise<StartOptions> {
+  const { define, withdraw } = await domainChanges(t, virsh)
+  return { virsh, facts: () => undefined, preStart, show: () => Promise.resolve(), define, withdraw }
+}
+
+test('a start shows the change without passwords, defines it with them, and gives everything back afterwards', async (t) => {
+  const virsh = rememberedMachine(xml)
+  const shown: string[] = []
+  const given = await options(t, virsh)
+  const show: StartOptions['show'] = ({ diff }) => Promise.resolve(void shown.push(virsh.now === xml ? diff : 'too late'))
+  const { step } = await startMachine('win', { ...given, show })
+  assert.ok(step)
+  assert.equal(shown.length, 1)
+  assert.match(shown[0] ?? '', /\+ {6}<hidden state='on'\/>/)
+  assert.ok(!(shown[0] ?? '').includes('geheim'))
+  assert.ok(virsh.now.includes('geheim'))
+  assert.deepEqual(step.cause, { plugin: 'nvidia-handler', hook: 'exliar.pre-vm-start' })
+  const { withdraw } = given
+  assert.equal(await withdrawAfterRun({ virsh, step, withdraw }), false, 'a machine that runs keeps it')
+  await virsh.destroy('')
+  assert.equal(await withdrawAfterRun({ virsh, step, withdraw }), true)
+  assert.equal(virsh.now, xml)
+})
+
+test('a veto stops the start before anything is defined', async (t) => {
+  const virsh = rememberedMachine(xml)
+  const no = new Error('no')
+  const given = await options(t, virsh)
+  await assert.rejects(startMachine('win', { ...given, preStart: () => Promise.reject(no) }), no)
+  await assert.rejects(startMachine('win', { ...given, show: () => Promise.reject(no) }), no)
+  assert.deepEqual([virsh.now, virsh.isRunning], [xml, false])
+})
+
+test('a machine that does not start has its old configuration again, unless it was to be kept', async (t) => {
+  const virsh = rememberedMachine(xml)
+  const failure = new Error('no memory')
+  virsh.failure = failure
+  const given = await options(t, virsh)
+  await assert.rejects(startMachine('win', given), failure)
+  assert.equal(virsh.now, xml)
+  await assert.rejects(startMachine('win', { ...given, persist: 'keep' }), failure)
+  assert.match(virsh.now, /hidden/)
+})
+
+test('a machine that runs, or would go on from saved memory, is not prepared', async (t) => {
+  const given = await options(t, rememberedMachine(xml))
+  const running = rememberedMachine(xml, 'running', 'booted')
+  await assert.rejects(prepareMachine('win', { ...given, virsh: running }), { code: 'VM_NOT_STOPPED' })
+  const saved = rememberedMachine(xml, 'shut off', 'saved')
+  await assert.rejects(prepareMachine('win', { ...given, virsh: saved }), { code: 'VM_START_REFUSED' })
+  const unchanged: PreStart = (config) => Promise.resolve({ config, changes: [] })
+  const { step, diff } = await prepareMachine('win', { ...given, virsh: saved, preStart: unchanged })
+  assert.deepEqual([step, diff], [undefined, ''])
+})
