@@ -16,7 +16,7 @@ interface OpenApi {
   >
 }
 
-test('the API document says which scope each route of the daemon needs; only tokens, profiles and the audit log need admin', async (t) => {
+test('the API document says which scope each route of the daemon needs; only tokens, profiles, decisions and the audit log need admin', async (t) => {
   const daemon = await Hypervisord.start(await makePlaces(t))
   const { paths } = (await daemon.get('/openapi.json')).body as OpenApi
   const byScope = new Map<string, string[]>()
@@ -31,6 +31,8 @@ test('the API document says which scope each route of the daemon needs; only tok
     'delete /api/tokens/{name}',
     'get /api/audit',
     'get /api/tokens',
+    'post /api/approvals/{id}/approve',
+    'post /api/approvals/{id}/deny',
     'post /api/audit/verify',
     'post /api/plugins/{id}/profile',
     'post /api/tokens',
