@@ -1,6 +1,7 @@
 /**
  * What a token allows; each includes those before it. `read`: look. `operate`: run what is installed (enable, disable,
- * choose among its versions, submit jobs). `install`: decide what is installed. `admin`: what shows secrets, tokens, and what only a person may decide.
+ * choose among its versions, submit jobs). `install`: decide what is installed. `admin`: what shows secrets, tokens, and what
+ * only a person may decide.
  */
 export type Scope = 'read' | 'operate' | 'install' | 'admin'
 
