@@ -39,7 +39,8 @@ const Model = z.strictObject({
  * What is known of GPU models. Source: the form is seed 004's; ids and names are those of https://pci-ids.ucw.cz/ and, for
  * Intel and AMD, of Mesa's `iris_pci_ids.h` and libdrm's `amdgpu.ids`; AMD's reset bugs are the matrix of
  * gnif/vendor-reset (`src/device-db.h`, and its issue 97 for Navi 3x); GVT-g's generations are those of the kernel's
- * `intel_gvt.c`; code 43 ended with NVIDIA's driver 465 for desktop cards from Kepler on.
+ * `intel_gvt.c`; GB202's reset bug is the hang after a function reset that NVIDIA confirmed in 2025; code 43 ended with
+ * NVIDIA's driver 465 for desktop cards from Kepler on.
  */
 export const GpuDatabase = z.strictObject({
   vendors: z.record(

@@ -64,6 +64,11 @@ test('an absolute link to something outside means the path inside', async (t) =>
   assert.equal(await readFile(join(outside, 'secret'), 'utf8'), 'not of this machine')
 })
 
+test('above this machine’s own root is the root', () => {
+  assert.equal(MachineTree.open('/').realPath('/../../proc'), '/proc')
+  assert.equal(MachineTree.open('/').isThisMachine, true)
+})
+
 test('links in a circle, directories and bytes that are no text are unreadable', async (t) => {
   const { root, tree } = await sample(t)
   await symlink('b', join(root, 'a'))
@@ -79,7 +84,10 @@ test('links in a circle, directories and bytes that are no text are unreadable',
 
 test('a file above the limit is refused', async (t) => {
   const { tree } = await sample(t)
-  assert.throws(() => tree.readText('/etc/default/grub', 14), { code: 'TREE_FILE_TOO_LARGE' })
+  assert.throws(() => tree.readText('/etc/default/grub', 14), {
+    code: 'TREE_FILE_TOO_LARGE',
+    message: '/etc/default/grub is larger than 14 bytes',
+  })
   assert.equal(tree.readText('/etc/default/grub', 15), 'GRUB_TIMEOUT=5\n')
 })
 
@@ -110,8 +118,9 @@ test('what a killed write left is found and removed', async (t) => {
   assert.deepEqual(tree.names('/etc/default'), ['grub'])
 })
 
-test('a file in a directory that is missing is not written', async (t) => {
+test('what is in a directory that is missing, or is a directory, is not written', async (t) => {
   const { tree } = await sample(t)
+  await assert.rejects(tree.write('/etc/default', 'x'), { code: 'TREE_UNWRITABLE' })
   await assert.rejects(tree.write('/etc/modprobe.d/vfio.conf', 'x'), { code: 'TREE_UNWRITABLE' })
 })
 

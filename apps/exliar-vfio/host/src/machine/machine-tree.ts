@@ -103,7 +103,7 @@ export class MachineTree {
     if (stats === undefined) return undefined
     if (!stats.isFile()) throw exliarErrors.error('TREE_UNREADABLE', { path, reason: 'it is no regular file' })
     try {
-      return readFileInside(this.#onHost(real), mostBytes)
+      return readFileInside(this.#onHost(real), mostBytes, path)
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') return undefined
       if (error instanceof PlatformError) throw error

@@ -9,16 +9,16 @@ const piece = Buffer.alloc(pieceBytes)
 
 /**
  * Reads a file of at most `mostBytes`. The size the system states is not believed: what the kernel makes up while it is
- * read states 0 or 4096, and comes in short pieces. Errors: `TREE_FILE_TOO_LARGE`; those of the operating system as they are.
+ * read states 0 or 4096, and comes in short pieces. `path` is what an error calls it. Errors: `TREE_FILE_TOO_LARGE`; those of the operating system as they are.
  */
-export function readFileInside(hostPath: string, mostBytes: number): Buffer {
+export function readFileInside(hostPath: string, mostBytes: number, path = hostPath): Buffer {
   const descriptor = openSync(hostPath, flags)
   try {
     const pieces: Buffer[] = []
     let totalBytes = 0
     for (let read = -1; read !== 0; totalBytes += read) {
       read = readSync(descriptor, piece, 0, pieceBytes, null)
-      if (totalBytes + read > mostBytes) throw exliarErrors.error('TREE_FILE_TOO_LARGE', { path: hostPath, mostBytes })
+      if (totalBytes + read > mostBytes) throw exliarErrors.error('TREE_FILE_TOO_LARGE', { path, mostBytes })
       if (read > 0) pieces.push(Buffer.from(piece.subarray(0, read)))
     }
     return pieces.length === 1 && pieces[0] !== undefined ? pieces[0] : Buffer.concat(pieces)

@@ -26,7 +26,8 @@ export function resolveInside(root: string, path: string): Resolved {
   for (let name = ahead.pop(); name !== undefined; name = ahead.pop()) {
     if (name === '' || name === '.') continue
     if (name === '..') {
-      if (walked.pop() === undefined) throw exliarErrors.error('TREE_ESCAPES', { path, root })
+      // Above this machine's own root is the root.
+      if (walked.pop() === undefined && root !== '/') throw exliarErrors.error('TREE_ESCAPES', { path, root })
       continue
     }
     const above = walked.at(-1) ?? top
