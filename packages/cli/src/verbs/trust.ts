@@ -4,10 +4,13 @@ import { verdictText } from '../installing/verdict-text.ts'
 import { pluginPath, show, type Runner } from '../session.ts'
 import { listText, printable } from '@backplane/terminal'
 import { examples } from './examples.ts'
+import { addSignPolicy } from './sign-policy.ts'
 
 /** Adds `trust`. */
 export function addTrust(program: Command, run: Runner): void {
-  const trust = program.command('trust').description('show by what a host judges packages, or why one may run or may not')
+  const trust = program
+    .command('trust')
+    .description('show by what a host judges packages, or why one may run or may not; sign such a policy')
   examples(trust, ['trust show', 'trust why acme/s3', 'trust show --json > trust.json'])
   const policy = trust.command('show', { isDefault: true }).description('show the policy')
   examples(policy, ['trust show', `trust show --json | jq -r '.publishers[].name'`])
@@ -20,6 +23,7 @@ export function addTrust(program: Command, run: Runner): void {
       )
     }),
   )
+  addSignPolicy(trust, run)
   const why = trust.command('why <plugin>').description('show what each rule of the policy said about a plugin')
   examples(why, ['trust why acme/s3'], 'Ends with 1 when it may not run.')
   why.action(
