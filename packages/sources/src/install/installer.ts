@@ -72,7 +72,13 @@ export class Installer {
    */
   async plan(changes: readonly Change[], options: FetchOptions): Promise<Plan> {
     const { lock, etag } = await readLock(this.#options.lock)
-    const manifestOf: PlanContext['manifestOf'] = (id, plugin) => this.#manifestOf(id, plugin)
+    // asked for by everything that looks at what is there already
+    const manifests = new Map<LockedPlugin, Promise<Manifest | undefined>>()
+    const manifestOf: PlanContext['manifestOf'] = (id, plugin) => {
+      const manifest = manifests.get(plugin) ?? this.#manifestOf(id, plugin)
+      manifests.set(plugin, manifest)
+      return manifest
+    }
     return makePlan({ ...this.#options, platform: this.#platform, lock, etag, manifestOf }, changes, options)
   }
 

@@ -3,6 +3,7 @@ import { rm } from 'node:fs/promises'
 import { test, type TestContext } from 'node:test'
 import { requireProgram } from '@backplane/testing'
 import { generateKey, judge as decide, readPolicy, signPackage, type Subject, type Verdict } from '@backplane/trust'
+import { openBundle } from '../../bundle/open-bundle.ts'
 import { contributes, installingHost, saying, type InstallingHost } from '../../fixtures/installing-host.ts'
 import { packageInArchive } from '../package-in-archive.ts'
 import { packed, registryOnDisk, type RegistryOnDisk } from './fixtures/oci-registry-on-disk.ts'
@@ -129,4 +130,30 @@ test('a signature beside the package is what a strict policy takes it by, and on
   await strict.apply(await strict.plan({ kind: 'add', reference: name }))
   assert.equal((await strict.installer.lock()).plugins['acme/s3']?.publisher, 'Acme')
   assert.equal(await strict.said(), 'one')
+})
+
+test('the lock holds the digests of every platform, so each machine, and a bundle, has its own package of it', async (t) => {
+  const here = await ground(t)
+  if (here === undefined) return
+  const { name, options, host, push } = here
+  const text = (platform: string): Buffer => one('1.0.0', platform)
+  await push({ archives: { 'linux-x64': text('for x64'), 'win32-arm64': text('for arm64') } })
+  const linux = host.with([ociFetcher({ ...options, platform: 'linux-x64' })], 'linux-x64')
+  await linux.apply(await linux.plan([{ kind: 'add', reference: `${name}:^1` }], { signal }), {}, { signal })
+  const { artifacts = {} } = (await linux.lock()).plugins['acme/s3'] ?? {}
+  assert.deepEqual(Object.keys(artifacts).sort(), ['linux-x64', 'win32-arm64'])
+  assert.notEqual(artifacts['linux-x64']?.digest, artifacts['win32-arm64']?.digest)
+  const bytes = await linux.bundle({ signal })
+  await here.registry.stop()
+  const windows = host.with([], 'win32-arm64')
+  assert.deepEqual(
+    (await windows.verify(signal)).map(({ digest }) => digest),
+    [artifacts['win32-arm64']?.digest],
+  )
+  const bundle = await openBundle(bytes, { place: 'bundle:/both', signal })
+  assert.deepEqual(await windows.from(bundle).installer.restore({ signal }), ['acme/s3'])
+  assert.deepEqual(await windows.verify(signal), [])
+  const mac = host.with([], 'darwin-arm64')
+  const from = mac.from(bundle)
+  await assert.rejects(from.installer.plan(from.changes, { signal }), { code: 'FETCH_NOT_FOUND' })
 })
