@@ -147,6 +147,7 @@ test('no manifest, however wrong, makes the check throw or say nothing', () => {
   const context = {
     host: { name: 'test-host', api: '1.0.0' },
     policy: {},
+    options: {},
     points: new Points(points, { write: () => undefined }),
   }
   const wellFormed = { schemaVersion: 1, id: 'demo/it', version: '1.0.0', requires: { api: '*' } }
