@@ -127,7 +127,8 @@ async function undo({ step, before: given }: Entry, ground: Ground, isLive: bool
   }
   const now = readFunction(tree, bdf)
   if (now === undefined) return { kind: 'undone', notes: [`${bdf} is not there any more.`] }
-  const isForeign = now.override !== before.override && now.override !== null && now.override !== step.driver
+  // An undo that was killed may have left the old driver's name there.
+  const isForeign = ![null, before.override, before.driver, step.driver].includes(now.override)
   if (isForeign) return { kind: 'kept', reason: `${bdf} was given to ${now.override} by somebody else` }
   const reason = await giveBack(ground, bdf, before)
   return reason === undefined ? { kind: 'undone', notes: [] } : { kind: 'kept', reason: `${bdf}: ${reason}` }

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { test, type TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { madeTree } from '../fixtures/materialise.ts'
+import { combinations, passthroughChanges, passthroughFiles, passthroughPlan } from '../fixtures/passthrough-machine.ts'
+import { treeSnapshot } from '../fixtures/tree-snapshot.ts'
+import { apply } from './apply.ts'
+import { openChanges } from './open-changes.ts'
+import { cleanup, rollback } from './undo.ts'
+
+const run = promisify(execFile)
+const fixture = fileURLToPath(new URL('../fixtures/killed-changes.ts', import.meta.url))
+
+/** Kills for each combination and operation, spread so that together they meet every moment. `KILLS=all` kills at each of them. */
+const kills = process.env['KILLS'] === 'all' ? Number.POSITIVE_INFINITY : Number(process.env['KILLS'] ?? 2)
+
+type Operation = 'apply' | 'cleanup'
+
+interface Killing {
+  readonly combination: number
+  readonly what: Operation
+  readonly point: number
+}
+
+/** Undefined: it was killed. Else how many moments there were. */
+async function killed(root: string, { combination, what, point }: Killing): Promise<number | undefined> {
+  try {
+    const args = ['--conditions=@backplane/source', fixture, root, String(combination), what, String(point)]
+    return Number((await run(process.execPath, args)).stdout)
+  } catch (error) {
+    assert.equal(error instanceof Error && Reflect.get(error, 'signal'), 'SIGKILL', String(error))
+    return undefined
+  }
+}
+
+async function machine(
+  t: TestContext,
+  { combination, what }: Omit<Killing, 'point'>,
+): Promise<{ root: string; before: unknown }> {
+  const chosen = combinations[combination] ?? assert.fail()
+  const root = await madeTree(t, passthroughFiles(chosen))
+  const before = named(treeSnapshot(root))
+  if (what === 'cleanup') {
+    const options = passthroughChanges(root)
+    await using changes = await openChanges(options)
+    await apply(changes, { title: 'all', stages: passthroughPlan(options.tree, chosen).stages })
+  }
+  return { root, before }
+}
+
+/** How the double writes a link is its own business; where it leads is looked at by name. */
+function named(snapshot: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    Object.entries(snapshot).map(([path, entry]) => [path, entry.startsWith('link') ? (entry.split('/').at(-1) ?? '') : entry]),
+  )
+}
+
+function pointsOf(all: number, index: number): readonly number[] {
+  if (kills >= all) return Array.from({ length: all }, (_, at) => at + 1)
+  const step = all / (kills * combinations.length)
+  return Array.from({ length: kills }, (_, at) => 1 + Math.floor((at * combinations.length + index) * step))
+}
+
+for (const what of ['apply', 'cleanup'] as const) {
+  test(`${what} killed at any moment: what comes after finishes the undo, and every byte is as it was`, async (t) => {
+    for (const [combination, { bootloader, initramfs }] of combinations.entries()) {
+      const whole = await machine(t, { combination, what })
+      const all = (await killed(whole.root, { combination, what, point: 0 })) ?? assert.fail('it was killed at no moment')
+      for (const point of pointsOf(all, combination)) {
+        const { root, before } = await machine(t, { combination, what })
+        const killing = { combination, what, point }
+        const name = `${bootloader}, ${initramfs}, ${what}, moment ${point} of ${all}`
+        assert.equal(await killed(root, killing), undefined, name)
+        await using changes = await openChanges(passthroughChanges(root))
+        const report = what === 'apply' ? await rollback(changes) : await cleanup(changes)
+        assert.ok(report === undefined || report.complete, name)
+        await changes[Symbol.asyncDispose]()
+        assert.deepEqual(named(treeSnapshot(root)), before, name)
+      }
+    }
+  })
+}
