@@ -40,7 +40,7 @@ export interface ApprovalAnswer {
 export interface ApprovalDesk {
   /**
    * Asks. `signal` is aborted when nobody waits any more: with `APPROVAL_EXPIRED` when the time is over, else because the
-   * caller has given up or is gone. A desk that does not take the question throws at once; then it was not asked.
+   * caller has given up or is gone; also once the answer was taken. A desk that does not take the question throws at once; then it was not asked.
    */
   readonly ask: (request: ApprovalRequest, signal: AbortSignal) => Promise<ApprovalAnswer>
 }

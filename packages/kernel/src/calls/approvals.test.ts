@@ -107,6 +107,7 @@ test('a critical call waits until a person has approved it; ask and answer are e
   assert.deepEqual(s.done, [], 'nothing is done before the answer')
   await s.desk.answer(1, { approved: true, by: 'ops' })
   assert.equal(await calling, 'wiped sda')
+  assert.ok(s.desk.asked[0]?.signal.aborted, 'the desk is let go')
   const events = s.approvalEvents().map((event) => [event.type, Reflect.get(event, 'approval'), Reflect.get(event, 'outcome')])
   assert.deepEqual(events, [
     ['approval.asked', id, undefined],

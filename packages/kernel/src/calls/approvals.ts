@@ -74,7 +74,11 @@ export class Approvals {
         (answer) => (signal.aborted ? this.#giveUp(question, signal.reason, signal) : this.#take(question, answer)),
         (error: unknown) => this.#giveUp(question, error, signal),
       )
-      .finally(() => timer[Symbol.dispose]())
+      .finally(() => {
+        timer[Symbol.dispose]()
+        // whoever still listens is let go: the signals it follows live as long as the host
+        over.abort(new DOMException('nobody waits for an answer any more', 'AbortError'))
+      })
   }
 
   #question(
