@@ -24,7 +24,9 @@ const was = `<domain type='kvm'>
   <devices/>
 </domain>
 `
-const xml = editDomain(was, withKvmHidden(readVmConfig(readXml(was), () => undefined)))
+const config = readVmConfig(readXml(was), () => undefined)
+const { uuid } = config
+const xml = editDomain(was, withKvmHidden(config))
 const step: DefineDomainStep = {
   kind: 'define-domain',
   connection: 'memory:///',
@@ -40,14 +42,14 @@ const application = { title: 'a start', stages: [{ subject: step, steps: [step] 
 test('what somebody else changed before is not overwritten, and named', async (t) => {
   const virsh = rememberedMachine(was.replace('<acpi/>', '<acpi/><apic/>'))
   const { define } = await domainChanges(t, virsh)
-  await assert.rejects(define(step), { code: 'VM_CHANGED_MEANWHILE', message: /\/features\/apic/ })
+  await assert.rejects(define(step, 'restore'), { code: 'VM_CHANGED_MEANWHILE', message: /\/features\/apic/ })
   assert.match(virsh.now, /apic/)
 })
 
 test('what somebody else changed after is kept, and named with the difference', async (t) => {
   const virsh = rememberedMachine(was)
   const changes = await domainChanges(t, virsh)
-  await changes.define(step)
+  await changes.define(step, 'restore')
   assert.equal(virsh.now, xml)
   virsh.now = xml.replace('<acpi/>', '<acpi/><pae/>')
   await using open = await changes.open()
@@ -86,9 +88,9 @@ test('wherever it was killed, recovery looks at libvirt and not at the journal',
 test('a machine that is gone, or that libvirt does not give back as it was, is said so', async (t) => {
   const virsh = rememberedMachine(was)
   const changes = await domainChanges(t, virsh)
-  await changes.define(step)
+  await changes.define(step, 'restore')
   virsh.define = () => Promise.resolve()
-  await assert.rejects(changes.withdraw(step), /win is not what it was after it was defined again: \/features\/kvm/)
+  await assert.rejects(changes.withdraw(uuid), /win is not what it was after it was defined again: \/features\/kvm/)
 })
 
 test('the cleanup script defines the old one again, unless somebody else changed it', async (t) => {

@@ -5,6 +5,7 @@ import { test } from 'node:test'
 import { requireLibvirt } from '@backplane/testing'
 import { withHypervisorHidden, withKvmHidden, withVendorId, VmDevice } from '@exliar-vfio/points'
 import { definedDifferences, domainDifferences } from './same-domain.ts'
+import { cleanup } from '../changes/undo.ts'
 import { domainChanges } from './fixtures/domain-changes.ts'
 import { startHookedLibvirt, type HookedLibvirt } from './fixtures/hooked-libvirt.ts'
 import { prepareMachine, startMachine, withdrawAfterRun, type PreStart } from './start-machine.ts'
@@ -97,7 +98,7 @@ test('a prepared machine starts with the change, and has its own configuration a
       changes: [{ plugin: 'nvidia-handler', fields: [] }],
     })
   const show = (): Promise<void> => Promise.resolve()
-  const { step } = await startMachine('tiny', { virsh, facts, preStart, show, define, withdraw })
+  const { step, uuid } = await startMachine('tiny', { virsh, facts, preStart, show, define, withdraw })
   assert.ok(step)
   const running = libvirt.virsh('dumpxml', 'tiny')
   for (const line of [
@@ -109,7 +110,7 @@ test('a prepared machine starts with the change, and has its own configuration a
   }
   libvirt.virsh('destroy', 'tiny')
   await libvirt.ended()
-  assert.equal(await withdrawAfterRun({ virsh, step, withdraw }), true)
+  assert.equal(await withdrawAfterRun({ virsh, uuid, withdraw }), true)
   assert.equal(await virsh.dumpXml('tiny', { withPasswords: true }), before, 'to the byte')
 })
 
@@ -122,19 +123,18 @@ test('what libvirt adds to a new device by itself is no change by somebody else;
     const devices = ['10000:01:00.0', '0000:02:00.1'].map((bdf) => VmDevice.parse({ bdf, rom_bar: false }))
     return Promise.resolve({ config: { ...config, devices, extra_arguments: ['-name', "a'b<&"] }, changes: [] })
   }
-  const { step } = await prepareMachine('tiny', { virsh, facts, preStart })
+  const { step, uuid } = await prepareMachine('tiny', { virsh, facts, preStart })
   assert.ok(step)
-  await define(step)
+  await define(step, 'restore')
   const left = await virsh.dumpXml('tiny')
   assert.notDeepEqual(domainDifferences(step.xml, left), [], 'libvirt added something')
   assert.deepEqual(definedDifferences(step.xml, left), [], 'and only what it adds by itself')
   await virsh.define(left.replace('<acpi/>', ''))
-  await assert.rejects(withdraw(step), /tiny was changed by somebody else since: .*\/features\/acpi/)
+  await assert.rejects(withdraw(uuid), { code: 'VM_CHANGED_MEANWHILE', message: /\/features\/acpi/ })
   await virsh.define(left)
-  await withdraw(step)
-  assert.equal(await virsh.dumpXml('tiny', { withPasswords: true }), step.was)
   await using changes = await open()
-  assert.deepEqual(changes.journal.records, [], 'nothing is left to take back')
+  assert.equal((await cleanup(changes)).complete, true)
+  assert.equal(await virsh.dumpXml('tiny', { withPasswords: true }), step.was)
 })
 
 test('a machine whose watch was killed is still told of, with what is known', async (t) => {

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
 import { withKvmHidden } from '@exliar-vfio/points'
+import { recordedChanges } from '../changes/recorded-changes.ts'
 import { domainChanges } from './fixtures/domain-changes.ts'
 import { rememberedMachine, type RememberedMachine } from './fixtures/remembered-machine.ts'
 import { prepareMachine, startMachine, withdrawAfterRun, type PreStart, type StartOptions } from './start-machine.ts'
+import { pendingWithdrawals } from './through-journal.ts'
 
 const xml = `<domain type='kvm'>
   <name>win</name>
@@ -29,7 +31,7 @@ test('a start shows the change without passwords, defines it with them, and give
   const shown: string[] = []
   const given = await options(t, virsh)
   const show: StartOptions['show'] = ({ diff }) => Promise.resolve(void shown.push(virsh.now === xml ? diff : 'too late'))
-  const { step } = await startMachine('win', { ...given, show })
+  const { step, uuid } = await startMachine('win', { ...given, show })
   assert.ok(step)
   assert.equal(shown.length, 1)
   assert.match(shown[0] ?? '', /\+ {6}<hidden state='on'\/>/)
@@ -37,10 +39,29 @@ test('a start shows the change without passwords, defines it with them, and give
   assert.ok(virsh.now.includes('geheim'))
   assert.deepEqual(step.cause, { plugin: 'nvidia-handler', hook: 'exliar.pre-vm-start' })
   const { withdraw } = given
-  assert.equal(await withdrawAfterRun({ virsh, step, withdraw }), false, 'a machine that runs keeps it')
+  assert.equal(await withdrawAfterRun({ virsh, uuid, withdraw }), false, 'a machine that runs keeps it')
   await virsh.destroy('')
-  assert.equal(await withdrawAfterRun({ virsh, step, withdraw }), true)
+  assert.equal(await withdrawAfterRun({ virsh, uuid, withdraw }), true)
   assert.equal(virsh.now, xml)
+  assert.equal(await withdrawAfterRun({ virsh, uuid, withdraw }), true, 'once is enough')
+})
+
+test('until it is taken back, the journal and a file say what is to be; what is kept stays in the journal', async (t) => {
+  const virsh = rememberedMachine(xml)
+  const { define, withdraw, open, tree } = await domainChanges(t, virsh)
+  const given = { ...(await options(t, virsh)), define, withdraw }
+  const { uuid } = await startMachine('win', given)
+  const directory = tree.hostPath('/run')
+  assert.deepEqual(await pendingWithdrawals(directory), [uuid])
+  virsh.now = virsh.now.replace('<acpi/>', '')
+  await virsh.destroy(uuid)
+  await assert.rejects(withdrawAfterRun({ virsh, uuid, withdraw }), { code: 'VM_CHANGED_MEANWHILE' })
+  assert.deepEqual(await pendingWithdrawals(directory), [])
+  await using opened = await open()
+  assert.deepEqual(
+    recordedChanges(opened.journal).map(({ plugin, state }) => [plugin, state]),
+    [['nvidia-handler', 'kept']],
+  )
 })
 
 test('a veto stops the start before anything is defined', async (t) => {

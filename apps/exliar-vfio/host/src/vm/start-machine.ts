@@ -83,10 +83,10 @@ function defineStep(change: DomainChange, changes: readonly PluginChange[]): Def
 export interface StartOptions extends PrepareOptions {
   /** Shows what will change, before it does; rejecting stops the start. */
   readonly show: (preparation: MachinePreparation) => Promise<void>
-  /** Does the step, journalled. */
-  readonly define: (step: DefineDomainStep) => Promise<void>
-  /** Takes the step back, journalled. */
-  readonly withdraw: (step: DefineDomainStep) => Promise<void>
+  /** Does the step, journalled, and remembers it where it is to be taken back; see `throughJournal`. */
+  readonly define: (step: DefineDomainStep, persist: 'keep' | 'restore') => Promise<void>
+  /** Takes back what was remembered of a machine; nothing, where nothing was. */
+  readonly withdraw: (uuid: string) => Promise<void>
   /** `restore` (the default): `withdrawAfterRun` is to bring the old configuration back · `keep`: the change lasts. */
   readonly persist?: 'keep' | 'restore'
 }
@@ -99,31 +99,28 @@ export async function startMachine(name: string, options: StartOptions): Promise
   const { virsh, show, define, withdraw, persist = 'restore', signal } = options
   const preparation = await prepareMachine(name, options)
   await show(preparation)
-  if (preparation.step !== undefined) await define(preparation.step)
+  if (preparation.step !== undefined) await define(preparation.step, persist)
   try {
     await virsh.start(preparation.uuid, signal)
   } catch (error) {
-    if (preparation.step !== undefined && persist === 'restore') await withdraw(preparation.step)
+    if (preparation.step !== undefined && persist === 'restore') await withdraw(preparation.uuid)
     throw error
   }
   return preparation
 }
 
 /** What is to be taken back after a run. */
-export interface WithdrawOptions {
-  readonly virsh: Virsh
-  readonly step: DefineDomainStep
-  readonly withdraw: (step: DefineDomainStep) => Promise<void>
-  readonly signal?: AbortSignal
+export interface WithdrawOptions extends Pick<StartOptions, 'virsh' | 'withdraw' | 'signal'> {
+  readonly uuid: string
 }
 
 /**
  * Brings the configuration from before the start back, once the machine has ended; one that runs keeps it. Answers whether
- * it did. Errors: what `withdraw` rejects with, when somebody changed it during the run: it is kept as it is then.
+ * the machine had ended. Errors: those of {@link Virsh}, and what `withdraw` rejects with when somebody changed it during
+ * the run: it is kept as it is then.
  */
-export async function withdrawAfterRun({ virsh, step, withdraw, signal }: WithdrawOptions): Promise<boolean> {
-  const { uuid } = readVmConfig(readXml(step.was), () => undefined)
+export async function withdrawAfterRun({ virsh, uuid, withdraw, signal }: WithdrawOptions): Promise<boolean> {
   if ((await virsh.state(uuid, signal)).state !== 'shut off') return false
-  await withdraw(step)
+  await withdraw(uuid)
   return true
 }

@@ -22,7 +22,7 @@ export const vmErrors = {
     hint: 'Disable the plugin that asked for it; a plugin changes devices, features and extra arguments only.',
   },
   VM_CHANGED_MEANWHILE: {
-    message: '{name} was changed by somebody else since: {what}',
+    message: '{name} was changed by somebody else: {what}',
     status: 409,
     exit: 75,
     retryable: false,
