@@ -12,6 +12,11 @@ export interface Admission {
    * memory. A plugin that asks for more is `blocked`, as an update it waits; after approving, refresh.
    */
   readonly approved?: (plugin: Pick<AdmissionRequest, 'id' | 'version' | 'origin' | 'source'>) => readonly string[] | undefined
+  /**
+   * The permissions that the operator keeps from it, as a manifest writes them. They count as answered, are not granted, and win
+   * over {@link approved}; a plugin fills no point that takes one. Asked as often. What serves is held to it by `readmit`.
+   */
+  readonly withheld?: (plugin: Pick<AdmissionRequest, 'id' | 'version' | 'origin' | 'source'>) => readonly string[]
 }
 
 /** A package about to be started. */

@@ -36,7 +36,7 @@ import { resumeTrial, watch } from './plugins/move-back.ts'
 import type { Started } from './stages/start.ts'
 import { Switches } from './plugins/switches.ts'
 import { systemClock } from './system-clock.ts'
-import { unapproved } from './stages/admission.ts'
+import { unapproved, withheld } from './stages/admission.ts'
 import { tellCalls } from './calls/tell-call.ts'
 import { messageOf } from './calls/thrown.ts'
 
@@ -70,6 +70,8 @@ export interface Core {
   readonly offReason: (candidate: Candidate) => string | undefined
   /** Permissions it asks for that nobody approved. */
   readonly unapproved: (candidate: Candidate) => readonly string[]
+  /** Permissions it asks for that the operator keeps from it. */
+  readonly withheld: (candidate: Candidate) => readonly string[]
   /** Aborted when the kernel is disposed. */
   readonly stopping: AbortSignal
   /** Throws what the host's own function throws. */
@@ -150,6 +152,7 @@ export function createCore(options: KernelOptions, stopping: AbortSignal, relist
       switches.reason(candidate.id) ??
       (isHeldBack(candidate) ? 'the host runs in safe mode, without external plugins' : undefined),
     unapproved: (candidate) => unapproved(options.admission, candidate),
+    withheld: (candidate) => withheld(options.admission, candidate),
     stagedBytes: new StagedBytes(),
     redactor: new Redactor(),
     starts: new Semaphore(startsAtOnce),

@@ -87,6 +87,8 @@ export interface PluginRecord {
   /** Worth knowing and not wrong enough to refuse: a point this host does not have, with the nearest it has. */
   readonly notes: readonly string[]
   readonly grants: Grants
+  /** Permissions it asks for that the operator keeps from it; absent: none. */
+  readonly withheld?: readonly string[]
   /** What the decision to let it run rests on; undefined before the first start, and without an admission. */
   readonly trust: PluginTrust | undefined
   /** How each permission and limit is enforced by the tier; also the waivers. Empty before the first start. */

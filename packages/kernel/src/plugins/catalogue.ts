@@ -145,10 +145,10 @@ export class Catalogue {
 
   /** What did not fit a moment ago may fit now, so everything is looked at again; what serves goes on as it is. */
   #resolve(candidates: ReadonlyMap<string, Candidate>): void {
-    const { points, plugins } = this.#core
+    const { points, plugins, withheld } = this.#core
     const offReason = (candidate: Candidate): string | undefined => candidate.denied ?? this.#core.offReason(candidate)
     const serves = ({ id }: Candidate): boolean => plugins.get(id)?.serving !== undefined
-    const resolver = new Resolver({ candidates, points, offReason, serves, reserved: this.#core.policy.reserved })
+    const resolver = new Resolver({ candidates, points, offReason, withheld, serves, reserved: this.#core.policy.reserved })
     for (const candidate of candidates.values()) {
       const plugin = plugins.get(candidate.id)
       if (isUnfit(candidate) || (plugin?.serving !== undefined && plugin.candidate === candidate)) continue

@@ -28,6 +28,8 @@ const mostExpansions = 1_000
 export interface GrantRequest {
   readonly plugin: string
   readonly permissions: readonly string[]
+  /** Of these, what the operator keeps from it: not granted, whichever of the others would come to the same. */
+  readonly withheld?: readonly string[]
   readonly vocabulary: PermissionVocabulary
   /** Fills `${path.to.value}` places. */
   readonly variables: Readonly<Record<string, unknown>>
@@ -39,32 +41,44 @@ export interface GrantRequest {
 
 /** Turns permissions into grants; a permission with a place that has no value is dropped. Errors: `PERMISSION_INVALID`. */
 export function grantsOf(request: GrantRequest): Grants {
-  const found: Record<PermissionVerb | 'host', Set<string>> = {
-    'fs:read': new Set(request.added?.fsRead),
-    'fs:write': new Set(request.added?.fsWrite),
-    exec: new Set(request.added?.exec),
-    'net:connect': new Set(request.added?.net),
-    host: new Set(request.added?.host),
+  const { added = {}, permissions, withheld = [] } = request
+  const found = emptySets()
+  const kept = emptySets()
+  for (const permission of withheld) for (const { verb, value } of openedBy(request, permission)) kept[verb].add(value)
+  for (const permission of permissions) {
+    for (const { verb, value } of openedBy(request, permission)) if (!kept[verb].has(value)) found[verb].add(value)
   }
-  for (const permission of request.permissions) {
-    const parsed = parsePermission(request.plugin, permission, request.vocabulary)
-    if (parsed.verb === 'host') {
-      found.host.add(parsed.name)
-      continue
-    }
-    const { verb, argument } = parsed
-    for (const filled of fillPlaces(argument, request.variables)) {
-      found[verb].add(normalise(request, permission, verb, filled))
-    }
-  }
-  const { exec, host } = found
+  const granted = (verb: keyof typeof found, own: readonly string[] = []): readonly string[] => [
+    ...new Set([...own, ...found[verb]]),
+  ]
   return {
-    fsRead: [...found['fs:read']],
-    fsWrite: [...found['fs:write']],
-    exec: [...exec],
-    net: [...found['net:connect']],
-    host: [...host],
+    fsRead: granted('fs:read', added.fsRead),
+    fsWrite: granted('fs:write', added.fsWrite),
+    exec: granted('exec', added.exec),
+    net: granted('net:connect', added.net),
+    host: granted('host', added.host),
   }
+}
+
+/** One thing that a permission opens: a path, a program, a place of the network, a permission of the host's own. */
+export interface Opened {
+  readonly verb: PermissionVerb | 'host'
+  readonly value: string
+}
+
+/** All that one permission opens once its places are filled. Errors: `PERMISSION_INVALID`. */
+export function openedBy(
+  request: Pick<GrantRequest, 'plugin' | 'vocabulary' | 'variables' | 'dataDirectory'>,
+  permission: string,
+): readonly Opened[] {
+  const parsed = parsePermission(request.plugin, permission, request.vocabulary)
+  if (parsed.verb === 'host') return [{ verb: 'host', value: parsed.name }]
+  const { verb, argument } = parsed
+  return fillPlaces(argument, request.variables).map((filled) => ({ verb, value: normalise(request, permission, verb, filled) }))
+}
+
+function emptySets(): Readonly<Record<Opened['verb'], Set<string>>> {
+  return { 'fs:read': new Set(), 'fs:write': new Set(), exec: new Set(), 'net:connect': new Set(), host: new Set() }
 }
 
 /** Errors: `PERMISSION_NAME_INVALID`. */
@@ -99,7 +113,12 @@ function unknownName(name: string, own: readonly string[]): string {
   return nearest === undefined ? `is not one of ${known.join(', ')}` : `is not known here; did you mean ${nearest}?`
 }
 
-function normalise(request: GrantRequest, permission: string, verb: PermissionVerb, argument: string): string {
+function normalise(
+  request: Pick<GrantRequest, 'plugin' | 'dataDirectory'>,
+  permission: string,
+  verb: PermissionVerb,
+  argument: string,
+): string {
   if (argument.includes('\0')) throw invalid(request.plugin, permission, 'holds a NUL character')
   switch (verb) {
     case 'fs:read':

@@ -44,6 +44,12 @@ export interface Candidate {
   staged: StagedPackage | undefined
 }
 
+/** What the operator says of a package. */
+export interface Said {
+  readonly criticalityOf: (candidate: Candidate) => Criticality
+  readonly withheld: (candidate: Candidate) => readonly string[]
+}
+
 /** What the kernel holds of one plugin; {@link Plugin.record} is what it shows. */
 export class Plugin {
   readonly id: string
@@ -105,13 +111,13 @@ export class Plugin {
 
   readonly #choices: Choices
 
-  readonly #criticalityOf: (candidate: Candidate) => Criticality
+  readonly #said: Said
 
-  constructor(candidate: Candidate, choices: Choices, criticalityOf: (candidate: Candidate) => Criticality) {
+  constructor(candidate: Candidate, choices: Choices, said: Said) {
     this.id = candidate.id
     this.candidate = candidate
     this.#choices = choices
-    this.#criticalityOf = criticalityOf
+    this.#said = said
   }
 
   /** Runs `work` after all earlier work on this plugin, whatever came of that. */
@@ -147,7 +153,7 @@ export class Plugin {
 
   record(): PluginRecord {
     const { candidate } = this
-    const criticalityOf = this.#criticalityOf
+    const { criticalityOf, withheld } = this.#said
     const held = this.#choices.held(this.id)
     return {
       id: this.id,
@@ -173,6 +179,9 @@ export class Plugin {
       shadowed: this.shadowed,
       notes: candidate.notes,
       grants: this.grants,
+      get withheld() {
+        return withheld(candidate)
+      },
       trust: this.trust,
       enforcement: this.enforcement,
       counters: this.counters?.snapshot() ?? noCounters,

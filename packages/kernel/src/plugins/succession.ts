@@ -15,7 +15,7 @@ const idle: PluginState = Object.freeze({ name: 'idle' })
 
 /** Takes a package in that was not there before. Nothing of it runs. */
 export function introduce(core: Core, candidate: Candidate, shadowed: readonly string[]): void {
-  const plugin = new Plugin(candidate, core.choices, core.criticalityOf)
+  const plugin = new Plugin(candidate, core.choices, core)
   plugin.shadowed = shadowed
   plugin.namespace = core.supervisor.namespaces.nameOf(plugin.id)
   plugin.isHeldBack = core.isHeldBack(candidate)

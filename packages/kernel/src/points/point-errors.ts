@@ -49,6 +49,13 @@ export const pointErrors = {
     retryable: false,
     hint: 'Add "{permission}" to permissions in the manifest of {plugin}, or take {point} out of contributes.',
   },
+  POINT_WITHHELD: {
+    message: '{plugin} fills {point}, which takes the permission {permission}, and that is withheld from it',
+    status: 403,
+    exit: 77,
+    retryable: false,
+    hint: 'Approve "{permission}" for {plugin}, or do without it.',
+  },
   POINT_UNDECLARED: {
     message: '{plugin} registered {point} "{name}", which its manifest does not declare{suggestion}',
     status: 422,

@@ -5,18 +5,33 @@ import type { AcceptedManifest, Admission, PluginTrust, StagedPackage } from '..
 
 const none: readonly string[] = Object.freeze([])
 
-/**
- * What a package asks for beyond what was approved. Without an admission, or its word on it, everything is. `asked`: as it was
- * declared, or, when it starts, as its manifest says.
- */
-export function unapproved(
+/** Of what a package asks for, what the operator keeps from it. */
+export function withheld(
   admission: Admission | undefined,
   { id, version, source, declared }: Candidate,
   asked: readonly string[] = declared?.permissions ?? none,
 ): readonly string[] {
+  if (admission?.withheld === undefined || asked.length === 0) return none
+  const kept = admission.withheld({ id, version, origin: source.origin, source: source.name })
+  return kept.length === 0 ? none : asked.filter((permission) => kept.includes(permission))
+}
+
+/**
+ * What a package asks for beyond what was approved or withheld, which both are answers. Without an admission, or its word on it, everything is. `asked`: as it was
+ * declared, or, when it starts, as its manifest says.
+ */
+export function unapproved(
+  admission: Admission | undefined,
+  candidate: Candidate,
+  asked: readonly string[] = candidate.declared?.permissions ?? none,
+): readonly string[] {
+  const { id, version, source } = candidate
   if (admission?.approved === undefined || asked.length === 0) return none
   const approved = admission.approved({ id, version, origin: source.origin, source: source.name })
-  return approved === undefined ? none : asked.filter((permission) => !approved.includes(permission))
+  if (approved === undefined) return none
+  const open = asked.filter((permission) => !approved.includes(permission))
+  const kept = withheld(admission, candidate, open)
+  return kept.length === 0 ? open : open.filter((permission) => !kept.includes(permission))
 }
 
 /** Errors: `PERMISSION_UNAPPROVED`. */

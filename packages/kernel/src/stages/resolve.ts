@@ -15,6 +15,8 @@ export interface World {
   readonly candidates: ReadonlyMap<string, Candidate>
   /** Why a plugin that passed its check does not run all the same: switched off, denied. */
   readonly offReason: (candidate: Candidate) => string | undefined
+  /** Permissions it asks for that the operator keeps from it. */
+  readonly withheld: (candidate: Candidate) => readonly string[]
   /** What serves keeps its names: a newcomer never takes them from a running plugin. */
   readonly serves: (candidate: Candidate) => boolean
   readonly points: Points
@@ -42,6 +44,10 @@ export class Resolver {
   constructor(world: World) {
     this.#world = world
     const { candidates, serves } = world
+    for (const candidate of candidates.values()) {
+      const shut = this.#shutPoint(candidate)
+      if (shut !== undefined) this.#dependencyFailures.set(candidate, shut)
+    }
     const isThere = (candidate: Candidate): boolean => world.offReason(candidate) === undefined
     this.#capabilities = Capabilities.among({ candidates, serves, isThere, isUnfit })
     const viable = [...world.candidates.values()].filter((candidate) => this.#dependencyFailure(candidate) === undefined)
@@ -88,11 +94,23 @@ export class Resolver {
   /** What keeps a plugin off by itself or by what it needs; provider names and hook orders come later. */
   #dependencyFailure(candidate: Candidate, path: readonly string[] = none): Failure | undefined {
     if (isUnfit(candidate)) return candidate.failure
-    if (!hasDependencies(candidate) || this.#capabilities?.suffice(candidate) === true) return undefined
     if (this.#dependencyFailures.has(candidate)) return this.#dependencyFailures.get(candidate)
+    if (!hasDependencies(candidate) || this.#capabilities?.suffice(candidate) === true) return undefined
     const wrong = this.#missing(candidate, [...path, candidate.id])
     this.#dependencyFailures.set(candidate, wrong)
     return wrong
+  }
+
+  /** A point it fills and may not, because what that takes is withheld from it. */
+  #shutPoint(candidate: Candidate): Failure | undefined {
+    const withheld = this.#world.withheld(candidate)
+    if (withheld.length === 0) return undefined
+    for (const point of Object.keys(candidate.declared?.contributes ?? {})) {
+      const permission = this.#world.points.find(point)?.point.permission
+      if (permission !== undefined && withheld.includes(permission))
+        return failure('POINT_WITHHELD', { plugin: candidate.id, point, permission })
+    }
+    return undefined
   }
 
   #missing(candidate: Candidate, path: readonly string[]): Failure | undefined {

@@ -9,6 +9,7 @@ import type { StatePlace } from '../plugins/plugin-states.ts'
 import { chooseTier, weighEnforcement } from '../policy.ts'
 import type { AcceptedManifest, Enforcement, Grants, Isolation, Limits, Runtime, StagedPackage, StartRequest } from '../ports.ts'
 import { resolveSettings } from '../settings.ts'
+import { withheld } from './admission.ts'
 
 /** All that is decided before any code runs. */
 export interface StartPlan {
@@ -16,6 +17,7 @@ export interface StartPlan {
   readonly staged: StagedPackage
   readonly limits: Limits
   readonly grants: Grants
+  readonly withheld: readonly string[]
   readonly runtime: Runtime
   readonly enforcement: readonly Enforcement[]
   readonly directories: Directories
@@ -40,9 +42,11 @@ export async function planStart(
   const config = await configOf(core, candidate, settings)
   const limits = core.limitsOf(candidate)
   const own = await core.directories.locate(id, { generation: number, slot: place.slot.name })
+  const kept = withheld(core.options.admission, candidate, manifest.permissions)
   const grants = grantsOf({
     plugin: id,
     permissions: manifest.permissions,
+    withheld: kept,
     vocabulary: core.options.permissions ?? noVocabulary,
     variables: { ...settings.variables, config },
     dataDirectory: own.data,
@@ -63,7 +67,17 @@ export async function planStart(
     ...(place.migrate === undefined ? {} : { migrate: place.migrate }),
   }
   const { runtime, enforcement, isolation } = chooseRuntime(core, candidate, settings, request)
-  return { manifest, staged, limits, grants, runtime, enforcement, directories, request: { ...request, isolation } }
+  return {
+    manifest,
+    staged,
+    limits,
+    grants,
+    withheld: kept,
+    runtime,
+    enforcement,
+    directories,
+    request: { ...request, isolation },
+  }
 }
 
 /** How much the host trusts a package, and how much has to stand around it. */

@@ -28,6 +28,8 @@ export interface Started {
   readonly digest: string
   readonly trust: PluginTrust | undefined
   readonly grants: Grants
+  /** What was kept from it when it was started. */
+  readonly withheld: readonly string[]
   readonly limits: Limits
   readonly enforcement: readonly Enforcement[]
 }
@@ -48,8 +50,8 @@ export async function start(core: Core, plugin: Plugin, candidate: Candidate, nu
     const generation = await startGeneration(core, plugin, { candidate, plan, place })
     candidate.staged = staged
     core.stagedBytes.hold(core, generation)
-    const { grants, limits, enforcement } = plan
-    return { ok: true, value: { generation, place, digest: staged.digest, trust, grants, limits, enforcement } }
+    const { grants, withheld, limits, enforcement } = plan
+    return { ok: true, value: { generation, place, digest: staged.digest, trust, grants, withheld, limits, enforcement } }
   } catch (error) {
     await place?.discard()
     if (candidate.staged === undefined) await staged?.release?.()
