@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { copyFile, mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { pathToFileURL } from 'node:url'
 import { runBackplane } from '@backplane/cli'
 import { Hypervisord, makePlaces } from '../support/hypervisord.ts'
 import { packFolder, trustNewKey, writeSignedProvider } from '../support/signed-package.ts'
@@ -50,6 +51,11 @@ test('a locked set is carried in one file, judged and approved where it comes to
   const again = join(here.root, 'again.bundle')
   assert.equal(JSON.parse((await backplane(here.socket, 'bundle', again, '--json')).out).digest, bundled.digest)
   assert.deepEqual(await readFile(again), await readFile(file))
+  await backplane(here.socket, 'keygen', join(here.root, 'mirror'))
+  const mirror = join(there.root, 'mirror')
+  const mirrored = (): Promise<Ran> => backplane(here.socket, 'mirror', mirror, '--key', join(here.root, 'mirror.key'), '--json')
+  assert.deepEqual(JSON.parse((await mirrored()).out).added, ['acme/slow@1.0.0'])
+  assert.deepEqual(JSON.parse((await mirrored()).out).added, [], 'a second run adds what is new')
   await source.kill()
 
   const target = await Hypervisord.start(there, {}, [], [])
@@ -74,6 +80,14 @@ test('a locked set is carried in one file, judged and approved where it comes to
     await readFile(join(here.root, 'data/backplane.lock'), 'utf8'),
   )
   await target.kill()
+  const indexes = `indexes: { mirror: { url: '${pathToFileURL(mirror).href}', keys: [${join(here.root, 'mirror.pub')}] } }`
+  await Hypervisord.configure(there, (text) => text.replace('sources: {', `sources: { ${indexes},`))
+  const reader = await Hypervisord.start(there, {}, [], [])
+  assert.equal((await reader.send('DELETE', '/api/plugins/slow?force=true')).status, 204)
+  const fromMirror = await backplane(there.socket, 'add', 'index:acme/slow@^1', '--grant-file', grants, '--yes')
+  assert.equal(fromMirror.code, 0, fromMirror.err)
+  assert.equal((await reader.get('/api/providers/slow/vms')).status, 200)
+  await reader.kill()
 
   const lost = await makePlaces(t, configuration)
   await copyFile(join(here.root, 'trust.json'), join(lost.root, 'trust.json'))

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { hash } from 'node:crypto'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -7,6 +8,7 @@ import { pathToFileURL } from 'node:url'
 import { requireProgram, temporaryDirectory } from '@backplane/testing'
 import { indexFetcher, writeIndex } from '@backplane/sources/install'
 import { generateKey, type Advisory } from '@backplane/trust'
+import { listening } from './fixtures/listening.ts'
 import { backplane } from './fixtures/run-backplane.ts'
 
 const { signal } = new AbortController()
@@ -84,4 +86,29 @@ test('a mirror is not written without a key, from two places, or from an index n
     assert.match(ran.err, error)
   }
   assert.deepEqual((await readdir(root)).includes('mirror'), false)
+})
+
+test('packages of a registry go into a mirror, and signatures that stay behind are told of', async (t) => {
+  const at = await stage(t)
+  if (at === undefined) return
+  const { root, add } = at
+  await add('s3', '1.0.0')
+  const folder = join(root, 'packed/package')
+  await mkdir(folder, { recursive: true })
+  const manifest = { schemaVersion: 1, id: 'acme/s3', version: '1.0.0', requires: { api: '^1.0.0' } }
+  await writeFile(join(folder, 'plugin.json'), JSON.stringify(manifest))
+  execFileSync('tar', ['-czf', join(root, 's3.tgz'), '-C', join(root, 'packed'), 'package'])
+  const tarball = await readFile(join(root, 's3.tgz'))
+  const integrity = `sha512-${hash('sha512', tarball, 'base64')}`
+  const registry: string = await listening(t, (request, response) => {
+    const dist = { tarball: `${registry}/s3.tgz`, integrity, attestations: { url: `${registry}/attestations` } }
+    const packument = { name: '@acme/s3', versions: { '1.0.0': { name: '@acme/s3', version: '1.0.0', dist } } }
+    if (request.url === '/s3.tgz') return void response.end(tarball)
+    response.setHeader('content-type', 'application/json')
+    response.end(JSON.stringify(request.url === '/attestations' ? { attestations: [{ bundle: {} }] } : packument))
+  })
+  const key = ['--key', join(root, 'mine.key'), '--json']
+  const ran = await backplane(['mirror', join(root, 'mirror'), 'npm:@acme/s3@^1', '--registry', registry, ...key])
+  assert.deepEqual([ran.code, JSON.parse(ran.out).added], [0, ['acme/s3@1.0.0']], ran.err)
+  assert.match(ran.err, /the signatures of npm:@acme\/s3@\^1 1\.0\.0 do not lie in its archive and stay behind/)
 })

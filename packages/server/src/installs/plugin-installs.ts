@@ -110,6 +110,7 @@ export interface InstallOrder {
 export interface OutdatedPlugin {
   readonly id: string
   readonly version: string
+  /** What it was asked for by; for what others need, where it is looked for. */
   readonly requested: string
   /** The version an update would bring; undefined when there is none, or it cannot be told. */
   readonly available: string | undefined

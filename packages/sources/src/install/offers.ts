@@ -88,7 +88,9 @@ export class Offers implements Universe {
   async taken(id: string, version: string): Promise<Offer | undefined> {
     const reference = this.#referenceOf(id)
     const locked = this.#context.lock.plugins[id]
-    const isKept = locked?.version === version && (reference === undefined || reference === locked.requested)
+    // what is there because others need it stays, wherever such things are looked for now
+    const asked = this.#wanted.requested.get(id)
+    const isKept = locked?.version === version && (asked === undefined || asked === locked.requested)
     if (isKept && (await this.#lockedManifest(id, locked)) !== undefined) return undefined
     const available =
       reference === undefined ? undefined : (await this.#versionsAt(reference)).find((one) => one.version === version)

@@ -81,7 +81,7 @@ export async function hostInstalls({ config, trust, fetchers, paths }: HostInsta
       await installing.apply(made, order.approvals, optionsOf(work))
       return planOf(made)
     },
-    outdated: (work) => outdated(installer, work),
+    outdated: (work) => outdated(installer, (id) => dependencyReference(plugins.sources.dependencies, id), work),
     search: (text, work) => searchPackages(fetchers, text, optionsOf(work)),
     isInstalled,
     lock: () => readLock(plugins.lock),
@@ -203,11 +203,18 @@ function verdictOf({ ok, trust, publisher, rules }: Verdict): PutVerdict {
 }
 type PutVerdict = Extract<InstallStep, { readonly verdict: unknown }>['verdict']
 
-/** Of each plugin that was asked for, what an update of it alone would bring. One that cannot be asked about hides no other. */
-async function outdated(installer: Installer, work: InstallWork): Promise<readonly OutdatedPlugin[]> {
+/**
+ * Of each plugin that was asked for, or that others need and whose source is known, what an update of it alone would bring. One
+ * that cannot be asked about hides no other.
+ */
+async function outdated(
+  installer: Installer,
+  referenceOf: (id: string) => string | undefined,
+  work: InstallWork,
+): Promise<readonly OutdatedPlugin[]> {
   const { plugins } = await installer.lock()
   const found: OutdatedPlugin[] = []
-  for (const [id, { version, requested }] of Object.entries(plugins)) {
+  for (const [id, { version, requested = referenceOf(id) }] of Object.entries(plugins)) {
     if (requested === undefined) continue
     work.onProgress?.({ done: found.length, phase: `asking about ${id}` })
     const none = { id, version, requested, available: undefined, unapproved: [], problem: undefined }
