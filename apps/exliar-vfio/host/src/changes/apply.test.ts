@@ -97,7 +97,7 @@ test('a file somebody else changed meanwhile is kept and named with the differen
   await writeFile(join(root, 'etc/default/grub'), 'b\nmine\n')
   const report = await cleaned(options)
   assert.equal(report.complete, false)
-  const [kept] = report.changes.filter(({ end }) => end.kind === 'kept')
+  const kept = report.changes.find(({ end }) => end.kind === 'kept')
   assert.match(kept?.end.kind === 'kept' ? kept.end.reason : '', /\/etc\/default\/grub was changed by somebody else/)
   assert.match(kept?.end.kind === 'kept' ? (kept.end.diff ?? '') : '', /^-a\n\+b\n\+mine$/m)
   assert.equal(await readFile(join(root, 'etc/default/grub'), 'utf8'), 'b\nmine\n')

@@ -107,8 +107,8 @@ async function applyStep({ journal, ground, executors }: Changes, step: Step, ru
 
 function recorded(step: Step): RecordedStep {
   if (step.kind !== 'write-file') return step
-  const { content, ...rest } = step
-  return { ...rest, sha256: contentHash(step) }
+  const { kind, path, cause, summary, records, mode } = step
+  return { kind, path, cause, summary, records, ...(mode === undefined ? {} : { mode }), sha256: contentHash(step) }
 }
 
 /** Whatever happens next, the script knows it. */

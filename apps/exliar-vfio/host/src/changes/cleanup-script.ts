@@ -21,7 +21,7 @@ export function cleanupScript(changes: readonly Change[], { executors, made }: S
   ]
   const calls = inOrder.flatMap((change) => {
     const executor: Pick<Executor, 'script'> | undefined = executors[change.step.kind]
-    return [`# ${change.change}: ${change.step.summary.replaceAll('\n', ' ')}`, ...(executor?.script(change) ?? [])]
+    return [`# ${change.change}: ${change.step.summary.replaceAll('\n', ' ')}`].concat(executor?.script(change) ?? [])
   })
   const directories = made.toReversed().map((directory) => `  drop_directory ${shellQuoted(directory)}`)
   return `${head}\n${calls.join('\n')}\n\n${foot(directories)}`

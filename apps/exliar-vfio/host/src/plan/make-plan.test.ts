@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { QuirkSetting } from '@exliar-vfio/points'
+import { PciDevice, QuirkSetting } from '@exliar-vfio/points'
 import { apply } from '../changes/apply.ts'
 import { openChanges } from '../changes/open-changes.ts'
 import { cleanup } from '../changes/undo.ts'
@@ -111,10 +111,8 @@ test('what is bound and configured already is no change', async (t) => {
   const options = passthroughChanges(root)
   await using changes = await openChanges(options)
   await apply(changes, { title: 'first', stages: passthroughPlan(options.tree, usual).stages })
-  const devices = passthroughDevices.map((device) => ({
-    ...device,
-    driver: readFunction(options.tree, device.bdf)?.driver ?? null,
-  }))
+  const driverOf = (bdf: string): string | null => readFunction(options.tree, bdf)?.driver ?? null
+  const devices = passthroughDevices.map((device) => PciDevice.parse({ ...device, driver: driverOf(device.bdf) }))
   const again = passthroughPlan(options.tree, usual, { devices })
   assert.deepEqual([again.stages, again.diffs, again.reboot], [[], [], false])
   assert.match(describePlan(again), /Nothing is to be done/)
