@@ -92,6 +92,9 @@ test('in a sandbox it can write nothing but its own, sees nothing that is hidden
     findings.map(({ message }) => message),
     ['it sees the package'],
   )
+  const inside = { ...sandbox, hide: [tmpdir()] }
+  const [found] = await commandScanner({ name: 'demo', argv: ['/bin/sh', '-c', script, 'sh'], sandbox: inside })(files, signal)
+  assert.equal(found?.message, 'it sees the package', 'also where copies lie in what is hidden')
   const [missing] = await commandScanner({ name: 'demo', argv: ['/nowhere/scanner'], sandbox })(files, signal)
   assert.deepEqual([missing?.rule, /bwrap: .*No such file/.test(missing?.message ?? '')], ['demo/not-run', true])
 })

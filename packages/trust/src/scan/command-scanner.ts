@@ -19,6 +19,8 @@ export interface ScannerCommand {
   readonly timeoutMs?: number
   /** Most it may print, bytes. Default 1 MiB. */
   readonly maxBytes?: number
+  /** Where copies of packages are put, private to the host. Default: the system's temporary directory. */
+  readonly temporaryDirectory?: string
   /**
    * What runs it: the arguments of bubblewrap give it a machine that it can only read, without a network unless that is wanted,
    * and without what lies in `hide`. Default: nothing stands around it.
@@ -46,7 +48,7 @@ export function commandScanner(
     if (!command.argv[0].startsWith('/')) return notRun('is not named by an absolute path')
     const unlisted = files.find(({ path }) => /[\r\n]/.test(path))
     if (unlisted !== undefined) return notRun('cannot be told the name of a file with a line break in it')
-    const directory = await mkdtemp(join(tmpdir(), 'backplane-scan-'))
+    const directory = await mkdtemp(join(command.temporaryDirectory ?? tmpdir(), 'backplane-scan-'))
     try {
       for (const { path, bytes } of files) {
         await mkdir(dirname(join(directory, path)), { recursive: true })

@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import type { HostConfig } from '../config/host-config.ts'
 import type { PackageScanner } from './package-scans.ts'
 
@@ -14,6 +15,8 @@ export function packageScanners({
 }: Pick<HostConfig, 'plugins' | 'dataDirectory'>): readonly PackageScanner[] {
   return plugins.scanners.map(({ sandbox, network, ...scanner }) => ({
     ...scanner,
+    // emptied at each start, so that a kill leaves no copies
+    temporaryDirectory: join(dataDirectory, 'run'),
     ...(sandbox ? { sandbox: { program: bubblewrap, network, hide: [dataDirectory] } } : {}),
   }))
 }
