@@ -10,7 +10,7 @@ export interface HookScriptOptions {
   readonly command: readonly string[]
   /** True: a machine does not start where exliar is missing, breaks or does not answer. Default false: it starts, and it is said. */
   readonly isFailClosed?: boolean
-  /** Longest that libvirt waits, in seconds; default 60. */
+  /** Longest that libvirt waits, in seconds; default 75, more than all of `HookLimits` together. */
   readonly deadlineSeconds?: number
 }
 
@@ -18,7 +18,7 @@ export interface HookScriptOptions {
  * The script libvirt runs. It asks libvirt nothing (libvirt waits for it), and writes nothing to standard output (libvirt
  * would take it for XML).
  */
-export function hookScript({ command, isFailClosed = false, deadlineSeconds = 60 }: HookScriptOptions): string {
+export function hookScript({ command, isFailClosed = false, deadlineSeconds = 75 }: HookScriptOptions): string {
   const files = command.filter((part) => part.startsWith('/'))
   return `#!/bin/sh
 ${mark}

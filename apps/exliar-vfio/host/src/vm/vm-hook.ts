@@ -100,7 +100,9 @@ export const hookOperations: readonly string[] = [
 
 async function prepare(context: Context, xml: string): Promise<PlatformError | undefined> {
   const { config, places, now } = context
-  await endWatch(places, await readWatchState(places))
+  const earlier = await readWatchState(places)
+  // Nobody told of its end, such as where the hook was away meanwhile.
+  if (earlier !== undefined) await release(context, earlier, null)
   const refusal = await refusalOf(context, xml)
   const state: WatchState = { prepared_at: now, started_at: null, refused: refusal !== undefined, process: null, config }
   await remember(context, state)
