@@ -8,7 +8,7 @@ import type { PluginTrust } from './plugin-trust.ts'
 export interface AdvisoryWatchParts {
   /** Undefined where the configuration names none. */
   readonly indexes: Pick<IndexFetcher, 'advisories' | 'keptAdvisories'> | undefined
-  readonly trust: Pick<PluginTrust, 'advise'>
+  readonly trust: Pick<PluginTrust, 'advise' | 'sawIndexes'>
   readonly log: HostLog
 }
 
@@ -57,11 +57,13 @@ export class AdvisoryWatch implements AsyncDisposable {
   }
 
   async #look(): Promise<void> {
-    const { indexes, log } = this.#parts
+    const { indexes, trust, log } = this.#parts
     const { signal } = this.#stop
     if (indexes === undefined || signal.aborted) return
     try {
-      if (this.#take(await indexes.advisories({ signal }))) await this.#readmit()
+      const report = await indexes.advisories({ signal })
+      await trust.sawIndexes()
+      if (this.#take(report)) await this.#readmit()
     } catch (error) {
       if (!signal.aborted) log.error('the indexes could not be asked what they warn of', { error })
     }
