@@ -1,12 +1,14 @@
 import { defineErrors, type ErrorCatalogue } from '@backplane/sdk'
 import { configErrors } from './config/config-errors.ts'
 import { pluginErrors } from './plugins/plugin-errors.ts'
+import { programErrors } from './program/program-errors.ts'
 import { tomlErrors } from './toml/toml-errors.ts'
 import { vmErrors } from './vm/vm-errors.ts'
 
 const specs = {
   ...configErrors,
   ...pluginErrors,
+  ...programErrors,
   ...tomlErrors,
   ...vmErrors,
   TREE_NOT_FOUND: {

@@ -1,13 +1,13 @@
 /** What can be wrong with the program's configuration. */
 export const configErrors = {
-  CONFIG_UNREADABLE: {
+  SETTINGS_UNREADABLE: {
     message: 'the configuration {file} cannot be read: {reason}',
     status: 422,
     exit: 66,
     retryable: false,
     hint: 'Check the path and its permissions, or leave --config out to run with the defaults.',
   },
-  CONFIG_INVALID: {
+  SETTINGS_INVALID: {
     message: '{first}{more}',
     status: 422,
     exit: 78,

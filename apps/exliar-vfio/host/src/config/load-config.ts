@@ -8,7 +8,7 @@ import { ConfigFile, type ExliarConfig, standardConfigFiles } from './exliar-con
 
 /**
  * Reads the configuration: the file that is named, or the first of the standard ones that is there, or none. Relative paths
- * are relative to the file. Errors: `CONFIG_UNREADABLE`, `TOML_INVALID`, `CONFIG_INVALID` with file, line and column.
+ * are relative to the file. Errors: `SETTINGS_UNREADABLE`, `TOML_INVALID`, `SETTINGS_INVALID` with file, line and column.
  */
 export async function loadConfig(
   named: string | undefined,
@@ -30,7 +30,7 @@ async function read(file: string): Promise<string> {
     return await readFile(file, 'utf8')
   } catch (error) {
     const { code = 'unreadable' } = error as { code?: string }
-    throw exliarErrors.error('CONFIG_UNREADABLE', { file, reason: code }, { cause: error })
+    throw exliarErrors.error('SETTINGS_UNREADABLE', { file, reason: code }, { cause: error })
   }
 }
 
@@ -40,7 +40,7 @@ function configOf(file: string, text: string): ExliarConfig {
   if (!parsed.success) {
     const problems = parsed.error.issues.flatMap((issue) => problemsOf(issue, toml.locate))
     const [first = ''] = problems
-    throw exliarErrors.error('CONFIG_INVALID', { first, more: more(problems.length - 1) }, { details: { problems } })
+    throw exliarErrors.error('SETTINGS_INVALID', { first, more: more(problems.length - 1) }, { details: { problems } })
   }
   const inFile = (path: string): string => resolve(dirname(file), path)
   const { plugins, vm, secrets } = parsed.data

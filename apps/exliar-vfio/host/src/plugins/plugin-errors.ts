@@ -14,6 +14,41 @@ export const pluginErrors = {
     retryable: true,
     hint: 'Look at `exliar trace {hook}`, then update {plugin}, or disable it: exliar plugins disable {plugin}.',
   },
+  HOOK_UNKNOWN: {
+    message: 'there is no hook {hook}{suggestion}',
+    status: 404,
+    exit: 66,
+    retryable: false,
+    hint: 'Look at the names in `exliar hooks`.',
+  },
+  DOMAIN_NOT_RUNNING: {
+    message: 'the machine {domain} does not run',
+    status: 409,
+    exit: 69,
+    retryable: true,
+    hint: 'Start it, then ask again.',
+  },
+  CARD_NOT_READY: {
+    message: '{plugin} says that {bdf} is not ready: {notes}',
+    status: 409,
+    exit: 77,
+    retryable: false,
+    hint: 'Do what it says, then apply again; or disable it: exliar plugins disable {plugin}.',
+  },
+  PLUGIN_NOT_THERE: {
+    message: 'there is no plugin {plugin}; there are: {known}',
+    status: 404,
+    exit: 66,
+    retryable: false,
+    hint: 'Look at the names in `exliar plugins`.',
+  },
+  COMMAND_UNKNOWN: {
+    message: 'there is no verb and no plugin command {name}{suggestion}',
+    status: 404,
+    exit: 2,
+    retryable: false,
+    hint: 'Look at `exliar --help` and at `exliar commands`.',
+  },
   DEVICE_UNKNOWN: {
     message: 'there is no device {bdf}',
     status: 404,
@@ -21,7 +56,7 @@ export const pluginErrors = {
     retryable: false,
     hint: 'Look at the addresses in `exliar report`.',
   },
-  CONFIG_TRUST_POLICY: {
+  SETTINGS_TRUST_POLICY: {
     message: 'the trust policy {path} cannot be used: {reason}',
     status: 500,
     exit: 78,

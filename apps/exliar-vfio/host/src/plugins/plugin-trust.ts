@@ -16,7 +16,7 @@ export interface ExliarTrust {
 
 const depthLimit = 32
 
-/** Reads policy and approvals. Errors: `CONFIG_TRUST_POLICY`, `GRANTS_INVALID`. */
+/** Reads policy and approvals. Errors: `SETTINGS_TRUST_POLICY`, `GRANTS_INVALID`. */
 export async function exliarTrust(
   config: ExliarConfig,
   { stateDirectory, directories }: { readonly stateDirectory: string; readonly directories: readonly string[] },
@@ -43,7 +43,7 @@ function withFolders(policy: TrustPolicy, directories: readonly string[]): Trust
 
 async function policyIn(path: string): Promise<TrustPolicy> {
   const refuse = (reason: string, cause?: unknown): Error =>
-    exliarErrors.error('CONFIG_TRUST_POLICY', { path, reason }, cause === undefined ? {} : { cause })
+    exliarErrors.error('SETTINGS_TRUST_POLICY', { path, reason }, cause === undefined ? {} : { cause })
   try {
     const parsed = parseStrictJson(await readFile(path, 'utf8'), depthLimit)
     if (parsed.kind !== 'value') throw refuse(`it is no plain JSON: ${parsed.kind}`)

@@ -1,0 +1,120 @@
+import { PlatformError } from '@backplane/sdk'
+import {
+  gpuHandler,
+  postBootloaderUpdate,
+  postInitramfsUpdate,
+  postVfioBind,
+  preBootloaderUpdate,
+  preInitramfsUpdate,
+  preVfioBind,
+  type PciDevice,
+} from '@exliar-vfio/points'
+import type { Kernel } from '@backplane/kernel'
+import { apply, type Applied, type Gate, type Refusal } from '../changes/apply.ts'
+import type { Changes } from '../changes/open-changes.ts'
+import { readDevices } from '../devices/read-devices.ts'
+import { exliarErrors } from '../errors.ts'
+import { checkPlan } from '../plan/check-plan.ts'
+import type { Plan, PlanSubject } from '../plan/plan.ts'
+import type { Hooks } from '../plugins/hook-run.ts'
+import type { Detection } from './detect.ts'
+
+/** What the configuration phase works with. */
+export interface Configuring {
+  readonly changes: Changes
+  readonly hooks: Pick<Hooks, 'run'>
+  readonly kernel: Pick<Kernel, 'contributions' | 'provider'>
+  readonly signal: AbortSignal
+}
+
+/**
+ * The configuration phase: VFIO, the initial file system, the bootloader; plugins are asked before each and told after it. What
+ * a plugin refuses, or fails at when asked, stops it, and everything is taken back at once. Errors: `PLAN_STALE`,
+ * `CHANGES_UNFINISHED`, `CARD_NOT_READY` before anything is done. Source: seed 004, "Plugin Lifecycle Example", 4.
+ */
+export async function configure(plan: Plan, detection: Detection, parts: Configuring): Promise<Applied> {
+  await askHandlers(plan, detection, parts)
+  const { changes } = parts
+  return apply(changes, {
+    title: plan.title,
+    stages: plan.stages,
+    gate: gateOf(parts),
+    check: () => checkPlan(changes.ground.tree, plan),
+  })
+}
+
+/** Each card of the plan is shown to who knows its maker. */
+async function askHandlers(plan: Plan, { gpus, system }: Detection, { kernel, signal }: Configuring): Promise<void> {
+  const moving = new Set(plan.functions.map(({ device }) => device.bdf))
+  for (const gpu of gpus.filter(({ bdf }) => moving.has(bdf))) {
+    for (const { plugin, name } of kernel.contributions(gpuHandler)) {
+      const handler = kernel.provider(gpuHandler, name)
+      const asked = { gpu, system }
+      if (!(await handler.supportsDevice(asked, { signal }))) continue
+      const { ready, notes } = await handler.prepareForPassthrough(asked, { signal }).catch(unlessMissing)
+      if (!ready) throw exliarErrors.error('CARD_NOT_READY', { bdf: gpu.bdf, plugin, notes: notes.join(' ') }, { plugin })
+    }
+  }
+}
+
+/** A handler may leave the question out. */
+function unlessMissing(error: unknown): { readonly ready: boolean; readonly notes: readonly string[] } {
+  if (error instanceof PlatformError && error.code === 'CALL_METHOD_MISSING') return { ready: true, notes: [] }
+  throw error
+}
+
+function gateOf({ hooks, changes, signal }: Configuring): Gate<PlanSubject> {
+  const ask = { before: before(hooks, signal), after: after(hooks, changes, signal) }
+  return async (when, subject) => {
+    try {
+      await ask[when](subject)
+      return undefined
+    } catch (error) {
+      const refusal = refusalOf(error)
+      if (refusal === undefined || when === 'after') throw error
+      return refusal
+    }
+  }
+}
+
+type Asking = (subject: PlanSubject) => Promise<unknown>
+
+function before(hooks: Configuring['hooks'], signal: AbortSignal): Asking {
+  return async (subject) => {
+    switch (subject.kind) {
+      case 'configure':
+        return undefined
+      case 'vfio-bind':
+        return hooks.run(preVfioBind, subject.device, subject.device.bdf, signal)
+      case 'initramfs-update':
+        return hooks.run(preInitramfsUpdate, subject.config, null, signal)
+      case 'bootloader-update':
+        return hooks.run(preBootloaderUpdate, subject.config, null, signal)
+    }
+  }
+}
+
+function after(hooks: Configuring['hooks'], { ground }: Changes, signal: AbortSignal): Asking {
+  return async (subject) => {
+    switch (subject.kind) {
+      case 'configure':
+        return undefined
+      case 'vfio-bind': {
+        // One that waits for the next start is not bound yet.
+        if (!subject.now) return undefined
+        const device: PciDevice = readDevices(ground.tree).find(({ bdf }) => bdf === subject.device.bdf) ?? subject.device
+        return hooks.run(postVfioBind, device, device.bdf, signal)
+      }
+      case 'initramfs-update':
+        return hooks.run(postInitramfsUpdate, subject.config, null, signal)
+      case 'bootloader-update':
+        return hooks.run(postBootloaderUpdate, subject.config, null, signal)
+    }
+  }
+}
+
+function refusalOf(error: unknown): Refusal | undefined {
+  if (!(error instanceof PlatformError)) return undefined
+  if (error.code !== 'HOOK_REFUSED' && error.code !== 'HOOK_FAILED') return undefined
+  return { plugin: error.plugin ?? 'a plugin', reason: error.message }
+}

@@ -1,0 +1,63 @@
+import type { Call } from '@backplane/sdk'
+import type { GpuDevice, MetricsSample, PciDevice, SystemInfo } from '@exliar-vfio/points'
+import { apply } from '../changes/apply.ts'
+import { openChanges, readJournal, type ChangesOptions } from '../changes/open-changes.ts'
+import { recordedChanges } from '../changes/recorded-changes.ts'
+import type { Step } from '../changes/step.ts'
+import { parametersOf, type LineChange } from '../boot/kernel-line.ts'
+import { readBootSetup } from '../boot/read-boot-setup.ts'
+import { describeMachine } from '../devices/describe-machine.ts'
+import { detectSystem } from '../system/detect-system.ts'
+import { exliarErrors } from '../errors.ts'
+import type { CoreServices } from '../plugins/core-services.ts'
+import { bootChange } from './boot-change.ts'
+import { domainSamples } from './domain-samples.ts'
+
+/** The services of the program over one machine. Changes are journalled with the plugin that asked. */
+export function machineServices(options: ChangesOptions): CoreServices {
+  const { tree } = options
+  const devices = async (): Promise<readonly PciDevice[]> => describeMachine(tree).devices
+  const device = async (bdf: string): Promise<PciDevice> => {
+    const found = (await devices()).find((one) => one.bdf === bdf)
+    if (found === undefined) throw exliarErrors.error('DEVICE_UNKNOWN', { bdf })
+    return found
+  }
+  const change = async (title: string, steps: readonly Step[]): Promise<void> => {
+    if (steps.length === 0) return
+    await using changes = await openChanges(options)
+    const applied = await apply(changes, { title, stages: [{ subject: null, steps }] })
+    if (applied.kind === 'rolled-back') throw applied.error
+  }
+  const bind = (driver: 'vfio-pci' | null) => async (bdf: string, call: Call) => {
+    const { driver: now } = await device(bdf)
+    const summary =
+      driver === null ? `give ${bdf} back to its own driver` : `take ${bdf} from ${now ?? 'nobody'} and bind it to ${driver}`
+    const records = driver === null ? ('driver-unbound' as const) : ('driver-bound' as const)
+    const cause = { plugin: call.caller, hook: 'exliar.vfio' }
+    if (now !== driver) await change(summary, [{ kind: 'bind-device', bdf, driver, cause, summary, records }])
+    return device(bdf)
+  }
+  const parameters = async (): Promise<readonly string[]> => {
+    const [line] = readBootSetup(tree, detectSystem(tree).bootloader).lines
+    return line === undefined ? [] : parametersOf(line)
+  }
+  const edit = async (wanted: LineChange, call: Call): Promise<readonly string[]> => {
+    const cause = { plugin: call.caller, hook: 'exliar.boot' }
+    const steps = bootChange(tree, detectSystem(tree).bootloader, wanted, cause)
+    await change(`change the kernel's command line for ${call.caller}`, steps)
+    return parameters()
+  }
+  const samples = domainSamples()
+  return {
+    system: async (): Promise<SystemInfo> => detectSystem(tree),
+    devices,
+    gpus: async (): Promise<readonly GpuDevice[]> => describeMachine(tree).gpus,
+    bind: bind('vfio-pci'),
+    unbind: bind(null),
+    parameters,
+    addParameters: (add, call) => edit({ add, remove: [] }, call),
+    removeParameters: (remove, call) => edit({ add: [], remove }, call),
+    changes: async () => recordedChanges(readJournal(tree)),
+    metrics: (domain): Promise<MetricsSample> => samples(domain),
+  }
+}

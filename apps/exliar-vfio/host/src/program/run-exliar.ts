@@ -1,0 +1,143 @@
+import { resolve } from 'node:path'
+import { highlight, printable, tellFailure } from '@backplane/terminal'
+import { Command } from 'commander'
+import type { KernelLogLine, Log } from '@backplane/kernel'
+import { loadConfig } from '../config/load-config.ts'
+import { exliarErrors } from '../errors.ts'
+import { machineServices } from '../lifecycle/machine-services.ts'
+import { MachineTree } from '../machine/machine-tree.ts'
+import { productVersion } from '../product.ts'
+import { changesOptions } from './change-work.ts'
+import { examples } from './examples.ts'
+import type { Runner, Verb } from './run-verb.ts'
+import { Session } from './session.ts'
+import { stateDirectory } from './state-directory.ts'
+import type { Terminal } from './terminal.ts'
+import { addChanges } from './verbs/changes.ts'
+import { addContributed, runCommand } from './verbs/contributed.ts'
+import { addMachines } from './verbs/machines.ts'
+import { addPlan } from './verbs/plan.ts'
+import { addPlugins } from './verbs/plugins.ts'
+import { addReport } from './verbs/report.ts'
+import { addTrace } from './verbs/trace.ts'
+
+interface GlobalOptions {
+  readonly root: string
+  readonly config?: string
+  readonly stateDir?: string
+  readonly safeMode?: true
+  readonly verbose?: true
+  readonly json?: true
+}
+
+const verbs = [addReport, addPlan, addChanges, addMachines, addTrace, addPlugins, addContributed] as const
+
+/**
+ * Runs the program with its arguments (without program and script) and answers the exit code: 0 done, 1 no (nobody agreed,
+ * or not all is as it was), 2 usage, 3 changes are pending, 65 what was given does not fit, 66 not there, 69 unavailable, 70 it
+ * failed, 73 cannot write, 77 refused, 78 the configuration is wrong.
+ */
+export async function runExliar(args: readonly string[], terminal: Terminal): Promise<number> {
+  let exitCode = 0
+  const program = root(terminal)
+  const withSession = async (verb: (session: Session) => Promise<number | void>): Promise<void> => {
+    await using session = await open(program.opts<GlobalOptions>(), terminal)
+    exitCode = (await verb(session)) ?? 0
+  }
+  const run: Runner =
+    <Args extends readonly unknown[]>(verb: Verb<Args>) =>
+    async (...given: [...Args, ...unknown[]]) => {
+      // Commander adds the command itself at the end.
+      const own = given.slice(0, -1) as unknown as Args
+      await withSession((session) => verb(session, ...own))
+    }
+  for (const add of verbs) add(program, run)
+  // What is no verb may be a command of a plugin.
+  program
+    .argument('[command]')
+    .argument('[args...]')
+    .allowUnknownOption()
+    .action(async (name: string | undefined, rest: readonly string[]) => {
+      if (name === undefined) return program.help({ error: true })
+      await withSession((session) => runCommand(session, name, rest))
+    })
+  try {
+    await program.parseAsync(args, { from: 'user' })
+    return exitCode
+  } catch (error) {
+    return tellFailure(error, {
+      terminal,
+      json: args.includes('--json'),
+      usage: (reason) => exliarErrors.error('EXLIAR_USAGE', { reason }),
+      defect: (reason, cause) => exliarErrors.error('EXLIAR_DEFECT', { reason }, { cause }),
+      exitOf: ({ code }) => exits[code]?.exit,
+    })
+  }
+}
+
+const exits: Readonly<Record<string, { readonly exit: number }>> = exliarErrors.specs
+
+function root(terminal: Terminal): Command {
+  const program = new Command('exliar')
+    .description(
+      'Passes graphics cards through to virtual machines: a plan to read, a journal before each step, a verified undo.',
+    )
+    .version(productVersion(), '--version', 'print the version')
+    .option('--root <directory>', 'the machine to work on: another than this one is a copy of its files', '/')
+    .option('--config <file>', 'configuration (default: ~/.config/exliar-vfio/config.toml, then /etc/exliar-vfio/config.toml)')
+    .option('--state-dir <directory>', 'where plugins keep their files')
+    .option('--safe-mode', 'start no plugin that does not ship with exliar')
+    .option('--verbose', 'tell what plugins log')
+    .option('--json', 'print the answer as JSON')
+    .helpOption('-h, --help', 'show help')
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      writeOut: terminal.out,
+      writeErr: terminal.err,
+      getOutHasColors: () => terminal.colors,
+      getErrHasColors: () => terminal.colors,
+      // Told with all other errors, by tellFailure.
+      outputError: () => undefined,
+    })
+    .exitOverride()
+  return examples(
+    program,
+    [
+      'report --root examples/exliar/two-identical-nvidia-grub-initramfs-tools',
+      'plan 0000:01:00',
+      'apply 0000:01:00',
+      'status',
+      'cleanup',
+    ],
+    'Exit codes: 0 done, 1 no (nobody agreed, or not all is as it was), 2 usage, 3 changes are pending, 65 what was given does\nnot fit, 66 not there, 69 unavailable, 70 it failed, 73 cannot write, 77 refused, 78 the configuration is wrong.',
+  )
+}
+
+async function open(options: GlobalOptions, terminal: Terminal): Promise<Session> {
+  const tree = MachineTree.open(resolve(options.root))
+  const config = await loadConfig(options.config, terminal.env)
+  const { uid, env } = terminal
+  return new Session({
+    terminal,
+    json: options.json === true,
+    tree,
+    config,
+    stateDirectory: stateDirectory({ root: tree.root, uid, env, named: options.stateDir }),
+    services: machineServices(changesOptions(tree)),
+    log: terminalLog(terminal, options.verbose === true),
+    safeMode: options.safeMode === true,
+  })
+}
+
+/** What plugins and the kernel log: warnings always, the rest when it is wanted. */
+function terminalLog(terminal: Terminal, verbose: boolean): Log {
+  return {
+    write: ({ level, plugin, message, fields }: KernelLogLine) => {
+      if (!verbose && (level === 'debug' || level === 'info')) return
+      const who = plugin === undefined ? '' : `${plugin}: `
+      const rest = fields === undefined || !verbose ? '' : ` ${JSON.stringify(fields)}`
+      const style = level === 'error' ? 'red' : level === 'warn' ? 'yellow' : 'dim'
+      terminal.err(`${highlight(terminal, style, level)}: ${printable(`${who}${message}${rest}`)}\n`)
+    },
+  }
+}

@@ -1,0 +1,94 @@
+import type { Kernel, Log, Store } from '@backplane/kernel'
+import { sqliteStore } from '@backplane/storage'
+import { printableJson } from '@backplane/terminal'
+import { join } from 'node:path'
+import type { ExliarConfig } from '../config/exliar-config.ts'
+import { detect, type Detection } from '../lifecycle/detect.ts'
+import { HookRuns } from '../lifecycle/hook-runs.ts'
+import type { MachineTree } from '../machine/machine-tree.ts'
+import type { CoreServices } from '../plugins/core-services.ts'
+import { exliarKernel } from '../plugins/exliar-kernel.ts'
+import { Hooks, type HookRun } from '../plugins/hook-run.ts'
+import type { ExliarTrust } from '../plugins/plugin-trust.ts'
+import { makeStateDirectory } from './state-directory.ts'
+import type { Terminal } from './terminal.ts'
+
+/** What the whole command line says before its verb. */
+export interface SessionOptions {
+  readonly terminal: Terminal
+  readonly json: boolean
+  readonly tree: MachineTree
+  readonly config: ExliarConfig
+  readonly stateDirectory: string
+  readonly services: CoreServices
+  readonly log: Log
+  readonly safeMode: boolean
+}
+
+/** The plugins at work. */
+export interface PluginWork {
+  readonly kernel: Kernel
+  readonly trust: ExliarTrust
+  readonly hooks: Hooks
+  readonly runs: HookRuns
+}
+
+/** What a verb works with; plugins are started when a verb first needs them, and stopped when it has ended. */
+export class Session implements AsyncDisposable {
+  readonly terminal: Terminal
+  readonly json: boolean
+  readonly tree: MachineTree
+  readonly config: ExliarConfig
+  readonly #options: SessionOptions
+  readonly #held = new AsyncDisposableStack()
+  /** Told of every run of a hook, in order, beside what is kept. */
+  onHookRun: ((run: HookRun) => void) | undefined
+  #work: Promise<PluginWork> | undefined
+
+  constructor(options: SessionOptions) {
+    this.#options = options
+    this.terminal = options.terminal
+    this.json = options.json
+    this.tree = options.tree
+    this.config = options.config
+  }
+
+  /** Shows an answer: as it is with `--json`, else as text. */
+  show(answer: unknown, text: () => string): void {
+    this.terminal.out(this.json ? `${printableJson(answer, 2)}\n` : text())
+  }
+
+  plugins(): Promise<PluginWork> {
+    this.#work ??= this.#start()
+    return this.#work
+  }
+
+  /** The detection phase, with all plugins. */
+  async detect(): Promise<Detection> {
+    const { kernel, hooks } = await this.plugins()
+    return detect({ tree: this.tree, kernel, hooks, signal: this.terminal.signal })
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#work?.catch(() => undefined)
+    await this.#held.disposeAsync()
+  }
+
+  async #start(): Promise<PluginWork> {
+    const { config, services, log, safeMode, terminal } = this.#options
+    const stateDirectory = await makeStateDirectory(this.#options.stateDirectory)
+    const store: Store = this.#held.use(sqliteStore(join(stateDirectory, 'hook-runs.sqlite')))
+    const runs = new HookRuns(store)
+    this.#held.defer(() =>
+      runs.settled().catch((error: Error) => terminal.err(`the runs of hooks were not kept: ${error.message}\n`)),
+    )
+    const { kernel, trust } = this.#held.use(
+      await exliarKernel({ config, services, stateDirectory, log, env: terminal.env, safeMode }),
+    )
+    const record = (run: HookRun): void => {
+      runs.record(run)
+      this.onHookRun?.(run)
+    }
+    return { kernel, trust, runs, hooks: new Hooks({ kernel, record }) }
+  }
+}

@@ -1,0 +1,45 @@
+import { createInterface } from 'node:readline/promises'
+import { wantsColors } from '@backplane/terminal'
+
+/** Where the program reads and writes; tests replace it. Data goes to `out`, talk to `err`. */
+export interface Terminal {
+  readonly out: (text: string) => void
+  readonly err: (text: string) => void
+  readonly colors: boolean
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly uid: number | undefined
+  /** Asks somebody who sits there and answers what was typed; undefined where nobody does. */
+  readonly ask: ((question: string) => Promise<string>) | undefined
+  /** Aborted by a break (Ctrl-C) or when the process is told to end. */
+  readonly signal: AbortSignal
+}
+
+/** The terminal of this process. */
+export function processTerminal(): Terminal {
+  const { stdin, stdout, stderr, env } = process
+  const broken = new AbortController()
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(name, () => broken.abort(new Error(`ended by ${name}`)))
+  }
+  return {
+    out: (data) => void stdout.write(data),
+    err: (talk) => void stderr.write(talk),
+    colors: wantsColors(),
+    env,
+    uid: process.getuid?.(),
+    ask: stdin.isTTY && stderr.isTTY ? (question) => askOn(question, broken.signal) : undefined,
+    signal: broken.signal,
+  }
+}
+
+async function askOn(question: string, signal: AbortSignal): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr })
+  try {
+    return await lines.question(question, { signal })
+  } catch {
+    // Ctrl-C and the end of the input are no answer, and no answer is no.
+    return ''
+  } finally {
+    lines.close()
+  }
+}

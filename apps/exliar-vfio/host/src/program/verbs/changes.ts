@@ -1,0 +1,73 @@
+import { tableText } from '@backplane/terminal'
+import { cleanup as cleanupHook } from '@exliar-vfio/points'
+import type { Command } from 'commander'
+import { cleanupScriptPath, readJournal } from '../../changes/open-changes.ts'
+import { recordedChanges, unfinishedRun } from '../../changes/recorded-changes.ts'
+import { cleanup, rollback, type UndoReport } from '../../changes/undo.ts'
+import { exliarErrors } from '../../errors.ts'
+import { openMachineChanges, undoText } from '../change-work.ts'
+import { examples } from '../examples.ts'
+import type { Runner } from '../run-verb.ts'
+import type { Session } from '../session.ts'
+
+/** Adds `status`, `rollback` and `cleanup`. */
+export function addChanges(program: Command, run: Runner): void {
+  const status = program.command('status').description('what was changed on this machine, by whom, and what still stands')
+  examples(status, ['status', 'status --json | jq .changes'])
+  status.action(run(async (session) => showStatus(session)))
+  const back = program
+    .command('rollback')
+    .description('take back what was interrupted, or else the last apply; what others changed since is kept and named')
+    .option('--yes', 'do not ask')
+  examples(back, ['rollback', 'rollback --yes'])
+  back.action(run(async (session, { yes = false }: { yes?: boolean }) => takeBack(session, 'rollback', yes)))
+  const clean = program
+    .command('cleanup')
+    .description('take back everything ever applied, byte for byte; what others changed since is kept and named')
+    .option('--yes', 'do not ask')
+  examples(clean, ['cleanup', 'cleanup --yes --json'], `Without exliar: sh ${cleanupScriptPath}\n`)
+  clean.action(run(async (session, { yes = false }: { yes?: boolean }) => takeBack(session, 'cleanup', yes)))
+}
+
+function showStatus(session: Session): void {
+  const journal = readJournal(session.tree)
+  const changes = recordedChanges(journal)
+  const interrupted = unfinishedRun(journal.records) !== undefined
+  session.show({ interrupted, changes }, () => {
+    if (changes.length === 0) return 'Nothing was changed.\n'
+    const table = tableText(changes, [
+      ['CHANGE', ({ id }) => id],
+      ['STATE', ({ state }) => state],
+      ['AT', ({ at }) => at],
+      ['BY', ({ plugin, hook }) => (plugin === null ? 'exliar' : `${plugin} ${hook ?? ''}`.trim())],
+      ['WHAT', ({ summary }) => summary],
+    ])
+    return `${table}${interrupted ? '\nAn apply was interrupted: `exliar rollback` takes it back.\n' : ''}`
+  })
+}
+
+async function takeBack(session: Session, reason: 'cleanup' | 'rollback', yes: boolean): Promise<number> {
+  const { terminal, tree } = session
+  const standing = recordedChanges(readJournal(tree)).filter(({ state }) => state !== 'undone')
+  if (standing.length > 0 && !yes) {
+    if (terminal.ask === undefined) throw exliarErrors.error('EXLIAR_NOBODY_TO_ASK')
+    const answer = await terminal.ask(
+      `Take back ${reason === 'cleanup' ? `${standing.length} changes` : 'the last apply'}? [y/N] `,
+    )
+    if (!/^y(es)?$/i.test(answer.trim())) return 1
+  }
+  if (standing.length > 0) {
+    const { hooks } = await session.plugins()
+    await hooks.run(cleanupHook, { reason }, null, terminal.signal)
+  }
+  await using changes = await openMachineChanges(tree)
+  const report: UndoReport = (await (reason === 'cleanup' ? cleanup(changes) : rollback(changes))) ?? {
+    changes: [],
+    complete: true,
+  }
+  session.show(
+    { complete: report.complete, changes: report.changes.map(({ change, summary, end }) => ({ id: change, summary, ...end })) },
+    () => (report.changes.length === 0 ? 'There is nothing to take back.\n' : undoText(report)),
+  )
+  return report.complete ? 0 : 1
+}

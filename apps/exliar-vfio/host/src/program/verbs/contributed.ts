@@ -1,0 +1,107 @@
+import { didYouMean } from '@backplane/sdk'
+import { printable, tableText } from '@backplane/terminal'
+import { command, panel, type PanelItem } from '@exliar-vfio/points'
+import type { Command } from 'commander'
+import { exliarErrors } from '../../errors.ts'
+import { examples } from '../examples.ts'
+import type { Runner } from '../run-verb.ts'
+import type { Session } from '../session.ts'
+
+/** Adds `commands`, `run`, `panels` and `panel`: what plugins bring along. */
+export function addContributed(program: Command, run: Runner): void {
+  const commands = program.command('commands').description('commands that plugins bring along; call one by its name')
+  examples(commands, ['commands', 'perf', 'run perf'])
+  commands.action(
+    run(async (session) => {
+      const { kernel } = await session.plugins()
+      const told = kernel.contributions(command).map(({ plugin, name, metadata }) => ({ name, plugin, metadata }))
+      session.show({ commands: told }, () =>
+        tableText(told, [
+          ['COMMAND', ({ name }) => name],
+          ['PLUGIN', ({ plugin }) => plugin],
+          ['WHAT', ({ metadata }) => textOf(metadata['description'])],
+        ]),
+      )
+    }),
+  )
+  program
+    .command('run <command> [args...]')
+    .description('run a command of a plugin; what follows -- is its own')
+    .allowUnknownOption()
+    .action(run(async (session, name: string, args: readonly string[]) => runCommand(session, name, args)))
+  program
+    .command('panels')
+    .description('panels that plugins bring along')
+    .action(
+      run(async (session) => {
+        const { kernel } = await session.plugins()
+        const told = kernel.contributions(panel).map(({ plugin, name, metadata }) => ({ name, plugin, metadata }))
+        session.show({ panels: told }, () =>
+          tableText(told, [
+            ['PANEL', ({ name }) => name],
+            ['PLUGIN', ({ plugin }) => plugin],
+            ['TITLE', ({ metadata }) => textOf(metadata['title'])],
+          ]),
+        )
+      }),
+    )
+  program
+    .command('panel <name>')
+    .description('what a panel shows now')
+    .action(
+      run(async (session, name: string) => {
+        const { kernel } = await session.plugins()
+        const { items } = await kernel.provider(panel, name).render(null, { signal: session.terminal.signal })
+        session.show({ items }, () => items.map(itemText).join(''))
+      }),
+    )
+}
+
+/** Runs a plugin's command. Errors: `COMMAND_UNKNOWN` with the nearest name. */
+export async function runCommand(session: Session, name: string, args: readonly string[]): Promise<void> {
+  const { kernel } = await session.plugins()
+  const known = kernel.contributions(command).map((one) => one.name)
+  if (!known.includes(name)) throw exliarErrors.error('COMMAND_UNKNOWN', { name, suggestion: didYouMean(name, known) })
+  const { text, data } = await kernel.provider(command, name).run({ args: [...args] }, { signal: session.terminal.signal })
+  session.show(data ?? { text }, () => (text === '' ? '' : `${text.split('\n').map(printable).join('\n').trimEnd()}\n`))
+}
+
+/** Checked by the point's schema. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : ''
+}
+
+const chartWidth = 60
+const bars = '▁▂▃▄▅▆▇█'
+
+/** One part of a panel as lines. */
+export function itemText(item: PanelItem): string {
+  switch (item.kind) {
+    case 'heading':
+      return `\n${printable(item.text)}\n`
+    case 'text':
+      return `${item.text.split('\n').map(printable).join('\n')}\n`
+    case 'fields':
+      return tableText(item.fields, [
+        ['', ({ label }) => label],
+        ['', ({ value }) => value],
+      ]).replace(/^\s*\n/, '')
+    case 'table':
+      return tableText(
+        item.rows,
+        item.columns.map((head, index) => [printable(head), (row: readonly string[]) => row[index] ?? ''] as const),
+      )
+    case 'gauge':
+      return `${printable(item.label)}: ${item.value} of ${item.most} ${printable(item.unit)}\n`
+    case 'chart':
+      return `${printable(item.label)}: ${chartLine(item.values)} ${printable(item.unit)}\n`
+    case 'action':
+      return `[${item.id}] ${printable(item.label)}\n`
+  }
+}
+
+function chartLine(values: readonly number[]): string {
+  const shown = values.slice(-chartWidth)
+  const most = Math.max(1, ...shown)
+  return shown.map((value) => bars[Math.min(bars.length - 1, Math.floor((Math.max(0, value) / most) * bars.length))]).join('')
+}

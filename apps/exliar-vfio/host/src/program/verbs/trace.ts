@@ -1,0 +1,79 @@
+import { didYouMean } from '@backplane/sdk'
+import { printable } from '@backplane/terminal'
+import { allPoints } from '@exliar-vfio/points'
+import type { Command } from 'commander'
+import { textDiff } from '../../changes/text-diff.ts'
+import { exliarErrors } from '../../errors.ts'
+import { hookName, type HookRun } from '../../plugins/hook-run.ts'
+import { examples } from '../examples.ts'
+import type { Runner } from '../run-verb.ts'
+
+const hooks = allPoints.filter(({ kind }) => kind === 'hook').map(hookName)
+
+/** Adds `hooks` and `trace`. */
+export function addTrace(program: Command, run: Runner): void {
+  const list = program.command('hooks').description('every hook in the order of a machine’s life, and who handles it')
+  examples(list, ['hooks', 'hooks --json'])
+  list.action(
+    run(async (session) => {
+      const { kernel } = await session.plugins()
+      const told = allPoints
+        .filter((point) => point.kind === 'hook')
+        .map((point) => ({
+          hook: hookName(point),
+          strategy: point.strategy,
+          title: point.title ?? '',
+          handlers: kernel.contributions(point).map(({ plugin, available }) => ({ plugin, available })),
+        }))
+      session.show({ hooks: told }, () =>
+        told
+          .map(({ hook, strategy, title, handlers }) => {
+            const names = handlers.map(({ plugin, available }) => (available ? plugin : `${plugin} (not available)`))
+            return printable(
+              `${hook.padEnd(24)}${strategy.padEnd(6)}${title}${names.length === 0 ? '' : `: ${names.join(', ')}`}`,
+            )
+          })
+          .join('\n')
+          .concat('\n'),
+      )
+    }),
+  )
+  const trace = program
+    .command('trace <hook>')
+    .description('the last runs of a hook: every handler in order, what it changed, how long it took, who stopped the step')
+    .option('--last <count>', 'how many runs', '1')
+  examples(trace, ['trace pre-vm-start', 'trace pre-vfio-bind --last 5', 'trace gpu-detected --json'])
+  trace.action(
+    run(async (session, hook: string, { last }: { last: string }) => {
+      const name = hook.replace(/^(exliar\.|on_)/, '').replaceAll('_', '-')
+      if (!hooks.includes(name)) throw exliarErrors.error('HOOK_UNKNOWN', { hook, suggestion: didYouMean(name, hooks) })
+      const { runs } = await session.plugins()
+      const told = (await runs.of(name)).slice(0, Math.max(1, Number.parseInt(last, 10) || 1))
+      session.show({ hook: name, runs: told }, () =>
+        told.length === 0 ? `${name} has not run yet.\n` : told.map(runText).join('\n'),
+      )
+    }),
+  )
+}
+
+function runText({ hook, at, subject, value, steps, refused }: HookRun): string {
+  const lines = [`${hook}${subject === null ? '' : ` ${subject}`} at ${at}`]
+  let before = value
+  for (const { plugin, name, outcome, tookMs, value: left, message } of steps) {
+    lines.push(`  ${plugin} ${name}: ${outcome}, ${tookMs.toFixed(1)} ms${message === undefined ? '' : `: ${message}`}`)
+    if (outcome !== 'changed') continue
+    lines.push(...changedLines(before, left).map((line) => `    ${line}`))
+    before = left
+  }
+  if (refused !== null) lines.push(`  stopped by ${refused.plugin}: ${refused.reason}`)
+  return `${lines.map(printable).join('\n')}\n`
+}
+
+/** The lines that differ, with some around them; without the names of files, for there are none. */
+function changedLines(before: unknown, after: unknown): readonly string[] {
+  const [one, other] = [before, after].map((value) => Buffer.from(`${JSON.stringify(value, undefined, 2)}\n`))
+  return textDiff('value', one, other)
+    .trimEnd()
+    .split('\n')
+    .filter((line) => !/^(---|\+\+\+|@@) /.test(line))
+}
