@@ -60,6 +60,13 @@ test('a virtual function goes alone; a physical one that has some stays', () => 
   assert.match(reasons([physical, ...virtual], { select: ['0000:04:00'] }), /has 2 virtual functions/)
 })
 
+test('of a processor with graphics only the graphics goes; its USB for the keyboard, of another vendor, stays', () => {
+  const graphics = pciDevice({ bdf: '0000:0b:00.0', vendor_id: '1002', iommu_group: 20 })
+  const sound = pciDevice({ bdf: '0000:0b:00.1', vendor_id: '1002', class_code: '040300', iommu_group: 21 })
+  const usb = pciDevice({ bdf: '0000:0b:00.3', vendor_id: '1022', class_code: '0c0330', iommu_group: 22 })
+  assert.deepEqual(moved(selectFunctions([graphics, sound, usb], { select: ['0000:0b:00'] })), ['0000:0b:00.0', '0000:0b:00.1'])
+})
+
 test('a domain of five digits is as good as one of four', () => {
   const far = pciDevice({ bdf: '10000:01:00.0', iommu_group: 7 })
   assert.deepEqual(moved(selectFunctions([far, ...card], { select: ['10000:01:00'] })), ['10000:01:00.0'])

@@ -1,4 +1,5 @@
 import type { PciDevice } from '@exliar-vfio/points'
+import { indexDevices, isBridge, isDisplay, siblingsOf } from '../devices/device-index.ts'
 
 /** What a person asks for. */
 export interface SelectionWish {
@@ -56,15 +57,13 @@ export function selectFunctions(devices: readonly PciDevice[], wish: SelectionWi
   return { functions, refusals: refusals.filter(isFirst), notes: [...new Set(notes)] }
 }
 
-/** Bridges carry others' traffic; the kernel's own driver may stay on them. */
-export function isBridge({ class_code }: PciDevice): boolean {
-  return class_code.startsWith('06')
-}
-
+/** A processor with graphics has functions of its own in the slot of the graphics: those are of another vendor and stay. */
 function functionsOf(devices: readonly PciDevice[], name: string): readonly PciDevice[] {
   const exact = devices.find(({ bdf }) => bdf === name)
   if (exact !== undefined && exact.physical_function !== null) return [exact]
-  return devices.filter(({ slot, physical_function }) => slot === (exact?.slot ?? name) && physical_function === null)
+  const inSlot = devices.filter((device) => device.slot === name && device.physical_function === null)
+  const main = exact ?? inSlot.find(isDisplay) ?? inSlot[0]
+  return main === undefined ? [] : [main, ...siblingsOf(main, indexDevices(devices))]
 }
 
 function strangersOf(devices: readonly PciDevice[], { iommu_group, bdf }: PciDevice): readonly PciDevice[] {
