@@ -81,15 +81,19 @@ test('a policy that runs out while the daemon runs vouches for nobody any more',
   const daemon = await Hypervisord.start(places, {}, [], [])
   const call = async (): Promise<number> => (await daemon.get('/api/providers/slow/vms')).status
   assert.equal(await call(), 200)
+  assert.match(daemon.output, /the trust policy runs out at /)
   await daemon.until(async () => {
     await daemon.post('/api/plugins/slow/reload')
     return JSON.stringify((await daemon.plugin('slow')).update ?? '').includes('ran out at')
   })
-  await publish(2)
+  const problems = async (): Promise<string> => (await daemon.get('/api/system')).body.problems.join('; ')
+  assert.match(await problems(), /the trust policy ran out at .*send SIGHUP/)
+  await publish(2, { forMs: 100 * hourMs })
   daemon.child.kill('SIGHUP')
   await daemon.until(async () => {
     await daemon.post('/api/plugins/slow/reload')
     return (await daemon.plugin('slow')).update === null
   })
   assert.equal(await call(), 200)
+  assert.equal(await problems(), '')
 })

@@ -42,6 +42,8 @@ export interface PluginTrust {
   readonly lastVerdict: (id: string) => Verdict | undefined
   /** Looks when the indexes that were read were signed: verdicts go by no earlier time than that. Errors: `INDEX_MEMORY_INVALID`. */
   readonly sawIndexes: () => Promise<void>
+  /** Whether the policy ran out, or will soon, and what to do. */
+  readonly problems: () => readonly string[]
   /** Reads policy and grants again. On an error what was read before stays. Errors: as of {@link pluginTrust}. */
   readonly reload: () => Promise<void>
 }
@@ -135,6 +137,7 @@ export async function pluginTrust(config: HostConfig, parts: PluginTrustParts): 
     policy: () => outside,
     lastVerdict: (id) => verdicts.get(id),
     sawIndexes,
+    problems: () => expiryProblems(read.expiresMs, nowMs()),
     reload,
   }
 }
@@ -143,6 +146,18 @@ function withFolders(policy: TrustPolicy, folders: readonly string[]): TrustPoli
   const { allowUnsigned = false } = policy
   if (folders.length === 0 || allowUnsigned === true) return policy
   return { ...policy, allowUnsigned: [...(allowUnsigned === false ? [] : allowUnsigned), ...folders] }
+}
+
+/** So long before a policy runs out it is told, ms. */
+const soonMs = 3 * 24 * 3_600_000
+
+function expiryProblems(expiresMs: number | undefined, atMs: number): readonly string[] {
+  if (expiresMs === undefined || expiresMs - atMs >= soonMs) return []
+  const bring = 'bring the newest signed policy to where the configuration names it, and send SIGHUP'
+  const when = new Date(expiresMs).toISOString()
+  return atMs < expiresMs
+    ? [`the trust policy runs out at ${when}; ${bring}`]
+    : [`the trust policy ran out at ${when}, so no external plugin is started or installed; ${bring}`]
 }
 
 /** A policy that ran out while the daemon ran vouches for nobody: somebody may be keeping the next one from it. */

@@ -118,6 +118,7 @@ export async function startDaemon(configured: HostConfig, surroundings: DaemonSu
   const providers = started.use(new ProviderRegistry({ kernel, config, handles, owners, redactor, onCloseError, onFallback }))
   const ids = kernel.plugins.list().map(({ id }) => id)
   for (const unmatched of unmatchedNames(config.plugins, ids)) log.warn(unmatched)
+  for (const problem of trust.problems()) log.warn(problem)
   for (const missing of providers.unserved()) log.warn(missing.message, { hint: missing.hint })
   const jobs = started.use(new JobStore(join(config.dataDirectory, 'jobs.sqlite'), config.exports))
   const onUnwritable = (error: unknown): void =>
@@ -144,7 +145,7 @@ export async function startDaemon(configured: HostConfig, surroundings: DaemonSu
     installs,
     users: pluginUsers(config, () => runner.plugins()),
     system: probeSystem,
-    problems: () => [...watch.problems(), ...audit.reasons()],
+    problems: () => [...watch.problems(), ...audit.reasons(), ...trust.problems()],
     notReady: () => [...watch.reasons(), ...audit.reasons()],
     audit: audit.trail,
     approvals: approvals.queue,
