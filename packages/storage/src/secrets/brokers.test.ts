@@ -41,7 +41,7 @@ test('a secret is a prefixed variable, and no variable without the prefix', asyn
   assert.equal(await environmentSecrets({}, '').resolve('constructor', 'host'), undefined)
 })
 
-test('a secret is a file that only the host may read, read anew each time; no link, folder or large file is taken', async (t) => {
+test('a secret is a file that only the host may read, read anew each time; no link, folder, pipe or large file is taken', async (t) => {
   const directory = await secretsDirectory(t)
   const broker = directorySecrets(directory)
   const put = (name: string, text: string): Promise<void> => writeFile(join(directory, name), text, { mode: 0o600 })
@@ -51,7 +51,9 @@ test('a secret is a file that only the host may read, read anew each time; no li
   assert.equal(await broker.resolve('token', 'host'), 'second')
   await symlink('/etc/hostname', join(directory, 'link'))
   await mkdir(join(directory, 'folder'))
-  for (const name of ['link', 'folder', 'missing', '../token']) assert.equal(await broker.resolve(name, 'host'), undefined, name)
+  execFileSync('mkfifo', ['-m', '600', join(directory, 'pipe')])
+  for (const name of ['link', 'folder', 'pipe', 'missing', '../token'])
+    assert.equal(await broker.resolve(name, 'host'), undefined, name)
   await put('large', 'x'.repeat(64 * 1024 + 1))
   await assert.rejects(broker.resolve('large', 'host'), { code: 'SECRETS_FULL' })
   await chmod(join(directory, 'token'), 0o640)

@@ -158,6 +158,21 @@ test('a new key opens everything, the old one nothing; killed in between, what i
   await assert.rejects(get(encryptedSecrets(path, former), 'a'), { code: 'SECRETS_KEY_WRONG' })
 })
 
+test('a secret that is read while everything is encrypted anew is found all the same', async (t) => {
+  const { path, key, secrets } = await bed(t)
+  await secrets.set('a', '1')
+  let looks = 0
+  const slow: SecretsKey = {
+    ...key,
+    load: async () => {
+      looks += 1
+      if (looks === 1) await secrets.rotateKey()
+      return key.load()
+    },
+  }
+  assert.equal(await get(encryptedSecrets(path, slow), 'a'), '1')
+})
+
 test('names that are none, unknown ones, and what is too large are refused', async (t) => {
   const { secrets } = await bed(t)
   for (const name of ['', '../x', '-x', 'a b', 'x'.repeat(129)]) {

@@ -46,7 +46,11 @@ export function encryptedSecrets(path: string, keys: SecretsKey): EncryptedSecre
     if (known.length === 0) throw refuse('SECRETS_KEY_UNUSABLE', { reason: 'it is not there' })
     const opened = readSecrets(text, known)
     if (opened.kind === 'damaged') throw refuse('SECRETS_FILE_DAMAGED', { reason: opened.reason })
-    if (opened.kind === 'wrong-key') throw refuse('SECRETS_KEY_WRONG')
+    if (opened.kind === 'wrong-key') {
+      // Between the two looks both may have become others: then it is read again, and else it is wrong.
+      if ((await readPrivate(path, largestFileBytes)) === text) throw refuse('SECRETS_KEY_WRONG')
+      return read()
+    }
     if (opened.kind === 'changed') throw refuse('SECRETS_FILE_CHANGED')
     const { generation: found } = opened.secrets
     if (found < seen) throw refuse('SECRETS_FILE_ROLLED_BACK', { found, seen, witness: keys.witness })

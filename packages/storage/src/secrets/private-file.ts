@@ -6,10 +6,11 @@ import { storageErrors } from '../errors.ts'
 
 /**
  * The text of a file that only its owner may read; undefined where there is none. What was checked is what is read: a
- * link is not followed, and it is opened once. Errors: `SECRETS_EXPOSED`, `SECRETS_FULL`, those of the system.
+ * link is not followed, nothing is waited for that is no file, and it is opened once. Errors: `SECRETS_EXPOSED`, `SECRETS_FULL`, those of the system.
  */
 export async function readPrivate(path: string, limitBytes: number): Promise<string | undefined> {
-  const opened = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW).catch((error: unknown) => {
+  const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY } = constants
+  const opened = await open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK).catch((error: unknown) => {
     if (['ENOENT', 'ELOOP'].includes(String(Reflect.get(Object(error), 'code')))) return undefined
     throw error
   })
