@@ -24,9 +24,9 @@ interface Stage {
 async function stage(t: TestContext): Promise<Stage> {
   const indexKey = generateKey()
   let folder = ''
-  const server = createServer(async (request, response) => {
-    const bytes = await readFile(join(folder, request.url ?? '')).catch(() => undefined)
-    response.writeHead(bytes === undefined ? 404 : 200).end(bytes)
+  const server = createServer((request, response) => {
+    const answer = (bytes: Buffer | undefined): unknown => response.writeHead(bytes === undefined ? 404 : 200).end(bytes)
+    readFile(join(folder, request.url ?? '')).then(answer, () => answer(undefined))
   }).listen(0, '127.0.0.1')
   await once(server, 'listening')
   t.after(() => {

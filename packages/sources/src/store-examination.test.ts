@@ -22,7 +22,7 @@ test('what does not belong into a store, or is not what it says, is named, and t
   assert.deepEqual(await examine(), [])
   assert.deepEqual(await examineStore(join(root, 'nowhere'), signal), [])
 
-  const [entry = ''] = (await readdir(store)).filter((name) => name.startsWith('sha256-'))
+  const entry = (await readdir(store)).find((name) => name.startsWith('sha256-')) ?? ''
   const dead = spawnSync(process.execPath, ['-e', '']).pid
   await mkdir(join(store, `.staging-${dead}-0123456789abcdef`))
   await mkdir(join(store, `.staging-${process.ppid}-0123456789abcdef`))

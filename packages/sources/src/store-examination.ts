@@ -24,7 +24,7 @@ export async function examineStore(directory: string, signal: AbortSignal): Prom
   const owners = new StoreOwners(directory)
   const claimed = new Set((await Promise.all((await owners.plugins()).map((plugin) => owners.entries(plugin)))).flat())
   const flaws: StoreFlaw[] = []
-  for (const name of names.toSorted()) {
+  for (const name of names.toSorted((one, other) => (one < other ? -1 : 1))) {
     signal.throwIfAborted()
     const path = join(directory, name)
     if (isLeftover(name)) flaws.push({ kind: 'leftover', path })

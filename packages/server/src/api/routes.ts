@@ -6,6 +6,7 @@ import { definitions as operations, later } from './operation-definitions.ts'
 import { PluginDetail, PluginView } from './plugin-view.ts'
 import { ChangeHeaders, Id, json, Precondition, problem, text } from './route-parts.ts'
 import { definitions as installs } from '../installs/install-definitions.ts'
+import { definitions as lock } from '../installs/lock-definitions.ts'
 import { definitions as permissions } from '../installs/permission-definitions.ts'
 import { definitions as tokens } from './token-definitions.ts'
 import { definitions as versions } from './version-definitions.ts'
@@ -209,6 +210,7 @@ export const routes = [
   ...Object.values(audit),
   ...Object.values(approvals),
   ...Object.values(installs),
+  ...Object.values(lock),
   ...Object.values(permissions),
   streamEvents,
   healthz,

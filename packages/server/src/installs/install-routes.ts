@@ -7,9 +7,11 @@ import { serverErrors } from '../errors.ts'
 import type { Peer } from '../handler.ts'
 import { definitions, installFromJson, type AppliedView, type ChangeView } from './install-definitions.ts'
 import { planView } from './install-views.ts'
+import { addLockRoutes } from './lock-routes.ts'
 import type { InstallChange, InstallOrder, InstallPlan, InstallWork, PluginInstalls } from './plugin-installs.ts'
 import { checkReached, checkUnused, removedBy, type PluginUsers } from './plugin-users.ts'
 import { bringsArchive, receiveUpload } from './receive-upload.ts'
+import { workOf } from './work-of.ts'
 
 /** What installing over the API is made of. */
 export interface InstallRoutes {
@@ -131,64 +133,7 @@ export function addInstallRoutes(
     return context.json({ query, packages, problems: [...problems], count: packages.length }, 200)
   })
 
-  app.openapi(definitions.showLock, async (context) => {
-    const { lock, etag } = await installs.lock()
-    return context.json(Object(lock) as Record<string, unknown>, 200, { ETag: `"${etag}"` })
-  })
-
-  app.openapi(definitions.verifyLock, async (context) => {
-    const problems = await inTurn('store', () => installs.verify(workOf(context)))
-    return context.json({ ok: problems.length === 0, problems: [...problems] }, 200)
-  })
-
-  app.openapi(definitions.restoreLock, async (context) => {
-    const restored = await inTurn('installs', async () => {
-      const { bundle } = context.req.valid('json') ?? {}
-      const ids = await installs.restore(workOf(context), bundle)
-      if (ids.length > 0) await plugins.refresh()
-      return ids
-    })
-    return context.json({ restored: [...restored] }, 200)
-  })
-
-  app.openapi(definitions.makeBundle, async (context) => {
-    const { digest, sizeBytes, plugins: ids } = await inTurn('bundles', () => installs.bundle(workOf(context)))
-    return context.json({ digest, size_bytes: sizeBytes, plugins: [...ids], location: `/api/lock/bundles/${digest}` }, 200)
-  })
-
-  app.openapi(definitions.readBundle, async (context) => {
-    const { digest } = context.req.valid('param')
-    const found = await installs.readBundle(digest)
-    if (found === undefined) throw serverErrors.error('SERVER_BUNDLE_UNKNOWN', { digest })
-    const headers = {
-      'content-type': 'application/gzip',
-      'content-length': String(found.sizeBytes),
-      'content-disposition': 'attachment; filename="plugins.bundle"',
-    }
-    return new Response(ReadableStream.from(found.bytes), { headers })
-  })
-
-  app.openapi(definitions.collectStore, async (context) => {
-    const { packages, uploads } = await inTurn('installs', () => installs.collect(workOf(context)))
-    return context.json({ packages, uploads }, 200)
-  })
-
-  const examine = async (context: WorkContext, fix: boolean) => {
-    const findings = await inTurn('installs', () => installs.examine(workOf(context), fix))
-    if (findings.some(({ fixed }) => fixed)) await plugins.refresh()
-    return { ok: findings.every(({ fixed }) => fixed), findings: [...findings] }
-  }
-  app.openapi(definitions.findings, async (context) => context.json(await examine(context, false), 200))
-  app.openapi(definitions.repairStore, async (context) => context.json(await examine(context, true), 200))
-}
-
-interface WorkContext {
-  readonly req: { readonly raw: Request }
-  readonly env: Peer
-}
-
-function workOf({ req, env }: WorkContext): InstallWork {
-  return { signal: req.raw.signal, onProgress: env.onProgress, by: env.caller?.name }
+  addLockRoutes(app, kernel, { installs, inTurn })
 }
 
 function changeOf(view: ChangeView): InstallChange {

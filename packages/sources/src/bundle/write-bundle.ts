@@ -38,7 +38,8 @@ export async function writeBundle({ lock, packageFor, limits = {} }: BundleParts
     files.set(name, { path: name, bytes, executable: false })
     if (fetched.attestations.length > 0) attestations[name] = fetched.attestations
   }
-  const list = { bundleVersion: 1, attestations: Object.fromEntries(Object.entries(attestations).sort()) }
+  const sorted = Object.entries(attestations).sort(([one], [other]) => (one < other ? -1 : 1))
+  const list = { bundleVersion: 1, attestations: Object.fromEntries(sorted) }
   const file = (path: string, text: string): TreeFile => ({ path, bytes: Buffer.from(text), executable: false })
   return packArchive([
     file(names.lock, lockText(lock)),

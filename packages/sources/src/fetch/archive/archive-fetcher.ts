@@ -46,8 +46,8 @@ export function archiveFetcher(options: ArchiveFetcherOptions = {}): Fetcher {
   const read = async (url: URL, fetchOptions: FetchOptions): Promise<FetchedPackage & { readonly place: ArchivePlace }> => {
     const bytes = await bytesAt(url, fetchOptions)
     const { signal, keepArchive } = fetchOptions
-    const from = shownUrl(url)
-    const found = await packageInArchive(bytes, { place: from, topFolder: 'if-needed', limits, keepArchive, signal })
+    const reading = { place: shownUrl(url), topFolder: 'if-needed', limits, keepArchive, signal } as const
+    const found = await packageInArchive(bytes, reading)
     return { ...found, place: { kind: 'archive', url: url.href, digest: found.archive } }
   }
 
