@@ -9,7 +9,7 @@ const single = '/etc/libvirt/hooks/qemu'
 
 /** What installing the hook needs. */
 export interface HookInstallOptions extends HookScriptOptions {
-  /** As `virsh version` says it: `9.0.0`; undefined, where nobody knows, is taken for a new one. */
+  /** As `Virsh.version` says it; undefined, where nobody knows, is taken for a new one. */
   readonly libvirtVersion?: string
 }
 

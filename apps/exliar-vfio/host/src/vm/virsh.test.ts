@@ -17,6 +17,7 @@ function requireVirsh(t: TestContext): boolean {
 test('machines are listed, read, and told what they do', async (t) => {
   if (!requireVirsh(t)) return
   const virsh = connectVirsh({ uri: testDriver })
+  assert.match(await virsh.version(), /^\d+\.\d+\.\d+$/)
   const [machine] = await virsh.list()
   assert.equal(machine?.name, 'test')
   const config = readVmConfig(readXml(await virsh.dumpXml('test')), () => undefined)

@@ -26,6 +26,8 @@ export interface MachineState {
  */
 export interface Virsh {
   readonly uri: string
+  /** Of the daemon: `9.0.0`. */
+  readonly version: (signal?: AbortSignal) => Promise<string>
   /** Every machine, running or not. */
   readonly list: (signal?: AbortSignal) => Promise<ListedMachine[]>
   /** The lasting configuration; with passwords only where it will be given back to libvirt. */
@@ -62,6 +64,7 @@ export function connectVirsh(options: VirshOptions = {}): Virsh {
       void (await run([verb, '--domain', uuid], signal))
   return {
     uri,
+    version: async (signal) => readVersion(await run(['version', '--daemon'], signal)),
     list: async (signal) => readList(await run(['list', '--all', '--uuid', '--name'], signal)),
     dumpXml: async (name, { withPasswords = false } = {}, signal) => {
       const passwords = withPasswords ? ['--security-info'] : []
@@ -88,6 +91,10 @@ async function define(run: Run, xml: string, signal: AbortSignal | undefined): P
   } finally {
     await rm(directory, { recursive: true, force: true })
   }
+}
+
+function readVersion(output: string): string {
+  return /^(?:Running against daemon|Using library: libvirt):? ([\d.]+)$/m.exec(output)?.[1] ?? ''
 }
 
 function readList(output: string): ListedMachine[] {

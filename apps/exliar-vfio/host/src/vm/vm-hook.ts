@@ -184,7 +184,11 @@ async function beginWatch(context: Context, state: WatchState): Promise<void> {
 
 /** Two watches of one machine would tell its end twice. */
 async function endWatch({ socket }: WatchPlaces, state: WatchState | undefined): Promise<void> {
-  if (state?.process !== null && state !== undefined && isAlive(state)) process.kill(state.process.pid, 'SIGKILL')
+  try {
+    if (state?.process !== null && state !== undefined && isAlive(state)) process.kill(state.process.pid, 'SIGKILL')
+  } catch {
+    // It ended by itself just now.
+  }
   await rm(socket, { force: true })
 }
 
