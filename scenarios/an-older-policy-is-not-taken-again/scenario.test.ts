@@ -6,7 +6,6 @@ import { generateKey, signPolicy, type KeyPair, type TrustPolicy } from '@backpl
 import { Hypervisord, makePlaces, type Places } from '../support/hypervisord.ts'
 import { writeSignedProvider } from '../support/signed-package.ts'
 
-const reads = 'fs:read ${instances.*.metadata.directory}'
 const hourMs = 3_600_000
 const iso = (ms: number): string => new Date(ms).toISOString()
 

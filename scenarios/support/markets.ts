@@ -1,7 +1,8 @@
 import { execFile, spawn } from 'node:child_process'
+import { hash } from 'node:crypto'
 import { once } from 'node:events'
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:http'
+import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join, normalize } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -10,6 +11,7 @@ import { promisify } from 'node:util'
 import { pushPackage, writeIndex } from '@backplane/sources/install'
 import { requireProgram } from '@backplane/testing'
 import { generateKey, type EnvelopeJson } from '@backplane/trust'
+import { runServer } from 'verdaccio'
 import { packFolder } from './signed-package.ts'
 
 const { signal } = new AbortController()
@@ -108,6 +110,56 @@ async function listening(lines: AsyncIterable<string>): Promise<string> {
     if (host !== undefined) return host
   }
   throw new Error('docker-registry did not start')
+}
+
+/** A verdaccio, to which packages are published as npm's own client sends them. */
+export async function npmMarket(t: TestContext, root: string): Promise<Market> {
+  const at = join(root, 'verdaccio')
+  await mkdir(at)
+  const server: Server = await runServer({
+    storage: join(at, 'storage'),
+    configPath: join(at, 'config.yaml'),
+    self_path: join(at, 'config.yaml'),
+    auth: { htpasswd: { file: join(at, 'htpasswd') } },
+    uplinks: {},
+    web: { enable: false },
+    packages: { '**': { access: '$all', publish: '$all', unpublish: '$all' } },
+    log: { type: 'stdout', format: 'json', level: 'fatal' },
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const stop = async (): Promise<void> => {
+    server.closeAllConnections()
+    server.close()
+  }
+  t.after(stop)
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+  const name = '@acme/slow'
+  return {
+    sources: `npm: { '@acme': { url: '${url}' } }`,
+    reference: `npm:${name}@^1.0.0`,
+    publish: async (folder, version) => {
+      const bytes = await readFile(packFolder(folder, join(root, `slow-${version}.tgz`)))
+      const file = `slow-${version}.tgz`
+      const dist = {
+        integrity: `sha512-${hash('sha512', bytes, 'base64')}`,
+        shasum: hash('sha1', bytes),
+        tarball: `${url}${name}/-/${file}`,
+      }
+      const attachment = { content_type: 'application/octet-stream', data: bytes.toString('base64'), length: bytes.length }
+      const body = {
+        _id: name,
+        name,
+        'dist-tags': { latest: version },
+        versions: { [version]: { name, version, dist, _id: `${name}@${version}` } },
+        _attachments: { [file]: attachment },
+      }
+      const headers = { 'content-type': 'application/json' }
+      const answer = await fetch(`${url}@acme%2fslow`, { method: 'PUT', headers, body: JSON.stringify(body) })
+      if (!answer.ok) throw new Error(`verdaccio answers ${answer.status}: ${await answer.text()}`)
+    },
+    stop,
+  }
 }
 
 /** A signed index and its packages, served as plain files. */

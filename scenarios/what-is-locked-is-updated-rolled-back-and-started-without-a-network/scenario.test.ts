@@ -5,7 +5,7 @@ import { test, type TestContext } from 'node:test'
 import { requireProgram } from '@backplane/testing'
 import { backplane } from '../support/backplane.ts'
 import { Hypervisord, makePlaces } from '../support/hypervisord.ts'
-import { gitMarket, indexMarket, ociMarket, type Market } from '../support/markets.ts'
+import { gitMarket, indexMarket, npmMarket, ociMarket, type Market } from '../support/markets.ts'
 import { trustNewKey, writeSignedProvider } from '../support/signed-package.ts'
 
 const reads = 'fs:read ${instances.*.metadata.directory}'
@@ -18,6 +18,7 @@ const kinds: Readonly<Record<string, (t: TestContext, root: string) => Promise<M
   git: gitMarket,
   oci: ociMarket,
   index: indexMarket,
+  npm: npmMarket,
 }
 
 for (const [kind, market] of Object.entries(kinds)) {
