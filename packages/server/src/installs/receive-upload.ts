@@ -35,11 +35,13 @@ async function fromForm(body: Readable, type: string, installs: PluginInstalls, 
   const form = formOf(type)
   const broken = new AbortController()
   const signal = AbortSignal.any([work.signal, broken.signal])
+  const whole = Promise.withResolvers<void>()
+  whole.promise.catch(() => undefined)
   let kept: Promise<KeptUpload> | undefined
   let problem: string | undefined
   form.on('file', (field, file) => {
     if (field === 'plugin') {
-      kept = installs.upload(bounded(file, limitBytes), { ...work, signal })
+      kept = installs.upload(heldBack(bounded(file, limitBytes), whole.promise), { ...work, signal })
       // Whoever waits for it below is told; what is refused is not read to its end.
       kept.catch(() => broken.abort())
       return
@@ -50,7 +52,10 @@ async function fromForm(body: Readable, type: string, installs: PluginInstalls, 
   form.on('field', (field) => (problem ??= `${JSON.stringify(field)} is no file`))
   form.on('partsLimit', () => (problem ??= 'it has more than one part'))
   const [read] = await Promise.allSettled([pipeline(body, bounding(limitBytes + formBytes), form, { signal })])
-  if (read.status === 'rejected' || problem !== undefined) broken.abort(read.status === 'rejected' ? read.reason : undefined)
+  if (read.status === 'rejected' || problem !== undefined) {
+    broken.abort(read.status === 'rejected' ? read.reason : undefined)
+    whole.reject(broken.signal.reason)
+  } else whole.resolve()
   const [upload] = await Promise.allSettled([kept])
   if (problem !== undefined) throw invalid(problem)
   if (upload.status === 'rejected' && isCoded(upload.reason)) throw upload.reason
@@ -84,6 +89,12 @@ async function* bounded(bytes: AsyncIterable<Uint8Array>, limitBytes: number): A
   } catch (error) {
     throw isCoded(error) ? error : invalid(reasonOf(error))
   }
+}
+
+/** Ends only when the form around them has, and is in order: what is refused after all is not kept. */
+async function* heldBack(bytes: AsyncIterable<Uint8Array>, whole: Promise<void>): AsyncGenerator<Uint8Array> {
+  yield* bytes
+  await whole
 }
 
 function bounding(limitBytes: number): Transform {
