@@ -185,6 +185,15 @@ test('other keys given twice, and YAML that cannot be read, are problems with a 
   assert.match((await problemsOf(t, 'plugins: {enabled: [a], allow: [b]}'))[0] ?? '', /keep one of them/)
 })
 
+test('a scanner is a program by its absolute path, of a name of its own, and is not named for nothing', async (t) => {
+  const first = async (scanners: string): Promise<string> => (await problemsOf(t, `plugins: { ${scanners} }`))[0] ?? ''
+  assert.match(await first('scanners: { a: { argv: [clamscan] } }'), /argv: must begin with an absolute path/)
+  assert.match(await first('scanners: { static: { argv: [/bin/true] } }'), /must be a name of small letters, digits and -/)
+  assert.match(await first('scan: false, scanners: { a: { argv: [/bin/true] } }'), /scan is false: keep one of them/)
+  assert.match(await first('trust_policy: { file: a }'), /must be a path, or {file, root} for a signed one/)
+  assert.match(await first('providers: { s3: { plugin: s3 } }'), /must be a full id, publisher\/name/)
+})
+
 test('a file made to grow by aliases is refused instead of filling the memory', async (t) => {
   const levels = Array.from({ length: 30 }, (_, index) => `a${index + 1}: &a${index + 1} [*a${index}, *a${index}]`)
   const lines = await problemsOf(t, ['a0: &a0 [x]', ...levels].join('\n'))

@@ -59,6 +59,9 @@ export async function loadConfig(
   if (Array.isArray(raw.plugins.enabled) && raw.plugins.allow !== undefined) {
     problems.push(tree.problem(['plugins', 'enabled'], 'is a list, and so is allow: keep one of them'))
   }
+  if (!raw.plugins.scan && Object.keys(raw.plugins.scanners).length > 0) {
+    problems.push(tree.problem(['plugins', 'scanners'], 'names commands that would not run, for scan is false: keep one of them'))
+  }
   const filledIn = {
     providers: raw.providers,
     plugins: { config: raw.plugins.config, sources: raw.plugins.sources, credentials: raw.plugins.credentials },
