@@ -104,7 +104,8 @@ async function stop(virsh: PrivateLibvirt['virsh'], root: string, run: string): 
   const pid = Number(readFileSync(join(run, 'libvirt', 'libvirtd.pid'), 'utf8'))
   process.kill(pid)
   while (isRunning(pid)) await new Promise((resolve) => setTimeout(resolve, 20))
-  rmSync(root, { recursive: true, force: true })
+  // Something that a hook started may still be writing.
+  rmSync(root, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 })
 }
 
 /** A zombie that nobody reaps counts as gone. */
