@@ -9,6 +9,11 @@ export function wantedParameters(system: Pick<SystemInfo, 'cpu_vendor' | 'initra
   return [...enabling, 'iommu=pt', ...earlyDriver(system.initramfs_system)]
 }
 
+/** What would switch the separation off, and so has to go. AMD's needs nothing in its place. */
+export function unwantedParameters({ cpu_vendor }: Pick<SystemInfo, 'cpu_vendor'>): readonly string[] {
+  return cpu_vendor === 'amd' ? ['amd_iommu=off'] : []
+}
+
 /** dracut loads this before it looks at devices. */
 function earlyDriver(system: InitramfsSystem): readonly string[] {
   return system === 'dracut' ? ['rd.driver.pre=vfio-pci'] : []

@@ -30,6 +30,10 @@ export interface Application<Subject> {
   readonly gate?: Gate<Subject>
   /** Throws when what the steps were made from has changed; asked once nobody else can change it through `exliar`. */
   readonly check?: () => void
+  /** Told before each step and after it; waited for. */
+  readonly onStep?: ((when: 'before' | 'after', step: Step) => void | Promise<void>) | undefined
+  /** Aborted, the step that runs is finished, no other is begun, and what was done is taken back. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /** How it ended. `rolled-back`: a step failed or was refused, and what had been done was taken back. */
@@ -60,7 +64,7 @@ export async function apply<Subject>(changes: Changes, application: Application<
   changes.ground.atPoint('the run was begun')
   const notes: string[] = []
   try {
-    for (const stage of application.stages) await applyStage(changes, { ...stage, run, notes, gate: application.gate })
+    for (const stage of application.stages) await applyStage(changes, { ...stage, run, notes, application })
     journal.append({ type: 'ended', run, as: 'applied' })
     changes.ground.atPoint('the run was ended')
     const applied = changesIn(journal).filter((change) => change.run === run)
@@ -77,13 +81,21 @@ export async function apply<Subject>(changes: Changes, application: Application<
 interface RunningStage<Subject> extends Stage<Subject> {
   readonly run: number
   readonly notes: string[]
-  readonly gate: Gate<Subject> | undefined
+  readonly application: Application<Subject>
 }
 
-async function applyStage<Subject>(changes: Changes, { subject, steps, run, notes, gate }: RunningStage<Subject>): Promise<void> {
+async function applyStage<Subject>(changes: Changes, { subject, steps, run, notes, application }: RunningStage<Subject>): Promise<void> {
+  const { gate, onStep, signal } = application
+  signal?.throwIfAborted()
   const refusal = await gate?.('before', subject)
   if (refusal !== undefined) throw exliarErrors.error('STEP_REFUSED', { ...refusal }, { plugin: refusal.plugin })
-  for (const step of steps) notes.push(...(await applyStep(changes, step, run)))
+  for (const step of steps) {
+    await onStep?.('before', step)
+    signal?.throwIfAborted()
+    notes.push(...(await applyStep(changes, step, run)))
+    await onStep?.('after', step)
+  }
+  signal?.throwIfAborted()
   await gate?.('after', subject)
 }
 

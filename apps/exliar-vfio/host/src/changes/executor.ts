@@ -14,7 +14,9 @@ export interface Ground {
 }
 
 /** A step as the journal keeps it: of a file's content only what it is known by. */
-export type RecordedStep = Exclude<Step, WriteFileStep> | (Omit<WriteFileStep, 'content'> & { readonly sha256: string })
+export type RecordedStep =
+  | Exclude<Step, WriteFileStep>
+  | (Omit<WriteFileStep, 'content' | 'expects'> & { readonly sha256: string })
 
 /** A step that was begun. `before` and `after` are the executor's own, as JSON; without `after` it was interrupted. */
 export interface Entry {

@@ -1,9 +1,10 @@
 import { dirname } from 'node:path'
 import { z } from 'zod'
 import { PlatformError } from '@backplane/sdk'
+import { exliarErrors } from '../errors.ts'
 import { sha256 } from './backup-store.ts'
 import type { Entry, Executor, Ground, Undone } from './executor.ts'
-import { FileMark, markOf, restoreFile } from './file-marks.ts'
+import { FileMark, markOf, restoreFile, restoreTime } from './file-marks.ts'
 import type { WriteFileStep } from './step.ts'
 import { putBackLine, shellQuoted } from './shell-lines.ts'
 import { textDiff } from './text-diff.ts'
@@ -20,9 +21,10 @@ const Before = z.object({
 /** Writes files; takes them back to the byte, and leaves alone what somebody else changed since. */
 export const fileExecutor: Executor<WriteFileStep> = { look, perform, standing, undo, script }
 
-async function look({ path }: WriteFileStep, { tree, backups }: Ground): Promise<unknown> {
+async function look({ path, expects }: WriteFileStep, { tree, backups }: Ground): Promise<unknown> {
   const real = realPathOf(tree, path)
   const file = markOf(tree, real) ?? null
+  if (expects !== undefined && expects !== (file?.sha256 ?? null)) throw exliarErrors.error('PLAN_STALE', { paths: path })
   if (file !== null) await backups.keep(tree.readBytes(real) ?? Buffer.alloc(0))
   const missing: string[] = []
   for (let at = dirname(real); at !== '/' && !tree.has(at); at = dirname(at)) missing.unshift(at)
@@ -70,6 +72,7 @@ async function undo(entry: Entry, ground: Ground): Promise<Undone> {
   if (stands === 'other') return keptByOthers(path, { tree, content })
   try {
     if (file === null) await tree.remove(path)
+    else if (stands === 'before') await restoreTime(tree, path, file)
     else if (content !== undefined) await restoreFile(tree, path, { mark: file, content })
     atPoint('a file was put back')
     for (const directory of missing.toReversed()) if (tree.has(directory)) await tree.removeDirectory(directory)
@@ -78,7 +81,7 @@ async function undo(entry: Entry, ground: Ground): Promise<Undone> {
     return kept(error.message)
   }
   const now = markOf(tree, path)
-  if (now?.sha256 !== file?.sha256 || now?.mode !== file?.mode) return kept(`${path} is not what it was after it was put back`)
+  if (now?.sha256 !== file?.sha256) return kept(`${path} is not what it was after it was put back`)
   return { kind: 'undone', notes: [] }
 }
 

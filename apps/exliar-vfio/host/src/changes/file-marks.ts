@@ -30,7 +30,12 @@ export async function restoreFile(
   path: string,
   { mark, content }: { mark: FileMark; content: Buffer },
 ): Promise<void> {
-  const { mode, uid, gid, modifiedMs } = mark
+  const { mode, uid, gid } = mark
   await tree.write(path, content, { mode, uid, gid })
+  await restoreTime(tree, path, mark)
+}
+
+/** Its time only. */
+export async function restoreTime(tree: MachineTree, path: string, { modifiedMs }: FileMark): Promise<void> {
   await utimes(tree.hostPath(path), modifiedMs / 1000, modifiedMs / 1000)
 }

@@ -1,4 +1,5 @@
 import { closeSync, fsyncSync, ftruncateSync, openSync, writeSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { PlatformError } from '@backplane/sdk'
 import { z } from 'zod'
 import { exliarErrors } from '../errors.ts'
@@ -62,9 +63,20 @@ export class Journal {
     } finally {
       closeSync(descriptor)
     }
+    if (this.#wholeBytes === 0) this.#flushName()
     this.#wholeBytes += line.length
     this.#hash = hash
     this.#records.push({ ...record, at })
+  }
+
+  /** A new file is there for good when its directory says so. */
+  #flushName(): void {
+    const descriptor = openSync(this.#tree.hostPath(dirname(this.path)), 'r')
+    try {
+      fsyncSync(descriptor)
+    } finally {
+      closeSync(descriptor)
+    }
   }
 }
 

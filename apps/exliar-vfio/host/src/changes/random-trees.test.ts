@@ -46,7 +46,8 @@ test('whatever the tree and whatever is written in however many runs, the undo g
         for (const { edits, refused } of runs) {
           const steps = edits.map((edit): Step => ({
             kind: 'write-file',
-            ...edit,
+            path: edit.path,
+            content: edit.content,
             cause: null,
             summary: 'write',
             records: 'file-modified',

@@ -24,6 +24,8 @@ export interface WriteFileStep extends AnyStep {
   readonly content: Uint8Array
   /** Permission bits of a new file; default 0644. One that is there keeps its own. */
   readonly mode?: number
+  /** Hash of what must be there at that moment; null: nothing. Without it, whatever is there is replaced. */
+  readonly expects?: string | null
 }
 
 /** Runs a program of the machine's that makes files from what was written before. */

@@ -1,58 +1,84 @@
 import type { BootloaderConfig } from '@exliar-vfio/points'
-import { editBootSetup } from '../boot/edit-boot-setup.ts'
-import { contradicts } from '../boot/parameter-meaning.ts'
+import { editBootSetup, type BootEdit } from '../boot/edit-boot-setup.ts'
 import { parametersOf } from '../boot/kernel-line.ts'
+import { contradicts, sameParameter } from '../boot/parameter-meaning.ts'
 import { readBootSetup } from '../boot/read-boot-setup.ts'
-import { wantedParameters } from '../boot/wanted-parameters.ts'
+import { unwantedParameters, wantedParameters } from '../boot/wanted-parameters.ts'
 import type { Stage } from '../changes/apply.ts'
 import type { Cause, Step } from '../changes/step.ts'
+import { exliarErrors } from '../errors.ts'
+import { idOf } from '../vfio/claim.ts'
 import type { PlanWork } from './make-plan.ts'
 import type { PlanSubject } from './plan.ts'
 import type { PlanDraft } from './plan-draft.ts'
 
 interface Wish {
-  readonly parameters: readonly string[]
+  readonly add: readonly string[]
+  readonly remove: readonly string[]
   readonly summary: string
   readonly cause?: Cause
 }
 
 /** The kernel's command line: what the host wants first, then what each plugin proposes, each as a step of its own. */
-export function bootStage(draft: PlanDraft, { system, proposals }: PlanWork): Stage<PlanSubject> {
-  const { bootloader } = system
-  const wanted = wantedParameters(system)
-  const wishes: Wish[] = [{ parameters: wanted, summary: 'let devices be separated from each other' }]
-  for (const { plugin, hook, quirk } of proposals) {
-    const against = quirk.kernel_parameters.filter((parameter) => wanted.some((needed) => contradicts(parameter, needed)))
-    // Without what the host itself needs nothing of the plan would work.
-    for (const parameter of against)
-      draft.note(`${plugin} proposes ${parameter}, which says the opposite of what VFIO needs: left out.`)
-    const parameters = quirk.kernel_parameters.filter((parameter) => !against.includes(parameter))
-    wishes.push({ parameters, summary: quirk.name, cause: { plugin, hook } })
-  }
+export function bootStage(draft: PlanDraft, work: PlanWork): Stage<PlanSubject> {
+  const { bootloader } = work.system
   const setup = readBootSetup(draft.tree, bootloader)
-  const parameters = setup.lines[0] === undefined ? [] : [...parametersOf(setup.lines[0])]
+  const lines = setup.lines.map(parametersOf)
+  for (const line of lines) refuseIds(line, work)
   const steps: Step[] = []
-  const [add, remove, files] = [new Set<string>(), new Set<string>(), new Set<string>()]
-  for (const { parameters: wished, summary, cause } of wishes.filter((wish) => wish.parameters.length > 0)) {
-    const edit = editBootSetup(readBootSetup(draft.tree, bootloader), { add: wished, remove: [] })
-    for (const parameter of [...edit.added, ...edit.replaced.map(({ to }) => to)]) add.add(parameter)
-    for (const { from, to } of edit.replaced) {
-      remove.add(from)
-      draft.note(`The kernel was started with ${from}; it gives way to ${to}.`)
-    }
-    for (const { path } of edit.files) files.add(path)
-    const marks = cause === undefined ? {} : { cause }
-    steps.push(
-      ...draft.write(edit.files, `start the kernel with ${wished.join(' ')}: ${summary}`, {
-        ...marks,
-        records: 'kernel-param-added',
-      }),
-    )
+  const edits: BootEdit[] = []
+  for (const { add, remove, summary, cause } of wishesOf(draft, work)) {
+    const edit = editBootSetup(readBootSetup(draft.tree, bootloader), { add, remove })
+    edits.push(edit)
+    const records = 'kernel-param-added'
+    steps.push(...draft.write(edit.files, summary, cause === undefined ? { records } : { cause, records }))
   }
   if (steps.length > 0) {
     draft.note(...setup.notes)
     steps.push(...draft.run(setup.makings, "bring the bootloader's own files up to date"))
   }
-  const config: BootloaderConfig = { bootloader, files: [...files], parameters, add: [...add], remove: [...remove] }
-  return { subject: { kind: 'bootloader-update', config }, steps }
+  const config = configOf(edits)
+  for (const parameter of config.remove) draft.note(`The kernel was started with ${parameter}, which gives way.`)
+  return { subject: { kind: 'bootloader-update', config: { bootloader, parameters: [...(lines[0] ?? [])], ...config } }, steps }
+}
+
+function wishesOf(draft: PlanDraft, { system, proposals }: PlanWork): readonly Wish[] {
+  const [add, remove] = [wantedParameters(system), unwantedParameters(system)]
+  const summary = `start the kernel with ${add.join(' ')}, so that devices are separated from each other`
+  const wishes: Wish[] = [{ add, remove, summary }]
+  for (const { plugin, hook, quirk } of proposals) {
+    // Without what the host itself needs nothing of the plan would work.
+    const isAgainst = (parameter: string): boolean =>
+      remove.includes(parameter) || add.some((needed) => contradicts(parameter, needed))
+    const proposed = quirk.kernel_parameters.filter((parameter) => !isAgainst(parameter))
+    for (const parameter of quirk.kernel_parameters.filter(isAgainst)) {
+      draft.note(`${plugin} proposes ${parameter}, which says the opposite of what VFIO needs: left out.`)
+    }
+    const why = `start the kernel with ${proposed.join(' ')}: ${quirk.name}`
+    if (proposed.length > 0) wishes.push({ add: proposed, remove: [], summary: why, cause: { plugin, hook } })
+  }
+  return wishes
+}
+
+function configOf(edits: readonly BootEdit[]): Pick<BootloaderConfig, 'files' | 'add' | 'remove'> {
+  return {
+    files: unique(edits.flatMap(({ files }) => files.map(({ path }) => path))),
+    add: unique(edits.flatMap(({ added, replaced }) => [...added, ...replaced.map(({ to }) => to)])),
+    remove: unique(edits.flatMap(({ removed, replaced }) => [...removed, ...replaced.map(({ from }) => from)])),
+  }
+}
+
+function unique(names: readonly string[]): string[] {
+  return [...new Set(names)]
+}
+
+/** Ids on the line take every device that has them, also the one that is not selected. */
+function refuseIds(parameters: readonly string[], { claim, selection }: PlanWork): void {
+  const slotIds = claim.bySlot.map(idOf)
+  const taking = parameters.find(
+    (parameter) => sameParameter(parameter, 'vfio-pci.ids') && slotIds.some((id) => parameter.toLowerCase().includes(id)),
+  )
+  if (taking === undefined) return
+  const reason = `the kernel is started with ${taking}, which takes every device of that id; take it out first`
+  throw exliarErrors.error('SELECTION_REFUSED', { selection: selection.select.join(', '), reason })
 }

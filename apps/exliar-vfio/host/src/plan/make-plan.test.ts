@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { PciDevice, QuirkSetting } from '@exliar-vfio/points'
-import { apply } from '../changes/apply.ts'
+import { apply, type Gate } from '../changes/apply.ts'
 import { openChanges } from '../changes/open-changes.ts'
 import { cleanup } from '../changes/undo.ts'
 import { madeTree } from '../fixtures/materialise.ts'
@@ -22,7 +22,7 @@ import { readFunction } from '../vfio/pci-function.ts'
 import { checkPlan } from './check-plan.ts'
 import { describePlan } from './describe-plan.ts'
 import type { PlanRequest } from './make-plan.ts'
-import type { Plan } from './plan.ts'
+import type { Plan, PlanSubject } from './plan.ts'
 
 const usual: Combination = { bootloader: 'grub', initramfs: 'mkinitcpio' }
 
@@ -76,6 +76,36 @@ test('Intel gets intel_iommu=on, AMD does not get amd_iommu=on, dracut alone get
   assert.equal(await line({ cpu_vendor: 'intel' }), 'intel_iommu=on iommu=pt')
   assert.equal(await line({ cpu_vendor: 'amd' }), 'iommu=pt')
   assert.equal(await line({ cpu_vendor: 'amd', initramfs_system: 'dracut' }), 'iommu=pt rd.driver.pre=vfio-pci')
+})
+
+test('what switches AMD’s IOMMU off is taken out, and nothing is put in its place', async (t) => {
+  const root = await madeTree(t, passthroughFiles(usual), {
+    'etc/default/grub': 'GRUB_CMDLINE_LINUX_DEFAULT="a amd_iommu=off b"\n',
+  })
+  const plan = passthroughPlan(MachineTree.open(root), usual, { system: passthroughSystem(usual, { cpu_vendor: 'amd' }) })
+  assert.match(textOf(plan, '/etc/default/grub'), /^\+.*"a b iommu=pt"$/m)
+  assert.match(plan.notes.join(), /started with amd_iommu=off, which gives way/)
+})
+
+test('ids on the kernel’s own line would take the identical card too: the plan is refused', async (t) => {
+  const root = await madeTree(t, passthroughFiles(usual), { 'etc/default/grub': 'GRUB_CMDLINE_LINUX="vfio-pci.ids=10de:1b80"\n' })
+  assert.throws(() => passthroughPlan(MachineTree.open(root), usual), {
+    code: 'SELECTION_REFUSED',
+    message: /vfio-pci\.ids=10de:1b80/,
+  })
+})
+
+test('a file that somebody edits while plugins are still being asked is not overwritten', async (t) => {
+  const { root, plan } = await planned(t)
+  await using changes = await openChanges(passthroughChanges(root))
+  const gate: Gate<PlanSubject> = (when, subject) => {
+    if (when === 'before' && subject.kind === 'bootloader-update') writeFileSync(join(root, 'etc/default/grub'), 'mine\n')
+    return Promise.resolve(undefined)
+  }
+  const end = await apply(changes, { title: '', stages: plan.stages, gate })
+  assert.equal(end.kind === 'rolled-back' && Reflect.get(end.error, 'code'), 'PLAN_STALE')
+  assert.equal(readFileSync(join(root, 'etc/default/grub'), 'utf8'), 'mine\n')
+  assert.ok(end.kind === 'rolled-back' && end.undo.complete)
 })
 
 test('what a plugin proposes is a step of its own, with the plugin as its cause', async (t) => {

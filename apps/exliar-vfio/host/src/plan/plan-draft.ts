@@ -43,6 +43,7 @@ export class PlanDraft {
         path: edit.path,
         content: configBytes(edit.text),
         ...(edit.mode === undefined ? {} : { mode: edit.mode }),
+        expects: edit.before === undefined ? null : sha256(configBytes(edit.before)),
         cause: cause ?? null,
         summary: `${summary} (${edit.path})`,
         records: records ?? 'file-modified',

@@ -37,12 +37,13 @@ async function bound(
   t: TestContext,
   kernel: KernelDouble,
   driver?: string,
-): Promise<{ tree: MachineTree; root: string; end: string }> {
+): Promise<{ tree: MachineTree; code: unknown; end: string }> {
   const root = await card(t, driver)
   const tree = treeWithKernel(root, kernel)
   await using changes = await changesOf(tree)
   const end = await apply(changes, { title: 'bind', stages: [{ subject: null, steps: [step] }] })
-  return { tree, root, end: end.kind === 'applied' ? 'applied' : end.reason }
+  const code: unknown = end.kind === 'applied' ? undefined : Reflect.get(end.error, 'code')
+  return { tree, code, end: end.kind === 'applied' ? 'applied' : end.reason }
 }
 
 test('a function goes from its driver to VFIO and back, and is looked at each time', async (t) => {
@@ -62,7 +63,8 @@ test('a function that nobody drove is nobody’s again', async (t) => {
 })
 
 test('a bind that fails clears the override and gives the old driver back', async (t) => {
-  const { tree, end } = await bound(t, { natural, refusing: ['vfio-pci'] }, 'nvidia')
+  const { tree, end, code } = await bound(t, { natural, refusing: ['vfio-pci'] }, 'nvidia')
+  assert.equal(code, 'BIND_FAILED')
   assert.match(end, /0000:01:00\.0 could not be given to vfio-pci: .*did not take it/)
   assert.deepEqual(readFunction(tree, bdf), { driver: 'nvidia', override: null })
 })
@@ -104,4 +106,5 @@ test('a function that is not there is refused', async (t) => {
   await using changes = await changesOf(tree)
   const end = await apply(changes, { title: 'bind', stages: [{ subject: null, steps: [step] }] })
   assert.match(end.kind === 'rolled-back' ? end.reason : '', /is not bound: it is not there/)
+  assert.equal(end.kind === 'rolled-back' && Reflect.get(end.error, 'code'), 'BIND_REFUSED')
 })
