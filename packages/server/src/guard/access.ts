@@ -116,6 +116,7 @@ export const managementAccess: AccessTable = {
   'GET /api/plugins/{id}/verdict': readPlugins,
   'POST /api/plugins/{id}/approve': installPlugins,
   'POST /api/plugins/{id}/revoke': installPlugins,
+  'POST /api/plugins/{id}/withhold': adminOfPlugins,
   'GET /api/grants': read,
   'GET /api/trust': read,
   'GET /api/lock': read,

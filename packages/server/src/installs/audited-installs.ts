@@ -1,5 +1,5 @@
 import type { AuditActor, AuditTrail } from '@backplane/kernel'
-import type { InstallStep, PluginInstalls } from './plugin-installs.ts'
+import type { InstallStep, PermissionAnswers, PluginInstalls } from './plugin-installs.ts'
 
 /**
  * Writes down what installing did, which a request alone does not say: the packages that came and went, with digest and
@@ -19,17 +19,22 @@ export function auditedInstalls(installs: PluginInstalls, trail: AuditTrail): Pl
       return ids
     },
     permit: async (plugin, permitted, by, work) => {
-      let before: readonly string[] = []
-      let after: readonly string[] = []
-      const told: typeof permitted = (approved) => {
-        before = approved
-        after = permitted(approved)
+      let before = unanswered
+      let after = unanswered
+      const told: typeof permitted = (answers) => {
+        before = answers
+        after = permitted(answers)
         return after
       }
       await installs.permit(plugin, told, by, work)
       const about = { actor: actorOf(by), plugin: plugin.id }
-      for (const subject of beyond(after, before)) note(trail, { ...about, action: 'permission.approved', subject })
-      for (const subject of beyond(before, after)) note(trail, { ...about, action: 'permission.revoked', subject })
+      const noteEach = (action: string, subjects: readonly string[]): void => {
+        for (const subject of subjects) note(trail, { ...about, action, subject })
+      }
+      noteEach('permission.approved', beyond(after.approved, before.approved))
+      noteEach('permission.revoked', beyond(before.approved, after.approved))
+      noteEach('permission.withheld', beyond(after.withheld, before.withheld))
+      noteEach('permission.given-back', beyond(before.withheld, after.withheld))
     },
     deleteFiles: async (plugin) => {
       await installs.deleteFiles(plugin)
@@ -39,6 +44,7 @@ export function auditedInstalls(installs: PluginInstalls, trail: AuditTrail): Pl
   }
 }
 
+const unanswered: PermissionAnswers = Object.freeze({ approved: [], withheld: [] })
 const actions = { install: 'package.installed', update: 'package.updated', remove: 'package.removed' } as const
 
 function noteStep(trail: AuditTrail, step: InstallStep, actor: AuditActor): void {
@@ -52,6 +58,7 @@ function noteStep(trail: AuditTrail, step: InstallStep, actor: AuditActor): void
   const details = { source, digest, trust: verdict.trust, ...(from === undefined ? {} : { from }) }
   note(trail, { ...about, details })
   for (const subject of permissions.unapproved) note(trail, { actor, action: 'permission.approved', subject, plugin: id })
+  for (const subject of permissions.withheld) note(trail, { actor, action: 'permission.withheld', subject, plugin: id })
   for (const subject of permissions.dropped) note(trail, { actor, action: 'permission.revoked', subject, plugin: id })
 }
 

@@ -26,6 +26,11 @@ const Approvals = z
   .record(PluginId, z.array(z.string().max(2_000)).max(1_000))
   .describe('Permissions by plugin id, each as the plan writes it. What is not named is not approved.')
 
+const Withheld = z
+  .record(PluginId, z.array(z.string().max(2_000)).max(1_000))
+  .default({})
+  .describe('What is kept from plugins that come, by id; it needs no approval. What was withheld before stays so.')
+
 /** What was done, and what became of it. */
 export const AppliedView = z
   .object({
@@ -41,7 +46,10 @@ const plan = createRoute({
   summary: 'What changes of what is installed come to; nothing is written',
   request: {
     headers: ChangeHeaders,
-    body: { required: true, content: { 'application/json': { schema: z.strictObject({ changes: Changes }) } } },
+    body: {
+      required: true,
+      content: { 'application/json': { schema: z.strictObject({ changes: Changes, withheld: Withheld }) } },
+    },
   },
   responses: { 200: json(PlanView, 'The plan; its ETag is for `apply`.'), ...later, default: problem },
 })
@@ -60,6 +68,7 @@ const apply = createRoute({
             changes: Changes,
             etag: z.string().max(200),
             approvals: Approvals.default({}),
+            withheld: Withheld,
             force: z.boolean().default(false).describe('Also removes what is in use: what it is at is ended.'),
           }),
         },
@@ -75,6 +84,7 @@ const InstallRequest = z
     path: z.string().max(2_000).optional().describe('A folder or an archive of the host, in a directory it allows.'),
     url: z.string().max(2_000).optional().describe('Of an archive, where the host allows that.'),
     approvals: Approvals.default({}),
+    withheld: Withheld,
   })
   .refine(({ source, path, url }) => [source, path, url].filter((one) => one !== undefined).length === 1, {
     error: 'one of source, path and url must be given',
@@ -134,7 +144,9 @@ const update = createRoute({
   request: {
     params: z.object({ id: Id }),
     headers: Precondition,
-    body: { content: { 'application/json': { schema: z.strictObject({ approvals: Approvals.optional() }) } } },
+    body: {
+      content: { 'application/json': { schema: z.strictObject({ approvals: Approvals.optional(), withheld: Withheld }) } },
+    },
   },
   responses: { 200: json(AppliedView, 'What was done.'), ...later, default: problem },
 })

@@ -195,7 +195,7 @@ test('what is approved is what was approved when it is written, not when it was 
     permit: async ({ id }, permitted) => {
       // another host, or a person at the file, was faster
       installs.granted.set(id, ['fs:read /srv'])
-      installs.granted.set(id, permitted(installs.granted.get(id) ?? []))
+      installs.granted.set(id, permitted({ approved: installs.granted.get(id) ?? [], withheld: [] }).approved)
     },
   })
   installs.granted.set('demo/asking', [])

@@ -46,14 +46,14 @@ export function addInstallRoutes(
   }
 
   app.openapi(definitions.plan, async (context) => {
-    const { changes } = context.req.valid('json')
-    const plan = planView(await installs.plan(changes.map(changeOf), workOf(context)), vocabulary)
+    const { changes, withheld } = context.req.valid('json')
+    const plan = planView(await installs.plan(changes.map(changeOf), workOf(context), withheld), vocabulary)
     return context.json(plan, 200, { ETag: `"${plan.etag}"` })
   })
 
   app.openapi(definitions.apply, async (context) => {
-    const { changes, etag, approvals, force } = context.req.valid('json')
-    const order = { changes: changes.map(changeOf), etag, approvals, check: force ? undefined : checkRemoved }
+    const { changes, etag, approvals, withheld, force } = context.req.valid('json')
+    const order = { changes: changes.map(changeOf), etag, approvals, withheld, check: force ? undefined : checkRemoved }
     return context.json(await applyNow(order, workOf(context)), 200)
   })
 
@@ -72,10 +72,10 @@ export function addInstallRoutes(
 
   app.openAPIRegistry.registerPath(definitions.install)
   app.openapi(installFromJson, async (context) => {
-    const { source, path, url, approvals } = context.req.valid('json')
+    const { source, path, url, approvals, withheld } = context.req.valid('json')
     const reference = source ?? (url === undefined ? path : `archive:${url}`) ?? ''
     return context.json(
-      await applyNow({ changes: [{ kind: 'add', reference }], check: checkRemoved, approvals }, workOf(context)),
+      await applyNow({ changes: [{ kind: 'add', reference }], check: checkRemoved, approvals, withheld }, workOf(context)),
       201,
     )
   })
@@ -92,7 +92,7 @@ export function addInstallRoutes(
   })
 
   app.openapi(definitions.update, async (context) => {
-    const { approvals = {} } = context.req.valid('json') ?? {}
+    const { approvals = {}, withheld } = context.req.valid('json') ?? {}
     const { caller } = context.env
     const work = workOf(context)
     const answer = await change(askedChange(context), ({ id }) => {
@@ -100,7 +100,7 @@ export function addInstallRoutes(
         checkReached(plan, caller)
         checkRemoved(plan)
       }
-      return applyNow({ changes: [{ kind: 'update', id }], check, approvals }, work)
+      return applyNow({ changes: [{ kind: 'update', id }], check, approvals, withheld }, work)
     })
     return context.json(answer, 200)
   })

@@ -47,6 +47,7 @@ const Put = z.object({
   verdict: VerdictView,
   permissions: z.object({
     asked: Sentences,
+    withheld: z.array(z.string()).describe('What it asks for and is kept from it.'),
     unapproved: Sentences.describe('What has to be approved before it is installed.'),
     dropped: z.array(z.string()).describe('Approved before and not asked for any more.'),
   }),
@@ -115,6 +116,7 @@ function stepView(step: InstallStep, vocabulary: PermissionVocabulary): z.output
     verdict: verdictView(step.verdict),
     permissions: {
       asked: sentences(permissions.asked, vocabulary),
+      withheld: [...permissions.withheld],
       unapproved: sentences(permissions.unapproved, vocabulary),
       dropped: [...permissions.dropped],
     },

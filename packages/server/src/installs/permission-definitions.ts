@@ -13,6 +13,7 @@ export const PermissionsView = z
     version: z.string().describe('The one that serves or would.'),
     asked: Sentences.describe('By the version that serves, and by one that waits for approval. The riskiest first.'),
     approved: z.array(z.string()).nullable().describe('Null when all it asks for counts as approved.'),
+    withheld: Sentences.describe('What is kept from it, whether it asks for it now or not: it runs without.'),
     unapproved: Sentences.describe('What somebody has to approve before it, or its waiting version, runs.'),
     waiting: z.string().nullable().describe('The version that waits for approval while another serves.'),
   })
@@ -32,7 +33,8 @@ const showPermissions = createRoute({
 const approve = createRoute({
   method: 'post',
   path: '/api/plugins/{id}/approve',
-  summary: 'Approve permissions, each by its text; what was approved before stays',
+  summary:
+    'Approve permissions, each by its text; what was approved before stays. What is withheld takes `admin` to be given back',
   request: {
     params,
     headers: Precondition,
@@ -56,10 +58,25 @@ const revoke = createRoute({
   responses: answers,
 })
 
+const withhold = createRoute({
+  method: 'post',
+  path: '/api/plugins/{id}/withhold',
+  summary: 'Keep permissions from a plugin that asks for them, each by its text: it runs without, until they are approved',
+  request: {
+    params,
+    headers: Precondition,
+    body: {
+      required: true,
+      content: { 'application/json': { schema: z.strictObject({ permissions: Permissions.min(1) }) } },
+    },
+  },
+  responses: answers,
+})
+
 const grants = createRoute({
   method: 'get',
   path: '/api/grants',
-  summary: 'Everything that was approved',
+  summary: 'Everything that was approved or withheld',
   responses: {
     200: json(
       z
@@ -68,7 +85,8 @@ const grants = createRoute({
             z.object({
               id: z.string(),
               permissions: Sentences,
-              kept_in: z.enum(['lock', 'grants']).describe('`lock` for what is installed, `grants` for what lies in a folder.'),
+              withheld: z.array(z.string()).describe('What is kept from it.'),
+              kept_in: z.enum(['lock', 'grants']).describe('`lock` for what is installed, `grants` for everything else.'),
               by: z.string().nullable(),
               at: z.string().nullable(),
             }),
@@ -104,4 +122,4 @@ const showVerdict = createRoute({
 })
 
 /** All of them. */
-export const definitions = { showPermissions, approve, revoke, grants, showPolicy, showVerdict } as const
+export const definitions = { showPermissions, approve, revoke, withhold, grants, showPolicy, showVerdict } as const

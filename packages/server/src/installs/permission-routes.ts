@@ -5,33 +5,42 @@ import { askedChange, type PluginChange } from '../api/plugin-change.ts'
 import { findPlugin } from '../api/plugin-id.ts'
 import { visiblePlugins } from '../api/visible-plugins.ts'
 import { serverErrors } from '../errors.ts'
+import { checkAccess } from '../guard/access.ts'
 import type { Peer } from '../handler.ts'
 import { sentences, verdictView } from './install-views.ts'
 import { definitions, type PermissionsView } from './permission-definitions.ts'
-import type { PluginInstalls } from './plugin-installs.ts'
+import type { PermissionAnswers, PluginInstalls } from './plugin-installs.ts'
 
-/** Adds what shows, approves and takes back what plugins may do. */
+/** Adds what shows, approves, withholds and takes back what plugins may do. */
 export function addPermissionRoutes(
   app: OpenAPIHono<{ Bindings: Peer }>,
   { plugins, permissions: vocabulary }: Kernel,
   { installs, change }: { readonly installs: PluginInstalls; readonly change: PluginChange },
 ): void {
-  /** Makes the approved permissions of a plugin others, and lets the kernel look again. */
+  /** Answers otherwise to what a plugin asks for, and lets the kernel look again. */
   const permit = async (
     context: Parameters<typeof askedChange>[0] & { readonly req: { readonly raw: Request } },
-    permitted: (record: PluginRecord, approved: readonly string[]) => readonly string[],
+    permitted: (record: PluginRecord, answers: PermissionAnswers) => PermissionAnswers,
   ): Promise<z.output<typeof PermissionsView>> => {
+    const { caller } = context.env
     const work = { signal: context.req.raw.signal }
     const id = await change(askedChange(context), async (record) => {
-      // Where all it asks for counts as approved there is nothing to keep.
-      if (installs.approved(record) === undefined) permitted(record, [])
-      else {
-        // Told what is approved when it is written: another may approve something else meanwhile.
-        await installs.permit(record, (approved) => permitted(record, approved), context.env.caller?.name ?? 'unknown', work)
-        await plugins.refresh()
-        // What serves with more than is approved now is drained, stopped and blocked.
-        await plugins.readmit()
+      const countsAll = installs.approved(record) === undefined
+      const answered: typeof permitted = (_, answers) => {
+        const next = permitted(record, answers)
+        const isGivenBack = answers.withheld.some((permission) => !next.withheld.includes(permission))
+        if (isGivenBack && caller !== undefined) checkAccess(caller, { scope: 'admin', ofPlugins: true })
+        // Where all it asks for counts as approved only what is withheld is kept.
+        return countsAll ? { approved: answers.approved, withheld: next.withheld } : next
       }
+      const withheld = installs.withheld(record)
+      const isNothing = countsAll && answered(record, { approved: [], withheld }).withheld.length + withheld.length === 0
+      if (isNothing) return record.id
+      // Told what was answered when it is written: another may answer otherwise meanwhile.
+      await installs.permit(record, (answers) => answered(record, answers), caller?.name ?? 'unknown', work)
+      await plugins.refresh()
+      // What serves with more than it may have now is drained, stopped, and started without or blocked.
+      await plugins.readmit()
       return record.id
     })
     return permissionsView(findPlugin(plugins, id), installs, vocabulary)
@@ -44,27 +53,45 @@ export function addPermissionRoutes(
 
   app.openapi(definitions.approve, async (context) => {
     const { permissions } = context.req.valid('json')
-    const view = await permit(context, (record, approved) => {
-      const known = askedBy(record)
+    const view = await permit(context, (record, { approved, withheld }) => {
+      const known = [...askedBy(record), ...withheld]
       for (const permission of permissions) checkAsked(record.id, permission, known)
-      return [...new Set([...approved, ...permissions])]
+      return {
+        approved: [...new Set([...approved, ...permissions])],
+        withheld: withheld.filter((permission) => !permissions.includes(permission)),
+      }
     })
     return context.json(view, 200)
   })
 
   app.openapi(definitions.revoke, async (context) => {
     const { permissions } = context.req.valid('json') ?? {}
-    const view = await permit(context, (record, approved) => {
+    const view = await permit(context, (record, { approved, withheld }) => {
       for (const permission of permissions ?? []) checkAsked(record.id, permission, approved)
-      return permissions === undefined ? [] : approved.filter((permission) => !permissions.includes(permission))
+      const left = permissions === undefined ? [] : approved.filter((permission) => !permissions.includes(permission))
+      return { approved: left, withheld }
+    })
+    return context.json(view, 200)
+  })
+
+  app.openapi(definitions.withhold, async (context) => {
+    const { permissions } = context.req.valid('json')
+    const view = await permit(context, (record, { approved, withheld }) => {
+      const known = [...askedBy(record), ...withheld]
+      for (const permission of permissions) checkAsked(record.id, permission, known)
+      return {
+        approved: approved.filter((permission) => !permissions.includes(permission)),
+        withheld: [...new Set([...withheld, ...permissions])],
+      }
     })
     return context.json(view, 200)
   })
 
   app.openapi(definitions.grants, (context) => {
-    const grants = installs.approvals().map(({ id, permissions, keptIn, by, at }) => ({
+    const grants = installs.approvals().map(({ id, permissions, withheld, keptIn, by, at }) => ({
       id,
       permissions: sentences(permissions, vocabulary),
+      withheld: [...withheld],
       kept_in: keptIn,
       by: by ?? null,
       at: at ?? null,
@@ -88,12 +115,15 @@ function permissionsView(
 ): z.output<typeof PermissionsView> {
   const approved = installs.approved(record)
   const asked = askedBy(record)
-  const open = approved === undefined ? [] : asked.filter((permission) => !approved.includes(permission))
+  const withheld = installs.withheld(record)
+  const answered = new Set([...(approved ?? asked), ...withheld])
+  const open = asked.filter((permission) => !answered.has(permission))
   return {
     id: record.id,
     version: record.version,
     asked: sentences(asked, vocabulary),
     approved: approved === undefined ? null : [...approved],
+    withheld: sentences(withheld, vocabulary),
     unapproved: sentences(open, vocabulary),
     waiting: record.held?.why === 'not approved' ? record.held.against.version : null,
   }

@@ -51,7 +51,9 @@ export interface InstallPut {
   readonly verdict: InstallVerdict
   readonly permissions: {
     readonly asked: readonly string[]
-    /** Of these, what nobody approved yet. */
+    /** Of these, what is kept from it. */
+    readonly withheld: readonly string[]
+    /** Of these, what nobody answered to yet. */
     readonly unapproved: readonly string[]
     readonly dropped: readonly string[]
   }
@@ -103,7 +105,19 @@ export interface InstallOrder {
   /** Told what would be done before any of it is; what it throws refuses it. */
   readonly check?: ((plan: InstallPlan) => void) | undefined
   /** Permissions by plugin id, as manifests write them. */
-  readonly approvals: Readonly<Record<string, readonly string[]>>
+  readonly approvals: PermissionsById
+  /** What is to be kept from plugins that come; the same that the plan was made with. */
+  readonly withheld?: PermissionsById | undefined
+}
+
+/** Permissions as manifests write them, by plugin id. */
+export type PermissionsById = Readonly<Record<string, readonly string[]>>
+
+/** What was answered to a plugin that asks for permissions; none is in both. */
+export interface PermissionAnswers {
+  readonly approved: readonly string[]
+  /** Kept from it: it runs without. */
+  readonly withheld: readonly string[]
 }
 
 /** Whether something newer can be had of an installed plugin. */
@@ -165,7 +179,8 @@ export interface MadeBundle {
 export interface PluginApproval {
   readonly id: string
   readonly permissions: readonly string[]
-  /** `lock` for what is installed, `grants` for what lies in a folder. */
+  readonly withheld: readonly string[]
+  /** `lock` for what is installed, `grants` for everything else. */
   readonly keptIn: 'lock' | 'grants'
   readonly by: string | undefined
   readonly at: string | undefined
@@ -192,7 +207,7 @@ export interface NamedPlugin {
 /** What a host that can install gives the management API. Errors are coded and pass through it. */
 export interface PluginInstalls {
   /** Writes nothing. */
-  readonly plan: (changes: readonly InstallChange[], work: InstallWork) => Promise<InstallPlan>
+  readonly plan: (changes: readonly InstallChange[], work: InstallWork, withheld?: PermissionsById) => Promise<InstallPlan>
   /** Does it, in one step for whoever is killed meanwhile. Refuses what was not approved, and an etag that is not that of now. */
   readonly apply: (order: InstallOrder, work: InstallWork) => Promise<InstallPlan>
   readonly outdated: (work: InstallWork) => Promise<readonly OutdatedPlugin[]>
@@ -220,17 +235,19 @@ export interface PluginInstalls {
   readonly collect: (work: InstallWork) => Promise<{ readonly packages: number; readonly uploads: number }>
   readonly approvals: () => readonly PluginApproval[]
   /**
-   * Approves permissions of a plugin, or takes them back: `permitted` is told those approved now, while nobody else changes
-   * them, and answers those to be. What it throws changes nothing.
+   * Approves permissions of a plugin, withholds them, or takes that back: `permitted` is told what was answered, while nobody
+   * else changes it, and says what is to be. What it throws changes nothing.
    */
   readonly permit: (
     plugin: NamedPlugin,
-    permitted: (approved: readonly string[]) => readonly string[],
+    permitted: (answers: PermissionAnswers) => PermissionAnswers,
     by: string,
     work: InstallWork,
   ) => Promise<void>
   /** Undefined when all it asks for counts as approved. */
   readonly approved: (plugin: NamedPlugin) => readonly string[] | undefined
+  /** What is kept from it, whether it asks for it now or not. */
+  readonly withheld: (plugin: NamedPlugin) => readonly string[]
   /** Keeps an archive that somebody sends; refused or broken off, nothing of it is left. */
   readonly upload: (bytes: AsyncIterable<Uint8Array>, work: InstallWork) => Promise<KeptUpload>
   /** Largest archive that is taken, bytes. */

@@ -45,13 +45,29 @@ export function grantFindings(record: PluginRecord, events: readonly RecordedEve
   if (record.denials === 0) return []
   const told = newestOf(events, record.id, 'grant.denied')
   const wanted = new Set(told.map(({ event }) => event.permission))
+  const kept = record.withheld?.filter((permission) => wanted.has(permission)) ?? []
+  const why = kept.length === 0 ? '' : ` An operator withheld ${kept.join(', ')}.`
   return [
     {
       weight: 'notice',
       what: `It tried ${times(record.denials)} what it was not granted.`,
-      because: wanted.size === 0 ? 'What it tried is no longer kept.' : `Its grants do not hold ${[...wanted].join(', ')}.`,
+      because: wanted.size === 0 ? 'What it tried is no longer kept.' : `Its grants do not hold ${[...wanted].join(', ')}.${why}`,
       evidence: told.slice(0, 5).map((one) => evidenceOf(one, `${one.event.permission}: ${one.event.detail}`)),
       hint: 'Grant it where it should be allowed; else ask its author why it tries.',
+    },
+  ]
+}
+
+/** What it asks for and runs without. */
+export function withheldFindings({ id, withheld = [] }: PluginRecord): readonly Finding[] {
+  if (withheld.length === 0) return []
+  return [
+    {
+      weight: 'notice',
+      what: `It runs without ${withheld.join(', ')}.`,
+      because: 'It asks for that, and an operator withheld it.',
+      evidence: [],
+      hint: `Give it back with \`backplane approve ${id}\` and the permission, if it needs it after all.`,
     },
   ]
 }

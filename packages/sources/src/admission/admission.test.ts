@@ -161,7 +161,7 @@ test('grants are a file for people: sorted, kept over a restart, and refused wit
   await again.load()
   assert.deepEqual(Object.keys(again.approvals), ['acme/a', 'acme/b'])
   assert.deepEqual(again.permissionsOf('acme/a'), ['exec a', 'exec z'])
-  await again.permit('acme/a', () => [], 'ops', signal)
+  await again.permit('acme/a', (answers) => ({ ...answers, approved: [] }), 'ops', signal)
   assert.equal(again.permissionsOf('acme/a'), undefined)
   await writeFile(path, '{"grantsVersion": 1, "plugins": {"acme/b": {"permissions": "all"}}}')
   await assert.rejects(again.load(), { code: 'GRANTS_INVALID', message: /permissions of acme\/b/ })

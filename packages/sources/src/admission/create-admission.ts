@@ -22,7 +22,7 @@ export interface AdmissionOptions {
 
 /**
  * The kernel's gate: asks the verdict about the bytes that were hashed for this very start, and the lock or the grants for what
- * was approved. Code that ships with the host asks for no approval.
+ * was approved and what is withheld. Code that ships with the host asks for no approval.
  */
 export function createAdmission({ judge, installed, grants, approvesDeclared, scan }: AdmissionOptions): Admission {
   const findings = new Map<string, Promise<readonly Finding[] | undefined>>()
@@ -52,7 +52,10 @@ export function createAdmission({ judge, installed, grants, approvesDeclared, sc
     return grants?.permissionsOf(id) ?? none
   }
 
-  return { admit, approved }
+  const withheld: Admission['withheld'] = ({ id, source }) =>
+    (isInstalled(source) ? installed?.locked(id)?.plugin.withheld : grants?.withheldFrom(id)) ?? none
+
+  return { admit, approved, withheld }
 }
 
 const none: readonly string[] = Object.freeze([])

@@ -6,10 +6,19 @@ import { oneAtATime } from '../lock/one-at-a-time.ts'
 import { readTextAtMost } from '../read-text-at-most.ts'
 import { replaceFile } from '../replace-file.ts'
 
+/** What was answered to a plugin that asks for permissions. Each as the manifest writes it, none in both. */
+export interface PermissionAnswers {
+  readonly approved: readonly string[]
+  /** Kept from it: it runs without. */
+  readonly withheld: readonly string[]
+}
+
 /** What somebody approved for one plugin. */
 export interface Approval {
   /** As the manifest writes them. */
   readonly permissions: readonly string[]
+  /** What is kept from it; absent: nothing. */
+  readonly withheld?: readonly string[]
   /** Who, for people. */
   readonly by: string
   /** When, RFC 3339. */
@@ -22,8 +31,9 @@ const defaultMostBytes = 16 * 1024 * 1024
 const depthLimit = 6
 
 /**
- * `grants.json`: what was approved for plugins in folders; what is installed has it in its lock. A file for people and for
- * version control: `{"grantsVersion": 1, "plugins": {"acme/s3": {"permissions": […], "by": "ops", "at": "2026-01-01T00:00:00Z"}}}`.
+ * `grants.json`: what was approved for plugins in folders, and withheld from these and the host's own; what is installed has it in
+ * its lock. A file for people and for version control:
+ * `{"grantsVersion": 1, "plugins": {"acme/s3": {"permissions": […], "withheld": […], "by": "ops", "at": "2026-01-01T00:00:00Z"}}}`.
  * Kept in memory; {@link load} reads it again.
  */
 export class GrantsFile {
@@ -56,25 +66,32 @@ export class GrantsFile {
     this.#plugins = await read(this.#path, this.#mostBytes)
   }
 
+  /** What is kept from a plugin. */
+  withheldFrom(id: string): readonly string[] {
+    return (Object.hasOwn(this.#plugins, id) ? this.#plugins[id]?.withheld : undefined) ?? none
+  }
+
   /** Approves exactly these permissions for a plugin, instead of what was approved before. Durable when it settles. */
   approve(id: string, permissions: readonly string[], by: string, signal: AbortSignal): Promise<void> {
-    return this.permit(id, () => permissions, by, signal)
+    return this.permit(id, (answers) => ({ ...answers, approved: permissions }), by, signal)
   }
 
   /**
-   * Approves permissions of a plugin, or takes them back: `permitted` is told what the file says is approved, while nobody else
-   * changes it, and answers what is to be; nothing forgets the plugin. Durable when it settles.
+   * Answers to what a plugin asks for: `permitted` is told what the file says, while nobody else changes it, and answers what is
+   * to be; nothing at all forgets the plugin. What is withheld is not approved. Durable when it settles.
    */
   permit(
     id: string,
-    permitted: (approved: readonly string[]) => readonly string[],
+    permitted: (answers: PermissionAnswers) => PermissionAnswers,
     by: string,
     signal: AbortSignal,
   ): Promise<void> {
     return this.#change((plugins) => {
       const { [id]: before, ...others } = plugins
-      const permissions = [...new Set(permitted(before?.permissions ?? []))].sort()
-      return permissions.length === 0 ? others : { ...others, [id]: { permissions, by, at: new Date().toISOString() } }
+      const next = inOrder(permitted({ approved: before?.permissions ?? none, withheld: before?.withheld ?? none }))
+      if (next.approved.length === 0 && next.withheld.length === 0) return others
+      const withheld = next.withheld.length === 0 ? {} : { withheld: next.withheld }
+      return { ...others, [id]: { permissions: next.approved, ...withheld, by, at: new Date().toISOString() } }
     }, signal)
   }
 
@@ -93,6 +110,14 @@ export class GrantsFile {
       signal,
     )
   }
+}
+
+const none: readonly string[] = Object.freeze([])
+
+/** Sorted, each once; what is withheld is not approved. */
+export function inOrder({ approved, withheld }: PermissionAnswers): PermissionAnswers {
+  const kept = new Set(withheld)
+  return { approved: [...new Set(approved)].filter((one) => !kept.has(one)).sort(), withheld: [...kept].sort() }
 }
 
 async function read(path: string, mostBytes: number): Promise<Readonly<Record<string, Approval>>> {
@@ -114,9 +139,11 @@ function problemOf(value: unknown): string | undefined {
   const plugins: unknown = Reflect.get(Object(value), 'plugins')
   if (typeof plugins !== 'object' || plugins === null) return 'plugins must be an object'
   for (const [id, approval] of Object.entries(plugins)) {
-    const permissions: unknown = Reflect.get(Object(approval), 'permissions')
-    const isList = Array.isArray(permissions) && permissions.every((each) => typeof each === 'string')
-    if (!isList) return `permissions of ${id} must be a list of strings`
+    const { permissions, withheld = [] } = Object(approval) as Readonly<Record<string, unknown>>
+    for (const [name, list] of Object.entries({ permissions, withheld })) {
+      const isList = Array.isArray(list) && list.every((each) => typeof each === 'string')
+      if (!isList) return `${name} of ${id} must be a list of strings`
+    }
   }
   return undefined
 }

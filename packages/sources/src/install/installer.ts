@@ -5,6 +5,7 @@ import { recallPackage } from '../found-package.ts'
 import { arrivalIn, cameIn, factsOf } from '../arrival.ts'
 import { attestationsIn } from '../attestations.ts'
 import { artifactFor, thisPlatform } from '../lock/installed.ts'
+import { inOrder, type PermissionAnswers } from '../admission/grants-file.ts'
 import { installedStore } from '../lock/installed-store.ts'
 import { readLock, writeLock, type LockedArtifact, type LockedPlugin, type LockFile } from '../lock/lock-file.ts'
 import { oneAtATime } from '../lock/one-at-a-time.ts'
@@ -67,10 +68,11 @@ export class Installer {
   }
 
   /**
-   * What these changes come to; nothing is written. Errors: those of fetchers and archives, `INSTALL_REFUSED`,
+   * What these changes come to; nothing is written. `withheld` is kept from plugins that come, by id, and so needs no approval; what
+   * the lock withholds stays withheld. Errors: those of fetchers and archives, `INSTALL_REFUSED`,
    * `INSTALL_NOT_LOCKED`, `INSTALL_NEEDED`, `INSTALL_CONFLICT`, `INSTALL_WRONG_ID`, `INSTALL_NO_FETCHER`.
    */
-  async plan(changes: readonly Change[], options: FetchOptions): Promise<Plan> {
+  async plan(changes: readonly Change[], options: FetchOptions, withheld: Approvals = {}): Promise<Plan> {
     const { lock, etag } = await readLock(this.#options.lock)
     // asked for by everything that looks at what is there already
     const manifests = new Map<LockedPlugin, Promise<Manifest | undefined>>()
@@ -79,7 +81,7 @@ export class Installer {
       manifests.set(plugin, manifest)
       return manifest
     }
-    return makePlan({ ...this.#options, platform: this.#platform, lock, etag, manifestOf }, changes, options)
+    return makePlan({ ...this.#options, platform: this.#platform, lock, etag, manifestOf, withheld }, changes, options)
   }
 
   /**
@@ -185,12 +187,12 @@ export class Installer {
   }
 
   /**
-   * Approves permissions of what is installed, or takes them back: `permitted` is told those approved now and answers those
-   * to be. Errors: `INSTALL_NOT_LOCKED`, `INSTALL_NOT_ASKED`, `LOCK_BUSY`.
+   * Answers to what is installed and asks for permissions: `permitted` is told what was answered up to now and says what is to be.
+   * What is withheld is not approved. Errors: `INSTALL_NOT_LOCKED`, `INSTALL_NOT_ASKED`, `LOCK_BUSY`.
    */
   async permit(
     id: string,
-    permitted: (approved: readonly string[]) => readonly string[],
+    permitted: (answers: PermissionAnswers) => PermissionAnswers,
     signal: AbortSignal,
   ): Promise<LockedPlugin> {
     return oneAtATime(
@@ -198,9 +200,10 @@ export class Installer {
       async () => {
         const { lock, etag } = await readLock(this.#options.lock)
         const plugin = lockedPlugin(lock.plugins, id)
-        const permissions = [...new Set(permitted(plugin.permissions))].sort()
-        await this.#checkAsked(id, plugin, permissions)
-        const changed = { ...plugin, permissions }
+        const { withheld: kept = [], ...rest } = plugin
+        const { approved, withheld } = inOrder(permitted({ approved: plugin.permissions, withheld: kept }))
+        await this.#checkAsked(id, plugin, [...approved, ...withheld])
+        const changed = { ...rest, permissions: approved, ...(withheld.length === 0 ? {} : { withheld }) }
         await writeLock(this.#options.lock, { ...lock, plugins: { ...lock.plugins, [id]: changed } }, etag)
         return changed
       },
@@ -215,7 +218,8 @@ export class Installer {
 
   async #checkAsked(id: string, plugin: LockedPlugin, permissions: readonly string[]): Promise<void> {
     const asked = (await this.#manifestOf(id, plugin))?.permissions ?? []
-    const unasked = permissions.filter((each) => !asked.includes(each) && !plugin.permissions.includes(each))
+    const known = new Set([...asked, ...plugin.permissions, ...(plugin.withheld ?? [])])
+    const unasked = permissions.filter((each) => !known.has(each))
     if (unasked.length === 0) return
     const parameters = { plugin: id, version: plugin.version, permissions: unasked.join(', ') }
     throw sourceErrors.error('INSTALL_NOT_ASKED', parameters, { plugin: id })

@@ -17,6 +17,8 @@ export interface PlanContext extends Omit<InstallerOptions, 'lock' | 'store' | '
   readonly etag: string
   /** Of what is stored for a locked plugin; undefined when the store has lost it. */
   readonly manifestOf: (id: string, plugin: LockedPlugin) => Promise<Manifest | undefined>
+  /** What is to be kept from plugins that come, by id, beside what the lock says. */
+  readonly withheld: Readonly<Record<string, readonly string[]>>
 }
 
 /** Works out what changes come to. Nothing is written. */
@@ -49,7 +51,7 @@ export async function makePlan(context: PlanContext, changes: readonly Change[],
     if (offer === undefined) throw new TypeError(`${release.id} ${release.version} is chosen and nobody has it`)
     const step = await putStep(context, { release, offer, kept, releases, signal: options.signal })
     puts.push(step)
-    plugins[release.id] = withRequest(lockedOf(step), reference)
+    plugins[release.id] = withRequest(lockedOf(step, withheldFrom(context, release.id)), reference)
   }
   const removes = Object.entries(context.lock.plugins)
     .filter(([id]) => plugins[id] === undefined)
@@ -146,6 +148,8 @@ async function putStep(context: PlanContext, { release, offer, kept, releases, s
   const from = kept === undefined ? undefined : { version: kept.version, manifest: await context.manifestOf(id, kept) }
   const subject = await subjectOf(context, manifest, { fetched, signal })
   const verdict = askVerdict(context, subject)
+  const keptFrom = withheldFrom(context, id)
+  const withheld = asked.filter((permission) => keptFrom.includes(permission))
   const carried = carriedApprovals(isStrange(fetched, verdict.publisher, kept) ? undefined : kept, {
     artifacts: artifactsOf(fetched),
     ...(verdict.publisher === undefined ? {} : { publisher: verdict.publisher }),
@@ -161,12 +165,19 @@ async function putStep(context: PlanContext, { release, offer, kept, releases, s
     verdict,
     permissions: {
       asked,
-      unapproved: asked.filter((permission) => !carried.includes(permission)),
+      withheld,
+      unapproved: asked.filter((permission) => !carried.includes(permission) && !withheld.includes(permission)),
       dropped: (kept?.permissions ?? []).filter((permission) => !asked.includes(permission)),
     },
     sizeBytes: fetched.tree.files.reduce((sum, file) => sum + file.bytes.length, 0),
     fetched,
   }
+}
+
+/** Also what the version that comes does not ask for: a later one may. */
+function withheldFrom({ lock, withheld }: Pick<PlanContext, 'lock' | 'withheld'>, id: string): readonly string[] {
+  const more = Object.hasOwn(withheld, id) ? (withheld[id] ?? []) : []
+  return [...new Set([...(lock.plugins[id]?.withheld ?? []), ...more])].sort()
 }
 
 /** Whether nothing but a bundle itself says that this is the package that was approved before. */
@@ -189,24 +200,26 @@ function artifactsOf(fetched: FetchedPackage): LockedPlugin['artifacts'] {
   return platforms ?? { any: { place, digest: tree.digest, ...said } }
 }
 
-function lockedOf({ version, verdict, manifest, permissions, fetched }: PutStep): LockedPlugin {
+function lockedOf({ version, verdict, manifest, permissions, fetched }: PutStep, withheld: readonly string[]): LockedPlugin {
   const needed = (manifest.dependencies ?? []).filter(({ optional }) => optional !== true)
   return {
     version,
     artifacts: artifactsOf(fetched),
     ...(verdict.publisher === undefined ? {} : { publisher: verdict.publisher }),
-    permissions: permissions.asked,
+    permissions: permissions.asked.filter((permission) => !withheld.includes(permission)),
+    ...(withheld.length === 0 ? {} : { withheld }),
     dependencies: Object.fromEntries(needed.map(({ id, range }) => [id, range])),
   }
 }
 
 function withRequest(plugin: LockedPlugin, reference: string | undefined): LockedPlugin {
-  const { version, artifacts, publisher, permissions, dependencies } = plugin
+  const { version, artifacts, publisher, permissions, withheld, dependencies } = plugin
   return {
     version,
     artifacts,
     permissions,
     dependencies,
+    ...(withheld === undefined ? {} : { withheld }),
     ...(publisher === undefined ? {} : { publisher }),
     ...(reference === undefined ? {} : { requested: reference }),
   }

@@ -1,15 +1,26 @@
 import assert from 'node:assert/strict'
-import { readdir } from 'node:fs/promises'
+import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { acceptManifest } from '@backplane/kernel'
 import { temporaryDirectory } from '@backplane/testing'
-import { GrantsFile } from '../admission/grants-file.ts'
+import { GrantsFile, type PermissionAnswers } from '../admission/grants-file.ts'
 import { put } from '../fixtures/package-folder.ts'
 import { directoryFetcher } from '../fetch/directory-fetcher.ts'
 import { Installer } from './installer.ts'
 
 const { signal } = new AbortController()
+
+type Permitted = (answers: PermissionAnswers) => PermissionAnswers
+const approving =
+  (approved: readonly string[]): Permitted =>
+  (answers) => ({ ...answers, approved })
+const adding =
+  (one: string): Permitted =>
+  ({ approved, withheld }) => ({ approved: [...approved, one], withheld })
+const withholding =
+  (...withheld: readonly string[]): Permitted =>
+  (answers) => ({ ...answers, withheld })
 
 async function place(
   t: TestContext,
@@ -34,18 +45,15 @@ test('what was approved of an installed plugin is taken back and approved again,
   const plan = await installer.plan([{ kind: 'add', reference: './a' }], { signal })
   await installer.apply(plan, { 'acme/a': asked }, { signal })
   const permissions = async (): Promise<readonly string[] | undefined> => (await installer.lock()).plugins['acme/a']?.permissions
-  await installer.permit('acme/a', () => ['fs:read /srv'], signal)
+  await installer.permit('acme/a', approving(['fs:read /srv']), signal)
   assert.deepEqual(await permissions(), ['fs:read /srv'])
-  await installer.permit('acme/a', (approved) => [...approved, 'exec qemu-img'], signal)
+  await installer.permit('acme/a', adding('exec qemu-img'), signal)
   assert.deepEqual(await permissions(), asked)
-  await assert.rejects(
-    installer.permit('acme/a', () => ['exec sh'], signal),
-    { code: 'INSTALL_NOT_ASKED', message: /exec sh/ },
-  )
-  await assert.rejects(
-    installer.permit('acme/b', () => [], signal),
-    { code: 'INSTALL_NOT_LOCKED' },
-  )
+  await assert.rejects(installer.permit('acme/a', approving(['exec sh']), signal), {
+    code: 'INSTALL_NOT_ASKED',
+    message: /exec sh/,
+  })
+  await assert.rejects(installer.permit('acme/b', approving([]), signal), { code: 'INSTALL_NOT_LOCKED' })
   assert.deepEqual(await permissions(), asked)
 })
 
@@ -54,20 +62,19 @@ test('of two who approve something at the same moment neither is lost, in the lo
   const asked = ['exec a', 'exec b', 'exec c', 'exec d']
   await put(packages, 'a', { permissions: asked })
   await installer.apply(await installer.plan([{ kind: 'add', reference: './a' }], { signal }), { 'acme/a': asked }, { signal })
-  await installer.permit('acme/a', () => [], signal)
+  await installer.permit('acme/a', approving([]), signal)
   const grants = join(packages, '../grants.json')
   await Promise.all(
     asked.flatMap((one) => {
-      const adding = (approved: readonly string[]): readonly string[] => [...approved, one]
       // each as another process would: it has read nothing before
-      return [installer.permit('acme/a', adding, signal), new GrantsFile(grants).permit('acme/b', adding, one, signal)]
+      return [installer.permit('acme/a', adding(one), signal), new GrantsFile(grants).permit('acme/b', adding(one), one, signal)]
     }),
   )
   assert.deepEqual((await installer.lock()).plugins['acme/a']?.permissions, asked)
   const read = new GrantsFile(grants)
   await read.load()
   assert.deepEqual(read.permissionsOf('acme/b'), asked)
-  await read.permit('acme/b', () => [], 'ops', signal)
+  await read.permit('acme/b', approving([]), 'ops', signal)
   assert.deepEqual(read.approvals, {}, 'nothing approved is nothing kept')
 })
 
@@ -83,4 +90,57 @@ test('collecting keeps what the lock names and the version to go back to', async
   assert.equal(left.length, 2)
   assert.deepEqual(await installer.verify(signal), [])
   assert.equal(await installer.collect(), 0)
+})
+
+test('what is withheld is not approved, stays so over updates, and is given back by itself', async (t) => {
+  const { installer, packages } = await place(t)
+  const net = 'net:connect api.example.org:443'
+  await put(packages, 'a', { permissions: ['exec a', net] })
+  const plan = await installer.plan(
+    [{ kind: 'add', reference: './a' }],
+    { signal },
+    { 'acme/a': [net], 'acme/other': ['exec b'] },
+  )
+  const change = (made: typeof plan): unknown => made.steps.map((step) => step.kind !== 'remove' && step.permissions)
+  const asked = ['exec a', net]
+  assert.deepEqual(change(plan), [{ asked, withheld: [net], unapproved: ['exec a'], dropped: [] }])
+  await assert.rejects(installer.apply(plan, {}, { signal }), { code: 'INSTALL_UNAPPROVED', message: /exec a$/ })
+  await installer.apply(plan, { 'acme/a': ['exec a'] }, { signal })
+  const answers = async (): Promise<unknown> => {
+    const { permissions, withheld } = (await installer.lock()).plugins['acme/a'] ?? {}
+    return [permissions, withheld]
+  }
+  assert.deepEqual(await answers(), [['exec a'], [net]])
+  for (const [version, permissions] of [
+    ['1.1.0', ['exec a']],
+    ['1.2.0', ['exec a', net]],
+  ] as const) {
+    await put(packages, 'a', { version, permissions })
+    const update = await installer.plan([{ kind: 'update' }], { signal })
+    const withheld = permissions.filter((one) => one === net)
+    assert.deepEqual(change(update), [{ asked: permissions, withheld, unapproved: [], dropped: [] }])
+    await installer.apply(update, {}, { signal })
+    assert.deepEqual(await answers(), [['exec a'], [net]], `with ${version}`)
+  }
+  await assert.rejects(installer.permit('acme/a', withholding('exec sh'), signal), { code: 'INSTALL_NOT_ASKED' })
+  await installer.permit('acme/a', withholding(net, 'exec a'), signal)
+  assert.deepEqual(await answers(), [[], ['exec a', net]], 'withheld wins')
+  await installer.permit('acme/a', () => ({ approved: [net], withheld: [] }), signal)
+  assert.deepEqual(await answers(), [[net], undefined])
+})
+
+test('the grants keep what is withheld, also where nothing is approved, and refuse what is no list', async (t) => {
+  const path = join(await temporaryDirectory(t), 'grants.json')
+  const grants = new GrantsFile(path)
+  await grants.permit('acme/a', withholding('exec b', 'exec a'), 'ops', signal)
+  const again = new GrantsFile(path)
+  await again.load()
+  assert.deepEqual(
+    [again.withheldFrom('acme/a'), again.permissionsOf('acme/a'), again.withheldFrom('acme/b')],
+    [['exec a', 'exec b'], [], []],
+  )
+  await again.permit('acme/a', () => ({ approved: [], withheld: [] }), 'ops', signal)
+  assert.deepEqual(again.approvals, {})
+  await writeFile(path, '{"grantsVersion": 1, "plugins": {"acme/a": {"permissions": [], "withheld": "exec a"}}}')
+  await assert.rejects(again.load(), { code: 'GRANTS_INVALID', message: /withheld of acme\/a must be a list of strings/ })
 })

@@ -54,7 +54,9 @@ export interface PlannedFrom {
 export interface PermissionChange {
   /** All it asks for. */
   readonly asked: readonly string[]
-  /** Of these, what nobody approved yet; all of them when it is somebody else's package than before. */
+  /** Of these, what is kept from it, whoever it is from. */
+  readonly withheld: readonly string[]
+  /** Of these, what nobody answered to yet; all of the others when it is somebody else's package than before. */
   readonly unapproved: readonly string[]
   /** Approved before and not asked for any more. */
   readonly dropped: readonly string[]

@@ -97,7 +97,7 @@ test('a plan whose own word is that all is approved gets nothing past the approv
   const { steps, ...plan } = await make(at, { kind: 'add', reference: './a' })
   const [step] = steps
   assert.ok(step?.kind === 'install')
-  const forged = [{ ...step, permissions: { asked: permissions, unapproved: [], dropped: [] } }]
+  const forged = [{ ...step, permissions: { asked: permissions, withheld: [], unapproved: [], dropped: [] } }]
   await assert.rejects(at.installer.apply({ ...plan, steps: forged }, {}, { signal }), { code: 'INSTALL_UNAPPROVED' })
   await assert.rejects(access(join(at.root, 'store')))
 })

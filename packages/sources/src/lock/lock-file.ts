@@ -27,6 +27,8 @@ export interface LockedPlugin {
   readonly publisher?: string
   /** Permissions that were approved, as the manifest writes them; sorted. */
   readonly permissions: readonly string[]
+  /** Permissions that are kept from it, whether this version asks for them or not; sorted. Absent: none. */
+  readonly withheld?: readonly string[]
   /** Ids it depends on → the range it asks for. */
   readonly dependencies: Readonly<Record<string, string>>
 }

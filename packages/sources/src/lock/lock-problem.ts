@@ -42,12 +42,12 @@ function flawOf(value: unknown): Flaw | undefined {
 
 function pluginFlaw(plugin: unknown): Flaw | undefined {
   if (!isObject(plugin)) return { path: [], problem: 'a plugin must be an object' }
-  const { version, requested = '', publisher = '', permissions, dependencies, artifacts } = plugin
+  const { version, requested = '', publisher = '', permissions, withheld = [], dependencies, artifacts } = plugin
   for (const [name, text] of Object.entries({ version, requested, publisher })) {
     if (typeof text !== 'string') return { path: [name], problem: `${name} must be a string` }
   }
-  if (!Array.isArray(permissions) || !permissions.every(isString)) {
-    return { path: ['permissions'], problem: 'permissions must be a list of strings' }
+  for (const [name, list] of Object.entries({ permissions, withheld })) {
+    if (!Array.isArray(list) || !list.every(isString)) return { path: [name], problem: `${name} must be a list of strings` }
   }
   if (!isObject(dependencies) || !Object.values(dependencies).every(isString)) {
     return { path: ['dependencies'], problem: 'dependencies must be ranges by id' }

@@ -38,6 +38,8 @@ export interface HostInstallsOptions {
   readonly paths: () => readonly string[]
 }
 
+type Approved = InstallOrder['approvals']
+
 interface Planned {
   /** That has what the plan is of. */
   readonly installer: Installer
@@ -61,20 +63,20 @@ export async function hostInstalls({ config, trust, fetchers, paths }: HostInsta
   const bundles = new Bundles(join(dataDirectory, 'bundles'))
   const { directories } = plugins.sources
   /** A bundle is installed by what it holds alone. */
-  const plan = async (changes: readonly Change[], work: InstallWork): Promise<Planned> => {
+  const plan = async (changes: readonly Change[], work: InstallWork, withheld: Approved = {}): Promise<Planned> => {
     const reference = bundleAmong(changes)
     const from =
       reference === undefined ? { installer, changes } : installer.from(await bundleAt(reference, directories, work.signal))
-    const made = await from.installer.plan(from.changes, optionsOf(work))
+    const made = await from.installer.plan(from.changes, optionsOf(work), withheld)
     await trust.sawIndexes()
     return { installer: from.installer, plan: made }
   }
   const isInstalled: PluginInstalls['isInstalled'] = ({ source }) => source === trust.installed.name
 
   return {
-    plan: async (changes, work) => planOf((await plan(changes.map(changeOf), work)).plan),
+    plan: async (changes, work, withheld) => planOf((await plan(changes.map(changeOf), work, withheld)).plan),
     apply: async (order, work) => {
-      const { installer: installing, plan: made } = await plan(order.changes.map(changeOf), work)
+      const { installer: installing, plan: made } = await plan(order.changes.map(changeOf), work, order.withheld)
       checkSame(order, made, plugins.lock)
       order.check?.(planOf(made))
       checkApproved(made, order.approvals)
@@ -103,6 +105,7 @@ export async function hostInstalls({ config, trust, fetchers, paths }: HostInsta
     },
     approvals: () => [...installedApprovals(trust), ...folderApprovals(trust)],
     approved: ({ id, version, origin, source }) => trust.admission.approved?.({ id, version, origin, source }),
+    withheld: ({ id, version, origin, source }) => trust.admission.withheld?.({ id, version, origin, source }) ?? [],
     permit: async (plugin, permitted, by, { signal }) => {
       if (isInstalled(plugin)) await installer.permit(plugin.id, permitted, signal)
       else await trust.grants.permit(plugin.id, permitted, by, signal)
@@ -239,9 +242,10 @@ function uploadsIn({ plugins }: LockFile): ReadonlySet<string> {
 type Approvals = ReturnType<PluginInstalls['approvals']>
 
 function installedApprovals({ installed }: PluginTrust): Approvals {
-  return installed.all().map(({ id, plugin: { permissions } }) => ({
+  return installed.all().map(({ id, plugin: { permissions, withheld = [] } }) => ({
     id,
     permissions,
+    withheld,
     keptIn: 'lock' as const,
     by: undefined,
     at: undefined,
@@ -249,9 +253,10 @@ function installedApprovals({ installed }: PluginTrust): Approvals {
 }
 
 function folderApprovals({ grants }: PluginTrust): Approvals {
-  return Object.entries(grants.approvals).map(([id, { permissions, by, at }]) => ({
+  return Object.entries(grants.approvals).map(([id, { permissions, withheld = [], by, at }]) => ({
     id,
     permissions,
+    withheld,
     keptIn: 'grants' as const,
     by,
     at,
