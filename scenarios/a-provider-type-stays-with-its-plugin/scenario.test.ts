@@ -46,7 +46,7 @@ test('who says later that it provides a type gets neither its calls nor its cred
   assert.match(second.output, /"plugin":"aaa\/slow".*acme\/slow was given its credentials before/)
   assert.equal((await second.get('/api/providers/slow/vms')).body.vms[0].tags.version, '1.0.0')
   const listed = (await second.get('/api/providers')).body.providers.find(({ type }: { type: string }) => type === 'slow')
-  assert.equal(listed.plugin, 'acme/slow')
+  assert.deepEqual([listed.plugin, listed.also_claimed_by], ['acme/slow', ['aaa/slow']])
 
   await rm(join(places.plugins, 'slow'), { recursive: true })
   await second.until(async () => (await second.plugin('acme/slow')) === undefined)
@@ -76,6 +76,6 @@ test('the type of a plugin that ships with the daemon is nobody else’s, even w
   assert.match(claimant.reason, /may not provide hypersdk\.provider "libvirt": it ships with the host/)
   assert.equal((await daemon.get('/api/providers/lab/vms')).status, 503)
   const listed = (await daemon.get('/api/providers')).body.providers.find(({ type }: { type: string }) => type === 'libvirt')
-  assert.equal(listed.plugin, 'hypersdk/libvirt')
+  assert.deepEqual([listed.plugin, listed.also_claimed_by], ['hypersdk/libvirt', ['evil/hv']])
   assert.ok(!existsSync(join(places.control, 'stolen')))
 })

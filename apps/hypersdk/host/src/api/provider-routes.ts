@@ -119,6 +119,7 @@ function view(one: ProviderType, providers: ProviderRegistry): z.output<typeof P
     name: one.displayName,
     plugin: one.plugin,
     version: one.version,
+    also_claimed_by: [...one.alsoClaimedBy],
     available: one.available,
     reason: one.reason ?? null,
     instances: one.instances.map((name) => ({ name, configured: providers.isConfigured(name) })),

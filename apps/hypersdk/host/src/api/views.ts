@@ -46,6 +46,9 @@ export const ProviderView = z
     name: z.string().describe('For people.'),
     plugin: z.string().describe('Id of the plugin that supplies it.'),
     version: z.string(),
+    also_claimed_by: z
+      .array(z.string())
+      .describe('Other plugins that say they provide it; they get neither its calls nor its credentials.'),
     available: z.boolean(),
     reason: z.string().nullable().describe('Why it is not available.'),
     instances: z.array(z.object({ name: z.string(), configured: z.boolean() })),

@@ -15,6 +15,8 @@ export interface ProviderType {
   readonly displayName: string
   readonly plugin: string
   readonly version: string
+  /** Others that say that they provide it, and are given nothing of it. Sorted. */
+  readonly alsoClaimedBy: readonly string[]
   readonly available: boolean
   readonly reason: string | undefined
   /** Not available for the moment; a later call may start its plugin anew. */
@@ -65,11 +67,13 @@ export class ProviderRegistry implements AsyncDisposable {
   /** Opened with options that are no longer those of the configuration. */
   readonly #replaced = new Set<ProviderInstance>()
   #users: ReadonlyMap<string, PointUser> = new Map()
+  #claims: readonly PointUser[] = []
 
   constructor(options: ProviderRegistryOptions) {
     this.#options = options
     const { kernel } = options
     const watched = kernel.watch(provider, (users) => {
+      this.#claims = users
       this.#users = byName(users, (type) => options.owners.ownerOf(type))
       this.#refresh()
     })
@@ -240,6 +244,7 @@ export class ProviderRegistry implements AsyncDisposable {
       displayName: metadata?.display_name ?? user.name,
       plugin: user.plugin,
       version: user.version,
+      alsoClaimedBy: this.#claims.flatMap(({ name, plugin }) => (name === user.name && plugin !== user.plugin ? [plugin] : [])),
       available: user.available,
       reason: user.reason,
       recovers: user.recovers === true,
