@@ -10,7 +10,7 @@ import { planHookInstall } from '../../vm/install-hook.ts'
 import { readWatchTask, runWatch } from '../../vm/run-watch.ts'
 import { prepareMachine, startMachine, withdrawAfterRun, type MachinePreparation } from '../../vm/start-machine.ts'
 import { readyLine } from '../../vm/start-watch.ts'
-import { throughJournal } from '../../vm/through-journal.ts'
+import { pendingWithdrawals, throughJournal } from '../../vm/through-journal.ts'
 import { connectVirsh, type Virsh } from '../../vm/virsh.ts'
 import { runVmHook } from '../../vm/vm-hook.ts'
 import { openMachineChanges } from '../change-work.ts'
@@ -27,8 +27,9 @@ export function addMachines(program: Command, run: Runner): void {
     .description('every machine of libvirt')
     .action(run(async (session) => list(session)))
   vm.command('prepare <name>')
-    .description('what plugins would change before a start; changes nothing')
-    .action(run(async (session, name: string) => prepare(session, name)))
+    .description('ask the plugins, and make what they change last, for machines that others start')
+    .option('--dry-run', 'only show it')
+    .action(run(async (session, name: string, { dryRun = false }: { dryRun?: boolean }) => prepare(session, name, dryRun)))
   vm.command('start <name>')
     .description('ask the plugins, show and journal what they change, and start; afterwards the old configuration comes back')
     .action(run(async (session, name: string) => start(session, name)))
@@ -51,7 +52,9 @@ function addHooks(vm: Command, run: Runner): void {
     .action(
       run(async (session) => {
         const command = [...ownCommand(session), 'vm-hook']
-        const { steps, notes } = planHookInstall(session.tree, { command, isFailClosed: session.config.vm.fail_closed })
+        const isFailClosed = session.config.vm.fail_closed
+        const libvirtVersion = await virshOf(session).version(session.terminal.signal)
+        const { steps, notes } = planHookInstall(session.tree, { command, isFailClosed, libvirtVersion })
         if (steps.length > 0) await journalled(session, 'put libvirt’s hook in place', steps)
         session.show({ installed: steps.length > 0, notes }, () =>
           [steps.length > 0 ? 'The hook is in place.' : 'The hook was in place already.', ...notes, ''].join('\n'),
@@ -74,7 +77,19 @@ function virshOf({ config }: Session): Virsh {
   return connectVirsh({ uri: config.vm.connect })
 }
 
+/** Brings back what a run that nobody watched left. */
+async function settle(session: Session): Promise<void> {
+  const { terminal, tree } = session
+  for (const uuid of await pendingWithdrawals(tree.hostPath(runDirectory))) {
+    const { withdraw } = journalOf(session)
+    await withdrawAfterRun({ virsh: virshOf(session), uuid, withdraw, signal: terminal.signal }).catch((error: Error) =>
+      terminal.err(`${printable(`a machine is not as it was before its last run: ${error.message}`)}\n`),
+    )
+  }
+}
+
 async function list(session: Session): Promise<void> {
+  await settle(session)
   const virsh = virshOf(session)
   const { signal } = session.terminal
   const machines = await virsh.list(signal)
@@ -94,15 +109,18 @@ async function list(session: Session): Promise<void> {
   )
 }
 
-async function prepare(session: Session, name: string): Promise<void> {
+async function prepare(session: Session, name: string, dryRun: boolean): Promise<void> {
   const { hooks } = await session.plugins()
   const { signal } = session.terminal
   const parts = { virsh: virshOf(session), facts: deviceFacts(session.tree), preStart: preStartOf(hooks, signal), signal }
   const preparation = await prepareMachine(name, parts)
-  session.show(preparationJson(preparation), () => preparationText(name, preparation))
+  const prepared = !dryRun && preparation.step !== undefined
+  if (prepared && preparation.step !== undefined) await journalOf(session).define(preparation.step, 'keep')
+  session.show({ ...preparationJson(preparation), prepared }, () => preparationText(name, preparation))
 }
 
 async function start(session: Session, name: string): Promise<void> {
+  await settle(session)
   const { hooks } = await session.plugins()
   const { terminal, tree, config } = session
   const { signal } = terminal
