@@ -7,6 +7,8 @@ export interface EmitOptions extends CallOptions {
    * where the emit fails and has no outcome. It must not throw.
    */
   readonly trace?: true | ((step: HookStep) => void) | undefined
+  /** Asks the handlers of this plugin alone, by its id: for what concerns nobody else. Default: all. */
+  readonly only?: string | undefined
 }
 
 /** What one handler did with one emit. */

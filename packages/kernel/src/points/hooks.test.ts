@@ -51,6 +51,16 @@ test('all: handlers run at once, answers are ignored, failures are told and do n
   )
 })
 
+test('what concerns one plugin alone is told to no other, and to nobody when it has no handler', async () => {
+  const seen: string[] = []
+  const plugins = ['h/a', 'h/ab'].map((id) => handler(id, all, () => seen.push(id)))
+  await using t = await testKernel({ points, plugins })
+  const { steps } = await t.kernel.emit(all, 'x', { only: 'h/a', trace: true })
+  assert.deepEqual([seen, steps?.map(({ plugin }) => plugin)], [['h/a'], ['h/a']])
+  await t.kernel.emit(all, 'x', { only: 'h' })
+  assert.deepEqual(seen, ['h/a'])
+})
+
 test('first: the first answer in order wins and the rest is not asked', async () => {
   const plugins = [handler('h/a', first, () => undefined), handler('h/b', first, () => 2), handler('h/c', first, fail)]
   await using t = await testKernel({ points, plugins })

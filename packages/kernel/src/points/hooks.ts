@@ -25,7 +25,7 @@ export async function emit(
   core: Core,
   table: PointTable,
   value: unknown,
-  request: CallRequest & Pick<EmitOptions, 'trace'>,
+  request: CallRequest & Pick<EmitOptions, 'trace' | 'only'>,
 ): Promise<HookOutcome<unknown, unknown>> {
   const { point } = table
   const route = table.routes.get('handle')
@@ -33,7 +33,8 @@ export async function emit(
   const checked = table.emitted?.(value) ?? { value }
   if (checked.issues !== undefined) throw inputInvalid({ ...route, method: 'emit' }, checked.issues)
   const outcome: Outcome = { value: checked.value, answer: undefined, veto: undefined, changes: [], failures: [] }
-  const handlers = (table.handlers ??= handlersOf(core, table))
+  const all = (table.handlers ??= handlersOf(core, table))
+  const handlers = request.only === undefined ? all : all.filter(({ plugin }) => plugin.id === request.only)
   if (request.trace === undefined) {
     await runAll(core, { handlers, route, table, request, trace: undefined }, outcome)
     return outcome
