@@ -239,3 +239,19 @@ test('after an interrupted run nothing is applied before that is taken back', as
   await changes[Symbol.asyncDispose]()
   assert.deepEqual(treeSnapshot(root), before)
 })
+
+test('a break lets the running step finish, begins no other, and takes back what was done', async (t) => {
+  const { root, options } = await sample(t)
+  const before = treeSnapshot(root)
+  const broken = new AbortController()
+  const told: string[] = []
+  const onStep: Application<string>['onStep'] = async (when, { summary }) => {
+    told.push(`${when} ${summary}`)
+    if (when === 'after') broken.abort(new Error('ended by SIGINT'))
+  }
+  const steps = [writing('/etc/default/grub', 'b\n'), writing('/etc/secret', 'c\n')]
+  const end = await applied(options, steps, { onStep, signal: broken.signal })
+  assert.equal(end.kind === 'rolled-back' && end.reason, 'ended by SIGINT')
+  assert.deepEqual(told, ['before write /etc/default/grub', 'after write /etc/default/grub'])
+  assert.deepEqual(treeSnapshot(root), before)
+})

@@ -84,7 +84,10 @@ interface RunningStage<Subject> extends Stage<Subject> {
   readonly application: Application<Subject>
 }
 
-async function applyStage<Subject>(changes: Changes, { subject, steps, run, notes, application }: RunningStage<Subject>): Promise<void> {
+async function applyStage<Subject>(
+  changes: Changes,
+  { subject, steps, run, notes, application }: RunningStage<Subject>,
+): Promise<void> {
   const { gate, onStep, signal } = application
   signal?.throwIfAborted()
   const refusal = await gate?.('before', subject)
@@ -94,8 +97,8 @@ async function applyStage<Subject>(changes: Changes, { subject, steps, run, note
     signal?.throwIfAborted()
     notes.push(...(await applyStep(changes, step, run)))
     await onStep?.('after', step)
+    signal?.throwIfAborted()
   }
-  signal?.throwIfAborted()
   await gate?.('after', subject)
 }
 
