@@ -17,3 +17,8 @@ export function redacted(entry: AuditEntry, redact: (text: string) => string): A
     ...(entry.details === undefined ? {} : { details: clean(entry.details) }),
   }
 }
+
+/** What a log says of itself. */
+export function newsOfLog(action: string, reason?: string): AuditEntry {
+  return { actor: { kind: 'host', name: 'host' }, action, subject: 'audit log', outcome: 'noted', reason }
+}

@@ -195,6 +195,52 @@ test('more entries at once than may wait are refused, or counted', async (t) => 
   assert.match(records[0]?.reason ?? '', /^1 entries/)
 })
 
+test('what is left out while others are being written is counted as well', async (t) => {
+  const { open, store } = await auditBed(t)
+  const head = headInStore(store)
+  const gate = Promise.withResolvers<void>()
+  const begun = Promise.withResolvers<void>()
+  const save = async (text: string): Promise<void> => {
+    begun.resolve()
+    await gate.promise
+    await head.save(text)
+  }
+  const log = await open({ maxWaiting: 1, head: { load: head.load, save } })
+  const first = log.append(entry('demo/a'))
+  await begun.promise
+  for (const name of ['b', 'c', 'd']) log.note(entry(`demo/${name}`))
+  gate.resolve()
+  await first
+  await log.append(entry('demo/e'))
+  const { records } = await log.page({ after: 0 })
+  assert.deepEqual(
+    records.map(({ subject, reason }) => reason ?? subject),
+    ['demo/a', '2 entries could not be written and are lost', 'demo/b', 'demo/e'],
+  )
+})
+
+test('an entry is written whenever it comes, also in the very moment in which the one before it is done', async (t) => {
+  for (let turns = 0; turns < 16; turns += 1) {
+    const { open, store } = await auditBed(t)
+    const head = headInStore(store)
+    const said: Promise<unknown>[] = []
+    const save = async (text: string): Promise<void> => {
+      await head.save(text)
+      if (said.length > 0) return
+      said.push(
+        (async () => {
+          for (let turn = 0; turn < turns; turn += 1) await undefined
+          return log.append(entry('demo/b'))
+        })(),
+      )
+    }
+    const log = await open({ head: { load: head.load, save } })
+    await log.append(entry('demo/a'))
+    await Promise.all(said)
+    assert.equal(log.last.seq, 2, String(turns))
+  }
+})
+
 test('texts are cut, values of secrets are taken out, and what is no text of its own becomes one', async (t) => {
   const { directory, open } = await auditBed(t)
   const log = await open({ redact: (text) => text.replaceAll('canary-1234', '[redacted]') })
