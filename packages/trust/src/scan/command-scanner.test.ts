@@ -58,6 +58,17 @@ test('it is given the files in its working directory, as an argument and as a li
   )
 })
 
+test('no name of a file is an option of what it is handed to', async (t) => {
+  const program = join(await temporaryDirectory(t), 'scanner')
+  await writeFile(program, '#!/bin/sh\nwhile read -r path; do case "$path" in ./*) ;; *) exit 2 ;; esac; done; exit 0\n')
+  await chmod(program, 0o755)
+  const named = [{ path: '--help', bytes: Buffer.from('') }, ...files]
+  assert.deepEqual(await commandScanner({ name: 'demo', argv: [program] })(named, signal), [])
+  const broken = [{ path: 'a\nb', bytes: Buffer.from('') }]
+  const [finding] = await commandScanner({ name: 'demo', argv: [program] })(broken, signal)
+  assert.equal(finding?.rule, 'demo/not-run')
+})
+
 test('what goes wrong with it is a finding that refuses, and no silence', async (t) => {
   const why = async (script: string, more: Partial<ScannerCommand> = {}): Promise<string> => {
     const [finding, ...others] = await scanned(t, script, more)

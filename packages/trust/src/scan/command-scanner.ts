@@ -33,9 +33,10 @@ const mostFindings = 1_000
 
 /**
  * Scans packages by a command of the operator's. It gets a copy of the package in a folder of its own, which is its working
- * directory, and the paths of all files on its standard input, one a line. It ends with 0 when there is nothing, with 1 when
- * there is something; what it prints is read by {@link findingsIn}. Whatever else comes of it (another exit code, a signal, too
- * much output or time, a program that is not there) is a finding and no silence. Rejects only with the signal's reason.
+ * directory, and the paths of all files on its standard input, one a line, each with `./` before it, so that none is taken for an
+ * option. It ends with 0 when there is nothing, with 1 when there is something; what it prints is read by {@link findingsIn}.
+ * Whatever else comes of it (another exit code, a signal, too much output or time, a program that is not there) is a finding and
+ * no silence. Rejects only with the signal's reason.
  */
 export function commandScanner(
   command: ScannerCommand,
@@ -54,7 +55,7 @@ export function commandScanner(
         await mkdir(dirname(join(directory, path)), { recursive: true })
         await writeFile(join(directory, path), bytes, { mode: 0o400 })
       }
-      const ended = await run(command, { directory, input: files.map(({ path }) => `${path}\n`).join(''), signal })
+      const ended = await run(command, { directory, input: files.map(({ path }) => `./${path}\n`).join(''), signal })
       signal.throwIfAborted()
       if (ended.kind === 'failed') return notRun(ended.why)
       const known = new Set(files.map(({ path }) => path))
