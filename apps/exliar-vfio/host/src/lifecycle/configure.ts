@@ -10,7 +10,7 @@ import {
   type PciDevice,
 } from '@exliar-vfio/points'
 import type { Kernel } from '@backplane/kernel'
-import { apply, type Applied, type Gate, type Refusal } from '../changes/apply.ts'
+import { apply, type Applied, type Application, type Gate, type Refusal } from '../changes/apply.ts'
 import type { Changes } from '../changes/open-changes.ts'
 import { readDevices } from '../devices/read-devices.ts'
 import { exliarErrors } from '../errors.ts'
@@ -24,7 +24,9 @@ export interface Configuring {
   readonly changes: Changes
   readonly hooks: Pick<Hooks, 'run'>
   readonly kernel: Pick<Kernel, 'contributions' | 'provider'>
+  /** Aborted, the step that runs is finished, and everything is taken back. */
   readonly signal: AbortSignal
+  readonly onStep?: Application<PlanSubject>['onStep']
 }
 
 /**
@@ -34,12 +36,14 @@ export interface Configuring {
  */
 export async function configure(plan: Plan, detection: Detection, parts: Configuring): Promise<Applied> {
   await askHandlers(plan, detection, parts)
-  const { changes } = parts
+  const { changes, signal, onStep } = parts
   return apply(changes, {
     title: plan.title,
     stages: plan.stages,
     gate: gateOf(parts),
     check: () => checkPlan(changes.ground.tree, plan),
+    signal,
+    onStep,
   })
 }
 

@@ -10,6 +10,8 @@ import type { CoreServices } from '../plugins/core-services.ts'
 import { exliarKernel } from '../plugins/exliar-kernel.ts'
 import { Hooks, type HookRun } from '../plugins/hook-run.ts'
 import type { ExliarTrust } from '../plugins/plugin-trust.ts'
+import { askedDesk, type Approver } from './approvals/asked-desk.ts'
+import { terminalApprover } from './approvals/terminal-approver.ts'
 import { makeStateDirectory } from './state-directory.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -43,6 +45,8 @@ export class Session implements AsyncDisposable {
   readonly #held = new AsyncDisposableStack()
   /** Told of every run of a hook, in order, beside what is kept. */
   onHookRun: ((run: HookRun) => void) | undefined
+  /** Asked before a plugin's critical operations; by default who sits at the terminal. */
+  approver: Approver
   #work: Promise<PluginWork> | undefined
 
   constructor(options: SessionOptions) {
@@ -51,6 +55,7 @@ export class Session implements AsyncDisposable {
     this.json = options.json
     this.tree = options.tree
     this.config = options.config
+    this.approver = terminalApprover(options.terminal)
   }
 
   /** Shows an answer: as it is with `--json`, else as text. */
@@ -82,8 +87,15 @@ export class Session implements AsyncDisposable {
     this.#held.defer(() =>
       runs.settled().catch((error: Error) => terminal.err(`the runs of hooks were not kept: ${error.message}\n`)),
     )
+    const desk = this.#held.use(
+      askedDesk({
+        path: join(stateDirectory, 'approvals.sqlite'),
+        approver: (request, signal) => this.approver(request, signal),
+        by: terminal.env['USER'] ?? 'somebody',
+      }),
+    )
     const { kernel, trust } = this.#held.use(
-      await exliarKernel({ config, services, stateDirectory, log, env: terminal.env, safeMode }),
+      await exliarKernel({ config, services, stateDirectory, log, env: terminal.env, safeMode, approvals: { desk } }),
     )
     const record = (run: HookRun): void => {
       runs.record(run)

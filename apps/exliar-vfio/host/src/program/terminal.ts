@@ -27,8 +27,18 @@ export function processTerminal(): Terminal {
     colors: wantsColors(),
     env,
     uid: process.getuid?.(),
-    ask: stdin.isTTY && stderr.isTTY ? (question) => askOn(question, broken.signal) : undefined,
+    ask: stdin.isTTY && stderr.isTTY ? inTurn((question) => askOn(question, broken.signal)) : undefined,
     signal: broken.signal,
+  }
+}
+
+/** Two questions at once would both take the one answer. */
+function inTurn(ask: (question: string) => Promise<string>): (question: string) => Promise<string> {
+  let before: Promise<unknown> = Promise.resolve()
+  return (question) => {
+    const answered = before.then(() => ask(question))
+    before = answered
+    return answered
   }
 }
 

@@ -2,8 +2,9 @@ import { highlight, printable } from '@backplane/terminal'
 import type { Command } from 'commander'
 import { configure } from '../../lifecycle/configure.ts'
 import type { Detection } from '../../lifecycle/detect.ts'
+import { planCards } from '../../lifecycle/plan-cards.ts'
 import { describePlan } from '../../plan/describe-plan.ts'
-import { makePlan, type PlanOptions } from '../../plan/make-plan.ts'
+import type { PlanOptions } from '../../plan/make-plan.ts'
 import type { Plan } from '../../plan/plan.ts'
 import { exliarErrors } from '../../errors.ts'
 import { openMachineChanges, undoText } from '../change-work.ts'
@@ -76,7 +77,6 @@ async function planFor(
   flags: PlanFlags,
 ): Promise<{ readonly plan: Plan; readonly detection: Detection }> {
   const detection = await session.detect()
-  const { system, devices, proposals } = detection
   const full = (slot: string): string => (/^[\da-f]{2}:/.test(slot) ? `0000:${slot}` : slot)
   const selection = {
     select: slots.map(full),
@@ -84,11 +84,7 @@ async function planFor(
     allowBootScreen: flags.allowBootScreen === true,
   }
   const options = { bind: flags.bind, leaveOut: flags.leaveOut ?? [] }
-  const bare = makePlan({ tree: session.tree, system, devices, selection, options })
-  const moving = new Set(bare.functions.map(({ device }) => device.bdf))
-  const concerned = proposals.filter(({ bdf }) => moving.has(bdf))
-  const plan =
-    concerned.length === 0 ? bare : makePlan({ tree: session.tree, system, devices, selection, options, proposals: concerned })
+  const plan = planCards(session.tree, detection, selection, options)
   for (const { plugin, at, message } of detection.troubles) {
     session.terminal.err(
       `${highlight(session.terminal, 'yellow', 'passed over')}: ${printable(`${plugin} failed in ${at}: ${message}`)}\n`,
