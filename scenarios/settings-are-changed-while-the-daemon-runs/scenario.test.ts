@@ -87,6 +87,8 @@ test('changed settings become a new generation on SIGHUP, and a plugin that does
   assert.equal((await tags(daemon))['tag'], 'two')
   await reload(daemon, (yaml) => yaml.replace('tga: three', 'tag: four'), done)
   assert.equal((await tags(daemon))['tag'], 'four')
+  await reload(daemon, (yaml) => yaml.replace('tagger: { tag: four }', ''), done)
+  assert.equal((await tags(daemon))['tag'], 'none', 'settings that are gone are gone')
 })
 
 test('a broken file changes nothing and says where it is broken; what only a restart takes up is said', async (t) => {
