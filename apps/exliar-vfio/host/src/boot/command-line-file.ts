@@ -4,7 +4,7 @@ import { plainStretch } from '../text/mapped-text.ts'
 import type { KernelLine } from './kernel-line.ts'
 
 /** The line from which entries and images of new kernels are made. Source: kernel-install(8). */
-export const commandLinePath = '/etc/kernel/cmdline'
+const commandLinePath = '/etc/kernel/cmdline'
 
 /** Undefined when there is none. */
 export function readCommandLineFile(tree: TreeReader): KernelLine | undefined {

@@ -2,7 +2,7 @@ import { cut, put, type MappedText } from '../text/mapped-text.ts'
 import { lineAt, type Splice } from '../text/splice.ts'
 import { exliarErrors } from '../errors.ts'
 import type { ConfigFile } from '../text/config-file.ts'
-import { contradicts, sameParameter, satisfies } from './parameter-meaning.ts'
+import { contradicts, satisfies } from './parameter-meaning.ts'
 
 /** A part of a kernel command line, and the file it stands in. */
 export interface LinePart {
@@ -151,9 +151,4 @@ export function unclear({ file, value }: LinePart, index: number, reason: string
 function safeParameter(parameter: string): string {
   if (/^[\w.,:=/+@%~-]+$/.test(parameter)) return parameter
   throw exliarErrors.error('BOOT_PARAMETER_UNSAFE', { parameter })
-}
-
-/** Whether a line has a parameter of this name, whatever its value. */
-export function namesParameter(line: KernelLine, name: string): boolean {
-  return parametersOf(line).some((parameter) => sameParameter(parameter, name))
 }

@@ -190,6 +190,10 @@ function script({ step, before, after }: Entry): readonly string[] {
     const hash = done === undefined ? 'any' : left?.kind === 'kept' ? left.file.sha256 : '-'
     return file.kind === 'kept' ? [putBackLine(file.path, hash, file.file)] : []
   })
+  const known = new Set(was.map(({ path }) => path))
+  for (const [path, left] of made) {
+    if (!known.has(path) && left.kind === 'kept') kept.push(putBackLine(path, left.file.sha256, null))
+  }
   const isImage = [...was, ...made.values()].some(({ kind }) => kind === 'image')
   return isImage ? [...kept, `remake ${[step.program, ...step.args].map(shellQuoted).join(' ')}`] : kept
 }

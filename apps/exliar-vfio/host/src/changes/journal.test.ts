@@ -30,6 +30,12 @@ test('what was appended is read again, and a line that a kill cut off is dropped
   assert.equal(Journal.read(tree, path).records.length, 4)
 })
 
+test('a journal that cannot be written says so, and has nothing more than before', async (t) => {
+  const journal = Journal.read(MachineTree.open(await madeTree(t, { 'etc/': '' })), '/missing/journal.jsonl')
+  assert.throws(() => journal.append({ type: 'opened', version: 1, made: [] }), { code: 'TREE_UNWRITABLE' })
+  assert.deepEqual(journal.records, [])
+})
+
 test('a line that was changed, taken out or made up is named', async (t) => {
   const { file, tree } = await written(t)
   const text = readFileSync(file, 'utf8')

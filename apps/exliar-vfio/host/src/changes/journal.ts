@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import { PlatformError } from '@backplane/sdk'
 import { z } from 'zod'
 import { exliarErrors } from '../errors.ts'
+import { errnoOf } from '../machine/errno-of.ts'
 import type { MachineTree } from '../machine/machine-tree.ts'
 import { sha256 } from './backup-store.ts'
 import { JournalRecord, type TimedRecord } from './journal-record.ts'
@@ -50,11 +51,23 @@ export class Journal {
     return this.#records
   }
 
+  /** Errors: `TREE_UNWRITABLE`; then nothing was added. */
   append(record: JournalRecord): void {
     const at = new Date().toISOString()
     const hash = hashOf(this.#hash, at, record)
     const line = Buffer.from(`${JSON.stringify({ hash, at, record })}\n`)
-    // In place and at once: a journal that is written whole each time could lose what it has.
+    try {
+      this.#write(line)
+    } catch (error) {
+      throw exliarErrors.error('TREE_UNWRITABLE', { path: this.path, reason: errnoOf(error) }, { cause: error })
+    }
+    this.#wholeBytes += line.length
+    this.#hash = hash
+    this.#records.push({ ...record, at })
+  }
+
+  /** In place and at once: a journal that is written whole each time could lose what it has. */
+  #write(line: Buffer): void {
     const descriptor = openSync(this.#tree.hostPath(this.path), 'a+', 0o600)
     try {
       ftruncateSync(descriptor, this.#wholeBytes)
@@ -64,9 +77,6 @@ export class Journal {
       closeSync(descriptor)
     }
     if (this.#wholeBytes === 0) this.#flushName()
-    this.#wholeBytes += line.length
-    this.#hash = hash
-    this.#records.push({ ...record, at })
   }
 
   /** A new file is there for good when its directory says so. */

@@ -45,7 +45,7 @@ async function countPoints(t: TestContext, { combination, what }: Omit<Killing, 
 async function machine(
   t: TestContext,
   { combination, what }: Omit<Killing, 'point'>,
-): Promise<{ root: string; before: unknown }> {
+): Promise<{ root: string; before: Readonly<Record<string, string>> }> {
   const chosen = combinations[combination] ?? assert.fail()
   const root = await madeTree(t, passthroughFiles(chosen))
   const before = named(treeSnapshot(root))
@@ -68,6 +68,23 @@ function pointsOf(all: number, index: number): readonly number[] {
   if (kills >= all) return Array.from({ length: all }, (_, at) => at + 1)
   const step = all / (kills * combinations.length)
   return Array.from({ length: kills }, (_, at) => 1 + Math.floor((at * combinations.length + index) * step))
+}
+
+test('a machine on which applying was killed is taken back by the script alone, from a rescue system', async (t) => {
+  const combination = combinations.findIndex(({ initramfs }) => initramfs === 'initramfs-tools')
+  const all = await countPoints(t, { combination, what: 'apply' })
+  for (const share of [0.2, 0.5, 0.9]) {
+    const { root, before } = await machine(t, { combination, what: 'apply' })
+    const point = Math.ceil(all * share)
+    await kill(root, { combination, what: 'apply', point })
+    await run('sh', [`${root}/var/lib/exliar-vfio/cleanup.sh`, root])
+    assert.deepEqual(withoutSys(named(treeSnapshot(root))), withoutSys(before), `moment ${point}`)
+  }
+})
+
+/** A rescue system has functions of its own; what drives them is none of the script's business. */
+function withoutSys(snapshot: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(snapshot).filter(([path]) => !path.startsWith('sys')))
 }
 
 for (const what of ['apply', 'cleanup'] as const) {

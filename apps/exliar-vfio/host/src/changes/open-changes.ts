@@ -1,3 +1,6 @@
+import { PlatformError } from '@backplane/sdk'
+import { exliarErrors } from '../errors.ts'
+import { errnoOf } from '../machine/errno-of.ts'
 import type { MachineTree } from '../machine/machine-tree.ts'
 import { runProgram } from '../machine/run-program.ts'
 import { BackupStore } from './backup-store.ts'
@@ -50,7 +53,8 @@ export async function openChanges(options: ChangesOptions): Promise<Changes> {
     lock = takeLock(tree.hostPath(lockPath), made)
   } catch (error) {
     await removeDirectories(tree, made)
-    throw error
+    if (error instanceof PlatformError) throw error
+    throw exliarErrors.error('TREE_UNWRITABLE', { path: lockPath, reason: errnoOf(error) }, { cause: error })
   }
   let isReleased = false
   const release = async (): Promise<void> => {

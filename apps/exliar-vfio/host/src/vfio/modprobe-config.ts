@@ -7,7 +7,7 @@ import { overrideScriptPath } from './override-script.ts'
 
 const directory = '/etc/modprobe.d'
 /** What modprobe is told of VFIO. */
-export const modprobePath = `${directory}/vfio.conf`
+const modprobePath = `${directory}/vfio.conf`
 
 /** Before these vfio-pci is to be loaded. Source: seed 004's `configure_modprobe`, and Intel's newer driver. */
 const graphicsModules = ['drm', 'amdgpu', 'nouveau', 'radeon', 'nvidia', 'i915', 'xe']

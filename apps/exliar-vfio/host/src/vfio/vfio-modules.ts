@@ -3,7 +3,7 @@ import { readConfig, type FileEdit, type TreeReader } from '../text/config-file.
 import { moduleName } from '../initramfs/early-modules.ts'
 
 /** What is loaded at every start. */
-export const moduleListPath = '/etc/modules-load.d/vfio-pci-load.conf'
+const moduleListPath = '/etc/modules-load.d/vfio-pci-load.conf'
 
 /** VFIO's own modules, in the order they are listed. Since Linux 6.2 vfio_virqfd is a part of vfio. */
 export function vfioModules(kernel: KernelVersion | null): readonly string[] {
