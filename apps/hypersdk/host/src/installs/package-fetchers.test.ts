@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { mkdir, symlink, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { temporaryDirectory } from '@backplane/testing'
@@ -10,10 +13,14 @@ import { dependencyReference, fetcherPlaces, packageFetchers } from './package-f
 
 const { signal } = new AbortController()
 
-async function fetchersOf(t: TestContext, written: object): Promise<Awaited<ReturnType<typeof packageFetchers>>> {
+async function fetchersOf(
+  t: TestContext,
+  written: object,
+  redactor = new Redactor(),
+): Promise<Awaited<ReturnType<typeof packageFetchers>>> {
   const root = await temporaryDirectory(t)
   const handles = { env: {}, broker: { resolve: async () => 'a-token-that-is-secret' } }
-  return packageFetchers(PackageSources.parse(written), fetcherPlaces(root), { handles, redactor: new Redactor() })
+  return packageFetchers(PackageSources.parse(written), fetcherPlaces(root), { handles, redactor })
 }
 
 const kindsOf = (fetchers: readonly { readonly kind: string }[]): readonly string[] => fetchers.map(({ kind }) => kind)
@@ -71,6 +78,24 @@ test('what others need is looked for where its publisher’s packages are, by id
   assert.equal(dependencyReference(dependencies, 'acme/s3'), 'npm:@acme/s3')
   assert.equal(dependencyReference(dependencies, 'acme/own'), 'oci:r.example/own')
   assert.equal(dependencyReference(dependencies, 'other/s3'), undefined)
+})
+
+test('what a server could repeat of a credential is blanked, also as it was sent', async (t) => {
+  const told: (string | undefined)[] = []
+  const server = createServer((request, response) => {
+    told.push(request.headers.authorization)
+    response.writeHead(404).end()
+  }).listen(0, '127.0.0.1')
+  t.after(() => server.close())
+  await once(server, 'listening')
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`
+  const credential = { username: 'deploy', password: '${secret:x}' }
+  const redactor = new Redactor()
+  const [, archives] = await fetchersOf(t, { archives: [{ url, ...credential }] }, redactor)
+  await assert.rejects(archives?.versions(`${url}s3.tgz`, { signal }) ?? Promise.resolve(), { code: 'FETCH_NOT_FOUND' })
+  const sent = Buffer.from('deploy:a-token-that-is-secret').toString('base64')
+  assert.deepEqual(told, [`Basic ${sent}`])
+  assert.equal(redactor.text(`it said ${told[0]}`), 'it said Basic [redacted]')
 })
 
 test('a place has a token, or a name with a password, and not a part of either', () => {

@@ -153,6 +153,9 @@ function credentialOf(
   }
   return async () => {
     if (token !== undefined) return { kind: 'bearer', token: await read(token, 'token') }
-    return { kind: 'basic', user: username ?? '', password: await read(password ?? '', 'password') }
+    const basic = { user: username ?? '', password: await read(password ?? '', 'password') }
+    // As it is sent, which a server may repeat.
+    redactor.learn(`${basic.user}:${basic.password}`)
+    return { kind: 'basic', ...basic }
   }
 }
