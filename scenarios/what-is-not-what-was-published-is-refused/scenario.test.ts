@@ -21,6 +21,8 @@ interface Case {
   readonly key?: Omit<TrustedKey, 'publicKey'>
   /** When it was signed; default now. Nobody does where it is `unsigned`. */
   readonly signed?: number | 'unsigned' | 'by a stranger'
+  /** Put at the beginning of its module. */
+  readonly code?: string
   /** Whether the registry serves other bytes than it says. */
   readonly tampered?: true
   /** What `backplane add` says; undefined where it takes the package. */
@@ -49,6 +51,11 @@ const cases: Readonly<Record<string, Case>> = {
     refusal: /INSTALL_REFUSED: .*signed with key .* that the policy does not hold/s,
     exit: 77,
   },
+  'code that starts programs, though its publisher signed it': {
+    code: "import { exec } from 'node:child_process'\nexport const go = () => exec('id')\n",
+    refusal: /INSTALL_REFUSED: .*static\/child-process.*index\.js:1.*acceptedFindings/s,
+    exit: 77,
+  },
   'other bytes than the registry promised': {
     tampered: true,
     refusal: /FETCH_CHANGED: .*another SHA-512 than it must have/s,
@@ -65,9 +72,14 @@ async function stage(t: TestContext): Promise<{ readonly places: Places; readonl
 }
 
 /** Publishes `@acme/slow` as the case says. */
-async function publish(places: Places, registry: NpmRegistry, key: KeyPair, { signed = now, tampered }: Case): Promise<void> {
+async function publish(
+  places: Places,
+  registry: NpmRegistry,
+  key: KeyPair,
+  { signed = now, code = '', tampered }: Case,
+): Promise<void> {
   const folder = join(places.root, 'made/slow')
-  await writeSlowProvider(folder, { version: '1.0.0', permissions: [reads] })
+  await writeSlowProvider(folder, { version: '1.0.0', permissions: [reads], code })
   if (signed !== 'unsigned') {
     const by = signed === 'by a stranger' ? generateKey() : key
     await signFolder(folder, { version: '1.0.0', signedAtMs: typeof signed === 'number' ? signed : now }, by)
