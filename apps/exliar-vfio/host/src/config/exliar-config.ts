@@ -23,6 +23,8 @@ export const ConfigFile = z.strictObject({
       isolation: z.enum(['os', 'process']).default('os'),
       /** Protections that may be missing on this machine, by plugin. */
       waive: z.record(Id, z.array(z.string())).default({}),
+      /** Longest that a plugin is waited for in a hook; default 10 s where it is told, 30 s where it is asked. */
+      hook_timeout_seconds: z.number().positive().max(600).optional(),
       /** Settings by plugin. */
       config: z.record(Id, Table).default({}),
     })

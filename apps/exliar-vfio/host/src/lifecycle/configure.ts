@@ -10,7 +10,7 @@ import {
   type PciDevice,
 } from '@exliar-vfio/points'
 import type { Kernel } from '@backplane/kernel'
-import { apply, type Applied, type Application, type Gate, type Refusal } from '../changes/apply.ts'
+import { apply, type Applied, type Application, type Gate } from '../changes/apply.ts'
 import type { Changes } from '../changes/open-changes.ts'
 import { readDevices } from '../devices/read-devices.ts'
 import { exliarErrors } from '../errors.ts'
@@ -70,14 +70,9 @@ function unlessMissing(error: unknown): { readonly ready: boolean; readonly note
 function gateOf({ hooks, changes, signal }: Configuring): Gate<PlanSubject> {
   const ask = { before: before(hooks, signal), after: after(hooks, changes, signal) }
   return async (when, subject) => {
-    try {
-      await ask[when](subject)
-      return undefined
-    } catch (error) {
-      const refusal = refusalOf(error)
-      if (refusal === undefined || when === 'after') throw error
-      return refusal
-    }
+    // A refusal is an error that names its plugin already.
+    await ask[when](subject)
+    return undefined
   }
 }
 
@@ -115,10 +110,4 @@ function after(hooks: Configuring['hooks'], { ground }: Changes, signal: AbortSi
         return hooks.run(postBootloaderUpdate, subject.config, null, signal)
     }
   }
-}
-
-function refusalOf(error: unknown): Refusal | undefined {
-  if (!(error instanceof PlatformError)) return undefined
-  if (error.code !== 'HOOK_REFUSED' && error.code !== 'HOOK_FAILED') return undefined
-  return { plugin: error.plugin ?? 'a plugin', reason: error.message }
 }

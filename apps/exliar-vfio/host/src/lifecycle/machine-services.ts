@@ -13,8 +13,14 @@ import type { CoreServices } from '../plugins/core-services.ts'
 import { bootChange } from './boot-change.ts'
 import { domainSamples } from './domain-samples.ts'
 
-/** The services of the program over one machine. Changes are journalled with the plugin that asked. */
-export function machineServices(options: ChangesOptions): CoreServices {
+/** The hook that a plugin is in, by its id; undefined: in none. */
+export type HookOf = (plugin: string) => string | undefined
+
+/**
+ * The services of the program over one machine. Changes are journalled with the plugin that asked and the hook it was in; in
+ * none of them, with the service.
+ */
+export function machineServices(options: ChangesOptions, hookOf: HookOf): CoreServices {
   const { tree } = options
   const devices = async (): Promise<readonly PciDevice[]> => describeMachine(tree).devices
   const device = async (bdf: string): Promise<PciDevice> => {
@@ -33,7 +39,7 @@ export function machineServices(options: ChangesOptions): CoreServices {
     const summary =
       driver === null ? `give ${bdf} back to its own driver` : `take ${bdf} from ${now ?? 'nobody'} and bind it to ${driver}`
     const records = driver === null ? ('driver-unbound' as const) : ('driver-bound' as const)
-    const cause = { plugin: call.caller, hook: 'exliar.vfio' }
+    const cause = { plugin: call.caller, hook: hookOf(call.caller) ?? 'exliar.vfio' }
     if (now !== driver) await change(summary, [{ kind: 'bind-device', bdf, driver, cause, summary, records }])
     return device(bdf)
   }
@@ -42,7 +48,7 @@ export function machineServices(options: ChangesOptions): CoreServices {
     return line === undefined ? [] : parametersOf(line)
   }
   const edit = async (wanted: LineChange, call: Call): Promise<readonly string[]> => {
-    const cause = { plugin: call.caller, hook: 'exliar.boot' }
+    const cause = { plugin: call.caller, hook: hookOf(call.caller) ?? 'exliar.boot' }
     const steps = bootChange(tree, detectSystem(tree).bootloader, wanted, cause)
     await change(`change the kernel's command line for ${call.caller}`, steps)
     return parameters()

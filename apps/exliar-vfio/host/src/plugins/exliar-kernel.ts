@@ -9,6 +9,7 @@ import {
   type Policy,
 } from '@backplane/kernel'
 import { confined, trusted } from '@backplane/runtimes'
+import type { Point } from '@backplane/sdk'
 import { bundled, directory } from '@backplane/sources'
 import { directorySecrets, environmentSecrets, firstSecret, sqliteStore } from '@backplane/storage'
 import { allPoints, permissions } from '@exliar-vfio/points'
@@ -55,7 +56,7 @@ export async function exliarKernel(options: ExliarKernelOptions): Promise<Exliar
   const kernel = held.use(
     await createKernel({
       host: { name: 'exliar', api: pluginApiVersion },
-      points: allPoints,
+      points: pointsOf(config),
       permissions,
       sources: [
         bundled([corePlugin(services), ...bundledFolders()], { store: packages, ignore: bundledIgnore }),
@@ -82,6 +83,12 @@ export async function exliarKernel(options: ExliarKernelOptions): Promise<Exliar
   )
   const release = held.move()
   return { kernel, trust, [Symbol.asyncDispose]: () => release.disposeAsync() }
+}
+
+/** Every point, its hooks with the patience that the configuration says. */
+function pointsOf({ plugins: { hook_timeout_seconds: seconds } }: ExliarConfig): readonly Point[] {
+  if (seconds === undefined) return allPoints
+  return allPoints.map((point) => (point.kind === 'hook' ? { ...point, timeoutMs: seconds * 1_000 } : point))
 }
 
 function settingsOf(config: ExliarConfig): (id: string, manifest: DeclaredManifest) => PluginSettings {

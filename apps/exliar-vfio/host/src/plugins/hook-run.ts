@@ -38,11 +38,18 @@ export class Hooks {
   readonly #kernel: Pick<Kernel, 'emit'>
   readonly #record: (run: HookRun) => void
   readonly #now: () => Date
+  /** Those that run now; almost always one. */
+  readonly #running = new Set<HookPoint>()
 
   constructor({ kernel, record, now = () => new Date() }: HooksParts) {
     this.#kernel = kernel
     this.#record = record
     this.#now = now
+  }
+
+  /** The hooks that run now. */
+  get running(): ReadonlySet<HookPoint> {
+    return this.#running
   }
 
   /**
@@ -61,7 +68,10 @@ export class Hooks {
       this.#record({ hook, at: at.toISOString(), subject, value, steps, refused })
     const at = this.#now()
     const trace = (step: HookStep): void => void steps.push(step)
-    const outcome = await this.#kernel.emit(point, value, { trace, signal }).catch((error: unknown) => {
+    const running = point as HookPoint
+    this.#running.add(running)
+    const emitted = this.#kernel.emit(point, value, { trace, signal }).finally(() => this.#running.delete(running))
+    const outcome = await emitted.catch((error: unknown) => {
       if (signal?.aborted === true) throw error
       const { plugin, reason } = culpritOf(error, steps)
       ended({ plugin, reason })

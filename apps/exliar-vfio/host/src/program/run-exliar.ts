@@ -123,7 +123,7 @@ async function open(options: GlobalOptions, terminal: Terminal): Promise<Session
     tree,
     config,
     stateDirectory: stateDirectory({ root: tree.root, uid, env, named: options.stateDir }),
-    services: machineServices(changesOptions(tree)),
+    services: (hookOf) => machineServices(changesOptions(tree), hookOf),
     log: terminalLog(terminal, options.verbose === true),
     safeMode: options.safeMode === true,
   })

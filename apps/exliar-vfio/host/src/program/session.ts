@@ -4,6 +4,7 @@ import { printableJson } from '@backplane/terminal'
 import { join } from 'node:path'
 import type { ExliarConfig } from '../config/exliar-config.ts'
 import { detect, type Detection } from '../lifecycle/detect.ts'
+import type { HookOf } from '../lifecycle/machine-services.ts'
 import { HookRuns } from '../lifecycle/hook-runs.ts'
 import type { MachineTree } from '../machine/machine-tree.ts'
 import type { CoreServices } from '../plugins/core-services.ts'
@@ -22,7 +23,7 @@ export interface SessionOptions {
   readonly tree: MachineTree
   readonly config: ExliarConfig
   readonly stateDirectory: string
-  readonly services: CoreServices
+  readonly services: (hookOf: HookOf) => CoreServices
   readonly log: Log
   readonly safeMode: boolean
 }
@@ -94,13 +95,17 @@ export class Session implements AsyncDisposable {
         by: terminal.env['USER'] ?? 'somebody',
       }),
     )
+    let hookOf: HookOf = () => undefined
+    const core = services((plugin) => hookOf(plugin))
     const { kernel, trust } = this.#held.use(
-      await exliarKernel({ config, services, stateDirectory, log, env: terminal.env, safeMode, approvals: { desk } }),
+      await exliarKernel({ config, services: core, stateDirectory, log, env: terminal.env, safeMode, approvals: { desk } }),
     )
     const record = (run: HookRun): void => {
       runs.record(run)
       this.onHookRun?.(run)
     }
-    return { kernel, trust, runs, hooks: new Hooks({ kernel, record }) }
+    const hooks = new Hooks({ kernel, record })
+    hookOf = (plugin) => [...hooks.running].find((point) => kernel.contributions(point).some((one) => one.plugin === plugin))?.id
+    return { kernel, trust, runs, hooks }
   }
 }

@@ -2,6 +2,8 @@ import { hash } from 'node:crypto'
 import { mkdir } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { exliarErrors } from '../errors.ts'
+import { errnoOf } from '../machine/errno-of.ts'
 
 /** What decides where state is kept. */
 export interface StateOwner {
@@ -24,8 +26,12 @@ export function stateDirectory({ root, uid, env, named }: StateOwner): string {
   return join(home, 'exliar-vfio', root === '/' ? 'this-machine' : hash('sha256', root).slice(0, 16))
 }
 
-/** Makes it, for its owner alone. */
+/** Makes it, for its owner alone. Errors: `TREE_UNWRITABLE`. */
 export async function makeStateDirectory(path: string): Promise<string> {
-  await mkdir(path, { recursive: true, mode: 0o700 })
-  return path
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 })
+    return path
+  } catch (error) {
+    throw exliarErrors.error('TREE_UNWRITABLE', { path, reason: errnoOf(error) }, { cause: error })
+  }
 }

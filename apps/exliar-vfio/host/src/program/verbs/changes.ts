@@ -1,4 +1,4 @@
-import { tableText } from '@backplane/terminal'
+import { highlight, printable, tableText } from '@backplane/terminal'
 import { cleanup as cleanupHook } from '@exliar-vfio/points'
 import type { Command } from 'commander'
 import { cleanupScriptPath, readJournal } from '../../changes/open-changes.ts'
@@ -46,6 +46,19 @@ function showStatus(session: Session): void {
   })
 }
 
+/** No plugin, and nothing that keeps them from starting, stands between a person and the undo. */
+async function tellPlugins(session: Session, reason: 'cleanup' | 'rollback'): Promise<void> {
+  const { terminal } = session
+  try {
+    const { hooks } = await session.plugins()
+    await hooks.run(cleanupHook, { reason }, null, terminal.signal)
+  } catch (error) {
+    terminal.signal.throwIfAborted()
+    const message = error instanceof Error ? error.message : String(error)
+    terminal.err(`${highlight(terminal, 'yellow', 'passed over')}: ${printable(message)}\n`)
+  }
+}
+
 async function takeBack(session: Session, reason: 'cleanup' | 'rollback', yes: boolean): Promise<number> {
   const { terminal, tree } = session
   const standing = recordedChanges(readJournal(tree)).filter(({ state }) => state !== 'undone')
@@ -57,8 +70,7 @@ async function takeBack(session: Session, reason: 'cleanup' | 'rollback', yes: b
     if (!/^y(es)?$/i.test(answer.trim())) return 1
   }
   if (standing.length > 0) {
-    const { hooks } = await session.plugins()
-    await hooks.run(cleanupHook, { reason }, null, terminal.signal)
+    await tellPlugins(session, reason)
   }
   await using changes = await openMachineChanges(tree)
   const report: UndoReport = (await (reason === 'cleanup' ? cleanup(changes) : rollback(changes))) ?? {

@@ -24,37 +24,33 @@ export function addContributed(program: Command, run: Runner): void {
       )
     }),
   )
-  program
-    .command('run <command> [args...]')
-    .description('run a command of a plugin; what follows -- is its own')
-    .allowUnknownOption()
-    .action(run(async (session, name: string, args: readonly string[]) => runCommand(session, name, args)))
-  program
-    .command('panels')
-    .description('panels that plugins bring along')
-    .action(
-      run(async (session) => {
-        const { kernel } = await session.plugins()
-        const told = kernel.contributions(panel).map(({ plugin, name, metadata }) => ({ name, plugin, metadata }))
-        session.show({ panels: told }, () =>
-          tableText(told, [
-            ['PANEL', ({ name }) => name],
-            ['PLUGIN', ({ plugin }) => plugin],
-            ['TITLE', ({ metadata }) => textOf(metadata['title'])],
-          ]),
-        )
-      }),
-    )
-  program
-    .command('panel <name>')
-    .description('what a panel shows now')
-    .action(
-      run(async (session, name: string) => {
-        const { kernel } = await session.plugins()
-        const { items } = await kernel.provider(panel, name).render(null, { signal: session.terminal.signal })
-        session.show({ items }, () => items.map(itemText).join(''))
-      }),
-    )
+  const runs = program.command('run <command> [args...]').description('run a command of a plugin; what follows -- is its own')
+  examples(runs, ['run perf', 'run perf win11', 'run notify-test -- --loud'])
+  runs.allowUnknownOption().action(run(async (session, name: string, args: readonly string[]) => runCommand(session, name, args)))
+  const panels = program.command('panels').description('panels that plugins bring along')
+  examples(panels, ['panels', 'panels --json'])
+  panels.action(
+    run(async (session) => {
+      const { kernel } = await session.plugins()
+      const told = kernel.contributions(panel).map(({ plugin, name, metadata }) => ({ name, plugin, metadata }))
+      session.show({ panels: told }, () =>
+        tableText(told, [
+          ['PANEL', ({ name }) => name],
+          ['PLUGIN', ({ plugin }) => plugin],
+          ['TITLE', ({ metadata }) => textOf(metadata['title'])],
+        ]),
+      )
+    }),
+  )
+  const one = program.command('panel <name>').description('what a panel shows now')
+  examples(one, ['panel performance', 'panel performance --json'])
+  one.action(
+    run(async (session, name: string) => {
+      const { kernel } = await session.plugins()
+      const { items } = await kernel.provider(panel, name).render(null, { signal: session.terminal.signal })
+      session.show({ items }, () => items.map(itemText).join(''))
+    }),
+  )
 }
 
 /** Runs a plugin's command. Errors: `COMMAND_UNKNOWN` with the nearest name. */

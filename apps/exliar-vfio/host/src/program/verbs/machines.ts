@@ -23,19 +23,27 @@ export function addMachines(program: Command, run: Runner): void {
   const vm = program.command('vm').description('virtual machines: what plugins change before a start, and starting them')
   examples(vm, ['vm', 'vm prepare win11', 'vm start win11', 'vm hooks install'])
   vm.action(run(async (session) => list(session)))
-  vm.command('list')
-    .description('every machine of libvirt')
-    .action(run(async (session) => list(session)))
-  vm.command('prepare <name>')
-    .description('ask the plugins, and make what they change last, for machines that others start')
+  examples(vm.command('list').description('every machine of libvirt'), ['vm list', 'vm list --json']).action(
+    run(async (session) => list(session)),
+  )
+  examples(
+    vm.command('prepare <name>').description('ask the plugins, and make what they change last, for machines that others start'),
+    ['vm prepare win11 --dry-run', 'vm prepare win11'],
+  )
     .option('--dry-run', 'only show it')
     .action(run(async (session, name: string, { dryRun = false }: { dryRun?: boolean }) => prepare(session, name, dryRun)))
-  vm.command('start <name>')
-    .description('ask the plugins, show and journal what they change, and start; afterwards the old configuration comes back')
-    .action(run(async (session, name: string) => start(session, name)))
-  vm.command('restore <name>')
-    .description('bring back the configuration from before the last start, once the machine has ended')
-    .action(run(async (session, name: string) => restore(session, name)))
+  examples(
+    vm
+      .command('start <name>')
+      .description('ask the plugins, show and journal what they change, and start; afterwards the old configuration comes back'),
+    ['vm start win11'],
+  ).action(run(async (session, name: string) => start(session, name)))
+  examples(
+    vm
+      .command('restore <name>')
+      .description('bring back the configuration from before the last start, once the machine has ended'),
+    ['vm restore win11'],
+  ).action(run(async (session, name: string) => restore(session, name)))
   addHooks(vm, run)
   program
     .command('vm-hook <args...>', { hidden: true })
@@ -46,21 +54,21 @@ export function addMachines(program: Command, run: Runner): void {
 
 function addHooks(vm: Command, run: Runner): void {
   const hooks = vm.command('hooks').description('libvirt’s own hook, which asks plugins whoever starts a machine')
-  hooks
-    .command('install')
-    .description('put the hook where libvirt looks; `exliar cleanup` takes it away again')
-    .action(
-      run(async (session) => {
-        const command = [...ownCommand(session), 'vm-hook']
-        const isFailClosed = session.config.vm.fail_closed
-        const libvirtVersion = await virshOf(session).version(session.terminal.signal)
-        const { steps, notes } = planHookInstall(session.tree, { command, isFailClosed, libvirtVersion })
-        if (steps.length > 0) await journalled(session, 'put libvirt’s hook in place', steps)
-        session.show({ installed: steps.length > 0, notes }, () =>
-          [steps.length > 0 ? 'The hook is in place.' : 'The hook was in place already.', ...notes, ''].join('\n'),
-        )
-      }),
-    )
+  examples(hooks, ['vm hooks install'])
+  const install = hooks.command('install').description('put the hook where libvirt looks; `exliar cleanup` takes it away again')
+  examples(install, ['vm hooks install'])
+  install.action(
+    run(async (session) => {
+      const command = [...ownCommand(session), 'vm-hook']
+      const isFailClosed = session.config.vm.fail_closed
+      const libvirtVersion = await virshOf(session).version(session.terminal.signal)
+      const { steps, notes } = planHookInstall(session.tree, { command, isFailClosed, libvirtVersion })
+      if (steps.length > 0) await journalled(session, 'put libvirt’s hook in place', steps)
+      session.show({ installed: steps.length > 0, notes }, () =>
+        [steps.length > 0 ? 'The hook is in place.' : 'The hook was in place already.', ...notes, ''].join('\n'),
+      )
+    }),
+  )
 }
 
 /** How this very program is called again, by whomever. */

@@ -61,7 +61,11 @@ function planFlags(command: Command): Command {
     .option('--take-along <slots...>', 'other cards of the same IOMMU groups that go too')
     .option('--allow-boot-screen', 'the card that shows the machine’s first picture may go')
     .option('--bind <when>', 'now, where that is safe, or at-start', oneOf('--bind', ['now', 'at-start']), 'now')
-    .option('--leave-out <parts...>', 'initramfs, bootloader: done by hand')
+    .option(
+      '--leave-out <parts...>',
+      'initramfs, bootloader: done by hand',
+      severalOf('--leave-out', ['initramfs', 'bootloader']),
+    )
 }
 
 function oneOf(flag: string, choices: readonly string[]): (text: string) => string {
@@ -71,13 +75,19 @@ function oneOf(flag: string, choices: readonly string[]): (text: string) => stri
   }
 }
 
+/** For a flag that takes several. */
+function severalOf(flag: string, choices: readonly string[]): (text: string, before?: readonly string[]) => readonly string[] {
+  const one = oneOf(flag, choices)
+  return (text, before = []) => [...before, one(text)]
+}
+
 async function planFor(
   session: Session,
   slots: readonly string[],
   flags: PlanFlags,
 ): Promise<{ readonly plan: Plan; readonly detection: Detection }> {
   const detection = await session.detect()
-  const full = (slot: string): string => (/^[\da-f]{2}:/.test(slot) ? `0000:${slot}` : slot)
+  const full = (slot: string): string => (/^[\da-f]{2}:/i.test(slot) ? `0000:${slot}` : slot).toLowerCase()
   const selection = {
     select: slots.map(full),
     takeAlong: (flags.takeAlong ?? []).map(full),

@@ -16,36 +16,37 @@ export function addPlugins(program: Command, run: Runner): void {
   const plugins = program.command('plugins').description('the plugins of this program; ids are publisher/name, or the name alone')
   examples(plugins, ['plugins', 'plugins show nvidia-handler', 'plugins add ./my-plugin', 'plugins approve local/my-plugin'])
   plugins.action(run(async (session) => list(session)))
-  plugins
-    .command('list')
-    .description('every plugin with its state')
-    .action(run(async (session) => list(session)))
-  plugins
-    .command('show <plugin>')
-    .description('one plugin: what it fills, what it may do, why it is as it is')
-    .action(run(async (session, id: string) => show(session, await recordOf(session, id))))
-  plugins
-    .command('add <folder>')
-    .description('copy a plugin into your plugin directory; it runs once what it asks for is approved')
-    .action(run(async (session, folder: string) => add(session, folder)))
-  plugins
-    .command('approve <plugin>')
-    .description('approve what a plugin asks for, after it was shown')
+  examples(plugins.command('list').description('every plugin with its state'), ['plugins list', 'plugins list --json']).action(
+    run(async (session) => list(session)),
+  )
+  examples(plugins.command('show <plugin>').description('one plugin: what it fills, what it may do, why it is as it is'), [
+    'plugins show nvidia-handler',
+  ]).action(run(async (session, id: string) => show(session, await recordOf(session, id))))
+  examples(
+    plugins
+      .command('add <folder>')
+      .description('copy a plugin into your plugin directory; it runs once what it asks for is approved'),
+    ['plugins add ./my-plugin'],
+  ).action(run(async (session, folder: string) => add(session, folder)))
+  examples(plugins.command('approve <plugin>').description('approve what a plugin asks for, after it was shown'), [
+    'plugins approve local/my-plugin',
+    'plugins approve local/my-plugin --grant-file reviewed.json',
+  ])
     .option('--grant-file <file>', 'approve exactly what this reviewed file lists; asks nobody')
     .action(run(async (session, id: string, { grantFile }: { grantFile?: string }) => approve(session, id, grantFile)))
-  plugins
-    .command('disable <plugin>')
-    .description('let a plugin run no more, until it is enabled again')
+  examples(plugins.command('disable <plugin>').description('let a plugin run no more, until it is enabled again'), [
+    'plugins disable notifier',
+    'plugins disable notifier --reason noise',
+  ])
     .option('--reason <text>', 'why')
     .action(
       run(async (session, id: string, { reason }: { reason?: string }) =>
         show(session, await (await directory(session)).disable(id, reason)),
       ),
     )
-  plugins
-    .command('enable <plugin>')
-    .description('let a disabled plugin run again')
-    .action(run(async (session, id: string) => show(session, await (await directory(session)).enable(id))))
+  examples(plugins.command('enable <plugin>').description('let a disabled plugin run again'), ['plugins enable notifier']).action(
+    run(async (session, id: string) => show(session, await (await directory(session)).enable(id))),
+  )
 }
 
 async function directory(session: Session): Promise<Kernel['plugins']> {

@@ -1,7 +1,9 @@
 import { didYouMean } from '@backplane/sdk'
 import { printable } from '@backplane/terminal'
-import { allPoints } from '@exliar-vfio/points'
+import { allPoints, type RecordedChange } from '@exliar-vfio/points'
 import type { Command } from 'commander'
+import { readJournal } from '../../changes/open-changes.ts'
+import { recordedChanges } from '../../changes/recorded-changes.ts'
 import { textDiff } from '../../changes/text-diff.ts'
 import { exliarErrors } from '../../errors.ts'
 import { hookName, type HookRun } from '../../plugins/hook-run.ts'
@@ -48,7 +50,8 @@ export function addTrace(program: Command, run: Runner): void {
       const name = hook.replace(/^(exliar\.|on_)/, '').replaceAll('_', '-')
       if (!hooks.includes(name)) throw exliarErrors.error('HOOK_UNKNOWN', { hook, suggestion: didYouMean(name, hooks) })
       const { runs } = await session.plugins()
-      const told = (await runs.of(name)).slice(0, Math.max(1, Number.parseInt(last, 10) || 1))
+      const changes = recordedChanges(readJournal(session.tree)).filter((change) => change.hook === `exliar.${name}`)
+      const told = withChanges(await runs.of(name), changes).slice(0, Math.max(1, Number.parseInt(last, 10) || 1))
       session.show({ hook: name, runs: told }, () =>
         told.length === 0 ? `${name} has not run yet.\n` : told.map(runText).join('\n'),
       )
@@ -56,7 +59,18 @@ export function addTrace(program: Command, run: Runner): void {
   )
 }
 
-function runText({ hook, at, subject, value, steps, refused }: HookRun): string {
+interface ChangingRun extends HookRun {
+  /** What handlers did to the machine in it, and what was done for it right after. */
+  readonly changes: readonly RecordedChange[]
+}
+
+/** Each change is of the last run that began before it; runs are newest first. */
+function withChanges(runs: readonly HookRun[], changes: readonly RecordedChange[]): readonly ChangingRun[] {
+  const owner = (change: RecordedChange): HookRun | undefined => runs.find(({ at }) => at <= change.at)
+  return runs.map((run) => ({ ...run, changes: changes.filter((change) => owner(change) === run) }))
+}
+
+function runText({ hook, at, subject, value, steps, refused, changes }: ChangingRun): string {
   const lines = [`${hook}${subject === null ? '' : ` ${subject}`} at ${at}`]
   let before = value
   for (const { plugin, name, outcome, tookMs, value: left, message } of steps) {
@@ -65,6 +79,7 @@ function runText({ hook, at, subject, value, steps, refused }: HookRun): string 
     lines.push(...changedLines(before, left).map((line) => `    ${line}`))
     before = left
   }
+  for (const { id, plugin, summary, state } of changes) lines.push(`  change ${id}, ${state}: ${plugin ?? 'exliar'}: ${summary}`)
   if (refused !== null) lines.push(`  stopped by ${refused.plugin}: ${refused.reason}`)
   return `${lines.map(printable).join('\n')}\n`
 }
