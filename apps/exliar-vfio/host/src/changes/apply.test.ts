@@ -190,40 +190,6 @@ test('two cannot change one machine at once; a lock of a process that is gone ho
   assert.equal(treeSnapshot(root)['var'], undefined)
 })
 
-test('small generated files come back to the byte; for large ones the program runs again, once', async (t) => {
-  const large = 'i'.repeat(1024 * 1024 + 1)
-  const { root, options } = await sample(t, { 'boot/grub/grub.cfg': 'old', 'boot/initrd-1.img': large })
-  const before = treeSnapshot(root)
-  let runs = 0
-  const run: ChangesOptions['run'] = async () => {
-    runs++
-    const isOld = (await readFile(join(root, 'etc/default/grub'), 'utf8')) === 'a\n'
-    await writeFile(join(root, 'boot/grub/grub.cfg'), `made ${runs}`)
-    await writeFile(join(root, 'boot/initrd-1.img'), isOld ? large : `${large}new`)
-    await writeFile(join(root, 'boot/initrd-2.img'), 'further')
-    return { kind: 'done', output: '', errors: '' }
-  }
-  const generates = ['/boot/grub/grub.cfg', '/boot/initrd-*.img']
-  await applied({ ...options, run }, [
-    writing('/etc/default/grub', 'b\n'),
-    running('make', generates),
-    running('make', generates),
-  ])
-  const report = await cleaned({ ...options, run })
-  assert.match(JSON.stringify(report.changes), /Made anew by make -P: \/boot\/initrd-1\.img/)
-  assert.equal(runs, 3)
-  assert.deepEqual(treeSnapshot(root), before)
-})
-
-test('a program that is not there is left out with what to run by hand', async (t) => {
-  const { root, options } = await sample(t)
-  const before = treeSnapshot(root)
-  const end = await applied(options, [running('no-such-program', ['/boot/x'])])
-  assert.match(end.kind === 'applied' ? (end.notes[0] ?? '') : '', /^Left out, because .*: no-such-program -P$/)
-  assert.equal((await cleaned(options)).complete, true)
-  assert.deepEqual(treeSnapshot(root), before)
-})
-
 test('after an interrupted run nothing is applied before that is taken back', async (t) => {
   const { root, options } = await sample(t)
   const before = treeSnapshot(root)

@@ -9,6 +9,8 @@ import type { RunCommandStep } from './step.ts'
 
 /** Larger files are made anew by the program that made them. */
 const keptBytes = 1024 * 1024
+/** A file written later than this after an interrupted program began is not that program's: it is ended before. */
+const longestRunMs = 15 * 60_000
 
 /** A generated file: kept whole, or too large for that and only known by size and time. */
 const Generated = z.discriminatedUnion('kind', [
@@ -17,7 +19,7 @@ const Generated = z.discriminatedUnion('kind', [
 ])
 type Generated = z.output<typeof Generated>
 
-const Before = z.object({ generated: z.array(Generated).readonly() })
+const Before = z.object({ generated: z.array(Generated).readonly(), startedMs: z.number() })
 const After = z.object({ generated: z.array(Generated).readonly(), leftOut: z.string().nullable() })
 
 /** Runs programs that make files from configuration; they are taken back when that configuration is. */
@@ -28,7 +30,7 @@ async function look({ generates }: RunCommandStep, { tree, backups }: Ground): P
   for (const file of generated) {
     if (file.kind === 'kept') await backups.keep(tree.readBytes(file.path) ?? Buffer.alloc(0))
   }
-  return { generated } satisfies z.output<typeof Before>
+  return { generated, startedMs: Date.now() } satisfies z.output<typeof Before>
 }
 
 async function perform(step: RunCommandStep, _before: unknown, { tree, run, atPoint }: Ground): Promise<Performed> {
@@ -74,6 +76,10 @@ async function undoTogether(entries: readonly Entry[], ground: Ground): Promise<
     if (end.kind === 'done') notes.set(command, [`Made anew by ${command}: ${plan.stale.get(command)?.join(', ') ?? ''}.`])
     else failures.set(command, `${command} must be run by hand: ${end.reason}`)
   }
+  for (const [command, paths] of plan.doubtful) {
+    const doubt = `${paths.join(', ')} was not there before ${command} was interrupted: remove it unless somebody else made it.`
+    notes.set(command, [...(notes.get(command) ?? []), doubt])
+  }
   for (const [path, file] of plan.restore) await putBack(path, file, ground)
   const results = new Map<number, Undone>()
   for (const { change, step } of entries) {
@@ -93,16 +99,20 @@ interface RestorePlan {
   readonly restore: ReadonlyMap<string, FileMark | null>
   /** Commands whose files only they can bring back, with those. */
   readonly stale: ReadonlyMap<string, string[]>
+  /** What an interrupted command may have made, or anybody else since, such as the image of a new kernel: it stays. */
+  readonly doubtful: ReadonlyMap<string, string[]>
 }
 
 /** Newest first: a file is followed back through every step that made it, as long as it is what that step left behind. */
 function restorePlan(entries: readonly Entry[], { tree, backups }: Ground): RestorePlan {
   const restore = new Map<string, FileMark | null>()
   const stale = new Map<string, string[]>()
+  const doubtful = new Map<string, string[]>()
   const abandoned = new Set<string>()
   for (const { step, before, after } of entries) {
     if (step.kind !== 'run-command') continue
-    const was = new Map(Before.parse(before).generated.map((file) => [file.path, file]))
+    const { generated, startedMs } = Before.parse(before)
+    const was = new Map(generated.map((file) => [file.path, file]))
     const made = After.safeParse(after).data?.generated
     const isNow = new Map(generatedFiles(tree, step.generates).map((file) => [file.path, file]))
     for (const path of new Set([...was.keys(), ...isNow.keys()])) {
@@ -110,8 +120,12 @@ function restorePlan(entries: readonly Entry[], { tree, backups }: Ground): Rest
       const target = was.get(path)
       const current = restore.has(path) ? (restore.get(path)?.sha256 ?? null) : identityOrNull(isNow.get(path))
       if (current === identityOrNull(target)) continue
+      if (made === undefined && target === undefined) {
+        addTo(doubtful, commandText(step), path)
+        continue
+      }
       const left = made?.find((file) => file.path === path)
-      const ours = made === undefined ? target !== undefined : current === identityOrNull(left)
+      const ours = made === undefined ? writtenMs(isNow.get(path)) < startedMs + longestRunMs : current === identityOrNull(left)
       const small =
         target === undefined ? left?.kind !== 'image' : target.kind === 'kept' && backups.get(target.file.sha256) !== undefined
       if (ours && small) restore.set(path, target?.kind === 'kept' ? target.file : null)
@@ -119,11 +133,15 @@ function restorePlan(entries: readonly Entry[], { tree, backups }: Ground): Rest
       else {
         abandoned.add(path)
         restore.delete(path)
-        stale.set(commandText(step), [...(stale.get(commandText(step)) ?? []), path])
+        addTo(stale, commandText(step), path)
       }
     }
   }
-  return { restore, stale }
+  return { restore, stale, doubtful }
+}
+
+function addTo(lists: Map<string, string[]>, key: string, path: string): void {
+  lists.set(key, [...(lists.get(key) ?? []), path])
 }
 
 async function putBack(path: string, file: FileMark | null, { tree, backups, atPoint }: Ground): Promise<void> {
@@ -134,6 +152,11 @@ async function putBack(path: string, file: FileMark | null, { tree, backups, atP
 
 function identity(file: Generated): string {
   return file.kind === 'kept' ? file.file.sha256 : `${file.sizeBytes} ${file.modifiedMs}`
+}
+
+function writtenMs(file: Generated | undefined): number {
+  if (file === undefined) return Number.NEGATIVE_INFINITY
+  return file.kind === 'kept' ? file.file.modifiedMs : file.modifiedMs
 }
 
 function identityOrNull(file: Generated | undefined): string | null {

@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { test, type TestContext } from 'node:test'
+import { mkdir, mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after as afterAll, before as beforeAll, test, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { madeTree } from '../fixtures/materialise.ts'
@@ -24,10 +27,24 @@ interface Killing {
   readonly point: number
 }
 
+const command = ['--conditions=@backplane/source', fixture]
+/** Where Node keeps what it compiled of these files: a process that is killed leaves nothing there, so one ends by itself first. */
+let compiled = ''
+
+beforeAll(async () => {
+  compiled = await mkdtemp(join(tmpdir(), 'exliar-compiled-'))
+  await mkdir(join(compiled, 'root'))
+  await run(process.execPath, [...command, join(compiled, 'root'), '0', 'cleanup', '0'], {
+    env: { NODE_COMPILE_CACHE: compiled },
+  })
+})
+
+afterAll(() => rm(compiled, { recursive: true, force: true }))
+
 /** Does it in a process of its own, which kills itself at the moment. */
 async function kill(root: string, { combination, what, point }: Killing): Promise<void> {
-  const args = ['--conditions=@backplane/source', fixture, root, String(combination), what, String(point)]
-  await assert.rejects(run(process.execPath, args), { signal: 'SIGKILL' })
+  const args = [...command, root, String(combination), what, String(point)]
+  await assert.rejects(run(process.execPath, args, { env: { NODE_COMPILE_CACHE: compiled } }), { signal: 'SIGKILL' })
 }
 
 /** How many moments there are in one operation. */
