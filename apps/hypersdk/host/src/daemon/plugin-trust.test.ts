@@ -22,3 +22,20 @@ test('a policy that says one thing twice is refused, and the one before goes on'
   await assert.rejects(trust.reload(), { code: 'CONFIG_TRUST_POLICY', message: /"deny" is there twice/ })
   assert.deepEqual(trust.policy().deny, ['acme/*'])
 })
+
+test('what indexes warn of stops packages from outside, whatever the policy is when it is read again, and nothing of the host', async (t) => {
+  const root = await temporaryDirectory(t)
+  await writeFile(join(root, 'trust.json'), '{"allowUnsigned": true}')
+  await writeFile(join(root, 'config.yaml'), 'plugins:\n  trust_policy: ./trust.json\ndata_directory: ./data\n')
+  const config = await loadConfig('config.yaml', {}, { env: { HOME: root }, uid: 1000, cwd: root })
+  const trust = await pluginTrust(config, { log, store: memoryStore() })
+  const subject = { version: '1.0.0', source: 'npm:@acme/s3', digest: `sha256:${'0'.repeat(64)}`, attestations: [] }
+  const may = (origin: 'bundled' | 'external', id: string): boolean => trust.judge({ ...subject, id, origin }).ok
+  assert.deepEqual([may('external', 'acme/s3'), may('bundled', 'host/own')], [true, true])
+  trust.advise([{ id: 'X-1', plugin: '*', versions: '*', summary: 'all of it', action: 'disable' }])
+  assert.deepEqual([may('external', 'acme/s3'), may('bundled', 'host/own')], [false, true])
+  await trust.reload()
+  assert.equal(may('external', 'acme/s3'), false)
+  trust.advise([])
+  assert.equal(may('external', 'acme/s3'), true)
+})

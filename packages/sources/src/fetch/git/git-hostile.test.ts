@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { execFileSync, spawn } from 'node:child_process'
-import { access, readdir } from 'node:fs/promises'
+import { execFileSync, spawn, spawnSync } from 'node:child_process'
+import { access, chmod, mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -233,4 +233,21 @@ test('a host that has no descriptor left is told that git cannot be started, and
   const limited = ['-c', 'ulimit -n 64; exec "$@"', 'sh', process.execPath, '--conditions=@backplane/source', fixture]
   const told = execFileSync('/bin/sh', limited, { encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
   assert.deepEqual(JSON.parse(told), { kind: 'failed', exitCode: null, message: 'git cannot be started' })
+})
+
+test('what a killed fetch left is removed by the next, and what somebody is at is not', async (t) => {
+  const here = await ground(t)
+  if (here === undefined) return
+  const { at, temporary } = here
+  await at.commit({ 'plugin.json': JSON.stringify({ id: 'acme/s3', version: '1.0.0' }) })
+  const dead = spawnSync(process.execPath, ['-e', '']).pid
+  await mkdir(join(temporary, `.staging-${dead}-0123456789abcdef`))
+  const alive = `.staging-${process.ppid}-0123456789abcdef`
+  await mkdir(join(temporary, alive))
+  await gitFetcher({ folders: [at.root], temporary }).versions(`git:${at.url}`, { signal })
+  assert.deepEqual(await readdir(temporary), [alive])
+  await chmod(temporary, 0o777)
+  await assert.rejects(gitFetcher({ folders: [at.root], temporary }).versions(`git:${at.url}`, { signal }), {
+    code: 'SOURCE_STORE_UNSAFE',
+  })
 })
