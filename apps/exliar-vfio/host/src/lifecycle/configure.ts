@@ -51,7 +51,8 @@ export async function configure(plan: Plan, detection: Detection, parts: Configu
 async function askHandlers(plan: Plan, { gpus, system }: Detection, { kernel, signal }: Configuring): Promise<void> {
   const moving = new Set(plan.functions.map(({ device }) => device.bdf))
   for (const gpu of gpus.filter(({ bdf }) => moving.has(bdf))) {
-    for (const { plugin, name } of kernel.contributions(gpuHandler)) {
+    for (const { plugin, name, available } of kernel.contributions(gpuHandler)) {
+      if (!available) continue
       const handler = kernel.provider(gpuHandler, name)
       const asked = { gpu, system }
       if (!(await handler.supportsDevice(asked, { signal }))) continue

@@ -65,7 +65,8 @@ async function proposalsOf(
   { gpus, system }: { readonly gpus: readonly GpuDevice[]; readonly system: SystemInfo },
   troubles: PluginTrouble[],
 ): Promise<readonly CardProposal[]> {
-  const handlers = kernel.contributions(gpuHandler)
+  // What is disabled or did not start is asked nothing, as with hooks.
+  const handlers = kernel.contributions(gpuHandler).filter(({ available }) => available)
   const asked = handlers.map(async ({ plugin, name }): Promise<readonly CardProposal[]> => {
     const handler = kernel.provider(gpuHandler, name)
     const made: CardProposal[] = []

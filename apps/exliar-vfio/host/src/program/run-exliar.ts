@@ -1,7 +1,11 @@
 import { resolve } from 'node:path'
 import { highlight, printable, tellFailure } from '@backplane/terminal'
 import { Command } from 'commander'
-import type { KernelLogLine, Log } from '@backplane/kernel'
+import { kernelErrors, type KernelLogLine, type Log } from '@backplane/kernel'
+import { runtimeErrors } from '@backplane/runtimes'
+import { sourceErrors } from '@backplane/sources'
+import { storageErrors } from '@backplane/storage'
+import { trustErrors } from '@backplane/trust'
 import { loadConfig } from '../config/load-config.ts'
 import { exliarErrors } from '../errors.ts'
 import { machineServices } from '../lifecycle/machine-services.ts'
@@ -75,7 +79,14 @@ export async function runExliar(args: readonly string[], terminal: Terminal): Pr
   }
 }
 
-const exits: Readonly<Record<string, { readonly exit: number }>> = exliarErrors.specs
+const exits: Readonly<Record<string, { readonly exit: number }>> = {
+  ...kernelErrors.specs,
+  ...runtimeErrors.specs,
+  ...sourceErrors.specs,
+  ...storageErrors.specs,
+  ...trustErrors.specs,
+  ...exliarErrors.specs,
+}
 
 function root(terminal: Terminal): Command {
   const program = new Command('exliar')
