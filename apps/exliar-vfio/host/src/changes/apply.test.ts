@@ -9,12 +9,12 @@ import { treeSnapshot } from '../fixtures/tree-snapshot.ts'
 import { MachineTree } from '../machine/machine-tree.ts'
 import { apply, type Applied, type Application } from './apply.ts'
 import { openChanges, type ChangesOptions } from './open-changes.ts'
-import { changesIn, recordedChanges } from './recorded-changes.ts'
+import { recordedChanges } from './recorded-changes.ts'
 import { standardExecutors } from './standard-executors.ts'
-import type { Step } from './step.ts'
+import type { Step, WriteFileStep } from './step.ts'
 import { cleanup, recover, rollback, type UndoReport } from './undo.ts'
 
-function writing(path: string, text: string, mode?: number): Step {
+function writing(path: string, text: string, mode?: number): WriteFileStep {
   const cause = { plugin: 'exliar/nvidia-handler', hook: 'exliar.gpu-detected' }
   const marks = mode === undefined ? {} : { mode }
   return {
@@ -200,8 +200,20 @@ test('after an interrupted run nothing is applied before that is taken back', as
   }
   await assert.rejects(applied(options, []), { code: 'CHANGES_UNFINISHED' })
   await using changes = await openChanges(options)
-  assert.deepEqual((await recover(changes))?.changes, [])
-  assert.deepEqual(changesIn(changes.journal), [])
+  const step = writing('/etc/default/grub', 'b\n')
+  const look = await standardExecutors['write-file'].look(writing('/etc/default/grub', 'b\n'), changes.ground)
+  const { kind, path, cause, summary, records } = step
+  changes.journal.append({
+    type: 'doing',
+    run: 1,
+    change: 1,
+    step: { kind, path, cause, summary, records, sha256: 'f'.repeat(64) },
+    before: look,
+  })
+  assert.deepEqual(
+    (await recover(changes))?.changes.map(({ stood, end }) => [stood, end.kind]),
+    [['before', 'undone']],
+  )
   await changes[Symbol.asyncDispose]()
   assert.deepEqual(treeSnapshot(root), before)
 })

@@ -1,5 +1,5 @@
 import { exliarErrors } from '../errors.ts'
-import type { Entry, Executor, Undone } from './executor.ts'
+import type { Entry, Executor, Standing, Undone } from './executor.ts'
 import { changesIn, unfinishedRun, type Change } from './recorded-changes.ts'
 import type { Changes } from './open-changes.ts'
 
@@ -7,6 +7,8 @@ import type { Changes } from './open-changes.ts'
 export interface UndoneChange {
   readonly change: number
   readonly summary: string
+  /** Where it stood by the look of the machine: `before` when it had not been done, whatever the journal says. */
+  readonly stood: Standing
   readonly end: Undone
 }
 
@@ -66,23 +68,45 @@ export async function cleanup(changes: Changes): Promise<UndoReport> {
 
 /** Newest first; programs that make files from others come last, when those are as they were. */
 async function undo(changes: Changes, open: readonly Change[]): Promise<UndoReport> {
-  const { journal, ground, executors } = changes
+  const { journal, ground } = changes
   const newestFirst = open.toReversed()
   const done: UndoneChange[] = []
-  const finish = (entry: Entry, end: Undone): void => {
+  const finish = (entry: Entry, stood: Standing, end: Undone): void => {
     const { change, step } = entry
     journal.append(end.kind === 'undone' ? { type: 'undone', change } : { type: 'kept', change, reason: end.reason })
     ground.atPoint('an undo was written down')
-    done.push({ change, summary: step.summary, end })
+    done.push({ change, summary: step.summary, stood, end })
   }
   for (const entry of newestFirst.filter(({ step }) => step.kind !== 'run-command')) {
     journal.append({ type: 'undoing', change: entry.change })
-    finish(entry, await undoOne(changes, entry))
+    const stood = await standingOf(changes, entry)
+    finish(entry, stood, await undoOne(changes, entry))
   }
   const commands = newestFirst.filter(({ step }) => step.kind === 'run-command')
-  const ends = await executors['run-command'].undoTogether(commands, ground)
-  for (const entry of commands) finish(entry, ends.get(entry.change) ?? { kind: 'kept', reason: 'it was not looked at' })
+  const stood = await Promise.all(commands.map((entry) => standingOf(changes, entry)))
+  const ends = await undoCommands(changes, commands)
+  for (const [index, entry] of commands.entries()) finish(entry, stood[index] ?? 'other', ends(entry.change))
   return { changes: done, complete: changesIn(journal).every(({ state }) => state === 'undone') }
+}
+
+/** What cannot be looked at is neither as before nor as after. */
+async function standingOf({ executors, ground }: Changes, entry: Change): Promise<Standing> {
+  const executor: Pick<Executor, 'standing'> | undefined = executors[entry.step.kind]
+  try {
+    return (await executor?.standing(entry, ground)) ?? 'other'
+  } catch {
+    return 'other'
+  }
+}
+
+async function undoCommands({ executors, ground }: Changes, commands: readonly Change[]): Promise<(change: number) => Undone> {
+  try {
+    const ends = await executors['run-command'].undoTogether(commands, ground)
+    return (change) => ends.get(change) ?? { kind: 'kept', reason: 'it was not looked at' }
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    return () => ({ kind: 'kept', reason })
+  }
 }
 
 async function undoOne({ executors, ground }: Changes, entry: Change): Promise<Undone> {
