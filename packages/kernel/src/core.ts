@@ -35,6 +35,7 @@ import { Trials } from './plugins/trials.ts'
 import { resumeTrial, watch } from './plugins/move-back.ts'
 import type { Started } from './stages/start.ts'
 import { Switches } from './plugins/switches.ts'
+import { Uses } from './plugins/uses.ts'
 import { systemClock } from './system-clock.ts'
 import { unapproved, withheld } from './stages/admission.ts'
 import { tellCalls } from './calls/tell-call.ts'
@@ -53,6 +54,7 @@ export interface Core {
   readonly choices: Choices
   readonly history: History
   readonly trials: Trials
+  readonly uses: Uses
   readonly events: EventRecorder
   readonly plugins: Map<string, Plugin>
   readonly points: Points
@@ -129,6 +131,7 @@ export function createCore(options: KernelOptions, stopping: AbortSignal, relist
     choices: new Choices(store, log),
     history: new History(store, clock, log),
     trials: new Trials(store, log),
+    uses: new Uses(store, clock, log),
     events: createEventLog(clock, log),
     plugins: new Map(),
     points: new Points(options.points, log, options.permissions),

@@ -46,6 +46,13 @@ const specs = {
     retryable: false,
     hint: 'Look at what they allow and approve them for {plugin}, or install a version that asks for less.',
   },
+  AUDIT_UNAVAILABLE: {
+    message: '{plugin} cannot run in audit mode: {reason}',
+    status: 409,
+    exit: 69,
+    retryable: false,
+    hint: 'Take {plugin} out of audit mode, or make it possible.',
+  },
   TRUST_REFUSED: {
     message: '{plugin} {version} is refused: {reason}',
     status: 403,

@@ -108,6 +108,11 @@ export interface PluginSettings {
   /** Overrides the tier policy chooses. */
   readonly tier?: Runtime['tier']
   readonly criticality?: 'required' | 'optional' | 'fail-closed'
+  /**
+   * Audit mode: each use of its grants is told. `true` refuses to start it where its tier cannot (`AUDIT_UNAVAILABLE`),
+   * `where-possible` starts it all the same, and its record says why it is not watched. Default: off.
+   */
+  readonly audit?: boolean | 'where-possible'
   /** Added to what permissions grant. */
   readonly grants?: Partial<Grants>
   /**

@@ -11,6 +11,7 @@ import type {
 } from '@backplane/sdk'
 import type { EventLog } from './events.ts'
 import type { EmitOptions, HookOutcome } from './hook-outcome.ts'
+import type { PluginUses } from './permission-use.ts'
 import type { ProfileKind, ProfileOptions } from './ports.ts'
 import type { NamespaceDirectory } from './supervision.ts'
 import type { HistoryEntry, PluginRecord } from './record.ts'
@@ -105,6 +106,8 @@ export interface PluginDirectory {
   readonly rollback: (id: string, options?: { /** A version of its history. */ readonly to?: string }) => Promise<PluginRecord>
   /** Versions that served or were to serve, newest first; survives restarts. The newest 20 are kept. */
   readonly history: (id: string) => Promise<readonly HistoryEntry[]>
+  /** What the version that serves, or would, used of its permissions; survives restarts. The newest 5 versions are kept. */
+  readonly uses: (id: string) => Promise<PluginUses>
   /**
    * Lets only this version serve, whatever the sources have, also after a restart; undefined takes the pin off. Errors:
    * `VERSION_GONE` when neither the sources nor what is kept of earlier versions have it.

@@ -11,6 +11,7 @@ import type {
 } from '@backplane/sdk'
 import type { PackageAttestation } from './admission-port.ts'
 import type { ManifestSummary } from './manifest-summary.ts'
+import type { Use, UseVerb } from './permission-use.ts'
 import type {
   Enforcement,
   Grants,
@@ -25,6 +26,7 @@ import type {
 
 export type * from './admission-port.ts'
 export type * from './containment.ts'
+export type * from './permission-use.ts'
 
 /*
  * What the kernel needs from the outside, and nothing of how it is done. A Source finds packages, a Runtime runs one,
@@ -153,6 +155,11 @@ export interface Runtime extends AsyncDisposable {
   /** What this tier can really enforce on this machine for these permissions and limits. Pure and cheap. */
   readonly enforces: (grants: Grants, limits: Limits, isolation: Isolation) => readonly Enforcement[]
   /**
+   * Why a plugin with these cannot run in audit mode, where each use of its grants is told, as half a sentence; undefined: it can.
+   * Only where something else than what tells denies what was not granted. Absent: the tier has no such mode. Pure and cheap.
+   */
+  readonly cannotAudit?: (grants: Grants, isolation: Isolation) => string | undefined
+  /**
    * Loads the code, runs `setup` and answers once the plugin is ready. Errors: `RUNTIME_LOAD_FAILED`,
    * `RUNTIME_MIGRATE_FAILED`, `RUNTIME_SETUP_FAILED`, `RUNTIME_NOT_READY` (deadline), `RUNTIME_EXITED`. On error nothing is
    * left running.
@@ -169,6 +176,8 @@ export interface StartRequest {
   readonly grants: Grants
   readonly limits: Limits
   readonly isolation: Isolation
+  /** In audit mode; set only where {@link Runtime.cannotAudit} has nothing to say. */
+  readonly audit?: true
   readonly directories: Directories
   /** When what is stored is of another `stateVersion`: the plugin's `migrate` runs before its `setup`. */
   readonly migrate?: { readonly from: number; readonly to: number }
@@ -246,6 +255,8 @@ export interface HostLink extends Invoker {
   readonly log: (line: PluginLogLine) => void
   /** Told by the runtime when the plugin went, or tried to go, over a limit or past a grant. */
   readonly violated: (violation: Violation) => void
+  /** Told by the runtime of uses of what was granted, as far as {@link Instance.tellsUse} says. Cheap, and never throws. */
+  readonly used: (use: Use) => void
 }
 
 /** One log line of a plugin, or of its standard output. */
@@ -278,6 +289,8 @@ export interface Instance extends Invoker {
    * too, as long as the instance runs. A path that is handed to the plugin must be one of these.
    */
   readonly directories?: Directories
+  /** What its runtime tells every use of; absent: of nothing. */
+  readonly tellsUse?: readonly UseVerb[]
   /** Rejects when the other side does not answer in time. */
   readonly ping: (deadlineMs: number) => Promise<void>
   /** Runs the plugin's own health check; rejects with its error, or when it does not answer in time. */

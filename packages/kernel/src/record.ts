@@ -1,5 +1,6 @@
 import type { Criticality, Tier } from '@backplane/sdk'
 import type { AcceptedManifest, Enforcement, ExitCause, Grants, LimitName, Limits, PluginTrust } from './ports.ts'
+import type { AuditMode } from './permission-use.ts'
 import type { SpentUsage, StallMark, UsageSample } from './supervision.ts'
 
 /** Which of the five stages a plugin was in; `probation` is the time after an update in which it can be taken back. */
@@ -89,6 +90,8 @@ export interface PluginRecord {
   readonly grants: Grants
   /** Permissions it asks for that the operator keeps from it; absent: none. */
   readonly withheld?: readonly string[]
+  /** Whether it runs in audit mode; absent where it was not to. */
+  readonly audit?: AuditMode | undefined
   /** What the decision to let it run rests on; undefined before the first start, and without an admission. */
   readonly trust: PluginTrust | undefined
   /** How each permission and limit is enforced by the tier; also the waivers. Empty before the first start. */

@@ -85,6 +85,13 @@ const specs = {
     retryable: false,
     hint: 'Install what is missing, or let policy waive "sandbox" for {plugin}.',
   },
+  RUNTIME_AUDIT_UNAVAILABLE: {
+    message: '{plugin} cannot run in audit mode: {reason}',
+    status: 409,
+    exit: 69,
+    retryable: false,
+    hint: 'Take {plugin} out of audit mode, or make it possible.',
+  },
   RUNTIME_PROFILE_FAILED: {
     message: '{plugin} could not be profiled: {reason}',
     status: 502,

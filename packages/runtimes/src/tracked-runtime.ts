@@ -6,6 +6,7 @@ import { readyDeadline } from './ready-deadline.ts'
 export interface TierParts extends AsyncDisposable {
   readonly tier: Runtime['tier']
   readonly enforces: Runtime['enforces']
+  readonly cannotAudit?: NonNullable<Runtime['cannotAudit']>
   /** Starts one generation. `signal` is aborted with the error to throw; on error nothing may be left running. */
   readonly launch: (request: StartRequest, host: HostLink, signal: AbortSignal) => Promise<Instance>
 }
@@ -15,7 +16,7 @@ export interface TierParts extends AsyncDisposable {
  * what starts, then disposes the tier itself.
  */
 export function trackedRuntime(parts: TierParts): Runtime {
-  const { tier } = parts
+  const { tier, cannotAudit } = parts
   const disposing = new AbortController()
   const running = new Set<Instance>()
   const starting = new Set<Promise<Instance>>()
@@ -38,6 +39,7 @@ export function trackedRuntime(parts: TierParts): Runtime {
   return {
     tier,
     enforces: parts.enforces,
+    ...(cannotAudit === undefined ? {} : { cannotAudit }),
     start,
     [Symbol.asyncDispose]: async () => {
       disposing.abort(runtimeErrors.error('RUNTIME_DISPOSED', { tier }))

@@ -18,6 +18,7 @@ import type {
   StartRequest,
   Target,
   Usage,
+  Use,
   Violation,
 } from '@backplane/kernel'
 import { contextOf, InlineCall, scopeClient } from './inline-client.ts'
@@ -32,6 +33,8 @@ export interface InlineRuntime extends Runtime {
   readonly use: (plugin: string, usage: Partial<Usage>, generation?: number) => void
   /** Tells the host that every running generation of a plugin, or one of them, went over a limit or past a grant. */
   readonly violate: (plugin: string, violation: Violation, generation?: number) => void
+  /** Tells the host that every running generation of a plugin used something. */
+  readonly tellUse: (plugin: string, use: Use) => void
 }
 
 /** What {@link inlineRuntime} may be told. */
@@ -40,16 +43,20 @@ export interface InlineRuntimeOptions {
   readonly tier?: Runtime['tier']
   /** What it says it enforces. Default: nothing to say. */
   readonly enforces?: Runtime['enforces']
+  /** Default: it has no audit mode. With one it tells of everything in audit mode, and of the network otherwise. */
+  readonly cannotAudit?: Runtime['cannotAudit']
 }
 
 /** Makes a runtime that runs plugins inline. */
-export function inlineRuntime({ tier = 'trusted', enforces = () => noEnforcement }: InlineRuntimeOptions = {}): InlineRuntime {
+export function inlineRuntime(options: InlineRuntimeOptions = {}): InlineRuntime {
+  const { tier = 'trusted', enforces = () => noEnforcement, cannotAudit } = options
   const running = new Set<InlineInstance>()
   const named = (id: string, generation?: number): InlineInstance[] =>
     [...running].filter(({ plugin }) => plugin.id === id && (generation ?? plugin.generation) === plugin.generation)
   return {
     tier,
     enforces,
+    ...(cannotAudit === undefined ? {} : { cannotAudit }),
     start: async (request, host, signal) => {
       if (request.code.kind !== 'module')
         throw new PlatformError('RUNTIME_LOAD_FAILED', 'the inline runtime runs modules in memory only')
@@ -62,6 +69,7 @@ export function inlineRuntime({ tier = 'trusted', enforces = () => noEnforcement
         const message = error instanceof Error ? error.message : String(error)
         throw new PlatformError('RUNTIME_SETUP_FAILED', message, { plugin: request.plugin.id, cause: error })
       }
+      if (cannotAudit !== undefined) instance.tellsUse = request.audit === true ? everything : ['net:connect']
       running.add(instance)
       void instance.exited.then(() => running.delete(instance))
       return instance
@@ -76,12 +84,16 @@ export function inlineRuntime({ tier = 'trusted', enforces = () => noEnforcement
     violate: (plugin, violation, generation) => {
       for (const instance of named(plugin, generation)) instance.violate(violation)
     },
+    tellUse: (plugin, use) => {
+      for (const instance of named(plugin)) instance.tellUse(use)
+    },
     [Symbol.asyncDispose]: async () => {
       await Promise.all([...running].map((instance) => instance.stop()))
     },
   }
 }
 
+const everything: NonNullable<Instance['tellsUse']> = ['fs:read', 'fs:write', 'exec', 'net:connect']
 const noEnforcement: readonly Enforcement[] = []
 const noUsage: Usage = {
   cpuMs: undefined,
@@ -101,6 +113,7 @@ class InlineInstance implements Instance {
   readonly pid: number = process.pid
   readonly contributions: Contribution[] = []
   readonly exited: Promise<ExitCause>
+  tellsUse: NonNullable<Instance['tellsUse']> = []
   readonly #request: StartRequest
   readonly #host: HostLink
   readonly #ended = Promise.withResolvers<ExitCause>()
@@ -141,6 +154,10 @@ class InlineInstance implements Instance {
 
   violate(violation: Violation): void {
     this.#host.violated(violation)
+  }
+
+  tellUse(use: Use): void {
+    this.#host.used(use)
   }
 
   end(cause: ExitCause): void {

@@ -1,4 +1,4 @@
-import type { CallContext, HostLink, LimitName, OpenedInstance, PluginLogLine, Target, Violation } from '@backplane/kernel'
+import type { CallContext, HostLink, LimitName, OpenedInstance, PluginLogLine, Target, Use, Violation } from '@backplane/kernel'
 import { PlatformError } from '@backplane/sdk'
 
 /** A call a plugin made to its host. */
@@ -15,6 +15,7 @@ export class RecordingHost implements HostLink {
   readonly lines: PluginLogLine[] = []
   readonly calls: RecordedCall[] = []
   readonly violations: Violation[] = []
+  readonly uses: Use[] = []
   readonly #values = new Map<string, unknown>()
   readonly #waiting = new Set<(line: PluginLogLine) => void>()
   readonly #waitingForViolation = new Set<(violation: Violation) => void>()
@@ -40,6 +41,8 @@ export class RecordingHost implements HostLink {
     this.violations.push(violation)
     for (const wake of this.#waitingForViolation) wake(violation)
   }
+
+  readonly used = (use: Use): void => void this.uses.push(use)
 
   /** Settles with the first violation of a limit, told by now or later. */
   violation(limit: LimitName): Promise<Violation> {

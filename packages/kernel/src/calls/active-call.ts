@@ -6,6 +6,7 @@ import { kernelErrors } from '../errors.ts'
 import type { Generation } from '../plugins/generation.ts'
 import type { InFlight } from './in-flight.ts'
 import type { Plugin } from '../plugins/plugin.ts'
+import type { UseTally } from '../plugins/use-tally.ts'
 import type { Route } from '../points/point-table.ts'
 import type { CallContext, Cancellation, CancellationListener, Target } from '../ports.ts'
 import { asError, messageOf } from './thrown.ts'
@@ -17,6 +18,8 @@ export interface CallingPlugin {
   readonly generation: number
   /** Permissions of the host's own that it was granted. */
   readonly may: readonly string[]
+  /** Told of those that a call took. */
+  readonly uses: Pick<UseTally, 'host'>
   /** Aborted when nothing of it is to run any more. */
   readonly ended: AbortSignal
 }

@@ -101,10 +101,13 @@ export class Dispatcher {
   #subject(lane: Lane, { route, target, value }: CallSubjectRequest, request: CallRequest): CallSubject {
     if (request.signal?.aborted === true) throw abortError(request.signal)
     const { caller } = request
-    if (route.permission !== undefined && caller?.may.includes(route.permission) === false) {
-      const error = notPermitted(caller, route, route.permission)
-      this.#parts.notPermitted(caller, route, error)
-      throw error
+    if (route.permission !== undefined && caller !== undefined) {
+      if (!caller.may.includes(route.permission)) {
+        const error = notPermitted(caller, route, route.permission)
+        this.#parts.notPermitted(caller, route, error)
+        throw error
+      }
+      caller.uses.host(route.permission)
     }
     const checked = route.input(value)
     if (checked.issues !== undefined) throw inputInvalid(route, checked.issues)
@@ -142,7 +145,10 @@ export class Dispatcher {
       this.#refuse(call, kernelErrors.error('CALL_METHOD_MISSING', parameters, { plugin: plugin.id, point: route.point }))
     } else {
       const taken = generation.take(call)
-      if (taken === 'taken') return
+      if (taken === 'taken') {
+        if (route.fills !== undefined) generation.uses.host(route.fills)
+        return
+      }
       const error = tooMany(generation, route, taken)
       this.#parts.full(generation, taken, error)
       this.#refuse(call, error)

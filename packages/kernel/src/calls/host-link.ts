@@ -6,6 +6,7 @@ import { streamWithFallbacks, withFallbacks } from './fallback.ts'
 import { emit } from '../points/hooks.ts'
 import { OpenedByPlugin } from './opened-by-plugin.ts'
 import type { Candidate } from '../plugins/plugin.ts'
+import type { UseTally } from '../plugins/use-tally.ts'
 import { pluginSecrets } from '../plugins/plugin-secrets.ts'
 import type { CallContext, HostLink, PluginLogLine, Target } from '../ports.ts'
 import { asPlatformError, messageOf } from './thrown.ts'
@@ -27,7 +28,7 @@ const longestLine = 500
 export function linkHost(
   core: Core,
   candidate: Candidate,
-  identity: Omit<CallingPlugin, 'ended'>,
+  identity: Omit<CallingPlugin, 'ended' | 'uses'> & { readonly uses: UseTally },
   state: HostLink['state'],
 ): LinkedHost {
   const { id: plugin, generation } = identity
@@ -89,6 +90,7 @@ export function linkHost(
       if (lines.push(cleaned.message.slice(0, longestLine)) > mostLines) lines.shift()
       core.log.write({ ...cleaned, plugin, generation })
     },
+    used: (use) => identity.uses.note(use.by === 'plugin' ? { ...use, what: core.redactor.text(use.what) } : use),
     violated: (violation) => core.supervisor.violations.report(plugin, generation, violation),
   }
   const release = (): void => {

@@ -5,6 +5,7 @@ import type { CallGroup } from './namespaces.ts'
 import type { Candidate, Plugin } from './plugin.ts'
 import type { Contribution, Instance, LimitName, Limits } from '../ports.ts'
 import type { DrainingGeneration } from '../record.ts'
+import type { UseTally } from './use-tally.ts'
 import type { UsageSample } from '../supervision.ts'
 
 /** What a {@link Generation} is made of. */
@@ -21,6 +22,8 @@ export interface GenerationParts {
   readonly release: () => void
   /** The newest lines it wrote. */
   readonly lastLines: () => readonly string[]
+  /** Counts what it uses of its permissions. */
+  readonly uses: UseTally
 }
 
 /** What taking a call in comes to: it runs or waits, or there are too many of the plugin's or of its group's. */
@@ -41,6 +44,7 @@ export class Generation {
   readonly release: () => void
   readonly conduct: Conduct = new Conduct()
   readonly lastLines: () => readonly string[]
+  readonly uses: UseTally
   /** Limits it went over. */
   readonly exceeded: Set<LimitName> = new Set()
   /** What it used when it was last asked. */
@@ -79,6 +83,7 @@ export class Generation {
     this.data = parts.data
     this.release = parts.release
     this.lastLines = parts.lastLines
+    this.uses = parts.uses
     for (const { point, name, methods } of parts.instance.contributions) this.#methods.set(`${point} ${name}`, new Set(methods))
   }
 

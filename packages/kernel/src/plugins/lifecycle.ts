@@ -134,6 +134,7 @@ export function serve(core: Core, plugin: Plugin, started: Started, ending?: End
   plugin.grants = started.grants
   plugin.limits = started.limits
   plugin.enforcement = started.enforcement
+  plugin.audit = started.audit
   if (before !== undefined || generation.data.length > 0) plugin.epoch += 1
   const { tier, pid } = generation.instance
   setState(core, plugin, { name: 'active', generation: generation.number, tier, pid, startedAtMs: core.clock.now() })

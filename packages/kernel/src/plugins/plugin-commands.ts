@@ -13,6 +13,8 @@ import { rollBack } from './roll-back.ts'
 import { findVersion } from './selection.ts'
 import { renew } from './succession.ts'
 import { endUnadmitted } from './readmit.ts'
+import type { PluginUses } from '../permission-use.ts'
+import { usesOf } from './uses-of.ts'
 import { endProbation } from './move-back.ts'
 import { takeProfile } from './take-profile.ts'
 
@@ -100,6 +102,7 @@ export class PluginCommands implements PluginDirectory {
     await this.#core.choices.release(plugin.id)
     await this.#core.history.forget(plugin.id)
     await this.#core.trials.end(plugin.id)
+    await this.#core.uses.forget(plugin.id)
     await this.#core.states.forget(plugin.id)
     await this.#core.directories.forget(plugin.id)
     await plugin.candidate.source.forget?.(plugin.id)
@@ -139,6 +142,8 @@ export class PluginCommands implements PluginDirectory {
   }
 
   readonly history = async (id: string): Promise<readonly HistoryEntry[]> => this.#core.history.list(this.#find(id).id)
+
+  readonly uses = async (id: string): Promise<PluginUses> => usesOf(this.#core, this.#find(id))
 
   readonly pin = async (id: string, version: string | undefined): Promise<PluginRecord> => {
     const plugin = this.#find(id)

@@ -17,6 +17,7 @@ import type {
   Source,
   StagedPackage,
 } from '../ports.ts'
+import type { AuditMode } from '../permission-use.ts'
 import type { Probation } from './probation.ts'
 import type { CallFailure, Failure, FailedUpdate, HealthRecord, Hold, LastExit, PluginRecord, PluginState } from '../record.ts'
 import type { Started } from '../stages/start.ts'
@@ -74,6 +75,7 @@ export class Plugin {
   shadowed: readonly string[] = nothing
   grants: Grants = noGrants
   enforcement: readonly Enforcement[] = nothing
+  audit: AuditMode | undefined
   counters: CallCounters | undefined
   limits: Limits | undefined
   digest: string | undefined
@@ -182,6 +184,7 @@ export class Plugin {
       get withheld() {
         return withheld(candidate)
       },
+      audit: this.audit,
       trust: this.trust,
       enforcement: this.enforcement,
       counters: this.counters?.snapshot() ?? noCounters,

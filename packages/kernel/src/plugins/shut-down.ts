@@ -29,7 +29,7 @@ export async function shutDown(
   const limitMs = core.times.stopMs + runtimeSlackMs
   await Promise.allSettled(core.options.runtimes.map((runtime) => within(core, limitMs, runtime[Symbol.asyncDispose]())))
   await core.stagedBytes.releaseAll(core)
-  await Promise.all([core.history.settled(), core.states.settled()])
+  await Promise.all([core.history.settled(), core.states.settled(), core.uses.settled()])
   core.inFlight[Symbol.dispose]()
   core.supervisor[Symbol.dispose]()
   if (core.options.store === undefined) await core.store[Symbol.asyncDispose]()

@@ -16,6 +16,8 @@ export interface Route {
   readonly timeoutMs: number | undefined
   /** What a plugin must have been granted to call it. */
   readonly permission: string | undefined
+  /** What a plugin must have been granted to fill the point. */
+  readonly fills: string | undefined
   /** Says what a person is asked before a plugin's call goes through. */
   readonly approval: ((input: unknown) => unknown) | undefined
 }
@@ -52,7 +54,7 @@ export class PointTable {
     this.routes = routesOf(point)
     this.open =
       point.kind === 'provider' && point.open !== undefined
-        ? route(id, 'open', { input: validatorOf(point.open, id, 'open'), output: asIs })
+        ? route(point, 'open', { input: validatorOf(point.open, id, 'open'), output: asIs })
         : undefined
     this.emitted = point.kind === 'hook' ? validatorOf(point.value, id, 'value') : undefined
     const declared = point.kind === 'data' ? point.value : point.metadata
@@ -70,9 +72,7 @@ function routesOf(point: Point): ReadonlyMap<string, Route> {
     case 'provider':
       return new Map(Object.keys(point.methods).map((method) => [method, methodRoute(point, method)]))
     case 'hook':
-      return new Map([
-        ['handle', route(point.id, 'handle', { input: asIs, output: answerOf(point), timeoutMs: point.timeoutMs })],
-      ])
+      return new Map([['handle', route(point, 'handle', { input: asIs, output: answerOf(point), timeoutMs: point.timeoutMs })]])
     case 'data':
       return new Map()
   }
@@ -83,7 +83,7 @@ function methodRoute(point: ProviderPoint, method: string): Route {
   if (spec === undefined || reserved.has(method)) {
     throw kernelErrors.error('POINT_INVALID', { point: point.id, problem: `may not have a method called ${method}` })
   }
-  return route(point.id, method, {
+  return route(point, method, {
     kind: spec.kind,
     optional: spec.optional,
     input: validatorOf(spec.input, point.id, `${method} input`),
@@ -94,7 +94,7 @@ function methodRoute(point: ProviderPoint, method: string): Route {
   })
 }
 
-function route(point: string, method: string, parts: Partial<Route> & Pick<Route, 'input' | 'output'>): Route {
+function route({ id, permission }: Point, method: string, parts: Partial<Route> & Pick<Route, 'input' | 'output'>): Route {
   return Object.freeze({
     kind: 'unary',
     optional: false,
@@ -102,9 +102,10 @@ function route(point: string, method: string, parts: Partial<Route> & Pick<Route
     permission: undefined,
     approval: undefined,
     ...parts,
-    point,
+    fills: permission,
+    point: id,
     method,
-    label: `${point}.${method}`,
+    label: `${id}.${method}`,
   })
 }
 

@@ -1,5 +1,6 @@
 import { didYouMean, type PermissionVocabulary, type Point } from '@backplane/sdk'
 import { kernelErrors } from '../errors.ts'
+import type { DeclaredManifest } from '../manifest-summary.ts'
 import type { DataEntry, PointListener, PointUser } from '../kernel.ts'
 import { type Plugin, unavailableReason } from '../plugins/plugin.ts'
 import { type Binding, PointTable } from './point-table.ts'
@@ -42,6 +43,14 @@ export class Points {
     if (table?.point.kind === kind) return table
     const suggestion = table === undefined ? didYouMean(id, this.#tables.keys()) : ` of kind ${kind}`
     throw kernelErrors.error('POINT_UNKNOWN', { point: id, suggestion }, { point: id })
+  }
+
+  /** Permissions that points of this kind take, of those that are filled. */
+  taken(contributes: DeclaredManifest['contributes'], kind: Point['kind']): readonly string[] {
+    return Object.keys(contributes).flatMap((id) => {
+      const point = this.find(id)?.point
+      return point?.kind === kind && point.permission !== undefined ? [point.permission] : []
+    })
   }
 
   /** Makes what a usable plugin declares reachable. Errors: `POINT_CONFLICT` (nothing is bound). */

@@ -3,9 +3,11 @@ import { checkConfig } from '../config-check.ts'
 import type { Core } from '../core.ts'
 import { kernelErrors } from '../errors.ts'
 import type { PluginSettings } from '../kernel.ts'
-import { grantsOf, noVocabulary } from '../plugins/permissions.ts'
+import { grantsOf, noVocabulary, openedBy } from '../plugins/permissions.ts'
 import type { Candidate } from '../plugins/plugin.ts'
 import type { StatePlace } from '../plugins/plugin-states.ts'
+import type { AuditMode } from '../permission-use.ts'
+import type { Coverage } from '../plugins/use-tally.ts'
 import { chooseTier, weighEnforcement } from '../policy.ts'
 import type { AcceptedManifest, Enforcement, Grants, Isolation, Limits, Runtime, StagedPackage, StartRequest } from '../ports.ts'
 import { resolveSettings } from '../settings.ts'
@@ -18,6 +20,9 @@ export interface StartPlan {
   readonly limits: Limits
   readonly grants: Grants
   readonly withheld: readonly string[]
+  /** What its permissions open. */
+  readonly covered: readonly Coverage[]
+  readonly audit: AuditMode | undefined
   readonly runtime: Runtime
   readonly enforcement: readonly Enforcement[]
   readonly directories: Directories
@@ -43,15 +48,12 @@ export async function planStart(
   const limits = core.limitsOf(candidate)
   const own = await core.directories.locate(id, { generation: number, slot: place.slot.name })
   const kept = withheld(core.options.admission, candidate, manifest.permissions)
-  const grants = grantsOf({
-    plugin: id,
-    permissions: manifest.permissions,
-    withheld: kept,
-    vocabulary: core.options.permissions ?? noVocabulary,
-    variables: { ...settings.variables, config },
-    dataDirectory: own.data,
-    added: settings.grants,
-  })
+  const vocabulary = core.options.permissions ?? noVocabulary
+  const filling = { plugin: id, vocabulary, variables: { ...settings.variables, config }, dataDirectory: own.data }
+  const grants = grantsOf({ ...filling, permissions: manifest.permissions, withheld: kept, added: settings.grants })
+  const covered = manifest.permissions
+    .filter((permission) => !kept.includes(permission))
+    .flatMap((permission) => openedBy(filling, permission).map((opened) => ({ ...opened, permission })))
   const directories = { ...own, code: staged.code.kind === 'files' ? staged.code.directory : candidate.found.path }
   const request: StartRequest = {
     plugin: { id, version, generation: number },
@@ -67,17 +69,10 @@ export async function planStart(
     ...(place.migrate === undefined ? {} : { migrate: place.migrate }),
   }
   const { runtime, enforcement, isolation } = chooseRuntime(core, candidate, settings, request)
-  return {
-    manifest,
-    staged,
-    limits,
-    grants,
-    withheld: kept,
-    runtime,
-    enforcement,
-    directories,
-    request: { ...request, isolation },
-  }
+  const audit = auditOf(id, settings, runtime, { grants, isolation })
+  const asked: StartRequest = { ...request, isolation, ...(audit?.isOn === true ? { audit: true } : {}) }
+  const decided = { limits, grants, withheld: kept, covered, audit, enforcement }
+  return { manifest, staged, ...decided, runtime, directories, request: asked }
 }
 
 /** How much the host trusts a package, and how much has to stand around it. */
@@ -89,6 +84,20 @@ export function isolationOf({ policy }: Pick<Core, 'policy'>, { id, source: { or
 /** Whatever the tier: a plugin reaches what such a permission opens only through the host. */
 function keptByHost(what: string): Enforcement {
   return { what, level: 'exact', mechanism: 'checked by the host at each call, and before a point is filled' }
+}
+
+/** Errors: `AUDIT_UNAVAILABLE`. */
+function auditOf(
+  plugin: string,
+  { audit = false }: PluginSettings,
+  { tier, cannotAudit }: Runtime,
+  { grants, isolation }: Pick<StartRequest, 'grants' | 'isolation'>,
+): AuditMode | undefined {
+  if (audit === false) return undefined
+  const reason = cannotAudit === undefined ? `the ${tier} tier sees nothing of it` : cannotAudit(grants, isolation)
+  if (reason === undefined) return { isOn: true }
+  if (audit === true) throw kernelErrors.error('AUDIT_UNAVAILABLE', { plugin, reason }, { plugin })
+  return { isOn: false, reason }
 }
 
 async function configOf(core: Core, { id, manifest }: Candidate, settings: PluginSettings): Promise<unknown> {

@@ -8,6 +8,7 @@ import type { Candidate, Plugin } from '../plugins/plugin.ts'
 import { pluginState } from '../plugins/plugin-state.ts'
 import type { StatePlace } from '../plugins/plugin-states.ts'
 import type { AcceptedManifest, Enforcement, Grants, HostLink, Instance, Limits, PluginTrust, StagedPackage } from '../ports.ts'
+import type { AuditMode } from '../permission-use.ts'
 import type { Failure } from '../record.ts'
 import { stateVersionOf } from '../plugins/rejection.ts'
 import { messageOf } from '../calls/thrown.ts'
@@ -31,6 +32,7 @@ export interface Started {
   /** What was kept from it when it was started. */
   readonly withheld: readonly string[]
   readonly limits: Limits
+  readonly audit: AuditMode | undefined
   readonly enforcement: readonly Enforcement[]
 }
 
@@ -50,8 +52,9 @@ export async function start(core: Core, plugin: Plugin, candidate: Candidate, nu
     const generation = await startGeneration(core, plugin, { candidate, plan, place })
     candidate.staged = staged
     core.stagedBytes.hold(core, generation)
-    const { grants, withheld, limits, enforcement } = plan
-    return { ok: true, value: { generation, place, digest: staged.digest, trust, grants, withheld, limits, enforcement } }
+    const { grants, withheld, limits, audit, enforcement } = plan
+    const { digest } = staged
+    return { ok: true, value: { generation, place, digest, trust, grants, withheld, limits, audit, enforcement } }
   } catch (error) {
     await place?.discard()
     if (candidate.staged === undefined) await staged?.release?.()
@@ -90,7 +93,8 @@ interface Starting {
 async function startGeneration(core: Core, plugin: Plugin, { candidate, plan, place }: Starting): Promise<Generation> {
   const { manifest, limits, directories, request } = plan
   const number = request.plugin.generation
-  const caller = { ...request.plugin, may: plan.grants.host }
+  const uses = await core.uses.tally(plugin.id, candidate.version, plan.covered)
+  const caller = { ...request.plugin, may: plan.grants.host, uses }
   const linked = linkHost(core, candidate, caller, pluginState(core.store, place.slot, limits.stateBytes))
   place.slot.users += 1
   const release = once(() => {
@@ -105,6 +109,8 @@ async function startGeneration(core: Core, plugin: Plugin, { candidate, plan, pl
     const endsAlone = endAlone.has(plan.runtime.tier)
     instance = await (endsAlone ? launching() : core.supervisor.suspecting(candidate, launching))
     const data = checkContract(plugin.id, manifest, instance.contributions, core.points)
+    uses.watches(['host', ...(instance.tellsUse ?? [])])
+    for (const permission of core.points.taken(manifest.contributes, 'data')) uses.host(permission)
     if (plugin.serving === undefined) {
       await place.commit()
       place.taken()
@@ -119,6 +125,7 @@ async function startGeneration(core: Core, plugin: Plugin, { candidate, plan, pl
       data,
       release,
       lastLines: linked.lastLines,
+      uses,
     })
   } catch (error) {
     // a tier that cannot stop it changes nothing about why it has to

@@ -131,7 +131,7 @@ export class ChildFactory implements AsyncDisposable {
     const granted = [...reads, ...own.reads, ...shape.reads]
     const hasOwnRoot = plan.programs.bwrap !== undefined
     const parent = hasOwnRoot ? linksInSandbox : await mkdtemp(join(files.directory, 'run-'))
-    const shadowed = shadowedDirectories(granted)
+    const shadowed = shadowedDirectories(shape.audit === undefined ? granted : [...reads, ...own.reads, ...shape.audit.reads])
     const otherNames = hasOwnRoot ? linksTo(shadowed, parent) : await linkDirectories(shadowed, parent)
     const content = { reads: granted, writes: [...own.writes, ...shape.writes], exec: plan.exec }
     const sandbox = await prepareSandbox({
@@ -200,13 +200,16 @@ export class ChildFactory implements AsyncDisposable {
 
   async #spawn(shape: ChildShape, own: OwnPlace): Promise<GuestBody> {
     const [{ files, reads }, pair] = await Promise.all([this.#prepare(), this.#pairs.take()])
-    const granted = [...reads, ...own.reads, ...shape.reads]
+    const { audit } = shape
+    // What is allowed by a flag is not told of.
+    const granted = [...reads, ...own.reads, ...(audit ?? shape).reads]
     const otherNames = own.otherNames ?? (await linkDirectories(shadowedDirectories(granted), own.cwd))
-    const writes = [...own.writes, ...shape.writes]
+    const writes = [...own.writes, ...(audit === undefined ? shape.writes : [])]
     const flags = childFlags({
       ...shape,
       reads: [...granted, ...Object.values(otherNames)],
       writes,
+      audit: audit !== undefined,
       narrowAddresses: own.sandbox !== undefined && !countsMemory(),
     })
     const { launcher, output = {} } = this.#options

@@ -10,6 +10,8 @@ export interface ChildShape extends Shape {
   readonly exec: boolean
   /** Whether it has a way to the network, through its host. */
   readonly net: boolean
+  /** In audit mode: of `reads`, those that are no grants, so that their use is not told. */
+  readonly audit?: { readonly reads: readonly string[] } | undefined
   readonly memoryMiB: number
   /** Last part of the data directory's path. */
   readonly dataName: string
@@ -17,8 +19,8 @@ export interface ChildShape extends Shape {
 
 /** The shape of a child with these permissions. */
 export function childShape(permissions: Omit<ChildShape, 'key'>): ChildShape {
-  const { reads, writes, exec, net, memoryMiB, dataName } = permissions
-  return { ...permissions, key: JSON.stringify([reads.toSorted(), writes.toSorted(), exec, net, memoryMiB, dataName]) }
+  const { reads, writes, exec, net, audit = null, memoryMiB, dataName } = permissions
+  return { ...permissions, key: JSON.stringify([reads.toSorted(), writes.toSorted(), exec, net, audit, memoryMiB, dataName]) }
 }
 
 /** What a plugin's grants need beside its directories. Errors: `RUNTIME_GRANT_UNUSABLE`, `RUNTIME_GRANT_TOO_WIDE`. */
@@ -34,6 +36,7 @@ export async function shapeOf(
     writes,
     exec: grants.exec.length > 0,
     net: grants.net.length > 0,
+    ...(request.audit === true ? { audit: { reads: adapterReads } } : {}),
     memoryMiB: limits.memoryMiB,
     dataName: basename(directories.data),
   })

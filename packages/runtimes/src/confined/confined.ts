@@ -15,6 +15,8 @@ import { ChildFactory } from './child-factory.ts'
 import { shapeOf } from './child-shape.ts'
 import type { ConfinedOptions } from './confined-options.ts'
 import { confinedEnforcement } from './enforces.ts'
+import { audited, toldUses, whyNoAudit } from './audit-mode.ts'
+import { useOfGrants } from './use-of-grants.ts'
 import { findLauncher, findProgram } from './launcher.ts'
 import type { ConfinedStart } from './process-main.ts'
 
@@ -38,11 +40,13 @@ export function confined(options: ConfinedOptions = {}): PooledRuntime {
     tier: 'confined',
     enforces: (grants, limits, isolation) =>
       confinedEnforcement({ grants, limits, launcher, sandbox: isolation.floor === 'os' ? trial() : undefined }),
-    launch: async (request, host, signal) => {
+    cannotAudit: (grants, isolation) => whyNoAudit(grants, isolation, trial),
+    launch: async (asked, host, signal) => {
+      const request = asked.audit === true ? audited(asked, trial) : asked
       const granted = await pluginEgress(request, options.egress ?? {})
       const placed = await place({ factory, options, launcher, trial, host }, request, granted?.start)
       const broker = joinEgress(placed.body, granted, { plugin: request.plugin.id, host, options: options.egress ?? {} })
-      const placement = { ...placed, network: broker?.counts }
+      const placement = { ...placed, network: broker?.counts, tellsUse: toldUses(request) }
       meter.watch(metered(placement, request, host))
       return startOverSession('confined', placement, request, { ...options, host, signal })
     },
@@ -91,7 +95,10 @@ async function place(
     const uids = options.uids ?? defaultUids
     const plan = { programs, exec: Object.values(paths), trust: isolation.trust, limits, uids, warn }
     const { body, directories } = await factory.makeSandboxed(shape, real, plan)
-    return { body, code: { ...code, directory: directories.code }, directories, extra: startWith(paths, undefined, egress) }
+    const started = startWith(paths, undefined, egress)
+    const inSandbox = { body, code: { ...code, directory: directories.code }, directories }
+    if (request.audit !== true) return { ...inSandbox, extra: started }
+    return { ...inSandbox, extra: { ...started, audit: true }, useOf: await useOfGrants(request.grants, paths) }
   }
   const extra = startWith(programPaths(request), launcher, egress)
   const spare = await factory.takeSpare(shape, real)

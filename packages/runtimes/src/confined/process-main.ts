@@ -6,7 +6,7 @@ import { provideGuestModules, type GuestModules } from '../guest/guest-modules.t
 import { knowDirectories, useOtherNames } from '../guest/other-names.ts'
 import { keepNamesUnder } from '../guest/module-map.ts'
 import type { GuestRequest } from '../guest/plugin-scope.ts'
-import { tellDenials } from '../guest/tell-denials.ts'
+import { tellDenials, tellUses } from '../guest/tell-denials.ts'
 import { serveGuest } from '../session-link/guest-session.ts'
 import type { DroppedPermission } from './child-shape.ts'
 
@@ -30,6 +30,8 @@ export interface ConfinedStart {
   readonly egress?: EgressStart
   /** For a process started ahead: what it may not do after all. */
   readonly dropped?: readonly DroppedPermission[]
+  /** Whether it runs in audit mode. */
+  readonly audit?: true
 }
 
 const boot = JSON.parse(process.argv[2] ?? '{}') as ProcessBoot
@@ -56,12 +58,13 @@ knowDirectories(boot.forgotten ?? [])
 if (boot.slot !== undefined) keepNamesUnder(boot.slot)
 const session = serveGuest({
   channel: descriptorChannel(3),
-  beforeLoad: ({ dropped = [], programs, egress }: GuestRequest & ConfinedStart) => {
+  beforeLoad: ({ dropped = [], programs, egress, audit }: GuestRequest & ConfinedStart) => {
     exitIfOrphaned()
     for (const permission of dropped) drop(permission)
     if (egress !== undefined) useEgress(egress)
     if (programs !== undefined) ownPrograms(programs)
-    tellDenials(session)
+    if (audit === true) tellUses(session)
+    else tellDenials(session)
   },
 })
 void session.ended.then(({ kind }) => exit(kind === 'violated' ? 76 : 0))

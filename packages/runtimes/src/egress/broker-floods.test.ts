@@ -29,6 +29,7 @@ async function flooded(t: TestContext, options: EgressOptions = {}): Promise<Flo
     granted: new Set([server.authority]),
     options,
     violated: () => (told += 1),
+    used: () => undefined,
     broken: (reason) => void broken.push(reason),
   })
   t.after(() => broker[Symbol.dispose]())

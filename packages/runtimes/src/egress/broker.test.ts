@@ -194,6 +194,7 @@ test('garbage ends a plugin’s network and nothing else', { timeout: 30_000 }, 
       granted: new Set([server.authority]),
       options: {},
       violated: () => assert.fail('nothing was asked for'),
+      used: () => assert.fail('nothing was asked for'),
       broken: (reason) => void told.push(reason),
     })
     const noise = randomBytes(1 + (at % 97) * 7)

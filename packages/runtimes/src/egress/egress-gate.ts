@@ -17,6 +17,7 @@ export interface EgressGateOptions {
   readonly granted: ReadonlySet<string>
   readonly options: EgressOptions
   readonly violated: HostLink['violated']
+  readonly used: HostLink['used']
 }
 
 /** Refusals told per second, and at once: a plugin must not fill its host's records. */
@@ -61,6 +62,7 @@ export class EgressGate implements Disposable {
     const authority = parseAuthority(given)
     if (authority === undefined) throw this.#refuse(given, 'is not host:port in its one exact spelling')
     if (!this.#options.granted.has(authority.text)) throw this.#refuse(authority.text, 'is not granted')
+    this.#options.used({ verb: 'net:connect', what: authority.text, by: 'host' })
     return authority
   }
 

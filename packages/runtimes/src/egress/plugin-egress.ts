@@ -42,6 +42,7 @@ export function joinEgress(
     options,
     granted: egress.granted,
     violated: host.violated,
+    used: host.used,
     broken: (reason) =>
       host.log({
         level: 'warn',

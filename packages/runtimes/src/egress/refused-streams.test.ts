@@ -34,6 +34,7 @@ test('a plugin that heeds neither settings nor refusals keeps its network', { ti
     granted: new Set([server.authority]),
     options: { limits },
     violated: () => undefined,
+    used: () => undefined,
     broken: (reason) => void broken.push(reason),
   })
   t.after(() => broker[Symbol.dispose]())

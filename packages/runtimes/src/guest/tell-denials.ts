@@ -1,16 +1,41 @@
 import { subscribe } from 'node:diagnostics_channel'
 import { RateGate, type Session } from '@backplane/rpc'
-import { deniedAtOnce, deniedPerSecond } from '../session-link/denied-words.ts'
+import { deniedAtOnce, deniedPerSecond, usesAtOnce, usesPerSecond } from '../session-link/denied-words.ts'
 
 /** What Node's permission model tells its denials by. Before Node 26, it tells nobody. */
 const channels = ['fs', 'child', 'worker', 'net', 'addon', 'wasi', 'inspector', 'ffi']
 
+/** The same use is told again after this, ms; and when so many others were told. */
+const againMs = 10_000
+const mostTold = 4_096
+
 /** Tells the host what Node denied this process, as often as the host takes it. */
 export function tellDenials(session: Session): void {
   const gate = new RateGate(deniedPerSecond, deniedAtOnce)
-  for (const channel of channels) {
-    subscribe(`node:permission-model:${channel}`, (denied) => {
-      if (gate.take(1)) session.notify('denied', denied)
-    })
-  }
+  listen((denied) => {
+    if (gate.take(1)) session.notify('denied', denied)
+  })
+}
+
+/** Tells the host what this process uses, in audit mode: each thing once in a while, and as often as the host takes it. */
+export function tellUses(session: Session): void {
+  const gate = new RateGate(usesPerSecond, usesAtOnce)
+  const told = new Set<string>()
+  let sinceMs = performance.now()
+  listen((used) => {
+    const { permission, resource } = Object(used) as Readonly<Record<string, unknown>>
+    const key = `${String(permission)} ${String(resource)}`
+    const nowMs = performance.now()
+    if (nowMs - sinceMs > againMs || told.size >= mostTold) {
+      told.clear()
+      sinceMs = nowMs
+    }
+    if (told.has(key) || !gate.take(1)) return
+    told.add(key)
+    session.notify('denied', { permission, resource })
+  })
+}
+
+function listen(hear: (message: unknown) => void): void {
+  for (const channel of channels) subscribe(`node:permission-model:${channel}`, hear)
 }

@@ -1,21 +1,38 @@
-import type { HostLink, PluginLogLine } from '@backplane/kernel'
+import type { HostLink, PluginLogLine, Use } from '@backplane/kernel'
 import { RateGate, type Handler } from '@backplane/rpc'
 import type { LogLevel } from '@backplane/sdk'
 import { runtimeErrors } from '../errors.ts'
 import type { PluginOutput } from '../output/plugin-output.ts'
-import { deniedAtOnce, deniedByNode, deniedPerSecond } from './denied-words.ts'
+import { deniedAtOnce, deniedByNode, deniedPerSecond, usesAtOnce, usesPerSecond } from './denied-words.ts'
 import { IncomingContext, invokerHandler } from './invoker-handler.ts'
+
+/** What is not granted to a plugin in audit mode is kept from it by its sandbox. */
+const notThere = "not in its sandbox, by the plugin's own word"
 
 /** Longest message of one log line that is kept, UTF-16 units; the rest is cut. */
 const longestMessage = 16_384
 
 /**
  * Answers a plugin behind a session with what its host offers. Whatever the plugin says of itself is checked or replaced:
- * it calls in its own name only.
+ * it calls in its own name only. In audit mode `useOf` says which of what it tells is a use of what it was granted.
  */
-export function hostLinkHandler(host: HostLink, plugin: string, output: Pick<PluginOutput, 'log' | 'dropped'>): Handler {
+export function hostLinkHandler(
+  host: HostLink,
+  plugin: string,
+  output: Pick<PluginOutput, 'log' | 'dropped'>,
+  useOf?: (told: unknown) => Use | undefined,
+): Handler {
   const targets = invokerHandler(host, plugin)
   const denials = new RateGate(deniedPerSecond, deniedAtOnce)
+  const uses = useOf === undefined ? undefined : new RateGate(usesPerSecond, usesAtOnce)
+  const told = (value: unknown): void => {
+    // Looked at only as often as that: it may be made up.
+    if (uses?.take(1) === false) return
+    const use = useOf?.(value)
+    if (use !== undefined) return host.used(use)
+    const violation = deniedByNode(value, useOf === undefined ? undefined : notThere)
+    if (violation !== undefined && denials.take(1)) host.violated(violation)
+  }
   const text = (value: unknown, what: string): string => {
     if (typeof value === 'string') return value
     throw runtimeErrors.error('RUNTIME_REQUEST_INVALID', { plugin, what }, { plugin })
@@ -45,10 +62,7 @@ export function hostLinkHandler(host: HostLink, plugin: string, output: Pick<Plu
       // Others are ignored: nobody waits for an answer, and an error for each would be work for nothing.
       if (target === 'log') output.log(logLine(value))
       else if (target === 'dropped' && Number.isSafeInteger(value)) output.dropped(Math.max(0, Number(value)))
-      else if (target === 'denied') {
-        const violation = deniedByNode(value)
-        if (violation !== undefined && denials.take(1)) host.violated(violation)
-      }
+      else if (target === 'denied') told(value)
     },
     dropped: () => output.dropped(1),
   }

@@ -43,5 +43,6 @@ export function hostLinkOverSession(session: Session): HostLink {
     log: logOverSession(session),
     // Only a runtime says this; what Node denies is told beside it.
     violated: () => undefined,
+    used: () => undefined,
   }
 }

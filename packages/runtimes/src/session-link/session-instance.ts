@@ -10,6 +10,7 @@ import type {
   ProfileOptions,
   Target,
   Usage,
+  UseVerb,
 } from '@backplane/kernel'
 import { isSessionClosed, type Session, type SessionEnd } from '@backplane/rpc'
 import type { Directories, Tier } from '@backplane/sdk'
@@ -41,6 +42,7 @@ export interface SessionInstanceParts {
   readonly profileLimits?: Partial<ProfileLimits> | undefined
   /** What went to the network through the host. */
   readonly network?: (() => NetworkUse) | undefined
+  readonly tellsUse?: readonly UseVerb[] | undefined
 }
 
 /** One generation behind a session. It owns the session and the body: both end together, whichever ends first. */
@@ -49,6 +51,7 @@ export class SessionInstance implements Instance {
   readonly pid: number
   readonly directories: Directories
   readonly exited: Promise<ExitCause>
+  readonly tellsUse: readonly UseVerb[]
   contributions: readonly Contribution[] = []
   readonly #plugin: string
   readonly #body: GuestBody
@@ -62,10 +65,11 @@ export class SessionInstance implements Instance {
   #hang: string | undefined
 
   constructor(parts: SessionInstanceParts) {
-    const { tier, plugin, body, session, directories, hangMs = 10_000, network, profileLimits } = parts
+    const { tier, plugin, body, session, directories, hangMs = 10_000, network, tellsUse = [], profileLimits } = parts
     this.tier = tier
     this.pid = body.pid
     this.directories = directories
+    this.tellsUse = tellsUse
     this.#plugin = plugin
     this.#body = body
     this.#session = session

@@ -1,4 +1,4 @@
-import type { HostLink, Instance, NetworkUse, StartRequest } from '@backplane/kernel'
+import type { HostLink, Instance, NetworkUse, StartRequest, Use, UseVerb } from '@backplane/kernel'
 import { createSession } from '@backplane/rpc'
 import type { Directories, Tier } from '@backplane/sdk'
 import { runtimeErrors } from '../errors.ts'
@@ -19,6 +19,10 @@ export interface Placement {
   readonly extra?: object
   /** What went to the network through the host. */
   readonly network?: (() => NetworkUse) | undefined
+  /** In audit mode: which of what the guest tells is a use of what it was granted. */
+  readonly useOf?: ((told: unknown) => Use | undefined) | undefined
+  /** What uses are told of. */
+  readonly tellsUse?: readonly UseVerb[]
 }
 
 /** For whom, and how, a body is started. */
@@ -42,14 +46,14 @@ export async function startOverSession(
   request: StartRequest,
   { host, signal, hangMs, profileLimits }: SessionStart,
 ): Promise<Instance> {
-  const { body, directories, network } = placement
+  const { body, directories, network, useOf, tellsUse } = placement
   const plugin = request.plugin.id
   body.output.attach(host.log, request.limits)
   const session = createSession(body.openChannel(), {
-    handler: hostLinkHandler(host, plugin, body.output),
+    handler: hostLinkHandler(host, plugin, body.output, useOf),
     limits: sessionLimits(request.limits),
   })
-  const instance = new SessionInstance({ tier, plugin, body, session, directories, hangMs, network, profileLimits })
+  const instance = new SessionInstance({ tier, plugin, body, session, directories, hangMs, network, tellsUse, profileLimits })
   try {
     const answer = await instance.start(guestRequest(placement, request), signal)
     instance.contributions = checkedContributions(answer, request)

@@ -1,0 +1,38 @@
+import type { Core } from '../core.ts'
+import { noVocabulary, parsePermission } from './permissions.ts'
+import type { Plugin } from './plugin.ts'
+import type { PluginUses, UseVerb } from '../permission-use.ts'
+
+/** What the version of a plugin that serves, or would, used of each permission it asks for. */
+export async function usesOf(core: Core, { id, candidate, audit }: Plugin): Promise<PluginUses> {
+  const { version, declared } = candidate
+  const { permissions = [], contributes = {} } = declared ?? {}
+  const known = await core.uses.of(id, version)
+  const withheld = new Set(core.withheld(candidate))
+  const points = Object.keys(contributes).flatMap((point) => core.points.find(point)?.point ?? [])
+  return {
+    id,
+    version,
+    audit,
+    permissions: permissions.map((permission) => {
+      const { verb } = parsePermission(id, permission, core.options.permissions ?? noVocabulary)
+      const watchedSinceMs = known?.watched.get(verb)
+      const unknown = known === undefined ? 'this version was never started' : unseen(verb)
+      return {
+        permission,
+        watchedSinceMs,
+        used: known?.entries.get(permission)?.use,
+        unknown: watchedSinceMs === undefined ? unknown : undefined,
+        isWithheld: withheld.has(permission),
+        neededFor: points.find((point) => point.permission === permission)?.id,
+        opens: known?.opens.get(permission) ?? [],
+      }
+    }),
+  }
+}
+
+function unseen(verb: UseVerb): string {
+  return verb === 'net:connect'
+    ? 'it reaches the network by itself where it runs'
+    : 'nobody sees that where it runs; in audit mode, within the sandbox of the operating system, it is told'
+}

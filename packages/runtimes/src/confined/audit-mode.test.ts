@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict'
+import { chmod, mkdir, realpath, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import type { Grants, Instance, Isolation } from '@backplane/kernel'
+import { HostileSubject } from '../fixtures/hostile-subject.ts'
+import { hostModules } from '../fixtures/host-modules.ts'
+import { inAuditMode } from '../fixtures/in-audit-mode.ts'
+import { echoServer } from '../fixtures/local-servers.ts'
+import { networkSubject } from '../fixtures/network-subject.ts'
+import { confined } from './confined.ts'
+
+const none: Grants = { fsRead: [], fsWrite: [], exec: [], net: [], host: [] }
+const os: Isolation = { floor: 'os', trust: 'community' }
+
+interface Subject {
+  readonly subject: HostileSubject
+  readonly instance: Instance
+  readonly given: string
+  readonly out: string
+}
+
+/** In audit mode, with a directory to read, one to write, and a program. */
+async function watched(t: Parameters<typeof HostileSubject.make>[0]): Promise<Subject> {
+  const subject = await HostileSubject.make(t, inAuditMode(confined({ modules: hostModules })))
+  const [given, out] = [subject.path('given'), subject.path('out')]
+  await Promise.all([mkdir(given), mkdir(out), writeFile(subject.path('secret'), 'secret')])
+  await writeFile(join(given, 'note'), 'a note')
+  // where the host is root its plugins are users of their own
+  await chmod(out, 0o777)
+  const grants = { fsRead: [given, out], fsWrite: [out], exec: ['echo'] }
+  return { subject, instance: await subject.start({ grants }), given, out }
+}
+
+const told = (subject: HostileSubject): readonly string[] =>
+  subject.host.uses.map(({ verb, what, by }) => `${verb} ${what} ${by}`)
+
+test('in audit mode each use of what was granted is told, by the word of the plugin, and nothing else of its start', async (t) => {
+  const { subject, instance, given, out } = await watched(t)
+  assert.deepEqual(told(subject), [], 'nothing of its start is one')
+  assert.deepEqual(subject.host.violations, [])
+  const note = join(given, 'note')
+  for (const name of ['read', 'readAsync', 'readStream']) {
+    assert.deepEqual(await subject.attack(instance, name, { path: note }), { value: 'a note' }, name)
+  }
+  assert.deepEqual(await subject.attack(instance, 'write', { path: join(out, 'new') }), {})
+  assert.deepEqual(await subject.attack(instance, 'output', { program: 'echo', args: ['ran'] }), { value: 'ran\n' })
+  await instance.ping(10_000)
+  const all = new Set(told(subject))
+  assert.deepEqual(all, new Set([`fs:read ${note} plugin`, `fs:write ${join(out, 'new')} plugin`, 'exec echo plugin']))
+  assert.deepEqual(instance.tellsUse, ['fs:read', 'fs:write', 'exec', 'net:connect'])
+})
+
+test('in audit mode the sandbox denies what was not granted, and the attempt is told as one', async (t) => {
+  const { subject, instance, given } = await watched(t)
+  const secret = subject.path('secret')
+  assert.equal((await subject.attack(instance, 'read', { path: secret })).code, 'ENOENT')
+  assert.notEqual((await subject.attack(instance, 'write', { path: join(given, 'note') })).code, undefined)
+  assert.equal((await subject.attack(instance, 'list', { path: subject.path('own') })).code, undefined, 'of its own')
+  assert.notEqual((await subject.attack(instance, 'tcp', { port: 1 })).code, undefined)
+  await instance.ping(10_000)
+  assert.deepEqual(told(subject), [])
+  const denied = subject.host.violations.map((one) => one.kind === 'grant' && one.permission)
+  assert.ok(denied.includes(`fs:read ${secret}`), String(denied))
+  assert.ok(denied.includes(`fs:write ${join(given, 'note')}`), String(denied))
+})
+
+test('what is reached by its real name counts for the name it was granted by', async (t) => {
+  const subject = await HostileSubject.make(t, inAuditMode(confined({ modules: hostModules })))
+  await mkdir(subject.path('real'))
+  await writeFile(subject.path('real/note'), 'a note')
+  const link = subject.path('link')
+  await symlink(subject.path('real'), link)
+  const instance = await subject.start({ grants: { fsRead: [link] } })
+  const real = join(await realpath(link), 'note')
+  assert.deepEqual(await subject.attack(instance, 'read', { path: real }), { value: 'a note' })
+  await instance.ping(10_000)
+  assert.deepEqual(told(subject), [`fs:read ${join(link, 'note')} plugin`])
+})
+
+test('audit mode is refused wherever the sandbox alone does not keep what sandbox and Node keep together', async (t) => {
+  const subject = await HostileSubject.make(t, confined({ modules: hostModules }))
+  const { cannotAudit } = subject.runtime
+  const why = (grants: Partial<Grants>, isolation: Isolation = os): string | undefined =>
+    cannotAudit?.({ ...none, ...grants }, isolation)
+  assert.match(why({}, { ...os, floor: 'process' }) ?? '', /without the sandbox/)
+  assert.match(why({ fsRead: ['/dev/null'] }) ?? '', /may only read \/dev\/null/)
+  assert.match(why({ fsWrite: ['/srv/out'] }) ?? '', /may write \/srv\/out and not read it/)
+  assert.equal(why({ fsRead: ['/srv', '/dev/null'], fsWrite: ['/srv/out', '/dev/null'], exec: ['echo'] }), undefined)
+  const weaker = confined({ modules: hostModules, bwrap: false })
+  t.after(() => weaker[Symbol.asyncDispose]())
+  assert.match(weaker.cannotAudit?.(none, os) ?? '', /cannot be built here/)
+  const unasked = await HostileSubject.make(t, inAuditMode(confined({ modules: hostModules, bwrap: false })))
+  await assert.rejects(unasked.start(), { code: 'RUNTIME_AUDIT_UNAVAILABLE', plugin: 'hostile/everything' })
+})
+
+test('places of the network are told by the host in every mode, and only where programs cannot go around it', async (t) => {
+  const server = await echoServer(t)
+  const other = await echoServer(t)
+  const egress = { allowPrivate: () => true }
+  const { host, run, instance } = await networkSubject(t, { net: [server.authority, other.authority], egress })
+  assert.deepEqual(host.uses, [])
+  const reach = (port: number): Promise<unknown> => run('echo', { options: { port, host: '127.0.0.1' }, say: 'hello' })
+  await reach(server.port)
+  assert.deepEqual(host.uses, [{ verb: 'net:connect', what: server.authority, by: 'host' }])
+  await reach(1)
+  assert.equal(host.uses.length, 1, 'what is refused is not used')
+  assert.deepEqual(instance.tellsUse, ['net:connect'])
+  const escaping = await networkSubject(t, { net: [server.authority], egress, grants: { exec: ['echo'] } })
+  assert.deepEqual(escaping.instance.tellsUse, [])
+})
