@@ -70,7 +70,13 @@ test('a package comes from a private registry with what it needs, is locked, upd
 
   await publish(at, '1.1.0')
   const outdated = (await daemon.get('/api/plugins/outdated')).body.plugins
-  assert.deepEqual([outdated[0].id, outdated[0].available], ['acme/top', '1.1.0'])
+  assert.deepEqual(
+    outdated.map((one: { id: string; available: string }) => [one.id, one.available]),
+    [
+      ['acme/slow', '1.1.0'],
+      ['acme/top', '1.1.0'],
+    ],
+  )
   const updated = await daemon.post('/api/plugins/top/update')
   assert.match(updated.body.message, /acme\/slow 1\.1\.0 updated, acme\/top 1\.1\.0 updated/, updated.text)
   const { plugins } = (await daemon.get('/api/lock')).body
