@@ -110,7 +110,7 @@ test('a file that somebody edits while plugins are still being asked is not over
 
 test('what a plugin proposes is a step of its own, with the plugin as its cause', async (t) => {
   const quirk = QuirkSetting.parse({
-    name: 'reset',
+    name: 'reset\u001b[2J\nof it',
     description: '',
     kernel_parameters: ['iommu=off', 'a.b=1'],
     kernel_modules: ['vendor-reset'],
@@ -126,6 +126,7 @@ test('what a plugin proposes is a step of its own, with the plugin as its cause'
   )
   assert.match(textOf(plan, '/etc/default/grub'), /intel_iommu=on iommu=pt a\.b=1"$/m)
   assert.match(plan.notes.join('\n'), /exliar\/amd-reset proposes iommu=off, which says the opposite/)
+  assert.ok(caused.every(({ summary }) => summary.includes('reset [2J of it')))
   assert.match(describePlan(plan), /\[exliar\/amd-reset, exliar\.gpu-handler\]/)
 })
 

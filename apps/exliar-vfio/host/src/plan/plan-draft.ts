@@ -25,7 +25,7 @@ export class PlanDraft {
   }
 
   note(...notes: readonly string[]): void {
-    this.#notes.push(...notes)
+    this.#notes.push(...notes.map(inOneLine))
   }
 
   /** Whether a file at or below this path changes so far. */
@@ -45,7 +45,7 @@ export class PlanDraft {
         ...(edit.mode === undefined ? {} : { mode: edit.mode }),
         expects: edit.before === undefined ? null : sha256(configBytes(edit.before)),
         cause: cause ?? null,
-        summary: `${summary} (${edit.path})`,
+        summary: inOneLine(`${summary} (${edit.path})`),
         records: records ?? 'file-modified',
       }
     })
@@ -72,6 +72,11 @@ export class PlanDraft {
     const etag = sha256(JSON.stringify([kept.map(({ steps }) => steps.map(forHash)), inputs]))
     return { ...plan, stages: kept, diffs, notes: [...new Set(this.#notes)], inputs, etag }
   }
+}
+
+/** Plugins have a say in sentences that are shown in a terminal and written into a script. */
+function inOneLine(sentence: string): string {
+  return sentence.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ')
 }
 
 function isTold({ subject, steps }: Stage<PlanSubject>): boolean {
