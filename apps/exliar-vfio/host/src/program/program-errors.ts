@@ -21,6 +21,13 @@ export const programErrors = {
     retryable: false,
     hint: 'Look at the plan first, then say --yes.',
   },
+  EXLIAR_NO_TERMINAL: {
+    message: 'there is no terminal to draw on',
+    status: 400,
+    exit: 2,
+    retryable: false,
+    hint: 'Run it where you can type, or use the verbs of `exliar --help`.',
+  },
   APPLY_ROLLED_BACK: {
     message: '{reason}; what had been done was taken back',
     status: 409,

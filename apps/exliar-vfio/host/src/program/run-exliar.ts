@@ -17,6 +17,7 @@ import type { Runner, Verb } from './run-verb.ts'
 import { Session } from './session.ts'
 import { stateDirectory } from './state-directory.ts'
 import type { Terminal } from './terminal.ts'
+import { addTui, canDraw, startTui } from './tui/add-tui.ts'
 import { addChanges } from './verbs/changes.ts'
 import { addContributed, runCommand } from './verbs/contributed.ts'
 import { addMachines } from './verbs/machines.ts'
@@ -34,7 +35,7 @@ interface GlobalOptions {
   readonly json?: true
 }
 
-const verbs = [addReport, addPlan, addChanges, addMachines, addTrace, addPlugins, addContributed] as const
+const verbs = [addReport, addPlan, addChanges, addMachines, addTrace, addPlugins, addContributed, addTui] as const
 
 /**
  * Runs the program with its arguments (without program and script) and answers the exit code: 0 done, 1 no (nobody agreed,
@@ -62,8 +63,8 @@ export async function runExliar(args: readonly string[], terminal: Terminal): Pr
     .argument('[args...]')
     .allowUnknownOption()
     .action(async (name: string | undefined, rest: readonly string[]) => {
-      if (name === undefined) return program.help({ error: true })
-      await withSession((session) => runCommand(session, name, rest))
+      if (name !== undefined) return withSession((session) => runCommand(session, name, rest))
+      return terminal.ask !== undefined && canDraw() ? withSession(startTui) : program.help({ error: true })
     })
   try {
     await program.parseAsync(args, { from: 'user' })

@@ -1,0 +1,17 @@
+import { useInput, usePaste, useWindowSize } from 'ink'
+import { createElement as h, useEffect, useSyncExternalStore, type ReactNode } from 'react'
+import { pressedKeys } from './key-name.ts'
+import type { TuiStore } from './tui-store.ts'
+import { Screen } from './views/screen.ts'
+
+/** Draws the state of the store, and tells it of keys and of the size of the terminal. */
+export function App({ store, colors }: { readonly store: TuiStore; readonly colors: boolean }): ReactNode {
+  const state = useSyncExternalStore(store.subscribe, store.state)
+  const { columns, rows } = useWindowSize()
+  useEffect(() => store.happened({ kind: 'resized', columns, rows }), [store, columns, rows])
+  useInput((input, key) => {
+    for (const pressed of pressedKeys(input, key)) store.happened({ kind: 'key', ...pressed })
+  })
+  usePaste((text) => store.happened({ kind: 'pasted', text }))
+  return h(Screen, { state, colors })
+}

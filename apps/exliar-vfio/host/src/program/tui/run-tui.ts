@@ -1,0 +1,65 @@
+import { render } from 'ink'
+import { createElement as h } from 'react'
+import { printable } from '@backplane/terminal'
+import type { Session } from '../session.ts'
+import { App } from './app.ts'
+import { holdTalk, type TalkStream } from './held-talk.ts'
+import { firstState } from './tui-state.ts'
+import { TuiStore } from './tui-store.ts'
+import { TuiWork } from './tui-work.ts'
+
+/** The terminal that is drawn on. */
+export interface TuiScreen {
+  readonly stdin: NodeJS.ReadStream
+  readonly stdout: NodeJS.WriteStream
+  /** What is written there meanwhile waits until the screen is gone. */
+  readonly stderr: TalkStream
+}
+
+/** Where the size is not told. */
+const usualColumns = 80
+const usualRows = 24
+
+/** Runs the terminal interface until somebody leaves it; the terminal is as it was then. */
+export async function runTui(session: Session, screen: TuiScreen = process): Promise<void> {
+  const { stdin, stdout, stderr } = screen
+  const left = Promise.withResolvers<void>()
+  using stack = new DisposableStack()
+  const store: TuiStore = new TuiStore(firstState(stdout.columns || usualColumns, stdout.rows || usualRows), (task) =>
+    work.begin(task),
+  )
+  stack.use(holdTalk(stderr, (text) => store.happened({ kind: 'told', message: { tone: 'warning', text: printable(text) } })))
+  keepSignals(stack)
+  await using work = new TuiWork(session, store.happened, left.resolve)
+  const drawn = render(h(App, { store, colors: session.terminal.colors }), {
+    stdin,
+    stdout,
+    exitOnCtrlC: false,
+    patchConsole: false,
+    alternateScreen: true,
+    interactive: true,
+  })
+  const killed = (): void => store.happened({ kind: 'killed' })
+  session.terminal.signal.addEventListener('abort', killed, { once: true })
+  try {
+    for (const kind of ['detect', 'read-changes'] as const) work.begin({ kind })
+    if (session.terminal.signal.aborted) killed()
+    await Promise.race([left.promise, drawn.waitUntilExit()])
+  } finally {
+    session.terminal.signal.removeEventListener('abort', killed)
+    drawn.unmount()
+    await drawn.waitUntilExit()
+  }
+}
+
+/**
+ * What draws gives the terminal back when a signal ends the process, and ends the process itself where nobody else listens.
+ * Here somebody does: what runs must be taken back first.
+ */
+function keepSignals(stack: DisposableStack): void {
+  const stay = (): void => undefined
+  for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(name, stay)
+    stack.defer(() => process.off(name, stay))
+  }
+}

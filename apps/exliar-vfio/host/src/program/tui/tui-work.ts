@@ -1,0 +1,167 @@
+import { setImmediate as turn } from 'node:timers/promises'
+import { cleanup as cleanupHook, panel as panelPoint } from '@exliar-vfio/points'
+import { readJournal } from '../../changes/open-changes.ts'
+import { recordedChanges, unfinishedRun } from '../../changes/recorded-changes.ts'
+import { cleanup, rollback } from '../../changes/undo.ts'
+import { configure } from '../../lifecycle/configure.ts'
+import { planCards } from '../../lifecycle/plan-cards.ts'
+import { openMachineChanges } from '../change-work.ts'
+import type { Session } from '../session.ts'
+import { failureText } from './failure-text.ts'
+import { OpenQuestions } from './open-questions.ts'
+import { PanelWatch } from './panel-watch.ts'
+import type { ChangesNow, Loaded, PanelTab, Result, Task, TuiEvent } from './tui-state.ts'
+
+type TaskOf<Kind extends Task['kind']> = Extract<Task, { kind: Kind }>
+
+/** Does what the interface asks for, with a session, and tells what came of it. Disposed, it waits for what runs. */
+export class TuiWork implements AsyncDisposable {
+  readonly #session: Session
+  readonly #tell: (event: TuiEvent) => void
+  readonly #quit: () => void
+  readonly #panels: PanelWatch
+  readonly #questions: OpenQuestions
+  readonly #running = new Set<Promise<void>>()
+  #breaking = new AbortController()
+
+  constructor(session: Session, tell: (event: TuiEvent) => void, quit: () => void) {
+    this.#session = session
+    this.#tell = tell
+    this.#quit = quit
+    this.#panels = new PanelWatch({
+      plugins: () => session.plugins(),
+      drawn: (panel, content) => tell({ kind: 'drawn', panel, content }),
+      failed: (text) => tell({ kind: 'told', message: { tone: 'bad', text } }),
+    })
+    this.#questions = new OpenQuestions({
+      asked: (request) => tell({ kind: 'asked', request }),
+      givenUp: (id) => tell({ kind: 'given-up', id }),
+    })
+    session.approver = this.#questions.approver
+  }
+
+  /** Begins a task; what comes of it is told. Never throws. */
+  begin(task: Task): void {
+    const run = this.#do(task).catch((error: unknown) =>
+      this.#tell({ kind: 'told', message: { tone: 'bad', text: failureText(error) } }),
+    )
+    this.#running.add(run)
+    void run.then(() => this.#running.delete(run))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#breaking.abort(new Error('the interface was closed'))
+    this.#questions[Symbol.dispose]()
+    await Promise.all(this.#running)
+    await this.#panels[Symbol.asyncDispose]()
+  }
+
+  async #do(task: Task): Promise<void> {
+    switch (task.kind) {
+      case 'detect':
+        return this.#tell({ kind: 'detected', detection: await loaded(() => this.#session.detect()) })
+      case 'make-plan':
+        return this.#makePlan(task)
+      case 'apply':
+        return this.#apply(task)
+      case 'break':
+        return this.#breaking.abort(new Error('somebody broke it off'))
+      case 'take-back':
+        return this.#takeBack(task)
+      case 'read-changes':
+        return this.#tell({ kind: 'changes-read', changes: await loaded(async () => this.#changes()) })
+      case 'read-plugins':
+        return this.#tell({
+          kind: 'plugins-read',
+          plugins: await loaded(async () => (await this.#session.plugins()).kernel.plugins.list()),
+        })
+      case 'read-panels':
+        return this.#tell({ kind: 'panels-read', panels: await loaded(() => this.#tabs()) })
+      case 'show-panel':
+        return this.#panels.show(task.panel)
+      case 'do-action':
+        return this.#panels.act(task.panel, task.action)
+      case 'decide':
+        return this.#questions.decide(task.id, task.approved, task.reason)
+      case 'quit':
+        return this.#quit()
+    }
+  }
+
+  async #makePlan({ selected, choices }: TaskOf<'make-plan'>): Promise<void> {
+    try {
+      const detection = await this.#session.detect()
+      const { bind, allowBootScreen } = choices
+      const plan = planCards(this.#session.tree, detection, { select: selected, allowBootScreen }, { bind })
+      this.#tell({ kind: 'detected', detection: { kind: 'there', value: detection } })
+      this.#tell({ kind: 'planned', plan: { kind: 'made', plan, detection } })
+    } catch (error) {
+      this.#tell({ kind: 'planned', plan: { kind: 'failed', message: failureText(error) } })
+    }
+  }
+
+  async #apply({ plan, detection }: TaskOf<'apply'>): Promise<void> {
+    this.#breaking = new AbortController()
+    const { terminal, tree } = this.#session
+    const signal = AbortSignal.any([this.#breaking.signal, terminal.signal])
+    await this.#work(async () => {
+      const { hooks, kernel } = await this.#session.plugins()
+      await using changes = await openMachineChanges(tree)
+      const applied = await configure(plan, detection, {
+        changes,
+        hooks,
+        kernel,
+        signal,
+        onStep: async (when, { summary }) => {
+          this.#tell({ kind: 'step', when, summary })
+          // Steps follow each other without a pause, and keys are read in between.
+          await turn()
+        },
+      })
+      return { kind: 'applied', applied, reboot: plan.reboot }
+    })
+  }
+
+  async #takeBack({ reason }: TaskOf<'take-back'>): Promise<void> {
+    const { terminal, tree } = this.#session
+    await this.#work(async () => {
+      const { hooks } = await this.#session.plugins()
+      await hooks.run(cleanupHook, { reason }, null, terminal.signal)
+      await using changes = await openMachineChanges(tree)
+      const report = (await (reason === 'cleanup' ? cleanup(changes) : rollback(changes))) ?? { changes: [], complete: true }
+      return { kind: 'taken-back', reason, report }
+    })
+  }
+
+  /** However it ends, it is told that it has. */
+  async #work(work: () => Promise<Result>): Promise<void> {
+    let result: Result
+    try {
+      result = await work()
+    } catch (error) {
+      result = { kind: 'refused', message: failureText(error) }
+    }
+    this.#tell({ kind: 'ended', result })
+  }
+
+  #changes(): ChangesNow {
+    const journal = readJournal(this.#session.tree)
+    return { changes: recordedChanges(journal), interrupted: unfinishedRun(journal.records) !== undefined }
+  }
+
+  async #tabs(): Promise<readonly PanelTab[]> {
+    const { kernel } = await this.#session.plugins()
+    return kernel.contributions(panelPoint).map(({ plugin, name, metadata }) => {
+      const title = metadata['title']
+      return { plugin, name, title: typeof title === 'string' ? title : name }
+    })
+  }
+}
+
+async function loaded<T>(look: () => Promise<T>): Promise<Loaded<T>> {
+  try {
+    return { kind: 'there', value: await look() }
+  } catch (error) {
+    return { kind: 'failed', message: failureText(error) }
+  }
+}
