@@ -216,6 +216,7 @@ test('the document is OpenAPI 3.1, names every route and is what is served', asy
     '/api/top',
     '/api/plugins/{id}/usage',
     '/api/plugins/{id}/why',
+    '/api/plugins/{id}/withhold',
     '/api/plugins/{id}/profile',
     '/api/operations',
     '/api/operations/{id}',

@@ -29,6 +29,11 @@ export const PluginView = z
     description: z.string().nullable(),
     source: z.string(),
     origin: z.enum(['bundled', 'external']),
+    audit: z
+      .object({ on: z.boolean(), reason: z.string().nullable() })
+      .nullable()
+      .describe('Whether it runs in audit mode, and if it was to and does not, why; null: it was not to.'),
+    withheld: z.array(z.string()).describe('Permissions it asks for that are kept from it.'),
     tier: z.string().nullable().describe('Where it runs; null when it does not.'),
     pid: z.int().nullable(),
     digest: z.string().nullable().describe('Of the bytes last loaded.'),
@@ -103,6 +108,8 @@ export function pluginView(record: PluginRecord, points: readonly Point[]): Plug
     description: record.manifest?.description ?? null,
     source: record.source,
     origin: record.origin,
+    audit: record.audit === undefined ? null : { on: record.audit.isOn, reason: record.audit.isOn ? null : record.audit.reason },
+    withheld: [...(record.withheld ?? [])],
     tier: active?.tier ?? null,
     pid: active?.pid ?? null,
     digest: record.digest ?? null,

@@ -2,11 +2,12 @@ import { createRoute, z } from '@hono/zod-openapi'
 import { later } from '../api/operation-definitions.ts'
 import { Id, json, Precondition, problem } from '../api/route-parts.ts'
 import { SentenceView, VerdictView } from './install-views.ts'
+import { usedShape } from './used-view.ts'
 
 const Sentences = z.array(SentenceView)
 const Permissions = z.array(z.string().max(2_000)).max(1_000)
 
-/** What a plugin asks for, and how much of it was approved. */
+/** What a plugin asks for, how much of it was approved, what of it was used, and the least it could be granted. */
 export const PermissionsView = z
   .object({
     id: z.string(),
@@ -16,17 +17,19 @@ export const PermissionsView = z
     withheld: Sentences.describe('What is kept from it, whether it asks for it now or not: it runs without.'),
     unapproved: Sentences.describe('What somebody has to approve before it, or its waiting version, runs.'),
     waiting: z.string().nullable().describe('The version that waits for approval while another serves.'),
+    ...usedShape,
   })
   .openapi('PluginPermissions')
 
+const Since = z.iso.datetime({ offset: true }).describe('For `proposal`: only uses from then on count.')
 const params = z.object({ id: Id })
 const answers = { 200: json(PermissionsView, 'How it stands now.'), ...later, default: problem } as const
 
 const showPermissions = createRoute({
   method: 'get',
   path: '/api/plugins/{id}/permissions',
-  summary: 'What a plugin asks for, in words, and what was approved',
-  request: { params },
+  summary: 'What a plugin asks for, in words, what was approved, what was used, and the least it could be granted',
+  request: { params, query: z.object({ since: Since.optional() }) },
   responses: { 200: json(PermissionsView, 'The permissions.'), default: problem },
 })
 

@@ -9,6 +9,7 @@ import { checkAccess } from '../guard/access.ts'
 import type { Peer } from '../handler.ts'
 import { sentences, verdictView } from './install-views.ts'
 import { definitions, type PermissionsView } from './permission-definitions.ts'
+import { type usedShape, usedView } from './used-view.ts'
 import type { PermissionAnswers, PluginInstalls } from './plugin-installs.ts'
 
 /** Adds what shows, approves, withholds and takes back what plugins may do. */
@@ -17,6 +18,11 @@ export function addPermissionRoutes(
   { plugins, permissions: vocabulary }: Kernel,
   { installs, change }: { readonly installs: PluginInstalls; readonly change: PluginChange },
 ): void {
+  const viewOf = async (record: PluginRecord, sinceMs?: number): Promise<z.output<typeof PermissionsView>> => ({
+    ...permissionsView(record, installs, vocabulary),
+    ...usedView(await plugins.uses(record.id), sinceMs),
+  })
+
   /** Answers otherwise to what a plugin asks for, and lets the kernel look again. */
   const permit = async (
     context: Parameters<typeof askedChange>[0] & { readonly req: { readonly raw: Request } },
@@ -43,12 +49,13 @@ export function addPermissionRoutes(
       await plugins.readmit()
       return record.id
     })
-    return permissionsView(findPlugin(plugins, id), installs, vocabulary)
+    return viewOf(findPlugin(plugins, id))
   }
 
-  app.openapi(definitions.showPermissions, (context) => {
+  app.openapi(definitions.showPermissions, async (context) => {
     const record = findPlugin(visiblePlugins(plugins, context.env.caller), context.req.param('id'))
-    return context.json(permissionsView(record, installs, vocabulary), 200)
+    const { since } = context.req.valid('query')
+    return context.json(await viewOf(record, since === undefined ? undefined : Date.parse(since)), 200)
   })
 
   app.openapi(definitions.approve, async (context) => {
@@ -112,7 +119,7 @@ function permissionsView(
   record: PluginRecord,
   installs: PluginInstalls,
   vocabulary: PermissionVocabulary,
-): z.output<typeof PermissionsView> {
+): Omit<z.output<typeof PermissionsView>, keyof typeof usedShape> {
   const approved = installs.approved(record)
   const asked = askedBy(record)
   const withheld = installs.withheld(record)

@@ -2,7 +2,7 @@ import type { PluginRecord, RecordedEvent } from '@backplane/kernel'
 import { approvalFindings } from './approval-findings.ts'
 import type { Finding } from './finding.ts'
 import { healthFindings } from './health-findings.ts'
-import { enforcementFindings, grantFindings, limitFindings, times, withheldFindings } from './limit-findings.ts'
+import { auditFindings, enforcementFindings, grantFindings, limitFindings, times, withheldFindings } from './limit-findings.ts'
 import { speedFindings } from './speed-findings.ts'
 import { stateFinding } from './state-findings.ts'
 import { versionFindings } from './version-findings.ts'
@@ -25,6 +25,7 @@ export function explainPlugin(
     ...limitFindings(record, events),
     ...grantFindings(record, events),
     ...withheldFindings(record),
+    ...auditFindings(record),
     ...approvalFindings(record.id, events),
     ...versionFindings(record, events),
     ...speedFindings(record),

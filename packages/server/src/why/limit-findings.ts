@@ -72,6 +72,17 @@ export function withheldFindings({ id, withheld = [] }: PluginRecord): readonly 
   ]
 }
 
+/** Whether it is watched, or was to be. */
+export function auditFindings({ id, audit }: PluginRecord): readonly Finding[] {
+  if (audit === undefined) return []
+  const what = audit.isOn ? 'It runs in audit mode.' : 'It was to run in audit mode, and does not.'
+  const because = audit.isOn
+    ? "Uses of its grants are told; what it was not granted is kept from it by its sandbox, not by Node's permission model too."
+    : sentence(audit.reason)
+  const hint = audit.isOn ? `Look at what it used with \`backplane permissions ${id} --used\`.` : undefined
+  return [{ weight: 'notice', what, because, evidence: [], ...(hint === undefined ? {} : { hint }) }]
+}
+
 /** What is asked of its tier and not kept there. */
 export function enforcementFindings({ enforcement }: PluginRecord): readonly Finding[] {
   const open = enforcement.filter(({ level }) => level === 'none')
