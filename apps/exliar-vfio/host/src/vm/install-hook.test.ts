@@ -86,7 +86,12 @@ test('the script hands over what libvirt says, as it is, and stops a start only 
   assert.match(broken.stderr, /^exliar: it ended with code 7; its plugins were not asked$/m)
   assert.equal((await run(t, 'exit 7', { isFailClosed: true })).status, 1)
   assert.equal((await run(t, 'exit 7', { isFailClosed: true, operation: 'release end' })).status, 0)
+  const late = await run(t, 'sleep 60', { deadlineSeconds: 1 })
+  assert.deepEqual([late.status, late.stderr], [0, 'exliar: it took longer than 1 s; its plugins were not asked\n'])
   assert.equal((await run(t, 'sleep 60', { deadlineSeconds: 1, isFailClosed: true })).status, 1)
+  const missing = await run(t, '', { command: ['/nonesuch/exliar'] })
+  assert.deepEqual([missing.status, missing.stderr], [0, 'exliar: /nonesuch/exliar is missing; its plugins were not asked\n'])
+  assert.equal((await run(t, '', { command: ['/nonesuch/exliar'], isFailClosed: true })).status, 1)
 })
 
 test('other calls of libvirt do not start exliar at all', async (t) => {

@@ -1,17 +1,16 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, readdirSync, readFileSync, watch, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { test, type TestContext } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { temporaryDirectory } from '@backplane/testing'
 import { VmConfig, type VmStats } from '@exliar-vfio/points'
 import { readWatchTask, runWatch, type WatchOptions, type WatchTask } from './run-watch.ts'
 import { startWatch } from './start-watch.ts'
 import { runVmHook, type HookOptions } from './vm-hook.ts'
 import { tellWatch } from './watch-socket.ts'
-import { processStarted, readWatchState, watchPlaces, type WatchState } from './watch-state.ts'
+import { watchPlaces } from './watch-state.ts'
 
 const uuid = '8f1d1c9e-8d7a-4d3a-9a55-0f3a2f8e5c11'
 const config = VmConfig.parse({
@@ -196,54 +195,4 @@ test('a watch that does not begin, and a memory that is not ours to read, stop n
   const unwatched = await hookOptions(t, { watches: () => false })
   assert.deepEqual(await runVmHook({ args: ['win', 'prepare', 'begin', '-'], xml }, unwatched), { exitCode: 0, messages: [] })
   assert.deepEqual(await runVmHook({ args: ['win', 'release', 'end', '-'], xml }, unwatched), { exitCode: 0, messages: [] })
-})
-
-test('a machine that libvirt finds again is watched again, and its run is told as one', async (t) => {
-  const directory = await temporaryDirectory(t)
-  writeFileSync(join(directory, 'behaviour.json'), '{}')
-  const program = fileURLToPath(new URL('fixtures/hook-program.ts', import.meta.url))
-  const arguments_ = ['--conditions=@backplane/source', program, 'vm-watch', directory, 'test:///default']
-  const options = await hookOptions(t, { directory: join(directory, 'run'), watchCommand: [process.execPath, ...arguments_] })
-  const call = async (operation: string, extra = '-'): Promise<WatchState | undefined> => {
-    assert.deepEqual(await runVmHook({ args: ['win', ...operation.split(' '), extra], xml }, options), {
-      exitCode: 0,
-      messages: [],
-    })
-    return readWatchState(watchPlaces(options.directory, uuid))
-  }
-  await call('prepare begin')
-  const first = await call('started begin')
-  assert.ok(first?.process)
-  assert.deepEqual((await call('reconnect begin'))?.process, first.process, 'one that lives is left alone')
-  process.kill(first.process.pid, 'SIGKILL')
-  const gone = AbortSignal.timeout(30_000)
-  for (; processStarted(first.process.pid) !== undefined; gone.throwIfAborted())
-    await new Promise((resolve) => setTimeout(resolve, 10))
-  const second = await call('reconnect begin')
-  assert.ok(second?.process)
-  assert.equal(second.started_at, first.started_at)
-  const log = join(directory, 'log')
-  const ends = async (count: number): Promise<VmStats[]> => {
-    const found = (): VmStats[] => {
-      const lines = readFileSync(log, 'utf8')
-        .split('\n')
-        .filter((line) => line.includes('"end"'))
-      return lines.map((line) => (JSON.parse(line) as { fields: VmStats }).fields)
-    }
-    const told = Promise.withResolvers<void>()
-    const watcher = watch(log, () => found().length >= count && told.resolve())
-    if (found().length < count) await told.promise
-    watcher.close()
-    return found()
-  }
-  await call('stopped end')
-  await call('release end', 'shutdown')
-  const [end] = await ends(1)
-  assert.deepEqual([end?.started_at, end?.ended_by], [first.started_at, 'shutdown'])
-  await call('prepare begin')
-  await call('started begin')
-  await call('prepare begin')
-  assert.equal((await ends(2))[1]?.ended_by, 'unknown', 'an end that nobody told of is told when the next run begins')
-  await call('release end', 'failed')
-  assert.deepEqual([(await ends(3))[2]?.ended_by, (await ends(3))[2]?.runtime_seconds], ['failed', 0])
 })
