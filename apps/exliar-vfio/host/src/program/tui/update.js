@@ -1,0 +1,108 @@
+import { withReason } from './on-approval-key.js'
+import { onKey, shownPanel } from './on-key.js'
+import { listedDevices, nextGpu } from './views/devices-body.js'
+/** What comes of an event: another state, and what is to be done outside. Pure. */
+export function update(before, event) {
+  const [after, tasks] = happened(before, event)
+  // Which panel is drawn follows from what is shown, whichever way that came about.
+  const [was, is] = [shownPanel(before), shownPanel(after)]
+  if (was?.plugin === is?.plugin && was?.name === is?.name) return [after, tasks]
+  return [{ ...after, content: { kind: 'waiting' }, action: 0 }, [...tasks, { kind: 'show-panel', panel: is ?? null }]]
+}
+function happened(state, event) {
+  switch (event.kind) {
+    case 'key':
+      return onKey({ ...state, message: null }, event)
+    case 'pasted':
+      return [withReason(state, event.text), []]
+    case 'resized':
+      return [{ ...state, columns: event.columns, rows: event.rows }, []]
+    case 'detected':
+      return [withChosen({ ...state, detection: event.detection }), []]
+    case 'planned':
+      // One that was asked for before the selection was changed is not wanted any more.
+      return [state.plan.kind === 'making' ? { ...state, plan: event.plan, scroll: 0 } : state, []]
+    case 'changes-read':
+      return [{ ...state, changes: event.changes }, []]
+    case 'plugins-read':
+      return [{ ...state, plugins: event.plugins }, []]
+    case 'panels-read':
+      return [{ ...state, panels: event.panels, panel: 0 }, []]
+    case 'drawn': {
+      const shown = shownPanel(state)
+      const isShown = shown?.plugin === event.panel.plugin && shown.name === event.panel.name
+      return [isShown ? { ...state, content: event.content } : state, []]
+    }
+    case 'told':
+      return [{ ...state, message: event.message }, []]
+    case 'step':
+    case 'ended':
+    case 'killed':
+      return onWork(state, event)
+    case 'asked':
+    case 'given-up':
+      return onQuestion(state, event)
+  }
+}
+/** The first thing chosen is a graphics adapter: that is what people come for. */
+function withChosen(state) {
+  const { detection, device } = state
+  if (detection.kind !== 'there') return state
+  const listed = listedDevices(detection.value)
+  if (device < 0) return { ...state, device: Math.max(0, nextGpu(detection.value, -1)) }
+  return device < listed.length ? state : { ...state, device: Math.max(0, listed.length - 1) }
+}
+function onWork(state, event) {
+  const { work } = state
+  if (event.kind === 'killed') {
+    const leaving = { ...state, leaving: true }
+    if (work.kind === 'idle') return [leaving, [{ kind: 'quit' }]]
+    return [work.kind === 'applying' ? { ...leaving, work: { ...work, broken: true } } : leaving, [{ kind: 'break' }]]
+  }
+  if (event.kind === 'step') {
+    if (work.kind !== 'applying') return [state, []]
+    const { when, summary } = event
+    const next = when === 'before' ? { ...work, running: summary } : { ...work, running: null, done: [...work.done, summary] }
+    return [{ ...state, work: next }, []]
+  }
+  const { result } = event
+  // Whatever the plan was made from is another now.
+  const ended = {
+    ...state,
+    work: { kind: 'idle' },
+    result,
+    plan: { kind: 'none' },
+    scroll: 0,
+    message: messageOf(result),
+  }
+  const look = [{ kind: 'detect' }, { kind: 'read-changes' }]
+  return [ended, state.leaving ? [{ kind: 'quit' }] : look]
+}
+function messageOf(result) {
+  switch (result.kind) {
+    case 'refused':
+      return { tone: 'bad', text: 'Nothing was done.' }
+    case 'taken-back':
+      return result.report.complete
+        ? { tone: 'good', text: 'Everything is as it was before.' }
+        : { tone: 'warning', text: 'Not everything could be taken back: it is named.' }
+    case 'applied':
+      return result.applied.kind === 'applied'
+        ? { tone: 'good', text: `Applied: ${result.applied.changes.length} changes.` }
+        : { tone: 'bad', text: `Rolled back: ${result.applied.reason}` }
+  }
+}
+function onQuestion(state, event) {
+  if (event.kind === 'asked') {
+    const { request } = event
+    const text = `${request.plugin} asks for approval: press 7.`
+    return [{ ...state, questions: [...state.questions, request], message: { tone: 'warning', text } }, []]
+  }
+  const questions = state.questions.filter(({ id }) => id !== event.id)
+  if (questions.length === state.questions.length) return [state, []]
+  const message = { tone: 'warning', text: 'A question was given up: nobody waits for its answer any more.' }
+  // Nothing takes the place of what was on the screen: a key meant for one question must not answer another.
+  const gone = state.question === event.id ? { question: null, refusing: null } : {}
+  return [{ ...state, ...gone, questions, message }, []]
+}
+//# sourceMappingURL=update.js.map

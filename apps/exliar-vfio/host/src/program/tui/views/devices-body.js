@@ -1,0 +1,89 @@
+import { blank, fieldLines, line, span, wrapped } from './line.js'
+/** How a verdict is coloured; the word stands beside it. */
+export const verdictTones = {
+  ready: 'good',
+  'needs-changes': 'notice',
+  risky: 'warning',
+  no: 'bad',
+}
+/** Functions in the order of the list: by group, those without at the end. */
+export function listedDevices({ devices }) {
+  const group = ({ iommu_group }) => iommu_group ?? Number.MAX_SAFE_INTEGER
+  return devices.toSorted((a, b) => group(a) - group(b) || (a.bdf < b.bdf ? -1 : 1))
+}
+/** Place of the graphics adapter that follows a place of the list; after the last comes the first. -1: there is none. */
+export function nextGpu(detection, after) {
+  const isGpu = ({ bdf }) => detection.gpus.some((gpu) => gpu.bdf === bdf)
+  const listed = listedDevices(detection)
+  const next = listed.findIndex((device, index) => index > after && isGpu(device))
+  return next === -1 ? listed.findIndex(isGpu) : next
+}
+/** Every function below the head of its group. */
+export function devicesBody(detection, chosen, selected) {
+  const lines = []
+  let cursor = 0
+  let group
+  for (const [index, device] of listedDevices(detection).entries()) {
+    if (device.iommu_group !== group) {
+      group = device.iommu_group
+      lines.push(line(group === null ? 'without a group' : `group ${group}`, 'muted'))
+    }
+    if (index === chosen) cursor = lines.length
+    lines.push(...deviceLines(device, detection, { isChosen: index === chosen, isSelected: selected.includes(device.slot) }))
+  }
+  if (lines.length === 0) lines.push(line('There is no PCI device.', 'muted'))
+  return { lines, cursor }
+}
+function deviceLines(device, { gpus }, { isChosen, isSelected }) {
+  const gpu = gpus.find(({ bdf }) => bdf === device.bdf)
+  const mark = `${isChosen ? '›' : ' '}${isSelected ? '[x]' : '   '} `
+  const name = gpu?.model_name ?? `${device.class}: ${device.vendor_name} ${device.device_name}`
+  const verdict = gpu === undefined ? [] : [span(`  ${gpu.assessment.verdict}`, verdictTones[gpu.assessment.verdict])]
+  const head = [
+    span(`${mark}${device.bdf}  `, isChosen || isSelected ? 'strong' : 'plain'),
+    span(device.driver ?? 'no driver', 'muted'),
+    ...verdict,
+    span(`  ${name}`, gpu === undefined && !isChosen ? 'muted' : 'strong'),
+  ]
+  if (gpu === undefined) return [head]
+  return [head, line(`       ${gpu.assessment.reasons[0] ?? ''}`, verdictTones[gpu.assessment.verdict])]
+}
+/** All that is known of one function. */
+export function deviceDetails(detection, bdf, width) {
+  const device = detection.devices.find((one) => one.bdf === bdf)
+  if (device === undefined) return { lines: [line(`${bdf} is gone.`, 'warning')] }
+  const gpu = detection.gpus.find((one) => one.bdf === bdf)
+  const head = line(`${bdf}  ${gpu?.model_name ?? `${device.vendor_name} ${device.device_name}`}`, 'strong')
+  const plain = [
+    ['class', `${device.class} (${device.class_code})`],
+    ['id', `${device.vendor_id}:${device.device_id}`],
+    ['driver', device.driver ?? 'none'],
+    ['group', String(device.iommu_group ?? 'none')],
+    ['boot screen', device.boot_vga ? 'yes' : 'no'],
+    ['reset', device.reset_methods.join(', ') || 'none'],
+    ...(device.physical_function === null ? [] : [['virtual function of', device.physical_function]]),
+    ...(device.virtual_functions.length === 0 ? [] : [['virtual functions', device.virtual_functions.join(', ')]]),
+  ]
+  return { lines: [head, blank, ...fieldLines(plain, width), ...(gpu === undefined ? [] : gpuLines(detection, gpu, width))] }
+}
+function gpuLines({ devices, proposals }, gpu, width) {
+  const tone = verdictTones[gpu.assessment.verdict]
+  const nameOf = (bdf) => {
+    const device = devices.find((one) => one.bdf === bdf)
+    if (device === undefined) return bdf
+    return `${bdf} ${device.class}, driver ${device.driver ?? 'none'}, group ${device.iommu_group ?? 'none'}`
+  }
+  const listed = (head, texts) =>
+    texts.length === 0 ? [] : [blank, line(head, 'muted'), ...texts.flatMap((text) => wrapped(text, width, { indent: 2 }))]
+  const quirks = proposals.filter(({ bdf }) => bdf === gpu.bdf)
+  const known = gpu.quirks.filter((name) => !quirks.some(({ quirk }) => quirk.name === name))
+  return [
+    blank,
+    line(`Verdict: ${gpu.assessment.verdict}`, tone),
+    ...gpu.assessment.reasons.flatMap((reason) => wrapped(reason, width, { indent: 2, tone })),
+    ...listed('Functions of the same card', gpu.functions.map(nameOf)),
+    ...listed('Devices of others in its groups', gpu.foreign.map(nameOf)),
+    ...listed('Quirks', [...known, ...quirks.map(({ quirk, plugin }) => `${quirk.name} (${plugin}): ${quirk.description}`)]),
+  ]
+}
+//# sourceMappingURL=devices-body.js.map

@@ -1,0 +1,21 @@
+import { reasonOf } from '../../plugin-reason.js'
+import { line, span, wrapped } from './line.js'
+/** Every plugin with its state, and why. */
+export function pluginsBody(records, width) {
+  const lines = records.flatMap((record) => {
+    const { id, version, origin, state, notes } = record
+    const why = reasonOf(record)
+    return [
+      [span(`${id} ${version}`, 'strong'), span(`  ${state.name}`, toneOf(state.name)), span(`  ${origin}`, 'muted')],
+      ...(why === '' ? [] : wrapped(why, width, { indent: 2, tone: toneOf(state.name) })),
+      ...notes.flatMap((note) => wrapped(note, width, { indent: 2, tone: 'muted' })),
+    ]
+  })
+  return { lines: lines.length === 0 ? [line('There is no plugin.')] : lines }
+}
+function toneOf(state) {
+  if (state === 'failed' || state === 'quarantined') return 'bad'
+  if (state === 'blocked' || state === 'disabled' || state === 'draining') return 'warning'
+  return state === 'active' ? 'good' : 'muted'
+}
+//# sourceMappingURL=plugins-body.js.map
