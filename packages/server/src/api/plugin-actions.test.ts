@@ -22,6 +22,16 @@ test('enable, disable, reload and remove do what they say', async (t) => {
   assert.equal(kernel.plugins.get('demo/two')?.state.name, 'idle')
 })
 
+test('what used a plugin is named when it is disabled, and the plugin stays listed', async (t) => {
+  const { kernel } = await demoKernel(t)
+  const users = ({ id }: { readonly id: string }): readonly string[] => (id === 'demo/one' ? ['provider home'] : [])
+  const server = await startServer(t, kernel, { api: { users } })
+  const disable = (name: string): ReturnType<typeof server.tcp> => server.tcp(`/api/plugins/${name}/disable`, { method: 'POST' })
+  assert.deepEqual(Reflect.get(Object((await disable('one')).json), 'users'), ['provider home'])
+  assert.deepEqual(Reflect.get(Object((await disable('two')).json), 'users'), [])
+  assert.equal((await server.tcp('/api/plugins/one')).as(PluginDetail).status, 'disabled')
+})
+
 test('a change of what has changed meanwhile is refused by its ETag', async (t) => {
   const { kernel } = await demoKernel(t)
   const server = await startServer(t, kernel)

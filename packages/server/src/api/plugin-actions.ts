@@ -5,6 +5,7 @@ import { askedChange, refusedUpdate, type PluginChange } from './plugin-change.t
 import { stateReason } from './plugin-status.ts'
 import { pluginDetail, stateVersion } from './plugin-view.ts'
 import { removePlugin, type RemovalParts } from '../installs/remove-plugin.ts'
+import { usersOf } from '../installs/plugin-users.ts'
 import * as routes from './routes.ts'
 import { turns } from './turns.ts'
 
@@ -41,8 +42,13 @@ export function addPluginActions(
 
   app.openapi(routes.disablePlugin, async (context) => {
     const { reason } = context.req.valid('json') ?? {}
-    const record = await change(askedChange(context), ({ id }) => plugins.disable(id, reason))
-    return context.json(pluginDetail(record, points), 200, { ETag: `"${stateVersion(record)}"` })
+    let users: readonly string[] = []
+    const record = await change(askedChange(context), (before) => {
+      users = usersOf(before, removing.users)
+      return plugins.disable(before.id, reason)
+    })
+    const ghost = { ...pluginDetail(record, points), users: [...users] }
+    return context.json(ghost, 200, { ETag: `"${stateVersion(record)}"` })
   })
 
   app.openapi(routes.removePlugin, async (context) => {

@@ -129,16 +129,20 @@ const action = <const Path extends string>(path: Path, summary: string) =>
 export const reloadPlugin = action('/api/plugins/{id}/reload', 'Start a new generation beside the serving one')
 export const enablePlugin = action('/api/plugins/{id}/enable', 'Enable a disabled plugin')
 
+const DisabledPlugin = PluginDetail.extend({
+  users: z.array(z.string()).describe('What used it when it was disabled: instances, jobs, calls, leases.'),
+}).openapi('DisabledPlugin')
+
 export const disablePlugin = createRoute({
   method: 'post',
   path: '/api/plugins/{id}/disable',
-  summary: 'Drain and stop a plugin until it is enabled again',
+  summary: 'Drain and stop a plugin until it is enabled again; it stays listed, and what used it is named',
   request: {
     params: z.object({ id: Id }),
     headers: Precondition,
     body: { content: { 'application/json': { schema: z.strictObject({ reason: z.string().max(500).optional() }) } } },
   },
-  responses: { 200: json(PluginDetail, 'The plugin afterwards.'), ...later, default: problem },
+  responses: { 200: json(DisabledPlugin, 'The plugin afterwards, and who goes without it.'), ...later, default: problem },
 })
 
 export const removePlugin = createRoute({

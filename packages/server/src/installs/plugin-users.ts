@@ -8,13 +8,18 @@ export type PluginUsers = (plugin: PluginRecord) => readonly string[]
 
 /** Refuses to remove what is in use: calls and leases, and what the host names. Errors: `SERVER_PLUGIN_IN_USE` with all users. */
 export function checkUnused(records: readonly PluginRecord[], users: PluginUsers | undefined): void {
-  const used = records.map((record) => ({ id: record.id, users: [...(users?.(record) ?? []), ...ownUsers(record)] }))
+  const used = records.map((record) => ({ id: record.id, users: usersOf(record, users) }))
   const inUse = used.filter((one) => one.users.length > 0)
   const [first] = inUse
   if (first === undefined) return
   const id = inUse.map((one) => one.id).join('`, `')
   const all = inUse.flatMap((one) => one.users)
   throw serverErrors.error('SERVER_PLUGIN_IN_USE', { id, users: all.join(', ') }, { plugin: first.id, details: { users: all } })
+}
+
+/** What uses a plugin now: what the host names, calls and leases. */
+export function usersOf(record: PluginRecord, users: PluginUsers | undefined): readonly string[] {
+  return [...(users?.(record) ?? []), ...ownUsers(record)]
 }
 
 /** The plugins that a plan removes. */
