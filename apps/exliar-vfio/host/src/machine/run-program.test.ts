@@ -85,6 +85,26 @@ test('a program of another machine runs inside its files, where this machine is 
   assert.deepEqual(tree.names('/dev'), [])
 })
 
+test('a program of another machine cannot change the settings of this kernel, also where root runs it', async (t) => {
+  if (!requireProgram(t, 'bwrap', 'bubblewrap')) return
+  const { root, tree } = await treeWithShell(t)
+  const writes = ['/proc/sys/kernel/core_pattern', '/proc/self/comm'].map((path) => `[ -w ${path} ] && echo ${path}`)
+  bringScript(root, 'usr/bin/mkinitcpio', [...writes, 'while read -r line; do echo "$line"; done </proc/self/status'].join('\n'))
+  const end = await runProgram(tree, { program: 'mkinitcpio', args: [] })
+  assert.equal(end.kind, 'done')
+  assert.doesNotMatch(end.output, /^\/proc/m)
+  const [, held = ''] = /^CapBnd:\s+([\da-f]+)$/m.exec(end.output) ?? []
+  assert.equal(BigInt(`0x${held}`), 0b11011n, 'to chown, to override permissions, to be as the owner, to keep set-id bits')
+})
+
+test('a program that failed after it ran did run, whatever it wrote about libraries', async (t) => {
+  if (!requireProgram(t, 'bwrap', 'bubblewrap')) return
+  const { root, tree } = await treeWithShell(t)
+  bringScript(root, 'usr/bin/dracut', 'echo half done >&2; echo "x: error while loading shared libraries: y" >&2; exit 127')
+  const end = await runProgram(tree, { program: 'dracut', args: [] })
+  assert.deepEqual([end.kind, end.kind === 'failed' && end.exitCode], ['failed', 127])
+})
+
 test('a program the other machine does not bring is left out, although this one has it', async (t) => {
   const root = await temporaryDirectory(t)
   await mkdir(join(root, 'usr/bin'), { recursive: true })

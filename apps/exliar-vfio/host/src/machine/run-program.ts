@@ -33,8 +33,8 @@ export type ProgramEnd =
 const defaultTimeoutMs = 10 * 60_000
 const defaultOutputBytes = 4 * 1024 * 1024
 
-/** What bubblewrap and the loader say when something a program needs to start is not there. */
-const lacking = [/^bwrap: execvp .*: (.*)$/m, /error while loading shared libraries: (.*)$/m]
+/** What bubblewrap and the loader say first when something a program needs to start is not there. */
+const lacking = [/^bwrap: execvp .*: (.*)/, /^[^\n]*: error while loading shared libraries: (.*)/]
 
 /**
  * Runs a program of the machine's to its end. On this machine directly; of another one only what it brings itself, and then
@@ -58,25 +58,33 @@ export async function runProgram(tree: MachineTree, run: ProgramRun): Promise<Pr
   return lackingReason(end) ?? ended(end)
 }
 
-/** Directories the kernel fills are shown only where the tree has a place for them: nothing is added to it. */
+/** What writing files of the tree whoever they belong to takes; with more, what is only to be read could be made writable. */
+const capabilities = ['CAP_CHOWN', 'CAP_DAC_OVERRIDE', 'CAP_FOWNER', 'CAP_FSETID']
+
+/**
+ * Directories the kernel fills are shown only where the tree has a place for them: nothing is added to it. `proc` is only to
+ * be read: root inside is root outside where root runs exliar, and the kernel's settings are the whole machine's.
+ */
 function insideArguments(tree: MachineTree): readonly string[] {
   const filled = [
-    ['--proc', '/proc'],
+    ['--proc', '/proc', '--remount-ro', '/proc'],
     ['--dev', '/dev'],
     ['--tmpfs', '/tmp'],
   ] as const
   const shown = filled.filter(([, path]) => tree.realPath(path) === path).flat()
   const alone = ['--unshare-all', '--unshare-user', '--uid', '0', '--gid', '0', '--die-with-parent', '--new-session']
-  return alone.concat('--bind', tree.root, '/', shown, '--chdir', '/')
+  const allowed = ['--cap-drop', 'ALL', ...capabilities.flatMap((name) => ['--cap-add', name])]
+  return alone.concat(allowed, '--bind', tree.root, '/', shown, '--chdir', '/')
 }
 
 function lackingReason({ failure, errors }: CommandEnd): ProgramEnd | undefined {
   if (failure === undefined) return undefined
-  const found = lacking.map((pattern) => pattern.exec(errors)).find((match) => match !== null)
+  const said = errors.trimStart()
+  const found = lacking.map((pattern) => pattern.exec(said)).find((match) => match !== null)
   if (found !== undefined && found !== null)
     return { kind: 'left-out', reason: `what it needs to run is not all there: ${found[1] ?? ''}` }
-  if (/^bwrap: /m.test(errors))
-    return { kind: 'left-out', reason: `it cannot be run inside its own files here: ${errors.trim()}` }
+  if (said.startsWith('bwrap: '))
+    return { kind: 'left-out', reason: `it cannot be run inside its own files here: ${said.trimEnd()}` }
   return undefined
 }
 
