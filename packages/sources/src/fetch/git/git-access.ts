@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { sourceErrors } from '../../errors.ts'
 import { authorizationOf } from '../authorization.ts'
 import type { Credential } from '../fetch-home.ts'
@@ -25,7 +26,7 @@ export async function accessTo(
   const { protocol, host, origin, pathname } = new URL(url)
   if (protocol === 'file:') {
     if (folders.some((folder) => pathname.startsWith(folder.endsWith('/') ? folder : `${folder}/`))) {
-      return { url, transport: { protocol: 'file' } }
+      return { url, transport: { protocol: 'file', path: fileURLToPath(url) } }
     }
     throw sourceErrors.error('FETCH_ADDRESS_REFUSED', {
       place: pathname,

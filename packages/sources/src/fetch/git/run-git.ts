@@ -1,6 +1,7 @@
 import { spawn, type ChildProcessWithoutNullStreams } from 'node:child_process'
 import { once } from 'node:events'
 import { join } from 'node:path'
+import { gitSandbox, searchPath, type GitView } from './git-sandbox.ts'
 
 /** One run of git. */
 export interface GitRun {
@@ -16,6 +17,8 @@ export interface GitRun {
 /** How a repository is reached. */
 export interface GitTransport {
   readonly protocol: 'https' | 'file'
+  /** Where a repository of this machine is. */
+  readonly path?: string
   /** Value of the `Authorization` header, and the beginning of the addresses it is for. */
   readonly authorization?: { readonly origin: string; readonly value: string }
   /** PEM. */
@@ -44,21 +47,21 @@ export type GitOutcome =
   | { readonly kind: 'too late' }
 
 const mostMessageBytes = 16 * 1024
-const searchPath = '/usr/local/bin:/usr/bin:/bin'
 
 /** The limits hold for everything that git starts. `ulimit -f` counts in 512 bytes, `-v` in 1024. Source: POSIX.1-2024 ulimit. */
 const limitThenRun = 'ulimit -c 0; ulimit -f "$1"; ulimit -v "$2"; shift 2; exec "$@"'
 
 /**
  * Runs git as if nothing were configured on this machine: no system, user or repository settings, no hooks, attributes,
- * helpers or prompts, an environment of its own, in a process group that is killed as a whole. Rejects only when the signal
- * is aborted. Source: SECURITY 5.2.
+ * helpers or prompts, an environment of its own, in a process group that is killed as a whole, and in a sandbox where one can
+ * be made. Rejects only when the signal is aborted. Source: SECURITY 5.2.
  */
 export async function runGit(place: GitPlace, run: GitRun, signal: AbortSignal): Promise<GitOutcome> {
   signal.throwIfAborted()
   const blocks = String(Math.ceil(place.packBytes / 512))
   const kibibytes = String(Math.ceil(place.memoryBytes / 1024))
-  const child = spawn('/bin/sh', ['-c', limitThenRun, 'sh', blocks, kibibytes, place.program, ...run.args], {
+  const around = gitSandbox(viewOf(place, run.transport))
+  const child = spawn('/bin/sh', ['-c', limitThenRun, 'sh', blocks, kibibytes, ...around, place.program, ...run.args], {
     cwd: place.folder,
     env: environmentOf(place, run.transport),
     detached: true,
@@ -84,6 +87,13 @@ export async function runGit(place: GitPlace, run: GitRun, signal: AbortSignal):
     stop.removeEventListener('abort', kill)
     kill()
   }
+}
+
+/** What it is asked for decides what it sees: only the transport reaches out of its folder. */
+function viewOf({ program, folder }: GitPlace, transport: GitTransport | undefined): GitView {
+  const { protocol, path, caFile } = transport ?? {}
+  const reads = [path, caFile].filter((one) => one !== undefined)
+  return { program, folder, network: protocol === 'https', reads }
 }
 
 /** Null when a signal ended it. */
