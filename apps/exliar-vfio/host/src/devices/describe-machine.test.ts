@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { rmSync, symlinkSync } from 'node:fs'
 import { test } from 'node:test'
 import { SystemInfo } from '@exliar-vfio/points'
+import { madeTree } from '../fixtures/materialise.ts'
 import { copySampleTree, sampleTrees } from '../fixtures/sample-tree.ts'
 import { treeSnapshot } from '../fixtures/tree-snapshot.ts'
 import { MachineTree } from '../machine/machine-tree.ts'
-import { describeMachine } from './describe-machine.ts'
+import { describeMachine, vramSize } from './describe-machine.ts'
 
 for (const name of sampleTrees) {
   test(`describing ${name} tells the whole machine and changes no byte of it`, async (t) => {
@@ -28,4 +29,10 @@ test('a link that leads out of the tree is an error that names it, not an answer
   rmSync(`${root}/etc/kernelstub/configuration`)
   symlinkSync('../../../../../../etc/passwd', `${root}/etc/kernelstub/configuration`)
   assert.throws(() => describeMachine(tree), { code: 'TREE_ESCAPES', message: /kernelstub\/configuration/ })
+})
+
+test('a size of memory that no driver writes is none', async (t) => {
+  const root = await madeTree(t, { '/card/mem_info_vram_total': '-5\n', '/other/mem_info_vram_total': '8573157376\n' })
+  const sizes = ['/card', '/other'].map((path) => vramSize(MachineTree.open(root), { sysfs_path: path }))
+  assert.deepEqual(sizes, [null, 8176])
 })

@@ -24,6 +24,6 @@ export function describeMachine(tree: MachineTree, database: GpuDatabase = bundl
 
 /** AMD's driver tells its cards' memory in bytes; no other driver does. */
 export function vramSize(tree: MachineTree, { sysfs_path: path }: Pick<PciDevice, 'sysfs_path'>): number | null {
-  const bytes = Number(tree.directory(path)?.attribute('mem_info_vram_total') ?? Number.NaN)
-  return Number.isFinite(bytes) ? Math.round(bytes / 1024 ** 2) : null
+  const bytes = tree.directory(path)?.attribute('mem_info_vram_total') ?? ''
+  return /^\d{1,18}$/.test(bytes) ? Math.round(Number(bytes) / 1024 ** 2) : null
 }

@@ -116,3 +116,21 @@ test('one function is read alone, as it is now', async (t) => {
   assert.equal(readOneDevice(tree, '0000:02:00.0'), undefined)
   assert.equal(readOneDevice(tree, '../../../../etc'), undefined)
 })
+
+test('what a kernel would not write is as if it were not there, and spoils nothing else', async (t) => {
+  const directory = '/sys/devices/pci0000:01/0000:01:00.0'
+  const device = await readOne(
+    t,
+    {
+      ...card,
+      physicalFunction: 'zz',
+      virtualFunctions: ['yy', '0000:01:00.4'],
+      files: { sriov_numvfs: '2\n', subsystem_vendor: '0x10de1\n' },
+    },
+    { [`${directory}/iommu_group`]: { link: '../../-5' } },
+  )
+  assert.deepEqual(PciDevice.parse(device), device)
+  assert.deepEqual([device.physical_function, device.virtual_functions, device.iommu_group], [null, ['0000:01:00.4'], null])
+  assert.equal(device.subsystem_vendor_id, null)
+  assert.deepEqual(await read(t, [{ ...card, files: { vendor: '0x10de1234\n' } }]), [])
+})

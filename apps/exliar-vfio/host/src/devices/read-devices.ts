@@ -60,7 +60,7 @@ function readDevice(bdf: string, directory: TreeDirectory, names: PciNames): Pci
     iommu_group: groupOf(attributes),
     boot_vga: classCode.startsWith('03') && attributes.text('boot_vga') === '1',
     reset_methods: resetMethods(attributes),
-    physical_function: attributes.linkName('physfn') ?? null,
+    physical_function: functionAt(attributes, 'physfn') ?? null,
     virtual_functions: virtualFunctions(attributes),
     sysfs_path: attributes.path,
   }
@@ -69,7 +69,7 @@ function readDevice(bdf: string, directory: TreeDirectory, names: PciNames): Pci
 /** The kernel writes `0x10de`. */
 function hexadecimal({ text }: Attributes, name: string, digits: number): string | null {
   const value = /^0x([\da-f]+)$/i.exec(text(name) ?? '')?.[1]?.toLowerCase()
-  return value === undefined ? null : value.padStart(digits, '0')
+  return value === undefined || value.length > digits ? null : value.padStart(digits, '0')
 }
 
 function overrideOf({ text }: Attributes): string | null {
@@ -78,8 +78,13 @@ function overrideOf({ text }: Attributes): string | null {
 }
 
 function groupOf({ linkName }: Attributes): number | null {
-  const number = Number(linkName('iommu_group') ?? Number.NaN)
-  return Number.isInteger(number) ? number : null
+  const number = linkName('iommu_group') ?? ''
+  return /^\d{1,9}$/.test(number) ? Number(number) : null
+}
+
+/** The function that a link leads to. */
+function functionAt({ linkName }: Attributes, name: string): string | undefined {
+  return Bdf.safeParse(linkName(name)).data
 }
 
 /** Kernels before 5.15 say only that there is one. */
@@ -89,8 +94,9 @@ function resetMethods({ text, names }: Attributes): string[] {
   return methods.split(/\s+/).filter((method) => method !== '')
 }
 
-function virtualFunctions({ text, names, linkName }: Attributes): string[] {
+function virtualFunctions(attributes: Attributes): string[] {
+  const { text, names } = attributes
   if (Number(text('sriov_numvfs') ?? 0) === 0) return []
   const numbers = names.flatMap((name) => /^virtfn(\d+)$/.exec(name)?.[1] ?? [])
-  return numbers.sort((a, b) => Number(a) - Number(b)).flatMap((number) => linkName(`virtfn${number}`) ?? [])
+  return numbers.sort((a, b) => Number(a) - Number(b)).flatMap((number) => functionAt(attributes, `virtfn${number}`) ?? [])
 }

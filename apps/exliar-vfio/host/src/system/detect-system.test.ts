@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import { SystemInfo } from '@exliar-vfio/points'
 import { efiVariableFile } from '../fixtures/efi.ts'
 import { madeTree, type TreeDescription } from '../fixtures/materialise.ts'
 import { sampleTree, sampleTrees } from '../fixtures/sample-tree.ts'
@@ -127,4 +128,18 @@ test('secure boot is the last byte of its variable, and unknown without one', as
   assert.equal(await secure([1]), true)
   assert.equal(await secure([0]), false)
   assert.equal(await secure([]), null)
+})
+
+test('names that mean something to JavaScript alone are as unknown as any other, and so are numbers no kernel has', async (t) => {
+  const info = await system(t, {
+    '/etc/os-release': 'ID=constructor\nID_LIKE="__proto__ toString"\n',
+    '/proc/1/comm': 'constructor\n',
+    '/proc/cpuinfo': 'vendor_id\t: constructor\n\n',
+    '/proc/sys/kernel/osrelease': '99999999999999999999.1\n',
+  })
+  assert.deepEqual(SystemInfo.parse(info), info)
+  assert.deepEqual(
+    [info.distribution?.family, info.init_system, info.cpu_vendor, info.kernel_version],
+    ['other', 'other', 'other', null],
+  )
 })

@@ -4,20 +4,20 @@ import type { Fact } from './fact.ts'
 
 const places = ['/etc/os-release', '/usr/lib/os-release']
 
-const families: Readonly<Record<string, Distribution['family']>> = {
-  arch: 'arch',
-  artix: 'arch',
-  manjaro: 'arch',
-  debian: 'debian',
-  ubuntu: 'debian',
-  fedora: 'fedora',
-  rhel: 'fedora',
-  centos: 'fedora',
-  suse: 'suse',
-  opensuse: 'suse',
-  sles: 'suse',
-  gentoo: 'gentoo',
-}
+const families: ReadonlyMap<string, Distribution['family']> = new Map([
+  ['arch', 'arch'],
+  ['artix', 'arch'],
+  ['manjaro', 'arch'],
+  ['debian', 'debian'],
+  ['ubuntu', 'debian'],
+  ['fedora', 'fedora'],
+  ['rhel', 'fedora'],
+  ['centos', 'fedora'],
+  ['suse', 'suse'],
+  ['opensuse', 'suse'],
+  ['sles', 'suse'],
+  ['gentoo', 'gentoo'],
+])
 
 /** Source: os-release(5). */
 export function distribution(tree: MachineTree): Fact<Distribution | null> {
@@ -36,7 +36,7 @@ export function distribution(tree: MachineTree): Fact<Distribution | null> {
 
 /** The nearest first, as `ID_LIKE` lists them; `opensuse-tumbleweed` is of `opensuse`. */
 function family(ids: readonly string[]): Distribution['family'] {
-  const known = ids.flatMap((id) => families[id] ?? families[id.split('-')[0] ?? ''] ?? [])
+  const known = ids.flatMap((id) => families.get(id) ?? families.get(id.split('-')[0] ?? '') ?? [])
   return known[0] ?? 'other'
 }
 

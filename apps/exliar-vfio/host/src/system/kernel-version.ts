@@ -19,7 +19,7 @@ export function kernelVersion(tree: MachineTree): Fact<KernelVersion | null> {
 const newerLast = new Intl.Collator('en', { numeric: true })
 
 function parsed(release: string): KernelVersion | null {
-  const match = /^(\d+)\.(\d+)(?:\.(\d+))?/.exec(release)
+  const match = /^(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?/.exec(release)
   if (match === null) return null
   const [, major, minor, patch] = match
   return {

@@ -4,11 +4,11 @@ import type { Fact } from './fact.ts'
 
 const place = '/proc/cpuinfo'
 
-const vendors: Readonly<Record<string, SystemInfo['cpu_vendor']>> = {
-  GenuineIntel: 'intel',
-  AuthenticAMD: 'amd',
-  HygonGenuine: 'amd',
-}
+const vendors: ReadonlyMap<string, SystemInfo['cpu_vendor']> = new Map([
+  ['GenuineIntel', 'intel'],
+  ['AuthenticAMD', 'amd'],
+  ['HygonGenuine', 'amd'],
+])
 
 /** What `cpuinfo` says of the first processor; all are of one kind. */
 export interface Processor {
@@ -24,7 +24,7 @@ export function processor(tree: MachineTree): Processor {
   const fields = fieldsOf(text ?? '')
   const flags = (fields.get('flags') ?? '').split(' ')
   return {
-    vendor: { value: vendors[fields.get('vendor_id') ?? ''] ?? 'other', evidence },
+    vendor: { value: vendors.get(fields.get('vendor_id') ?? '') ?? 'other', evidence },
     model: { value: fields.get('model name') ?? fields.get('Model') ?? 'unknown', evidence },
     virtualization: { value: flags.includes('vmx') || flags.includes('svm') || tree.has('/dev/kvm'), evidence },
   }
