@@ -20,6 +20,13 @@ test('doctor names what is not as it should be on the disk; --fix says what it d
     const answers: Readonly<Record<string, unknown>> = {
       '/api/system': system,
       '/api/store/findings': { ok: false, findings: [{ ...finding, fixed: false, action: 'is to be fetched' }] },
+      '/api/plugins': {
+        plugins: [
+          { id: 'acme/s3', audit: { on: true, reason: null } },
+          { id: 'acme/b2', audit: { on: false, reason: 'it is trusted' } },
+          { id: 'acme/old' },
+        ],
+      },
       '/api/store/repair': { ok: !isLeft, findings: [fixed] },
     }
     response.end(JSON.stringify(answers[String(request.url)]))
@@ -28,12 +35,13 @@ test('doctor names what is not as it should be on the disk; --fix says what it d
   assert.deepEqual(
     [
       told.code,
-      /^acme\/s3: the store does not hold 1\.0\.0 whole; is to be fetched\. Run: backplane doctor --fix\n$/.test(told.err),
+      /^acme\/s3: the store does not hold 1\.0\.0 whole; is to be fetched\. Run: backplane doctor --fix\n/.test(told.err),
     ],
     [1, true],
     told.err,
   )
-  assert.deepEqual(asked, ['GET /api/system', 'GET /api/store/findings'], 'nothing is changed without --fix')
+  assert.match(told.err, /\nacme\/s3 runs in audit mode: .*\nacme\/b2 was to run in audit mode, and does not: it is trusted\n$/)
+  assert.deepEqual(asked, ['GET /api/system', 'GET /api/store/findings', 'GET /api/plugins'], 'nothing is changed without --fix')
   const json = JSON.parse((await backplane(['doctor', '--json', '--url', host])).out)
   assert.deepEqual([json.healthy, json.storage.findings.length], [false, 1])
 

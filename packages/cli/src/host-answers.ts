@@ -10,6 +10,7 @@ export interface Plugin {
   readonly reason: string | null
   readonly tier: string | null
   readonly generation: number
+  readonly audit?: { readonly on: boolean; readonly reason: string | null } | null
   readonly pinned?: string | null
   readonly held?: {
     readonly why: string
@@ -137,6 +138,8 @@ export interface PlanPut {
   readonly verdict: Verdict
   readonly permissions: {
     readonly asked: readonly Sentence[]
+    /** An older host keeps nothing from anybody. */
+    readonly withheld?: readonly string[]
     readonly unapproved: readonly Sentence[]
     readonly dropped: readonly string[]
   }
@@ -204,12 +207,41 @@ export interface Permissions {
   readonly approved: readonly string[] | null
   readonly unapproved: readonly Sentence[]
   readonly waiting: string | null
+  /** An older host tells nothing of what follows. */
+  readonly withheld?: readonly Sentence[]
+  readonly audit?: { readonly on: boolean; readonly reason: string | null } | null
+  readonly used?: readonly Used[]
+  readonly proposal?: Proposal
+}
+
+export interface Used {
+  readonly permission: string
+  readonly used: {
+    readonly count: number
+    readonly first: string | null
+    readonly last: string | null
+    readonly by: string | null
+    readonly seen: readonly string[]
+    readonly complete: boolean
+  } | null
+  readonly watched_since: string | null
+  readonly unknown: string | null
+  readonly withheld: boolean
+  readonly needed_for: string | null
+}
+
+export interface Proposal {
+  readonly used: readonly string[]
+  readonly unknown: readonly string[]
+  readonly unused: readonly string[]
+  readonly narrower: Readonly<Record<string, readonly string[]>>
 }
 
 export interface Grants {
   readonly grants: readonly {
     readonly id: string
     readonly permissions: readonly Sentence[]
+    readonly withheld?: readonly string[]
     readonly kept_in: string
     readonly by: string | null
     readonly at: string | null

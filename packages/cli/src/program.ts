@@ -12,6 +12,7 @@ import type { Terminal } from './terminal/terminal.ts'
 import { addInstallVerbs } from './verbs/install-verbs.ts'
 import { addLockVerbs } from './verbs/lock-verbs.ts'
 import { addPermissionVerbs } from './verbs/permission-verbs.ts'
+import { addGrants } from './verbs/grants.ts'
 import { addPlan } from './verbs/plan.ts'
 import { addSigning } from './verbs/signing.ts'
 import { addTrust } from './verbs/trust.ts'
@@ -53,6 +54,7 @@ const verbs = [
   addBundle,
   addMirror,
   addPermissionVerbs,
+  addGrants,
   addApprovals,
   addTrust,
   addSigning,

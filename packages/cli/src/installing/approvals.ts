@@ -9,6 +9,12 @@ import { sentencesText } from './plan-text.ts'
 /** Permissions by plugin id. */
 export type Approvals = Readonly<Record<string, readonly string[]>>
 
+/** What a reviewed file says: what is approved, and what is kept from a plugin, which needs no approval. */
+export interface GrantFile {
+  readonly approved: Approvals
+  readonly withheld: Approvals
+}
+
 /** How a change is agreed to. */
 export interface AgreeOptions {
   /** A file in which somebody reviewed and approved permissions. */
@@ -19,11 +25,15 @@ export interface AgreeOptions {
 
 /**
  * Asks whoever sits there whether this is to be done, and with what permissions; answers what was approved, which is exactly
- * what was shown. Errors: `BACKPLANE_UNAPPROVED` where nobody can be asked, `BACKPLANE_DECLINED`, those of the file.
+ * what was shown. Errors: `BACKPLANE_UNAPPROVED` where nobody can be asked, `BACKPLANE_DECLINED`.
  */
-export async function agreeOn(session: Session, plan: Plan, { grantFile, yes }: AgreeOptions): Promise<Approvals> {
+export async function agreeOn(
+  session: Session,
+  plan: Plan,
+  { file: reviewed, yes }: Pick<AgreeOptions, 'yes'> & { readonly file: GrantFile | undefined },
+): Promise<Approvals> {
   const { terminal } = session
-  const file = grantFile === undefined ? undefined : await readGrantFile(grantFile)
+  const file = reviewed?.approved
   const open = unapprovedIn(plan, file)
   if (open.length === 0) {
     if (plan.pending && terminal.ask !== undefined && yes === undefined && file === undefined) await confirm(session, 'Go on?')
@@ -64,8 +74,9 @@ export async function confirm({ terminal }: Session, question: string): Promise<
   if (answer?.trim().toLowerCase() !== 'y') throw backplaneErrors.error('BACKPLANE_DECLINED')
 }
 
-/** Of the form of `grants.json`. Errors: `BACKPLANE_FILE_UNREADABLE`, `BACKPLANE_FILE_INVALID`. */
-async function readGrantFile(path: string): Promise<Approvals> {
+/** Reads a file of the form of `grants.json`; undefined without one. Errors: `BACKPLANE_FILE_UNREADABLE`, `BACKPLANE_FILE_INVALID`. */
+export async function readGrantFile({ grantFile: path }: AgreeOptions): Promise<GrantFile | undefined> {
+  if (path === undefined) return undefined
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
     const reason = String(Reflect.get(Object(error), 'code') ?? error)
     throw backplaneErrors.error('BACKPLANE_FILE_UNREADABLE', { path, reason }, { cause: error })
@@ -77,10 +88,13 @@ async function readGrantFile(path: string): Promise<Approvals> {
   const plugins: unknown = Reflect.get(Object(parsed.value), 'plugins')
   if (Reflect.get(Object(parsed.value), 'grantsVersion') !== 1) throw invalid('grantsVersion must be 1')
   if (typeof plugins !== 'object' || plugins === null) throw invalid('plugins must be an object')
-  const entries = Object.entries(plugins).map(([id, approval]): [string, readonly string[]] => {
-    const permissions: unknown = Reflect.get(Object(approval), 'permissions')
-    if (Array.isArray(permissions) && permissions.every((one) => typeof one === 'string')) return [id, permissions]
-    throw invalid(`permissions of ${id} must be a list of texts`)
-  })
-  return Object.fromEntries(entries)
+  const listsOf = (name: 'permissions' | 'withheld'): Approvals =>
+    Object.fromEntries(
+      Object.entries(plugins).map(([id, answers]): [string, readonly string[]] => {
+        const list: unknown = Reflect.get(Object(answers), name) ?? (name === 'withheld' ? [] : undefined)
+        if (Array.isArray(list) && list.every((one) => typeof one === 'string')) return [id, list]
+        throw invalid(`${name} of ${id} must be a list of texts`)
+      }),
+    )
+  return { approved: listsOf('permissions'), withheld: listsOf('withheld') }
 }

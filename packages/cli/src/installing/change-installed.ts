@@ -1,6 +1,6 @@
 import type { Applied, Plan } from '../host-answers.ts'
 import { show, type Session } from '../session.ts'
-import { agreeOn, type AgreeOptions } from './approvals.ts'
+import { agreeOn, readGrantFile, type AgreeOptions, type Approvals, type GrantFile } from './approvals.ts'
 import { printableLine } from '@backplane/terminal'
 import { planText } from './plan-text.ts'
 import { progressBar } from './progress-bar.ts'
@@ -8,18 +8,25 @@ import { progressBar } from './progress-bar.ts'
 /** A change as the API takes it. */
 export type Change = Readonly<Record<string, unknown>>
 
-/** What changes come to. */
-export async function planOf(session: Session, changes: readonly Change[]): Promise<Plan> {
+/** What changes come to, with what is to be kept from what comes. */
+export async function planOf(session: Session, changes: readonly Change[], file?: GrantFile): Promise<Plan> {
   using bar = progressBar(session.terminal, session.json)
-  return (await session.api().change('/api/plugins/plan', { changes }, bar.show)) as Plan
+  return (await session.api().change('/api/plugins/plan', { changes, ...withheldIn(file) }, bar.show)) as Plan
+}
+
+/** The part of a request that says what is withheld. */
+export function withheldIn(file: GrantFile | undefined): { readonly withheld?: Approvals } {
+  const kept = Object.entries(file?.withheld ?? {}).filter(([, permissions]) => permissions.length > 0)
+  return kept.length === 0 ? {} : { withheld: Object.fromEntries(kept) }
 }
 
 /** Plans changes, shows them, has them agreed to, and does exactly what was shown. Answers the exit code. */
 export async function changeInstalled(session: Session, changes: readonly Change[], options: AgreeOptions): Promise<number> {
-  const plan = await planOf(session, changes)
+  const file = await readGrantFile(options)
+  const plan = await planOf(session, changes, file)
   if (plan.pending && !session.json) session.terminal.err(planText(session.terminal, plan))
-  const approvals = await agreeOn(session, plan, options)
-  return applyPlan(session, { changes, etag: plan.etag, approvals })
+  const approvals = await agreeOn(session, plan, { ...options, file })
+  return applyPlan(session, { changes, etag: plan.etag, approvals, ...withheldIn(file) })
 }
 
 /** Does what was planned. Answers 1 when a plugin that came does not run. */

@@ -41,6 +41,7 @@ function putText(terminal: Terminal, step: PlanPut): string {
     `from ${source}, ${bytesText(sizeBytes)}, ${trustText(step)}`,
     ...(neededBy.length === 0 ? [] : [`needed by ${neededBy.join(', ')}`]),
     ...step.verdict.rules.filter(({ outcome }) => outcome === 'waived').map(({ reason }) => `let pass: ${reason}`),
+    ...named('runs without', permissions.withheld ?? []),
     ...named('no longer asks for', permissions.dropped),
     ...named('new settings', settings.added),
     ...named('settings that are gone', settings.removed),

@@ -1,7 +1,7 @@
 import { probeSystem } from '@backplane/runtimes'
 import type { Command } from 'commander'
 import { HostError } from '@backplane/server/client'
-import type { StorageFindings, System } from '../host-answers.ts'
+import type { PluginList, StorageFindings, System } from '../host-answers.ts'
 import { progressBar } from '../installing/progress-bar.ts'
 import { show, type Runner, type Session } from '../session.ts'
 import { highlight, printable, printableLine, tableText } from '@backplane/terminal'
@@ -59,7 +59,29 @@ async function examine(session: Session, { strict = false, fix = false }: Doctor
       `${highlight(terminal, 'red', printable(subject))}: ${printableLine(`${problem}; ${action}`)}. Run: backplane doctor --fix\n`,
     )
   }
+  if (session.hasHost) await tellAudited(session)
   return !isHealthy || found.layers.length === 0 ? 1 : 0
+}
+
+/** Audit mode is nothing to be left on unseen. */
+async function tellAudited({ api, terminal }: Session): Promise<void> {
+  for (const { id, audit } of await pluginsOf(api())) {
+    if (audit == null) continue
+    const how = audit.on
+      ? 'runs in audit mode: its sandbox alone denies what it was not granted'
+      : `was to run in audit mode, and does not: ${audit.reason ?? ''}`
+    terminal.err(`${printableLine(`${id} ${how}`)}\n`)
+  }
+}
+
+/** None where the host does not tell whoever asks. */
+async function pluginsOf(api: ReturnType<Session['api']>): Promise<PluginList['plugins']> {
+  try {
+    return ((await api.get('/api/plugins')) as PluginList).plugins ?? []
+  } catch (error) {
+    if (error instanceof HostError) return []
+    throw error
+  }
 }
 
 /** Undefined where the host keeps no packages, is older, or does not tell whoever asks. */

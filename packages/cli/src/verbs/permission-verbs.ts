@@ -1,22 +1,30 @@
 import type { Command } from 'commander'
 import { backplaneErrors } from '../errors.ts'
-import type { Grants, Permissions } from '../host-answers.ts'
+import type { Permissions } from '../host-answers.ts'
 import { confirm } from '../installing/approvals.ts'
 import { sentencesText } from '../installing/plan-text.ts'
+import { usedText } from '../installing/used-text.ts'
 import { pluginPath, show, type Runner, type Session } from '../session.ts'
 import { printable } from '@backplane/terminal'
+import { timeAgo } from './audit-options.ts'
 import { examples } from './examples.ts'
 
-/** Adds `permissions`, `approve`, `revoke` and `grants`. */
+/** Adds `permissions`, `approve` and `revoke`. */
 export function addPermissionVerbs(program: Command, run: Runner): void {
   const permissions = program
     .command('permissions <plugin>')
-    .description('say in words what a plugin asks for and what was approved')
-  examples(permissions, ['permissions acme/s3', `permissions acme/s3 --json | jq -r '.unapproved[].permission'`])
+    .description('say in words what a plugin asks for and what was approved, or what it used of that')
+    .option('--used', 'what it used of each: how often, when, by whose word, and of what')
+    .option('--since <time>', 'with --used: for the proposal, uses from then on: 7d, 12h, or a time', timeAgo)
+  examples(permissions, [
+    'permissions acme/s3',
+    'permissions acme/s3 --used --since 7d',
+    `permissions acme/s3 --json | jq -r '.unapproved[].permission'`,
+  ])
   permissions.action(
-    run(async (session, id: string) => {
-      const answer = await permissionsOf(session, id)
-      show(session, answer, () => permissionsText(session, answer))
+    run(async (session, id: string, { used = false, since }: { readonly used?: boolean; readonly since?: string }) => {
+      const answer = await permissionsOf(session, id, since)
+      show(session, answer, () => (used ? usedText(session.terminal, answer) : permissionsText(session, answer)))
     }),
   )
   const approve = program
@@ -39,16 +47,12 @@ export function addPermissionVerbs(program: Command, run: Runner): void {
       show(session, answer, () => permissionsText(session, answer))
     }),
   )
-  const grants = program.command('grants').description('list everything that was approved, with who did')
-  examples(grants, [
-    'grants',
-    `grants --json | jq '{grantsVersion: 1, plugins: ([.grants[] | {(.id): {permissions: [.permissions[].permission]}}] | add)}'`,
-  ])
-  grants.action(run(listGrants))
 }
 
-async function permissionsOf(session: Session, id: string): Promise<Permissions> {
-  return (await session.api().get(`${pluginPath(id)}/permissions`)) as Permissions
+/** What a plugin asks for, may and used. */
+export async function permissionsOf(session: Session, id: string, since?: string): Promise<Permissions> {
+  const query = since === undefined ? '' : `?${new URLSearchParams({ since }).toString()}`
+  return (await session.api().get(`${pluginPath(id)}/permissions${query}`)) as Permissions
 }
 
 async function approvePermissions(session: Session, id: string, named: string[]): Promise<void> {
@@ -73,29 +77,20 @@ async function agreedOn(session: Session, { id, unapproved }: Permissions): Prom
   return permissions
 }
 
-function permissionsText({ terminal }: Session, { id, version, asked, approved, unapproved, waiting }: Permissions): string {
+/** What a plugin asks for, in words, by what was answered. */
+export function permissionsText({ terminal }: Session, answer: Permissions): string {
+  const { id, version, asked, approved, unapproved, waiting, withheld = [] } = answer
   if (asked.length === 0) return `${printable(`${id} ${version}`)} asks for nothing\n`
   const open = new Set(unapproved.map(({ permission }) => permission))
-  const given = asked.filter(({ permission }) => !open.has(permission))
+  const kept = new Set(withheld.map(({ permission }) => permission))
+  const given = asked.filter(({ permission }) => !open.has(permission) && !kept.has(permission))
   const head = approved === null ? 'all it asks for counts as approved' : given.length === 0 ? 'nothing is approved' : 'may'
   return [
     `${printable(`${id} ${version}`)}: ${head}\n`,
     sentencesText(terminal, given),
+    ...(withheld.length === 0 ? [] : ['withheld, so it runs without:\n', sentencesText(terminal, withheld)]),
     ...(open.size === 0
       ? []
       : [`not approved${waiting === null ? '' : `, so ${printable(waiting)} waits`}:\n`, sentencesText(terminal, unapproved)]),
   ].join('')
-}
-
-async function listGrants(session: Session): Promise<void> {
-  const answer = (await session.api().get('/api/grants')) as Grants
-  show(session, answer, () =>
-    answer.grants
-      .map(({ id, permissions, kept_in: keptIn, by, at }) => {
-        const who = by === null ? '' : `, by ${by}${at === null ? '' : ` at ${at}`}`
-        const what = permissions.length === 0 ? '  nothing\n' : sentencesText(session.terminal, permissions)
-        return `${printable(`${id} (${keptIn}${who})`)}\n${what}`
-      })
-      .join(''),
-  )
 }

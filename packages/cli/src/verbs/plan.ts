@@ -1,8 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { backplaneErrors } from '../errors.ts'
-import { agreeOn, type AgreeOptions } from '../installing/approvals.ts'
-import { applyPlan, planOf, type Change } from '../installing/change-installed.ts'
+import { agreeOn, readGrantFile, type AgreeOptions } from '../installing/approvals.ts'
+import { applyPlan, planOf, withheldIn, type Change } from '../installing/change-installed.ts'
 import { planText } from '../installing/plan-text.ts'
 import { hostReference } from '../installing/reference.ts'
 import { show, type Runner, type Session } from '../session.ts'
@@ -63,12 +63,16 @@ async function makePlan(session: Session, { add = [], update, remove = [], out }
 
 async function applyFile(session: Session, path: string, options: ApplyOptions): Promise<number> {
   const { changes, etag } = await readPlan(path)
+  const file = await readGrantFile(options)
   // What is shown and agreed to is what the host says now, not what the file says it was.
-  const plan = await planOf(session, changes)
-  if (plan.etag === etag && plan.pending && !session.json) session.terminal.err(planText(session.terminal, plan))
-  const approvals = plan.etag === etag ? await agreeOn(session, plan, options) : {}
+  const looked = await planOf(session, changes)
+  // The file of the plan was made without what is withheld; where it still holds, the same with it is what is done.
+  const plan = looked.etag === etag && file !== undefined ? await planOf(session, changes, file) : looked
+  if (looked.etag === etag && plan.pending && !session.json) session.terminal.err(planText(session.terminal, plan))
+  const approvals = looked.etag === etag ? await agreeOn(session, plan, { ...options, file }) : {}
   const { force = false } = options
-  return applyPlan(session, { changes, etag, approvals, ...(force ? { force } : {}) })
+  const order = looked.etag === etag ? { etag: plan.etag, ...withheldIn(file) } : { etag }
+  return applyPlan(session, { changes, approvals, ...order, ...(force ? { force } : {}) })
 }
 
 /** Errors: `BACKPLANE_FILE_UNREADABLE`, `BACKPLANE_FILE_INVALID`. */

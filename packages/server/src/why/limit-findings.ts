@@ -45,7 +45,7 @@ export function grantFindings(record: PluginRecord, events: readonly RecordedEve
   if (record.denials === 0) return []
   const told = newestOf(events, record.id, 'grant.denied')
   const wanted = new Set(told.map(({ event }) => event.permission))
-  const kept = record.withheld?.filter((permission) => wanted.has(permission)) ?? []
+  const kept = record.withheld?.filter((permission) => [...wanted].some((one) => isOf(one, permission))) ?? []
   const why = kept.length === 0 ? '' : ` An operator withheld ${kept.join(', ')}.`
   return [
     {
@@ -56,6 +56,11 @@ export function grantFindings(record: PluginRecord, events: readonly RecordedEve
       hint: 'Grant it where it should be allowed; else ask its author why it tries.',
     },
   ]
+}
+
+/** Whether what was tried is what a permission is for: the same, or a file in its directory. */
+function isOf(wanted: string, permission: string): boolean {
+  return wanted === permission || (permission.startsWith('fs:') && wanted.startsWith(`${permission}/`))
 }
 
 /** What it asks for and runs without. */

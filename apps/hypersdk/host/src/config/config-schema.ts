@@ -93,6 +93,8 @@ const Plugins = z.strictObject({
   approvals: Approvals.prefault({}),
   /** Permissions a plugin may use although this machine cannot enforce them exactly, such as `exec`. */
   waive: z.record(z.string(), Names).default({}),
+  /** Plugins that run in audit mode, in which what they use of their grants is told; `true`: all of which that can be told. */
+  audit: z.union([z.boolean(), Names]).default(false),
   /** Settings of plugins by id or by the part after the slash, checked against the plugin's own schema. */
   config: z.record(z.string(), z.unknown()).default({}),
 })

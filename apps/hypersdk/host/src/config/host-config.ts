@@ -76,6 +76,8 @@ export interface PluginsConfig {
   readonly approvals: ApprovalsConfig
   /** Permissions that may go without exact enforcement, by plugin. */
   readonly waive: ReadonlyMap<string, readonly string[]>
+  /** Which run in audit mode, by id or the part after the slash; `true`: all that can. */
+  readonly audit: true | readonly string[]
   readonly config: ReadonlyMap<string, unknown>
 }
 

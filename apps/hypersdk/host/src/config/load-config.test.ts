@@ -270,6 +270,15 @@ test('plugins that were dropped in are sandboxed unless the file says otherwise;
   assert.match((await problemsOf(t, 'plugins: {isolation: none}'))[0] ?? '', /plugins\.isolation/)
 })
 
+test('audit mode is for the plugins that are named, or for all that can; anything else is no answer', async (t) => {
+  const auditOf = async (text: string): Promise<unknown> => (await load(t, text)).config.plugins.audit
+  assert.deepEqual(await auditOf('{}'), [])
+  assert.deepEqual(await auditOf('plugins: {audit: false}'), [])
+  assert.deepEqual(await auditOf('plugins: {audit: [s3, acme/b2]}'), ['s3', 'acme/b2'])
+  assert.equal(await auditOf('plugins: {audit: true}'), true)
+  assert.match((await problemsOf(t, 'plugins: {audit: s3}'))[0] ?? '', /plugins\.audit/)
+})
+
 test('what has no effect is told with its place: a switch that is off, a name on both lists, a file for a directory', async (t) => {
   const off = await load(t, 'plugins:\n  enabled: false\n  allow: [libvirt]\n  directories: [./p]\n')
   assert.deepEqual(off.config.notices, [

@@ -212,6 +212,7 @@ function pluginsOf(raw: ConfigFile, around: Around, dataDirectory: string): Plug
     credentialsCa: plugins.credentials_ca === undefined ? undefined : resolve(around.base, plugins.credentials_ca),
     approvals: { demand: plugins.approvals.demand, timeoutMs: plugins.approvals.timeout },
     waive: new Map(Object.entries(plugins.waive)),
+    audit: plugins.audit === false ? [] : plugins.audit,
     config: new Map(Object.entries(plugins.config)),
   }
 }

@@ -28,6 +28,7 @@ const config = (parts: Partial<PluginsConfig>): PluginsConfig => ({
   scan: true,
   scanners: [],
   isolation: 'os',
+  audit: [],
   approvals: { demand: [], timeoutMs: 1 },
   waive: new Map(),
   config: new Map(),

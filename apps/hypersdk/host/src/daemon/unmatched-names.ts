@@ -44,6 +44,7 @@ function placesOf(config: PluginsConfig): readonly NamedPlace[] {
     ['plugins.disabled', config.deny],
     ['plugins.per_plugin', config.perPlugin.keys()],
     ['plugins.waive', config.waive.keys()],
+    ['plugins.audit', config.audit === true ? [] : config.audit],
     ['plugins.providers', config.typeOwners.values()],
     ['plugins.config', config.config.keys()],
     ...Object.entries(config.namespaces).map(([name, { plugins }]) => [`plugins.namespaces.${name}`, plugins] as const),

@@ -12,6 +12,7 @@ const text = `plugins:
   allow: [s3, other]
   config: { s3: { token: '\${secret:s3}' } }
   waive: { s3: [exec] }
+  audit: [s3]
   per_plugin: { s3: { tier: trusted, criticality: fail-closed, limits: { memory: 64MiB } } }
 secrets: { allow: { s3: [team-*] } }
 `
@@ -30,14 +31,14 @@ test('a stranger’s package of the same name takes no settings, secrets, waiver
     return settings(id, { ...manifest, dependencies: [], permissions: [], activation: 'lazy' })
   }
   const of = (id: string): readonly unknown[] => {
-    const { config: own, tier, secrets } = said(id)
+    const { config: own, tier, secrets, audit } = said(id)
     const waived = policy.waive?.({ id, origin: 'external', tier: 'confined', grants })
-    return [own !== undefined, tier, secrets?.length, waived?.length, mayRun(id, policy).ok]
+    return [own !== undefined, tier, secrets?.length, waived?.length, mayRun(id, policy).ok, audit]
   }
-  assert.deepEqual(of('acme/s3'), [true, 'trusted', 1, 1, true])
+  assert.deepEqual(of('acme/s3'), [true, 'trusted', 1, 1, true, true])
   ids = [...ids, 'evil/s3']
   for (const id of ['acme/s3', 'evil/s3']) {
-    assert.deepEqual(of(id), [false, undefined, 0, 0, false], id)
+    assert.deepEqual(of(id), [false, undefined, 0, 0, false, false], id)
     assert.deepEqual([said(id).criticality, said(id).limits?.memoryMiB], ['fail-closed', 64], id)
   }
   assert.equal(mayRun('acme/other', policy).ok, true)

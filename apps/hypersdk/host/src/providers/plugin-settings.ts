@@ -34,12 +34,19 @@ export function pluginSettings(
       ...(key === undefined ? {} : ownSettings(config, key)),
       ...(tier === undefined ? {} : { tier }),
       ...(criticality === undefined ? {} : { criticality }),
+      audit: auditOf(id, config, idsNamed),
       limits: firstSaid(said.map((one) => one.limits)),
       onLimit: firstSaid(said.map((one) => one.onLimit)),
       secrets: saidOf(id, config.secrets.allow, idsNamed) ?? [],
       variables: { instances: Object.fromEntries(instances.map(([name, one]) => [name, permissionView(one, env)])) },
     }
   }
+}
+
+/** One that is named is refused where it cannot be; of all, those that can. */
+function auditOf(id: string, { plugins: { audit } }: HostConfig, idsNamed: IdsNamed): NonNullable<PluginSettings['audit']> {
+  if (audit === true) return 'where-possible'
+  return keyOf(id, new Set(audit), idsNamed) !== undefined
 }
 
 /** What comes from outside does not decide by itself that the daemon cannot do without it: else a broken one would stop it. */
