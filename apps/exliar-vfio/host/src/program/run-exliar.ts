@@ -17,7 +17,7 @@ import type { Runner, Verb } from './run-verb.ts'
 import { Session } from './session.ts'
 import { stateDirectory } from './state-directory.ts'
 import type { Terminal } from './terminal.ts'
-import { addTui, canDraw, startTui } from './tui/add-tui.ts'
+import { addTui, startTui } from './tui/add-tui.ts'
 import { addChanges } from './verbs/changes.ts'
 import { addContributed, runCommand } from './verbs/contributed.ts'
 import { addMachines } from './verbs/machines.ts'
@@ -64,7 +64,7 @@ export async function runExliar(args: readonly string[], terminal: Terminal): Pr
     .allowUnknownOption()
     .action(async (name: string | undefined, rest: readonly string[]) => {
       if (name !== undefined) return withSession((session) => runCommand(session, name, rest))
-      return terminal.ask !== undefined && canDraw() ? withSession(startTui) : program.help({ error: true })
+      return terminal.screen === undefined ? program.help({ error: true }) : withSession(startTui)
     })
   try {
     await program.parseAsync(args, { from: 'user' })

@@ -1,6 +1,14 @@
 import { createInterface } from 'node:readline/promises'
 import { wantsColors } from '@backplane/terminal'
 
+/** What can be drawn on. */
+export interface TerminalScreen {
+  readonly stdin: NodeJS.ReadStream
+  readonly stdout: NodeJS.WriteStream
+  /** What is written there while something is drawn waits until that is gone. */
+  readonly stderr: Pick<NodeJS.WriteStream, 'write'>
+}
+
 /** Where the program reads and writes; tests replace it. Data goes to `out`, talk to `err`. */
 export interface Terminal {
   readonly out: (text: string) => void
@@ -10,6 +18,8 @@ export interface Terminal {
   readonly uid: number | undefined
   /** Asks somebody who sits there and answers what was typed; undefined where nobody does. */
   readonly ask: ((question: string) => Promise<string>) | undefined
+  /** The whole of it, for what draws; undefined where nobody could see that. */
+  readonly screen?: TerminalScreen | undefined
   /** Aborted by a break (Ctrl-C) or when the process is told to end. */
   readonly signal: AbortSignal
 }
@@ -28,6 +38,7 @@ export function processTerminal(): Terminal {
     env,
     uid: process.getuid?.(),
     ask: stdin.isTTY && stderr.isTTY ? inTurn((question) => askOn(question, broken.signal)) : undefined,
+    screen: stdin.isTTY && stdout.isTTY ? { stdin, stdout, stderr } : undefined,
     signal: broken.signal,
   }
 }

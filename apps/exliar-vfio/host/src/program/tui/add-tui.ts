@@ -11,15 +11,11 @@ export function addTui(program: Command, run: Runner): void {
   tui.action(run(startTui))
 }
 
-/** Whether somebody sits at a terminal that can be drawn on. */
-export function canDraw({ stdin, stdout }: Pick<NodeJS.Process, 'stdin' | 'stdout'> = process): boolean {
-  return stdin.isTTY && stdout.isTTY
-}
-
 /** Runs the terminal interface. Errors: `EXLIAR_NO_TERMINAL`. */
 export async function startTui(session: Session): Promise<void> {
-  if (!canDraw()) throw exliarErrors.error('EXLIAR_NO_TERMINAL')
+  const { screen } = session.terminal
+  if (screen === undefined) throw exliarErrors.error('EXLIAR_NO_TERMINAL')
   // Imported only now: a report must not wait for it.
   const { runTui } = await import('./run-tui.ts')
-  await runTui(session)
+  await runTui(session, screen)
 }

@@ -1,8 +1,7 @@
+import type { TerminalScreen } from '../terminal.ts'
+
 /** Lines that are kept for the end, the newest. */
 const keptLines = 200
-
-/** Where text is written that would tear the screen. */
-export type TalkStream = Pick<NodeJS.WriteStream, 'write'>
 
 /** What was written elsewhere while the screen was drawn. */
 export interface HeldTalk extends Disposable {
@@ -13,7 +12,7 @@ export interface HeldTalk extends Disposable {
  * Keeps what anybody writes to a stream away from the screen, line by line, until disposed; then the newest of it is written
  * there after all. `onLine` is told of each.
  */
-export function holdTalk(stream: TalkStream, onLine: (text: string) => void): HeldTalk {
+export function holdTalk(stream: TerminalScreen['stderr'], onLine: (text: string) => void): HeldTalk {
   const lines: string[] = []
   const write = Object.getOwnPropertyDescriptor(stream, 'write')
   let rest = ''

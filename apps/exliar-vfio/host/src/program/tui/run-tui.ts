@@ -2,27 +2,19 @@ import { render } from 'ink'
 import { createElement as h } from 'react'
 import { printable } from '@backplane/terminal'
 import type { Session } from '../session.ts'
+import type { TerminalScreen } from '../terminal.ts'
 import { App } from './app.ts'
-import { holdTalk, type TalkStream } from './held-talk.ts'
+import { holdTalk } from './held-talk.ts'
 import { firstState } from './tui-state.ts'
 import { TuiStore } from './tui-store.ts'
 import { TuiWork } from './tui-work.ts'
-
-/** The terminal that is drawn on. */
-export interface TuiScreen {
-  readonly stdin: NodeJS.ReadStream
-  readonly stdout: NodeJS.WriteStream
-  /** What is written there meanwhile waits until the screen is gone. */
-  readonly stderr: TalkStream
-}
 
 /** Where the size is not told. */
 const usualColumns = 80
 const usualRows = 24
 
 /** Runs the terminal interface until somebody leaves it; the terminal is as it was then. */
-export async function runTui(session: Session, screen: TuiScreen = process): Promise<void> {
-  const { stdin, stdout, stderr } = screen
+export async function runTui(session: Session, { stdin, stdout, stderr }: TerminalScreen): Promise<void> {
   const left = Promise.withResolvers<void>()
   using stack = new DisposableStack()
   const store: TuiStore = new TuiStore(firstState(stdout.columns || usualColumns, stdout.rows || usualRows), (task) =>

@@ -38,11 +38,12 @@ export function wrapped(
   { tone = 'plain', indent = 0 }: { tone?: Tone; indent?: number } = {},
 ): Line[] {
   const room = Math.max(1, width - indent)
-  // Cleaned first: what the wrapping takes for a colour has no width.
-  const clean = text.split('\n').map(printable).join('\n')
-  return wrapAnsi(clean, room, { hard: true, trim: false })
-    .split('\n')
-    .map((part) => line(`${' '.repeat(indent)}${part}`, tone))
+  const lines = text.split('\n').flatMap((one) => {
+    // Cleaned first: what the wrapping takes for a colour has no width.
+    const parts = wrapAnsi(printable(one), room, { hard: true, trim: false }).split('\n')
+    return parts.map((part, index) => (index === 0 ? part : part.trimStart()))
+  })
+  return lines.map((part) => line(`${' '.repeat(indent)}${part}`, tone))
 }
 
 /** Names and values below each other; long values go on below themselves. */
