@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { appendFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -34,6 +35,27 @@ test('a journal that cannot be written says so, and has nothing more than before
   const journal = Journal.read(MachineTree.open(await madeTree(t, { 'etc/': '' })), '/missing/journal.jsonl')
   assert.throws(() => journal.append({ type: 'opened', version: 1, made: [] }), { code: 'TREE_UNWRITABLE' })
   assert.deepEqual(journal.records, [])
+})
+
+test('a line that the disk has no room for is an error, and the journal goes on once there is room', async (t) => {
+  const root = await madeTree(t, { 'etc/': '' })
+  const module = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href)
+  const script = `
+    const { MachineTree } = await import(${module('../machine/machine-tree.ts')})
+    const { Journal } = await import(${module('journal.ts')})
+    const journal = Journal.read(MachineTree.open(${JSON.stringify(root)}), ${JSON.stringify(path)})
+    let whole = 0
+    try { for (;; whole++) journal.append({ type: 'begun', run: whole + 1, title: 'x'.repeat(300) }) }
+    catch (error) { console.log(JSON.stringify({ whole, code: error.code, has: journal.records.length })) }`
+  const node = [process.execPath, '--conditions=@backplane/source', '--input-type=module', '-e', script]
+  const { stdout, stderr } = spawnSync('sh', ['-c', 'ulimit -f 4; exec "$@"', 'sh', ...node], { encoding: 'utf8' })
+  assert.notEqual(stdout, '', stderr)
+  const { whole, ...end } = JSON.parse(stdout) as { whole: number }
+  assert.deepEqual(end, { code: 'TREE_UNWRITABLE', has: whole })
+  const journal = Journal.read(MachineTree.open(root), path)
+  assert.equal(journal.records.length, whole)
+  journal.append({ type: 'ended', run: whole, as: 'rolled-back' })
+  assert.equal(Journal.read(MachineTree.open(root), path).records.length, whole + 1)
 })
 
 test('a line that was changed, taken out or made up is named', async (t) => {

@@ -71,7 +71,8 @@ export class Journal {
     const descriptor = openSync(this.#tree.hostPath(this.path), 'a+', 0o600)
     try {
       ftruncateSync(descriptor, this.#wholeBytes)
-      writeSync(descriptor, line)
+      // Where the disk becomes full, only the beginning is written, and only the next call says why.
+      for (let written = 0; written < line.length;) written += writeSync(descriptor, line, written)
       fsyncSync(descriptor)
     } finally {
       closeSync(descriptor)
