@@ -4,6 +4,7 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { PlatformError } from '@backplane/sdk'
+import { temporaryDirectory } from '@backplane/testing'
 import { madeTree, type TreeDescription } from '../fixtures/materialise.ts'
 import { treeSnapshot } from '../fixtures/tree-snapshot.ts'
 import { MachineTree } from '../machine/machine-tree.ts'
@@ -188,6 +189,16 @@ test('two cannot change one machine at once; a lock of a process that is gone ho
   await writeFile(join(root, 'var/lib/exliar-vfio/lock'), JSON.stringify(stale))
   await cleaned(options)
   assert.equal(treeSnapshot(root)['var'], undefined)
+})
+
+test('a link planted where the lock is written leads nowhere', async (t) => {
+  const { root, options } = await sample(t)
+  const outside = join(await temporaryDirectory(t), 'outside')
+  await writeFile(outside, 'precious')
+  await mkdir(join(root, 'var/lib/exliar-vfio'), { recursive: true })
+  await symlink(outside, join(root, `var/lib/exliar-vfio/lock.${process.pid}`))
+  assert.equal((await applied(options, [writing('/etc/default/grub', 'b\n')])).kind, 'applied')
+  assert.equal(await readFile(outside, 'utf8'), 'precious')
 })
 
 test('after an interrupted run nothing is applied before that is taken back', async (t) => {

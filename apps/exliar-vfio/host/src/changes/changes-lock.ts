@@ -51,8 +51,10 @@ export function takeLock(hostPath: string, made: readonly string[]): ChangesLock
   return { inherited, remember, [Symbol.dispose]: () => rmSync(hostPath, { force: true }) }
 }
 
+/** Always a file of its own: a link that somebody put there would lead out of the tree. */
 function writeOwner(path: string, made: readonly string[]): void {
-  writeFileSync(path, JSON.stringify({ ...identityOf(process.pid), pid: process.pid, made }), { mode: 0o600 })
+  rmSync(path, { force: true })
+  writeFileSync(path, JSON.stringify({ ...identityOf(process.pid), pid: process.pid, made }), { mode: 0o600, flag: 'wx' })
 }
 
 /** Undefined: nobody, or what is there was not written whole. */
