@@ -5,10 +5,10 @@
 /** What a use is of: a file, a program, a place of the network, or a permission of the host's own. */
 export type UseVerb = 'fs:read' | 'fs:write' | 'exec' | 'net:connect' | 'host'
 
-/** One use of something that was granted. */
+/** One use of something that was granted and that a tier keeps; permissions of the host's own the kernel sees itself. */
 export interface Use {
-  readonly verb: UseVerb
-  /** An absolute path, a program by name, `host:port`, or the permission itself. */
+  readonly verb: Exclude<UseVerb, 'host'>
+  /** An absolute path, a program by name, or `host:port`. */
   readonly what: string
   /** Whose word it is: the host saw it, or what runs the plugin says so, which the plugin can make up or keep to itself. */
   readonly by: 'plugin' | 'host'

@@ -24,6 +24,7 @@ export class UseTally {
   readonly #uses: VersionUses
   readonly #clock: Clock
   readonly #changed: () => void
+  readonly #hosts = new Map<string, UseEntry>()
   /** By verb and what it opens. */
   readonly #exact = new Map<string, UseEntry>()
   /** The longest paths first: a use counts for the permission that fits it most closely. */
@@ -34,15 +35,18 @@ export class UseTally {
     this.#clock = clock
     this.#changed = changed
     const entries = covered.map((one) => ({ ...one, entry: this.#entry(one.permission) }))
-    for (const { verb, value, entry } of entries) this.#exact.set(keyOf(verb, value), entry)
+    for (const { verb, value, entry } of entries) {
+      if (verb === 'host') this.#hosts.set(value, entry)
+      else this.#exact.set(keyOf(verb, value), entry)
+    }
     this.#paths = entries
       .filter(({ verb }) => verb === 'fs:read' || verb === 'fs:write')
       .toSorted((one, other) => other.value.length - one.value.length)
   }
 
-  /** A permission of the host's own was needed, and there. */
+  /** A permission of the host's own was needed, and there. Counted with each call that takes one. */
   host(permission: string): void {
-    this.#note(this.#exact.get(`host ${permission}`), 'host')
+    this.#note(this.#hosts.get(permission), 'host')
   }
 
   note({ verb, what, by }: Use): void {

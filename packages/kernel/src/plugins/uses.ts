@@ -40,6 +40,8 @@ export class Uses {
     versions.delete(version)
     versions.set(version, uses)
     for (const oldest of versions.keys()) if (versions.size > keptVersions) versions.delete(oldest)
+    const permissions = new Set(covered.map(({ permission }) => permission))
+    for (const permission of uses.entries.keys()) if (!permissions.has(permission)) uses.entries.delete(permission)
     uses.opens.clear()
     for (const { permission, value } of covered) uses.opens.set(permission, [...(uses.opens.get(permission) ?? []), value])
     return new UseTally(uses, covered, { clock: this.#clock, changed: () => this.#changed(plugin) })

@@ -3,7 +3,7 @@ import { checkConfig } from '../config-check.ts'
 import type { Core } from '../core.ts'
 import { kernelErrors } from '../errors.ts'
 import type { PluginSettings } from '../kernel.ts'
-import { grantsOf, noVocabulary, openedBy } from '../plugins/permissions.ts'
+import { grantsOf, noVocabulary, type Opened, openedBy } from '../plugins/permissions.ts'
 import type { Candidate } from '../plugins/plugin.ts'
 import type { StatePlace } from '../plugins/plugin-states.ts'
 import type { AuditMode } from '../permission-use.ts'
@@ -71,7 +71,8 @@ export async function planStart(
   const { runtime, enforcement, isolation } = chooseRuntime(core, candidate, settings, request)
   const audit = auditOf(id, settings, runtime, { grants, isolation })
   const asked: StartRequest = { ...request, isolation, ...(audit?.isOn === true ? { audit: true } : {}) }
-  const decided = { limits, grants, withheld: kept, covered, audit, enforcement }
+  const open = kept.flatMap((permission) => stillOpen(permission, openedBy(filling, permission), covered))
+  const decided = { limits, grants, withheld: kept, covered, audit, enforcement: [...enforcement, ...open] }
   return { manifest, staged, ...decided, runtime, directories, request: asked }
 }
 
@@ -84,6 +85,15 @@ export function isolationOf({ policy }: Pick<Core, 'policy'>, { id, source: { or
 /** Whatever the tier: a plugin reaches what such a permission opens only through the host. */
 function keptByHost(what: string): Enforcement {
   return { what, level: 'exact', mechanism: 'checked by the host at each call, and before a point is filled' }
+}
+
+/** Withholding a directory changes nothing where one around it is granted; that is told, not hidden. */
+function stillOpen(permission: string, opened: readonly Opened[], covered: readonly Coverage[]): readonly Enforcement[] {
+  const around = covered.find(({ verb, value }) =>
+    opened.some((one) => one.verb === verb && verb.startsWith('fs:') && one.value.startsWith(`${value}/`)),
+  )
+  if (around === undefined) return []
+  return [{ what: `withheld ${permission}`, level: 'none', mechanism: `${around.permission}, which it may, holds it too` }]
 }
 
 /** Errors: `AUDIT_UNAVAILABLE`. */

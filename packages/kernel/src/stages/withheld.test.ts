@@ -74,6 +74,16 @@ test('withheld wins over approved, and over other words for the same', async () 
   assert.deepEqual(t.kernel.plugins.get('demo/user')?.grants.net, ['api.example.org:80'])
 })
 
+test('withholding a directory within one that is granted is told to change nothing', async () => {
+  const door = new Door()
+  door.kept = ['fs:read /srv/images', 'fs:read /etc/acme']
+  await using t = await started(door, new User().asking('1.0.0', ['fs:read /srv', 'fs:read /srv-old', ...door.kept]))
+  const record = t.kernel.plugins.get('demo/user')
+  assert.deepEqual(record?.grants.fsRead, ['/srv', '/srv-old'])
+  const mechanism = 'fs:read /srv, which it may, holds it too'
+  assert.deepEqual(record.enforcement, [{ what: 'withheld fs:read /srv/images', level: 'none', mechanism }])
+})
+
 test('what is neither approved nor withheld still blocks', async () => {
   const door = new Door()
   door.granted = ['vm:read']

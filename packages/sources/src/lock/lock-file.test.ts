@@ -63,6 +63,12 @@ const wrong = [
     /must be a list of strings/,
     'LOCK_INVALID',
   ],
+  [
+    'withheld that is no list',
+    text.replace('"permissions":', '"withheld": [7], "permissions":'),
+    /withheld must be a list of strings/,
+    'LOCK_INVALID',
+  ],
   ['no artifacts', text.replace('"any"', '"any": 1, "x"'), /an artifact must be an object/, 'LOCK_INVALID'],
 ] as const
 
