@@ -2,35 +2,28 @@ import assert from 'node:assert/strict'
 import { cp } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import type { KernelLogLine } from '@backplane/kernel'
 import { temporaryDirectory } from '@backplane/testing'
 import { cleanup as cleanupHook } from '@exliar-vfio/points'
 import { sampleVmConfig, sampleVmStats } from '@exliar-vfio/points/testing'
 import { openChanges, type ChangesOptions } from '../../apps/exliar-vfio/host/src/changes/open-changes.ts'
 import { cleanup } from '../../apps/exliar-vfio/host/src/changes/undo.ts'
-import { loadConfig } from '../../apps/exliar-vfio/host/src/config/load-config.ts'
+import { openSession, type OpenedSession } from '../../apps/exliar-vfio/host/src/fixtures/open-session.ts'
 import { development, operatorAt } from '../../apps/exliar-vfio/host/src/fixtures/operator.ts'
 import { copySampleTree } from '../../apps/exliar-vfio/host/src/fixtures/sample-tree.ts'
 import { treeSnapshot } from '../../apps/exliar-vfio/host/src/fixtures/tree-snapshot.ts'
 import { configure } from '../../apps/exliar-vfio/host/src/lifecycle/configure.ts'
 import { preStartOf, watchCallbacks } from '../../apps/exliar-vfio/host/src/lifecycle/machine-runs.ts'
-import { machineServices } from '../../apps/exliar-vfio/host/src/lifecycle/machine-services.ts'
 import { treeWithKernel } from '../../apps/exliar-vfio/host/src/fixtures/kernel-double.ts'
 import type { MachineTree } from '../../apps/exliar-vfio/host/src/machine/machine-tree.ts'
 import { makePlan } from '../../apps/exliar-vfio/host/src/plan/make-plan.ts'
-import type { HookRun } from '../../apps/exliar-vfio/host/src/plugins/hook-run.ts'
 import { changesOptions } from '../../apps/exliar-vfio/host/src/program/change-work.ts'
 import { bindExecutor } from '../../apps/exliar-vfio/host/src/vfio/bind-executor.ts'
-import { Session } from '../../apps/exliar-vfio/host/src/program/session.ts'
 
 const examples = join(import.meta.dirname, '../../examples/exliar-plugins')
 
-interface Life {
-  readonly session: Session
+interface Life extends OpenedSession {
   readonly tree: MachineTree
   readonly options: ChangesOptions
-  readonly lines: readonly KernelLogLine[]
-  readonly runs: readonly HookRun[]
 }
 
 /** What the program's verbs work with, over a machine where the bundled plugins, the examples and the recorder are. */
@@ -50,28 +43,12 @@ async function begin(t: TestContext): Promise<Life> {
   await cp(join(import.meta.dirname, 'recorder'), join(plugins, 'recorder'), { recursive: true })
   const standard = changesOptions(tree)
   const options = { ...standard, executors: { ...standard.executors, 'bind-device': bindExecutor({ isLive: true }) } }
-  const lines: KernelLogLine[] = []
-  const runs: HookRun[] = []
-  const unexpected = (text: string): void => assert.fail(text)
-  const env = { HOME: home, PATH: process.env['PATH'] }
-  const signal = new AbortController().signal
-  const session = new Session({
-    terminal: { out: unexpected, err: unexpected, colors: false, env, uid: 1000, ask: undefined, signal },
-    json: false,
-    tree,
-    config: await loadConfig(undefined, env),
-    stateDirectory: join(home, 'state'),
-    services: (hookOf) => machineServices(options, hookOf),
-    log: { write: (line) => void lines.push(line) },
-    safeMode: false,
-  })
-  session.onHookRun = (run) => void runs.push(run)
-  return { session, tree, options, lines, runs }
+  return { ...(await openSession(options, home)), tree, options }
 }
 
 /** Source: seed 004, "Plugin Lifecycle Example". */
 test('from discovery to unloading, plugins are told of a machine’s life in the order of the plugin interface', async (t) => {
-  const { session, tree, options, lines, runs } = await begin(t)
+  const { session, tree, options, lines, runs, talk } = await begin(t)
   const before = named(treeSnapshot(tree.root))
   const started: string[] = []
   let discovered: readonly string[]
@@ -118,6 +95,7 @@ test('from discovery to unloading, plugins are told of a machine’s life in the
     assert.equal((await cleanup(changes)).complete, true)
   }
   assert.deepEqual(named(treeSnapshot(tree.root)), before)
+  assert.deepEqual(talk, [], 'nobody is told anything but what was asked for')
 
   const said = lines.filter(({ plugin }) => plugin === 'example/recorder').map(({ message }) => message)
   assert.deepEqual(said, [

@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { highlight, printable, tellFailure } from '@backplane/terminal'
+import { highlight, printable, printableJson, tellFailure } from '@backplane/terminal'
 import { Command } from 'commander'
 import { kernelErrors, type KernelLogLine, type Log } from '@backplane/kernel'
 import { runtimeErrors } from '@backplane/runtimes'
@@ -136,16 +136,17 @@ async function open(options: GlobalOptions, terminal: Terminal): Promise<Session
     config,
     stateDirectory: stateDirectory({ root: tree.root, uid, env, named: options.stateDir }),
     services: (hookOf) => machineServices(changesOptions(tree), hookOf),
-    log: terminalLog(terminal, options.verbose === true),
+    log: terminalLog(terminal, options),
     safeMode: options.safeMode === true,
   })
 }
 
-/** What plugins and the kernel log: warnings always, the rest when it is wanted. */
-function terminalLog(terminal: Terminal, verbose: boolean): Log {
+/** What plugins and the kernel log: warnings always, the rest when it is wanted; with `--json` one object a line. */
+function terminalLog(terminal: Terminal, { verbose = false, json = false }: Pick<GlobalOptions, 'verbose' | 'json'>): Log {
   return {
     write: ({ level, plugin, message, fields }: KernelLogLine) => {
       if (!verbose && (level === 'debug' || level === 'info')) return
+      if (json) return terminal.err(`${printableJson({ level, plugin, message, fields })}\n`)
       const who = plugin === undefined ? '' : `${plugin}: `
       const rest = fields === undefined || !verbose ? '' : ` ${JSON.stringify(fields)}`
       const style = level === 'error' ? 'red' : level === 'warn' ? 'yellow' : 'dim'

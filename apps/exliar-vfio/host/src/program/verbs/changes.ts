@@ -1,10 +1,11 @@
-import { highlight, printable, tableText } from '@backplane/terminal'
+import { tableText } from '@backplane/terminal'
 import { cleanup as cleanupHook } from '@exliar-vfio/points'
 import type { Command } from 'commander'
 import { cleanupScriptPath, readJournal } from '../../changes/open-changes.ts'
 import { recordedChanges, unfinishedRun } from '../../changes/recorded-changes.ts'
 import { cleanup, rollback, type UndoReport } from '../../changes/undo.ts'
 import { exliarErrors } from '../../errors.ts'
+import { warnOf } from '../warn-of.ts'
 import { openMachineChanges, undoText } from '../change-work.ts'
 import { examples } from '../examples.ts'
 import type { Runner } from '../run-verb.ts'
@@ -51,11 +52,12 @@ async function tellPlugins(session: Session, reason: 'cleanup' | 'rollback'): Pr
   const { terminal } = session
   try {
     const { hooks } = await session.plugins()
+    session.onHookRun = (run) => warnOf(session, run)
     await hooks.run(cleanupHook, { reason }, null, terminal.signal)
   } catch (error) {
     terminal.signal.throwIfAborted()
     const message = error instanceof Error ? error.message : String(error)
-    terminal.err(`${highlight(terminal, 'yellow', 'passed over')}: ${printable(message)}\n`)
+    session.warn(message)
   }
 }
 

@@ -8,6 +8,7 @@ import type { PlanOptions } from '../../plan/make-plan.ts'
 import type { Plan } from '../../plan/plan.ts'
 import { exliarErrors } from '../../errors.ts'
 import { openMachineChanges, undoText } from '../change-work.ts'
+import { warnOf } from '../warn-of.ts'
 import { examples } from '../examples.ts'
 import type { Runner } from '../run-verb.ts'
 import type { Session } from '../session.ts'
@@ -96,9 +97,7 @@ async function planFor(
   const options = { bind: flags.bind, leaveOut: flags.leaveOut ?? [] }
   const plan = planCards(session.tree, detection, selection, options)
   for (const { plugin, at, message } of detection.troubles) {
-    session.terminal.err(
-      `${highlight(session.terminal, 'yellow', 'passed over')}: ${printable(`${plugin} failed in ${at}: ${message}`)}\n`,
-    )
+    session.warn(`${plugin} failed in ${at}: ${message}`)
   }
   return { plan, detection }
 }
@@ -118,6 +117,7 @@ async function applyPlan(session: Session, slots: readonly string[], flags: Plan
     if (!/^y(es)?$/i.test((await terminal.ask('Do it? [y/N] ')).trim())) return 1
   }
   const { hooks, kernel } = await session.plugins()
+  session.onHookRun = (run) => warnOf(session, run)
   await using changes = await openMachineChanges(session.tree)
   const applied = await configure(plan, detection, { changes, hooks, kernel, signal: terminal.signal })
   if (applied.kind === 'applied') {

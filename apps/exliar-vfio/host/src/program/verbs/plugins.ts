@@ -8,6 +8,7 @@ import type { Command } from 'commander'
 import { standardDirectories } from '../../config/exliar-config.ts'
 import { exliarErrors } from '../../errors.ts'
 import { examples } from '../examples.ts'
+import { reasonOf } from '../plugin-reason.ts'
 import type { Runner } from '../run-verb.ts'
 import type { Session } from '../session.ts'
 
@@ -96,11 +97,6 @@ function asJson(record: PluginRecord): Readonly<Record<string, unknown>> {
     trust: trust ?? null,
     notes,
   }
-}
-
-function reasonOf({ state }: PluginRecord): string {
-  if ('failure' in state) return `${state.failure.message}${state.failure.hint === undefined ? '' : ` ${state.failure.hint}`}`
-  return 'reason' in state ? state.reason : ''
 }
 
 function show(session: Session, record: PluginRecord): void {
