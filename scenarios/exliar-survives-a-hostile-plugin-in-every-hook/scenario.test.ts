@@ -92,7 +92,7 @@ describe('a hostile plugin', { concurrency: 2 }, () => {
       for (const hook of hooks) {
         const culprit = `local/bad-in-${hook}`
         const { runs } = (await exliar(['trace', hook, '--json', '--last', '10'])).json()
-        const [first] = runs.at(-1).steps.filter(({ plugin }: { plugin: string }) => plugin === culprit)
+        const first = runs.at(-1).steps.find(({ plugin }: { plugin: string }) => plugin === culprit)
         assert.equal(first.outcome, outcomeOf(behaviour), hook)
         const named = `${applied.err}${cleaned.err}`.includes(`passed over: ${culprit} `)
         assert.equal(named, first.outcome === 'failed', `${hook}: ${applied.err}${cleaned.err}`)

@@ -142,13 +142,13 @@ async function open(options: GlobalOptions, terminal: Terminal): Promise<Session
 }
 
 /** What plugins and the kernel log: warnings always, the rest when it is wanted; with `--json` one object a line. */
-function terminalLog(terminal: Terminal, { verbose = false, json = false }: Pick<GlobalOptions, 'verbose' | 'json'>): Log {
+function terminalLog(terminal: Terminal, { verbose, json }: Pick<GlobalOptions, 'verbose' | 'json'>): Log {
   return {
     write: ({ level, plugin, message, fields }: KernelLogLine) => {
-      if (!verbose && (level === 'debug' || level === 'info')) return
-      if (json) return terminal.err(`${printableJson({ level, plugin, message, fields })}\n`)
+      if (verbose !== true && (level === 'debug' || level === 'info')) return
+      if (json === true) return terminal.err(`${printableJson({ level, plugin, message, fields })}\n`)
       const who = plugin === undefined ? '' : `${plugin}: `
-      const rest = fields === undefined || !verbose ? '' : ` ${JSON.stringify(fields)}`
+      const rest = fields === undefined || verbose !== true ? '' : ` ${JSON.stringify(fields)}`
       const style = level === 'error' ? 'red' : level === 'warn' ? 'yellow' : 'dim'
       terminal.err(`${highlight(terminal, style, level)}: ${printable(`${who}${message}${rest}`)}\n`)
     },
