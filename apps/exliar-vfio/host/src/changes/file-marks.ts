@@ -1,4 +1,4 @@
-import { utimes } from 'node:fs/promises'
+import { lutimes } from 'node:fs/promises'
 import { statSync } from 'node:fs'
 import { z } from 'zod'
 import type { MachineTree } from '../machine/machine-tree.ts'
@@ -37,5 +37,6 @@ export async function restoreFile(
 
 /** Its time only. */
 export async function restoreTime(tree: MachineTree, path: string, { modifiedMs }: FileMark): Promise<void> {
-  await utimes(tree.hostPath(path), modifiedMs / 1000, modifiedMs / 1000)
+  using pinned = tree.pin(path)
+  await lutimes(pinned.path, modifiedMs / 1000, modifiedMs / 1000)
 }

@@ -39,7 +39,7 @@ test('a journal that cannot be written says so, and has nothing more than before
 
 test('a line that the disk has no room for is an error, and the journal goes on once there is room', async (t) => {
   const root = await madeTree(t, { 'etc/': '' })
-  const module = (path: string): string => JSON.stringify(new URL(path, import.meta.url).href)
+  const module = (file: string): string => JSON.stringify(new URL(file, import.meta.url).href)
   const script = `
     const { MachineTree } = await import(${module('../machine/machine-tree.ts')})
     const { Journal } = await import(${module('journal.ts')})

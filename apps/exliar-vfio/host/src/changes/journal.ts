@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, ftruncateSync, openSync, writeSync } from 'node:fs'
+import { closeSync, constants, fsyncSync, ftruncateSync, openSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { PlatformError } from '@backplane/sdk'
 import { z } from 'zod'
@@ -8,6 +8,7 @@ import type { MachineTree } from '../machine/machine-tree.ts'
 import { sha256 } from './backup-store.ts'
 import { JournalRecord, type TimedRecord } from './journal-record.ts'
 
+const flags = constants.O_RDWR | constants.O_APPEND | constants.O_CREAT | constants.O_NOFOLLOW
 const mostBytes = 64 * 1024 * 1024
 const Line = z.object({ hash: z.string(), at: z.string(), record: z.unknown() })
 
@@ -68,7 +69,8 @@ export class Journal {
 
   /** In place and at once: a journal that is written whole each time could lose what it has. */
   #write(line: Buffer): void {
-    const descriptor = openSync(this.#tree.hostPath(this.path), 'a+', 0o600)
+    using pinned = this.#tree.pin(this.path)
+    const descriptor = openSync(pinned.path, flags, 0o600)
     try {
       ftruncateSync(descriptor, this.#wholeBytes)
       // Where the disk becomes full, only the beginning is written, and only the next call says why.

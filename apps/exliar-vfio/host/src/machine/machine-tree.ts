@@ -5,6 +5,7 @@ import { basename, dirname } from 'node:path'
 import { PlatformError } from '@backplane/sdk'
 import { exliarErrors } from '../errors.ts'
 import { errnoOf } from './errno-of.ts'
+import { pinPath, type PinnedPath } from './pinned-path.ts'
 import { readFileInside } from './read-file.ts'
 import { resolveInside, type Resolved } from './resolve-inside.ts'
 import { TreeDirectory } from './tree-directory.ts'
@@ -21,8 +22,8 @@ const defaultMostBytes = 8 * 1024 * 1024
 
 /**
  * The files of one machine: this one, or a copy of another below a directory. Every path is given as that machine names
- * it, and its links are followed inside it, absolute ones too; nothing outside is ever read or written. Another program
- * that changes links meanwhile is not guarded against.
+ * it, and its links are followed inside it, absolute ones too; nothing outside is ever written, nor a file read whole, also
+ * when the owner of a copy puts a link in place of a directory meanwhile.
  *
  * Reading does not wait: it is done for thousands of files that the kernel makes up. Writing does.
  */
@@ -57,6 +58,14 @@ export class MachineTree {
   /** Path on this machine that `path` leads to, whether something is there or not. Errors: `TREE_ESCAPES`. */
   hostPath(path: string): string {
     return this.#onHost(resolveInside(this.root, path).path)
+  }
+
+  /**
+   * As `hostPath`, and held to the directory it was in then, until it is disposed: for what is done in several calls. Its last
+   * name may be a link by now. Errors: `TREE_ESCAPES`, `TREE_UNREADABLE`, those of the operating system.
+   */
+  pin(path: string): PinnedPath {
+    return this.#pinned(this.hostPath(path))
   }
 
   /** Whether something is there that this user may know of. */
@@ -103,7 +112,8 @@ export class MachineTree {
     if (stats === undefined) return undefined
     if (!stats.isFile()) throw exliarErrors.error('TREE_UNREADABLE', { path, reason: 'it is no regular file' })
     try {
-      return readFileInside(this.#onHost(real), mostBytes, path)
+      using pinned = this.#pinned(this.#onHost(real))
+      return readFileInside(pinned.path, mostBytes, path)
     } catch (error) {
       if (errnoOf(error) === 'ENOENT') return undefined
       if (error instanceof PlatformError) throw error
@@ -177,11 +187,17 @@ export class MachineTree {
   async #change<T>(path: string, change: (hostPath: string) => Promise<T>): Promise<T> {
     const hostPath = this.hostPath(path)
     try {
-      return await change(hostPath)
+      using pinned = this.#pinned(hostPath)
+      return await change(pinned.path)
     } catch (error) {
       const reason = errnoOf(error)
       throw exliarErrors.error('TREE_UNWRITABLE', { path, reason }, { cause: error, details: { reason } })
     }
+  }
+
+  /** This machine's own directories are nobody else's to move. */
+  #pinned(hostPath: string): PinnedPath {
+    return this.isThisMachine ? { path: hostPath, [Symbol.dispose]: () => undefined } : pinPath(hostPath)
   }
 
   /** Undefined: missing, or in a directory this user may not enter. */

@@ -39,11 +39,20 @@ export function resolveInside(root: string, path: string): Resolved {
       continue
     }
     if (++links > mostLinks) throw exliarErrors.error('TREE_UNREADABLE', { path, reason: 'its links go in a circle' })
-    const target = readlinkSync(onHost)
+    const target = targetOf(onHost, path)
     if (target.startsWith('/')) walked.length = 0
     ahead.push(...target.split('/').toReversed())
   }
   return walked.at(-1) ?? { ...top, path: '/' }
+}
+
+/** It was a link a moment ago. */
+function targetOf(onHost: string, path: string): string {
+  try {
+    return readlinkSync(onHost)
+  } catch (error) {
+    throw exliarErrors.error('TREE_UNREADABLE', { path, reason: errnoOf(error) }, { cause: error })
+  }
 }
 
 function statOf(onHost: string, path: string): Stats | undefined {
