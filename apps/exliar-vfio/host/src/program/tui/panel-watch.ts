@@ -41,12 +41,11 @@ export class PanelWatch implements AsyncDisposable {
     void this.#draw(panel, stop.signal)
   }
 
-  /** Does an action of the panel; what came of it is drawn at once. */
+  /** Does an action of the panel. */
   act(panel: PanelTab, action: string): void {
     const signal = this.#shown?.stop.signal
     if (signal === undefined) return
     this.#tell(panel, 'action', action, signal)
-    void this.#telling.then(() => this.#wake?.abort())
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -73,9 +72,9 @@ export class PanelWatch implements AsyncDisposable {
     }
   }
 
-  /** One after the other, so that a plugin is told in the order it happened. */
+  /** One after the other, so that a plugin is told in the order it happened. What came of it is drawn at once. */
   #tell(panel: PanelTab, kind: UiEvent['kind'], action: string | null, signal: AbortSignal): void {
-    this.#telling = this.#telling.then(() => this.#told(panel, kind, action, signal))
+    this.#telling = this.#telling.then(() => this.#told(panel, kind, action, signal)).then(() => this.#wake?.abort())
   }
 
   async #told({ plugin, name }: PanelTab, kind: UiEvent['kind'], action: string | null, signal: AbortSignal): Promise<void> {

@@ -19,7 +19,13 @@ interface Opened {
 async function opened(t: TestContext, config = alone, screen = fakeScreen()): Promise<Opened> {
   const person = await operator(t, nvidia)
   await person.configure(config)
-  return open(person, screen)
+  const ended = new AbortController()
+  const all = open(person, screen, { signal: ended.signal })
+  t.after(() => {
+    ended.abort(new Error('the test has ended'))
+    return all.left
+  })
+  return all
 }
 
 function open(person: Operator, screen: FakeScreen, more: Parameters<Operator['exliar']>[1] = {}): Opened {

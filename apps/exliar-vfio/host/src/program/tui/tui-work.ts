@@ -151,7 +151,8 @@ export class TuiWork implements AsyncDisposable {
 
   async #tabs(): Promise<readonly PanelTab[]> {
     const { kernel } = await this.#session.plugins()
-    return kernel.contributions(panelPoint).map(({ plugin, name, metadata }) => {
+    const usable = kernel.contributions(panelPoint).filter(({ available, recovers }) => available || recovers === true)
+    return usable.map(({ plugin, name, metadata }) => {
       const title = metadata['title']
       return { plugin, name, title: typeof title === 'string' ? title : name }
     })
