@@ -6,10 +6,13 @@ export function withoutSecrets(redactor: Redactor, handler: Handler): Handler {
   return async (request, peer) => {
     const response = await handler(request, peer)
     const { body, status } = response
-    if (body === null || (redactor.isEmpty && response.headers.get('content-type') !== 'text/event-stream')) return response
+    const type = response.headers.get('content-type')
+    if (body === null || (redactor.isEmpty && type !== 'text/event-stream')) return response
+    // Packages, which digests are of: read as a text they would be others.
+    if (type === 'application/gzip') return response
     const headers = new Headers(response.headers)
     headers.delete('content-length')
-    if (headers.get('content-type') === 'text/event-stream') {
+    if (type === 'text/event-stream') {
       return new Response(body.pipeThrough(eventCleaner(redactor)), { status, headers })
     }
     // A file may be larger than a text can be.
