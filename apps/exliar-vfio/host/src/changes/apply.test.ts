@@ -206,7 +206,7 @@ test('after an interrupted run nothing is applied before that is taken back', as
   const before = treeSnapshot(root)
   {
     await using changes = await openChanges(options)
-    changes.begin()
+    await changes.begin()
     changes.journal.append({ type: 'begun', run: 1, title: 'killed' })
   }
   await assert.rejects(applied(options, []), { code: 'CHANGES_UNFINISHED' })

@@ -58,7 +58,7 @@ export async function apply<Subject>(changes: Changes, application: Application<
   const { journal } = changes
   if (unfinishedRun(journal.records) !== undefined) throw exliarErrors.error('CHANGES_UNFINISHED')
   application.check?.()
-  changes.begin()
+  await changes.begin()
   const run = 1 + journal.records.filter(({ type }) => type === 'begun').length
   journal.append({ type: 'begun', run, title: application.title })
   changes.ground.atPoint('the run was begun')
@@ -72,9 +72,16 @@ export async function apply<Subject>(changes: Changes, application: Application<
     return { kind: 'applied', run, changes: applied.map(({ change }) => change), notes }
   } catch (thrown) {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown))
-    const undo = (await rollback(changes)) ?? { changes: [], complete: true }
     const plugin = error instanceof PlatformError ? (error.plugin ?? null) : null
-    return { kind: 'rolled-back', reason: error.message, plugin, error, undo }
+    try {
+      const undo = (await rollback(changes)) ?? { changes: [], complete: true }
+      return { kind: 'rolled-back', reason: error.message, plugin, error, undo }
+    } catch (failure) {
+      // What stopped the step is to be told also where the journal takes no more lines.
+      if (!(failure instanceof PlatformError)) throw failure
+      const reason = `${error.message}; and to take it back: ${failure.message}`
+      return { kind: 'rolled-back', reason, plugin, error, undo: { changes: [], complete: false } }
+    }
   }
 }
 

@@ -35,6 +35,8 @@ root=\${1:-}
 root=\${root%/}
 state=$root/var/lib/exliar-vfio
 kept=0
+# Room that was kept for this.
+rm -f -- "$state/reserve"
 
 say_kept() { echo "kept: $1"; kept=1; }
 hash_of() { if [ -f "$1" ]; then sha256sum < "$1" | cut -c 1-64; else echo -; fi; }

@@ -70,7 +70,7 @@ test('what an interrupted program may have made, and anybody else too, is left a
   {
     await using changes = await openChanges(options)
     const generated = await standardExecutors['run-command'].look(image, changes.ground)
-    changes.begin()
+    await changes.begin()
     changes.journal.append({ type: 'begun', run: 1, title: 'killed' })
     changes.journal.append({ type: 'doing', run: 1, change: 1, step: image, before: generated })
     await writeFile(join(root, 'boot/initrd-1.img'), 'half')

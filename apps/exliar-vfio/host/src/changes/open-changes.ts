@@ -4,6 +4,7 @@ import { errnoOf } from '../machine/errno-of.ts'
 import type { MachineTree } from '../machine/machine-tree.ts'
 import { runProgram } from '../machine/run-program.ts'
 import { BackupStore } from './backup-store.ts'
+import { DiskReserve } from './disk-reserve.ts'
 import { takeLock, type ChangesLock } from './changes-lock.ts'
 import type { Executors, Ground } from './executor.ts'
 import { Journal } from './journal.ts'
@@ -15,6 +16,8 @@ const journalPath = `${changesDirectory}/journal.jsonl`
 const backupsPath = `${changesDirectory}/backups`
 /** A script that takes everything back without `exliar`. */
 export const cleanupScriptPath = `${changesDirectory}/cleanup.sh`
+/** Room for an undo. */
+const reservePath = `${changesDirectory}/reserve`
 const lockPath = `${changesDirectory}/lock`
 
 /** What changes a machine works with. */
@@ -32,8 +35,10 @@ export interface Changes extends AsyncDisposable {
   readonly ground: Ground
   readonly executors: Executors
   readonly journal: Journal
-  /** Makes sure that the journal is there, before anything is changed. */
-  readonly begin: () => void
+  /** Room for an undo; kept while anything is to be taken back. */
+  readonly reserve: DiskReserve
+  /** Makes sure that the journal and the room for an undo are there, before anything is changed. */
+  readonly begin: () => Promise<void>
   /** When nothing is left to take back, nothing of this is left either. */
   readonly close: () => Promise<void>
 }
@@ -48,9 +53,10 @@ export async function openChanges(options: ChangesOptions): Promise<Changes> {
   const { tree, executors, atPoint = () => undefined } = options
   const made = await makeDirectories(tree)
   atPoint('the directory was made')
+  const reserve = new DiskReserve(tree, reservePath)
   let lock: ChangesLock
   try {
-    lock = takeLock(tree.hostPath(lockPath), made)
+    lock = await takeLockWithRoom(tree, { made, reserve })
   } catch (error) {
     await removeDirectories(tree, made)
     if (error instanceof PlatformError) throw error
@@ -74,23 +80,42 @@ export async function openChanges(options: ChangesOptions): Promise<Changes> {
     const journal = Journal.read(tree, journalPath)
     const [opened] = journal.records
     if (opened?.type === 'opened') directories.unshift(...opened.made.filter((directory) => !directories.includes(directory)))
-    const begin = (): void => {
+    const begin = async (): Promise<void> => {
+      await reserve.keep()
+      atPoint('room was reserved')
       if (opened === undefined) journal.append({ type: 'opened', version: 1, made: directories })
     }
     const close = async (): Promise<void> => {
       if (changesIn(journal).some(({ state }) => state !== 'undone')) return
       lock.remember(directories)
-      await clear(ground)
+      await clear(ground, reserve)
     }
-    return { ground, executors, journal, begin, close, [Symbol.asyncDispose]: release }
+    return { ground, executors, journal, reserve, begin, close, [Symbol.asyncDispose]: release }
   } catch (error) {
     await release()
     throw error
   }
 }
 
+/** On a full disk there is room for the lock where an undo has it: nobody who lives holds the lock then. */
+async function takeLockWithRoom(
+  tree: MachineTree,
+  { made, reserve }: { made: readonly string[]; reserve: DiskReserve },
+): Promise<ChangesLock> {
+  const path = tree.hostPath(lockPath)
+  try {
+    return takeLock(path, made)
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOSPC') throw error
+    await reserve.release()
+    return takeLock(path, made)
+  }
+}
+
 /** In this order a kill leaves a state from which the next one goes on. */
-async function clear({ tree, backups, atPoint }: Ground): Promise<void> {
+async function clear({ tree, backups, atPoint }: Ground, reserve: DiskReserve): Promise<void> {
+  await reserve.release()
+  atPoint('the room was given up')
   await backups.clear()
   atPoint('the backups were removed')
   await tree.removeUnfinished(cleanupScriptPath)

@@ -68,7 +68,9 @@ export async function cleanup(changes: Changes): Promise<UndoReport> {
 
 /** Newest first; programs that make files from others come last, when those are as they were. */
 async function undo(changes: Changes, open: readonly Change[]): Promise<UndoReport> {
-  const { journal, ground } = changes
+  const { journal, ground, reserve } = changes
+  await reserve.release()
+  ground.atPoint('the room was given up')
   const newestFirst = open.toReversed()
   const done: UndoneChange[] = []
   const finish = (entry: Entry, stood: Standing, end: Undone): void => {
@@ -86,7 +88,10 @@ async function undo(changes: Changes, open: readonly Change[]): Promise<UndoRepo
   const stood = await Promise.all(commands.map((entry) => standingOf(changes, entry)))
   const ends = await undoCommands(changes, commands)
   for (const [index, entry] of commands.entries()) finish(entry, stood[index] ?? 'other', ends(entry.change))
-  return { changes: done, complete: changesIn(journal).every(({ state }) => state === 'undone') }
+  const complete = changesIn(journal).every(({ state }) => state === 'undone')
+  // What stands is to be taken back another time; where there is no room for that, it is tried without.
+  if (!complete) await reserve.keep().catch(() => undefined)
+  return { changes: done, complete }
 }
 
 /** What cannot be looked at is neither as before nor as after. */

@@ -72,7 +72,7 @@ test('wherever it was killed, recovery looks at libvirt and not at the journal',
       journal.append({ type: 'begun', run: 1, title: 'a start' })
       const executor = executors['define-domain']
       assert.ok(executor)
-      killed.begin()
+      await killed.begin()
       const before = await executor.look(step, ground)
       journal.append({ type: 'doing', run: 1, change: 1, step, before })
       const performed = point === 'the step was written down' ? undefined : await executor.perform(step, before, ground)
