@@ -65,6 +65,21 @@ test('in audit mode the sandbox denies what was not granted, and the attempt is 
   assert.ok(denied.includes(`fs:write ${join(given, 'note')}`), String(denied))
 })
 
+for (const trust of ['community', 'first-party'] as const) {
+  test(`in audit mode a ${trust} plugin without programs starts none, be it Node itself, and has its threads`, async (t) => {
+    const subject = await HostileSubject.make(t, inAuditMode(confined({ modules: hostModules }), trust))
+    const instance = await subject.start()
+    assert.deepEqual(await subject.attack(instance, 'node'), { value: 'nothing' })
+    const started = await subject.attack(instance, 'stay', { program: process.execPath, args: ['-v'] })
+    assert.notEqual(started.code, undefined)
+    assert.deepEqual(await subject.attack(instance, 'become', { program: process.execPath }), { value: 'it cannot' })
+    assert.deepEqual(await subject.attack(instance, 'worker'), { value: 'ran' })
+    await instance.ping(10_000)
+    const denied = subject.host.violations.map((one) => one.kind === 'grant' && one.permission)
+    assert.ok(denied.includes(`exec ${process.execPath}`), String(denied))
+  })
+}
+
 test('what is reached by its real name counts for the name it was granted by', async (t) => {
   const subject = await HostileSubject.make(t, inAuditMode(confined({ modules: hostModules })))
   await mkdir(subject.path('real'))

@@ -25,12 +25,10 @@ export function whyNoAudit(grants: Grants, { floor }: Isolation, trial: () => Sa
   return unread === undefined ? undefined : `it may write ${unread} and not read it, which a sandbox does not tell apart`
 }
 
-/** The same start. Errors: `RUNTIME_AUDIT_UNAVAILABLE`, where the kernel did not ask. */
-export function audited(request: StartRequest, trial: () => SandboxTrial): StartRequest {
-  const plugin = request.plugin.id
-  const reason = whyNoAudit(request.grants, request.isolation, trial)
+/** Errors: `RUNTIME_AUDIT_UNAVAILABLE`, where the kernel did not ask. */
+export function checkAudit({ audit, plugin: { id: plugin }, grants, isolation }: StartRequest, trial: () => SandboxTrial): void {
+  const reason = audit === true ? whyNoAudit(grants, isolation, trial) : undefined
   if (reason !== undefined) throw runtimeErrors.error('RUNTIME_AUDIT_UNAVAILABLE', { plugin, reason }, { plugin })
-  return request
 }
 
 /** What a plugin's uses are told of: programs outside a sandbox reach the network by themselves. */

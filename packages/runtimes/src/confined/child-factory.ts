@@ -139,6 +139,8 @@ export class ChildFactory implements AsyncDisposable {
       ...content,
       links: Object.entries(otherNames).map(([target, name]) => ({ name, target })),
       granted: shape,
+      // Where Node denies it nothing, the filter has to.
+      alone: shape.audit !== undefined && plan.exec.length === 0,
       directories,
       filters: files.directory,
       descriptorNumber: egressDescriptor + (shape.net ? 1 : 0),

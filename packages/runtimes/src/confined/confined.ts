@@ -15,7 +15,7 @@ import { ChildFactory } from './child-factory.ts'
 import { shapeOf } from './child-shape.ts'
 import type { ConfinedOptions } from './confined-options.ts'
 import { confinedEnforcement } from './enforces.ts'
-import { audited, toldUses, whyNoAudit } from './audit-mode.ts'
+import { checkAudit, toldUses, whyNoAudit } from './audit-mode.ts'
 import { useOfGrants } from './use-of-grants.ts'
 import { findLauncher, findProgram } from './launcher.ts'
 import type { ConfinedStart } from './process-main.ts'
@@ -41,8 +41,8 @@ export function confined(options: ConfinedOptions = {}): PooledRuntime {
     enforces: (grants, limits, isolation) =>
       confinedEnforcement({ grants, limits, launcher, sandbox: isolation.floor === 'os' ? trial() : undefined }),
     cannotAudit: (grants, isolation) => whyNoAudit(grants, isolation, trial),
-    launch: async (asked, host, signal) => {
-      const request = asked.audit === true ? audited(asked, trial) : asked
+    launch: async (request, host, signal) => {
+      checkAudit(request, trial)
       const granted = await pluginEgress(request, options.egress ?? {})
       const placed = await place({ factory, options, launcher, trial, host }, request, granted?.start)
       const broker = joinEgress(placed.body, granted, { plugin: request.plugin.id, host, options: options.egress ?? {} })

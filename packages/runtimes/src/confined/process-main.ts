@@ -49,6 +49,12 @@ function drop(permission: DroppedPermission): void {
   if (process.permission.has(permission)) throw new Error(`the permission ${permission} could not be dropped`)
 }
 
+/** In audit mode Node lets a process become another program, and no filter can tell that from its own start. */
+function watchUses(programs: OwnedPrograms | undefined): void {
+  if (programs === undefined) Reflect.deleteProperty(process, 'execve')
+  tellUses(session)
+}
+
 exitIfOrphaned()
 if (boot.sandboxed === true) for (const name of Object.keys(process.env)) delete process.env[name]
 // A terminal's Ctrl-C and a service manager's stop reach every process at once; when a plugin ends is its host's decision.
@@ -63,7 +69,7 @@ const session = serveGuest({
     for (const permission of dropped) drop(permission)
     if (egress !== undefined) useEgress(egress)
     if (programs !== undefined) ownPrograms(programs)
-    if (audit === true) tellUses(session)
+    if (audit === true) watchUses(programs)
     else tellDenials(session)
   },
 })

@@ -2,8 +2,14 @@
 export type Verdict =
   | { readonly kind: 'allow' }
   | { readonly kind: 'refuse'; readonly errno: number }
-  /** Refused when the argument has any of these bits. */
-  | { readonly kind: 'refuse-bits'; readonly argument: number; readonly bits: number; readonly errno: number }
+  /** Refused when the argument has any of these bits; and, where some are needed, when it has none of those. */
+  | {
+      readonly kind: 'refuse-bits'
+      readonly argument: number
+      readonly bits: number
+      readonly needed?: number
+      readonly errno: number
+    }
   | { readonly kind: 'refuse-values'; readonly argument: number; readonly values: readonly number[]; readonly errno: number }
   | { readonly kind: 'only-values'; readonly argument: number; readonly values: readonly number[]; readonly errno: number }
 
@@ -72,7 +78,13 @@ function bodyOf(verdict: Verdict): readonly Instruction[] {
     case 'refuse':
       return [refusal(verdict.errno)]
     case 'refuse-bits':
-      return [argument(verdict.argument), [jumpIfAnyBit, 0, 1, verdict.bits], refusal(verdict.errno), allowance]
+      return [
+        argument(verdict.argument),
+        [jumpIfAnyBit, 0, 1, verdict.bits],
+        refusal(verdict.errno),
+        ...unlessAny(verdict),
+        allowance,
+      ]
     case 'refuse-values':
       return [argument(verdict.argument), ...whenOneOf(verdict.values, refusal(verdict.errno)), allowance]
     case 'only-values':
@@ -89,6 +101,10 @@ function refusal(errno: number): Instruction {
 /** Of both architectures the low half comes first. */
 function argument(index: number): Instruction {
   return [load, 0, 0, argumentsAt + 8 * index]
+}
+
+function unlessAny({ needed, errno }: { readonly needed?: number; readonly errno: number }): readonly Instruction[] {
+  return needed === undefined ? [] : [[jumpIfAnyBit, 1, 0, needed], refusal(errno)]
 }
 
 function whenOneOf(values: readonly number[], then: Instruction): readonly Instruction[] {

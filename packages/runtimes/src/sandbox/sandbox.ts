@@ -31,6 +31,8 @@ export interface SandboxRequest {
   /** Paths of programs the plugin may start. */
   readonly exec: readonly string[]
   readonly trust: Isolation['trust']
+  /** Whether its process may start no other, not even a second Node. */
+  readonly alone?: boolean
   readonly limits: Limits
   readonly directories: Directories
   /** Users to run as when this process is root. */
@@ -201,10 +203,10 @@ function signalled(cause: ExitCause): ExitCause {
 }
 
 /** The system-call filter as a file. */
-function filterFile({ filters: directory, exec, trust }: SandboxRequest): Promise<string> {
+function filterFile({ filters: directory, exec, trust, alone = false }: SandboxRequest): Promise<string> {
   const width = exec.length > 0 || trust !== 'community' ? 'wide' : 'narrow'
-  const path = join(directory, `filter-${width}`)
-  return writtenOnce(path, () => Promise.resolve(seccompFilter({ arch: process.arch, width })))
+  const path = join(directory, `filter-${width}${alone ? '-alone' : ''}`)
+  return writtenOnce(path, () => Promise.resolve(seccompFilter({ arch: process.arch, width, alone })))
 }
 
 const written = new Map<string, Promise<string>>()

@@ -46,6 +46,22 @@ for (const arch of tableArchitectures) {
     }
   })
 
+  test(`on ${arch} a process that stays alone has threads and starts nothing, however wide the filter`, () => {
+    for (const width of ['narrow', 'wide'] as const) {
+      const alone = seccompFilter({ arch, width, alone: true })
+      const verdictAlone = (name: string, ...args: readonly number[]): number =>
+        run(alone, audits[arch], syscallNumber(name, arch) ?? -1, args)
+      // glibc's thread, its fork, and the kernel's own names of that
+      assert.equal(verdictAlone('clone', 0x3d_0f00), allowed)
+      assert.equal(verdictAlone('clone', 0x120_0011), refusedWith(1))
+      assert.equal(verdictAlone('clone', 0x4111), refusedWith(1), 'as vfork')
+      assert.equal(verdictAlone('clone', 0x1001_0000), refusedWith(1), 'a thread in another namespace')
+      assert.equal(verdictAlone('clone3'), refusedWith(38))
+      if (arch === 'x64') for (const name of ['fork', 'vfork']) assert.equal(verdictAlone(name), refusedWith(1), name)
+      assert.equal(verdictAlone('read'), allowed)
+    }
+  })
+
   test(`on ${arch} calls by another architecture's rules end the process`, () => {
     const filter = seccompFilter({ arch, width: 'wide' })
     assert.equal(run(filter, 0x4000_0003, 1, []), killed)

@@ -7,11 +7,17 @@ export interface FilterOptions {
   readonly arch: string
   /** `narrow`: only what a JavaScript program needs · `wide`: also what other programs use, without what breaks out. */
   readonly width: 'narrow' | 'wide'
+  /** Whether the process stays the only one: it may have threads, and start nothing. */
+  readonly alone?: boolean
 }
 
 const eperm = 1
 const enosys = 38
 const eafnosupport = 97
+
+/** Flags of `clone`. Source: linux/sched.h. */
+const newNamespaces = 0x7e02_0080
+const ofAThread = 0x1_0000
 
 /** How the kernel names the architecture whose rules a call was made by. Source: linux/audit.h. */
 const auditArchitectures: Readonly<Record<TableArchitecture, number>> = { x64: 0xc000_003e, arm64: 0xc000_00b7 }
@@ -27,7 +33,7 @@ export function hasFilterFor(arch: string): arch is TableArchitecture {
 }
 
 /** The filter as bytes, for `bwrap --seccomp`. Throws `TypeError` for an architecture it has no table of. */
-export function seccompFilter({ arch, width }: FilterOptions): Uint8Array {
+export function seccompFilter({ arch, width, alone = false }: FilterOptions): Uint8Array {
   if (!hasFilterFor(arch)) throw new TypeError(`no system-call table for ${arch}`)
   const verdicts = new Map<string, Verdict>([
     ...(width === 'narrow' ? harmless.map((name) => [name, { kind: 'allow' }] as const) : []),
@@ -35,6 +41,7 @@ export function seccompFilter({ arch, width }: FilterOptions): Uint8Array {
     ...absent.map((name) => [name, { kind: 'refuse', errno: enosys }] as const),
     ...byArgument,
     ...sockets(width),
+    ...(alone ? startingNothing : []),
   ])
   return assemble({
     audit: auditArchitectures[arch],
@@ -46,6 +53,12 @@ export function seccompFilter({ arch, width }: FilterOptions): Uint8Array {
     otherwise: width === 'narrow' ? { kind: 'refuse', errno: enosys } : { kind: 'allow' },
   })
 }
+
+const startingNothing: readonly (readonly [string, Verdict])[] = [
+  ['fork', { kind: 'refuse', errno: eperm }],
+  ['vfork', { kind: 'refuse', errno: eperm }],
+  ['clone', { kind: 'refuse-bits', argument: 0, bits: newNamespaces, needed: ofAThread, errno: eperm }],
+]
 
 const unixFamily = 1
 
@@ -59,7 +72,6 @@ function sockets(width: FilterOptions['width']): readonly (readonly [string, Ver
   ]
 }
 
-const newNamespaces = 0x7e02_0080
 const setIdBits = 0o6000
 const terminalInjection = [0x5412, 0x541c]
 
