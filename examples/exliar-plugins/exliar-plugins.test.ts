@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { cleanup, command, gpuDetected, panel, preVfioBind, preVmStart } from '@exliar-vfio/points'
 import { sampleGpu, samplePciDevice, sampleVmConfig } from '@exliar-vfio/points/testing'
+import { loadConfig } from '../../apps/exliar-vfio/host/src/config/load-config.ts'
 import { exliarKernel } from '../../scenarios/exliar-plugins-serve-in-every-tier/exliar-kernel.ts'
 
 const folder = `${import.meta.dirname}/gpu-journal`
@@ -49,4 +50,9 @@ test('the guide shows the plugins as they are', async () => {
     const text = await readFile(`${import.meta.dirname}/${file}`, 'utf8')
     assert.ok(guide.includes(`\n${text}\`\`\`\n`), file)
   }
+})
+
+test('the settings to try them with are valid, and mean the plugins of this folder', async () => {
+  const { plugins } = await loadConfig(`${import.meta.dirname}/try.toml`, {})
+  assert.deepEqual([plugins.directories, plugins.development], [[import.meta.dirname], true])
 })
