@@ -13,7 +13,8 @@ import { treeSnapshot } from '../../apps/exliar-vfio/host/src/fixtures/tree-snap
 import { combinations, combine } from './combined-machine.ts'
 
 /** Plugins have nothing to do with this: without them it is quick. */
-const alone = '[plugins]\ndeny = ["nvidia-handler", "amd-reset", "intel-gvt", "perf-monitor", "notifier"]\nenabled = false\n'
+const withoutPlugins =
+  '[plugins]\ndeny = ["nvidia-handler", "amd-reset", "intel-gvt", "perf-monitor", "notifier"]\nenabled = false\n'
 
 /** What is passed through of each sample, by whoever knows what it takes. */
 const cards: Readonly<Record<(typeof sampleTrees)[number], readonly string[]>> = {
@@ -29,7 +30,7 @@ const kills = Number(process.env['KILLS'] ?? 1)
 
 async function machine(t: TestContext, name: (typeof sampleTrees)[number]): Promise<Operator> {
   const made = await operator(t, name)
-  await made.configure(alone)
+  await made.configure(withoutPlugins)
   return made
 }
 
@@ -57,9 +58,9 @@ for (const [index, combination] of combinations.entries()) {
     const applied = await exliar(['apply', '65:00', '--yes'])
     assert.equal(applied.code, 0, applied.err)
     const after = treeSnapshot(root)
-    const files = changed(before, after).filter((path) => after[path]?.startsWith('file'))
+    const files = new Set(changed(before, after).filter((path) => after[path]?.startsWith('file')))
     const planned: readonly string[] = plan.diffs.map(({ path }: { path: string }) => path.slice(1))
-    for (const path of planned) assert.ok(files.includes(path), path)
+    for (const path of planned) assert.ok(files.has(path), path)
     // Somebody edits one of them, another one each time.
     const mine = planned[index % planned.length] ?? assert.fail()
     const theirs = readFileSync(join(root, mine))
