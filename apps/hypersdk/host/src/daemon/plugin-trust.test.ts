@@ -39,3 +39,18 @@ test('what indexes warn of stops packages from outside, whatever the policy is w
   trust.advise([])
   assert.equal(may('external', 'acme/s3'), true)
 })
+
+test('nothing from outside is taken under the id of what ships with the host, whatever the policy allows', async (t) => {
+  const root = await temporaryDirectory(t)
+  await writeFile(join(root, 'trust.json'), '{"allowUnsigned": true}')
+  await writeFile(join(root, 'config.yaml'), 'plugins:\n  trust_policy: ./trust.json\ndata_directory: ./data\n')
+  const config = await loadConfig('config.yaml', {}, { env: { HOME: root }, uid: 1000, cwd: root })
+  const trust = await pluginTrust(config, { log, store: memoryStore() })
+  const offered = { version: '99.0.0', source: 'npm:@acme/libvirt', digest: `sha256:${'0'.repeat(64)}`, attestations: [] }
+  const judged = (origin: 'bundled' | 'external', id: string) => trust.judge({ ...offered, id, origin })
+  assert.deepEqual([judged('external', 'acme/libvirt').ok, judged('bundled', 'hypersdk/libvirt').ok], [true, true])
+  const { ok, rules } = judged('external', 'hypersdk/libvirt')
+  const refused = rules.find(({ rule }) => rule === 'publisher')
+  assert.deepEqual([ok, refused?.outcome], [false, 'refused'])
+  assert.match(String(refused?.reason), /^hypersdk\/libvirt ships with this host/)
+})

@@ -15,6 +15,7 @@ import type { HostConfig } from '../config/host-config.ts'
 import { filesBelow, PackageScans } from '../trust/package-scans.ts'
 import { readPolicyFile, type ReadPolicy } from '../trust/policy-file.ts'
 import { packageScanners } from '../trust/package-scanners.ts'
+import { bundledPluginIds } from './bundled-plugins.ts'
 import type { HostLog } from './host-log.ts'
 
 /** What decides which plugins may run, with which permissions. */
@@ -104,10 +105,8 @@ export async function pluginTrust(config: HostConfig, parts: PluginTrustParts): 
   const verdicts = new Map<string, Verdict>()
   const judgeNow = (subject: Subject): Verdict => {
     const atMs = nowMs()
-    const verdict = unlessExpired(judge(subject, subject.origin === 'bundled' ? policy : outside, atMs), subject, {
-      expiresMs: read.expiresMs,
-      atMs,
-    })
+    const judged = judge(subject, subject.origin === 'bundled' ? policy : outside, atMs)
+    const verdict = unlessExpired(unlessOwn(judged, subject), subject, { expiresMs: read.expiresMs, atMs })
     verdicts.delete(subject.id)
     verdicts.set(subject.id, verdict)
     for (const oldest of verdicts.keys()) if (verdicts.size > keptVerdicts) verdicts.delete(oldest)
@@ -173,6 +172,21 @@ function unlessExpired(
     reason: `the trust policy ran out at ${new Date(expiresMs).toISOString()} and vouches for nobody`,
     fix: 'Bring the newest signed policy to where the configuration names it, and send SIGHUP.',
   } as const
+  return refusedAs(verdict, refused)
+}
+
+/** Settings, secrets and waivers of what ships with the host are said by its id, so nothing from outside is taken under that. */
+function unlessOwn(verdict: Verdict, { id, origin }: Subject): Verdict {
+  if (origin === 'bundled' || !bundledPluginIds.has(id)) return verdict
+  return refusedAs(verdict, {
+    rule: 'publisher',
+    outcome: 'refused',
+    reason: `${id} ships with this host, and nothing from outside takes its place, whoever signed it`,
+    fix: 'Give the package an id of its own.',
+  })
+}
+
+function refusedAs(verdict: Verdict, refused: Verdict['rules'][number]): Verdict {
   const { publisher: _publisher, ...rest } = verdict
   return { ...rest, ok: false, trust: 'unsigned', rules: verdict.rules.map((one) => (one.rule === 'publisher' ? refused : one)) }
 }
