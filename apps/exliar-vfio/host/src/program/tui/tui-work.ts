@@ -1,12 +1,13 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import { cleanup as cleanupHook, panel as panelPoint } from '@exliar-vfio/points'
+import { panel as panelPoint } from '@exliar-vfio/points'
 import { readJournal } from '../../changes/open-changes.ts'
 import { recordedChanges, unfinishedRun } from '../../changes/recorded-changes.ts'
-import { cleanup, rollback } from '../../changes/undo.ts'
 import { configure } from '../../lifecycle/configure.ts'
 import { planCards } from '../../lifecycle/plan-cards.ts'
 import { openMachineChanges } from '../change-work.ts'
 import type { Session } from '../session.ts'
+import { takeBackChanges } from '../take-back-changes.ts'
+import { warnOf } from '../warn-of.ts'
 import { failureText } from './failure-text.ts'
 import { OpenQuestions } from './open-questions.ts'
 import { PanelWatch } from './panel-watch.ts'
@@ -106,6 +107,7 @@ export class TuiWork implements AsyncDisposable {
     const signal = AbortSignal.any([this.#breaking.signal, terminal.signal])
     await this.#work(async () => {
       const { hooks, kernel } = await this.#session.plugins()
+      this.#session.onHookRun = (run) => warnOf(this.#session, run)
       await using changes = await openMachineChanges(tree)
       const applied = await configure(plan, detection, {
         changes,
@@ -123,14 +125,7 @@ export class TuiWork implements AsyncDisposable {
   }
 
   async #takeBack({ reason }: TaskOf<'take-back'>): Promise<void> {
-    const { terminal, tree } = this.#session
-    await this.#work(async () => {
-      const { hooks } = await this.#session.plugins()
-      await hooks.run(cleanupHook, { reason }, null, terminal.signal)
-      await using changes = await openMachineChanges(tree)
-      const report = (await (reason === 'cleanup' ? cleanup(changes) : rollback(changes))) ?? { changes: [], complete: true }
-      return { kind: 'taken-back', reason, report }
-    })
+    await this.#work(async () => ({ kind: 'taken-back', reason, report: await takeBackChanges(this.#session, reason) }))
   }
 
   /** However it ends, it is told that it has. */
@@ -140,6 +135,9 @@ export class TuiWork implements AsyncDisposable {
       result = await work()
     } catch (error) {
       result = { kind: 'refused', message: failureText(error) }
+    } finally {
+      // Of detecting it is told by the screen.
+      this.#session.onHookRun = undefined
     }
     this.#tell({ kind: 'ended', result })
   }

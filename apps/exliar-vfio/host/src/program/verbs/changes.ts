@@ -1,15 +1,13 @@
 import { tableText } from '@backplane/terminal'
-import { cleanup as cleanupHook } from '@exliar-vfio/points'
 import type { Command } from 'commander'
 import { cleanupScriptPath, readJournal } from '../../changes/open-changes.ts'
 import { recordedChanges, unfinishedRun } from '../../changes/recorded-changes.ts'
-import { cleanup, rollback, type UndoReport } from '../../changes/undo.ts'
 import { exliarErrors } from '../../errors.ts'
-import { warnOf } from '../warn-of.ts'
-import { openMachineChanges, undoText } from '../change-work.ts'
+import { undoText } from '../change-work.ts'
 import { examples } from '../examples.ts'
 import type { Runner } from '../run-verb.ts'
 import type { Session } from '../session.ts'
+import { takeBackChanges } from '../take-back-changes.ts'
 
 /** Adds `status`, `rollback` and `cleanup`. */
 export function addChanges(program: Command, run: Runner): void {
@@ -47,20 +45,6 @@ function showStatus(session: Session): void {
   })
 }
 
-/** No plugin, and nothing that keeps them from starting, stands between a person and the undo. */
-async function tellPlugins(session: Session, reason: 'cleanup' | 'rollback'): Promise<void> {
-  const { terminal } = session
-  try {
-    const { hooks } = await session.plugins()
-    session.onHookRun = (run) => warnOf(session, run)
-    await hooks.run(cleanupHook, { reason }, null, terminal.signal)
-  } catch (error) {
-    terminal.signal.throwIfAborted()
-    const message = error instanceof Error ? error.message : String(error)
-    session.warn(message)
-  }
-}
-
 async function takeBack(session: Session, reason: 'cleanup' | 'rollback', yes: boolean): Promise<number> {
   const { terminal, tree } = session
   const standing = recordedChanges(readJournal(tree)).filter(({ state }) => state !== 'undone')
@@ -71,14 +55,7 @@ async function takeBack(session: Session, reason: 'cleanup' | 'rollback', yes: b
     )
     if (!/^y(es)?$/i.test(answer.trim())) return 1
   }
-  if (standing.length > 0) {
-    await tellPlugins(session, reason)
-  }
-  await using changes = await openMachineChanges(tree)
-  const report: UndoReport = (await (reason === 'cleanup' ? cleanup(changes) : rollback(changes))) ?? {
-    changes: [],
-    complete: true,
-  }
+  const report = await takeBackChanges(session, reason)
   session.show(
     { complete: report.complete, changes: report.changes.map(({ change, summary, end }) => ({ id: change, summary, ...end })) },
     () => (report.changes.length === 0 ? 'There is nothing to take back.\n' : undoText(report)),

@@ -1,5 +1,6 @@
 import type { GpuDevice, PciDevice } from '@exliar-vfio/points'
 import type { Detection } from '../../../lifecycle/detect.ts'
+import type { TuiState } from '../tui-state.ts'
 import { blank, fieldLines, line, span, wrapped, type Body, type Line, type Tone } from './line.ts'
 
 /** How a verdict is coloured; the word stands beside it. */
@@ -25,7 +26,11 @@ export function nextGpu(detection: Pick<Detection, 'devices' | 'gpus'>, after: n
 }
 
 /** Every function below the head of its group. */
-export function devicesBody(detection: Detection, chosen: number, selected: readonly string[]): Body {
+export function devicesBody(
+  detection: Detection,
+  { device: chosen, selected }: Pick<TuiState, 'device' | 'selected'>,
+  width: number,
+): Body {
   const lines: Line[] = []
   let cursor = 0
   let group: number | null | undefined
@@ -35,7 +40,9 @@ export function devicesBody(detection: Detection, chosen: number, selected: read
       lines.push(line(group === null ? 'without a group' : `group ${group}`, 'muted'))
     }
     if (index === chosen) cursor = lines.length
-    lines.push(...deviceLines(device, detection, { isChosen: index === chosen, isSelected: selected.includes(device.slot) }))
+    lines.push(
+      ...deviceLines(device, detection, { isChosen: index === chosen, isSelected: selected.includes(device.slot), width }),
+    )
   }
   if (lines.length === 0) lines.push(line('There is no PCI device.', 'muted'))
   return { lines, cursor }
@@ -44,7 +51,7 @@ export function devicesBody(detection: Detection, chosen: number, selected: read
 function deviceLines(
   device: PciDevice,
   { gpus }: Detection,
-  { isChosen, isSelected }: { readonly isChosen: boolean; readonly isSelected: boolean },
+  { isChosen, isSelected, width }: { readonly isChosen: boolean; readonly isSelected: boolean; readonly width: number },
 ): Line[] {
   const gpu = gpus.find(({ bdf }) => bdf === device.bdf)
   const mark = `${isChosen ? '›' : ' '}${isSelected ? '[x]' : '   '} `
@@ -57,7 +64,8 @@ function deviceLines(
     span(`  ${name}`, gpu === undefined && !isChosen ? 'muted' : 'strong'),
   ]
   if (gpu === undefined) return [head]
-  return [head, line(`       ${gpu.assessment.reasons[0] ?? ''}`, verdictTones[gpu.assessment.verdict])]
+  const { verdict: word, reasons } = gpu.assessment
+  return [head, ...wrapped(reasons[0] ?? '', width, { indent: 7, tone: verdictTones[word] })]
 }
 
 /** All that is known of one function. */

@@ -26,7 +26,7 @@ export function screenBody(state: TuiState): Body {
       return loadedBody(state.detection, width, 'The machine is being looked at', (found) => systemBody(found, width))
     case 'devices':
       return loadedBody(state.detection, width, 'The machine is being looked at', (found) =>
-        state.details === null ? devicesBody(found, state.device, state.selected) : deviceDetails(found, state.details, width),
+        state.details === null ? devicesBody(found, state, width) : deviceDetails(found, state.details, width),
       )
     case 'plan':
       return planBody(state, width)
@@ -70,6 +70,6 @@ function loadedBody<T>(loaded: Loaded<T>, width: number, waiting: string, body: 
 /** First line shown so that the chosen one is seen and nothing is shown below the end. */
 export function firstLine(state: TuiState, { lines, cursor }: Body): number {
   const room = bodyRows(state)
-  const scroll = cursor === undefined ? state.scroll : Math.min(Math.max(state.scroll, cursor + 2 - room), cursor)
+  const scroll = cursor === undefined ? state.scroll : Math.min(Math.max(state.scroll, cursor + 4 - room), cursor)
   return Math.max(0, Math.min(scroll, lines.length - room))
 }
