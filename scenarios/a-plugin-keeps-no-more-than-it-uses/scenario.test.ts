@@ -8,6 +8,7 @@ import { runBackplane } from '@backplane/cli'
 import { requireProgram } from '@backplane/testing'
 import type { KeyPair } from '@backplane/trust'
 import { Hypervisord, makePlaces, type Places } from '../support/hypervisord.ts'
+import { writeSlowProvider } from '../support/slow-provider.ts'
 import { trustNewKey, writeSignedProvider } from '../support/signed-package.ts'
 
 interface Ran {
@@ -193,4 +194,28 @@ test('a proposed grant file is what a fresh machine installs by: nothing else is
   assert.deepEqual(await machines(), ['the list', 'ENOENT', 'hello'])
   const grants = await backplane('grants')
   assert.ok(grants.out.includes(`  withheld: ${secrets}\n`), grants.out)
+})
+
+test('what is withheld in the file of grants counts when that is read again, also in development, and so does taking it back', async (t) => {
+  const places = await makePlaces(t, 'plugins: { directories: [./plugins] }\n')
+  await chmod(places.root, 0o755)
+  const inventory = join(places.root, 'inventory')
+  await mkdir(inventory)
+  await writeFile(join(inventory, 'list'), 'the list')
+  const permissions = [`fs:read ${inventory}`]
+  const answering = { version: '1.0.0', permissions, methods: methods([join(inventory, 'list')], []) }
+  await writeSlowProvider(join(places.plugins, 'slow'), answering)
+  const daemon = await Hypervisord.start(places)
+  const named = async (): Promise<unknown> => (await daemon.get('/api/providers/slow/vms')).body.vms?.[0]?.name
+  assert.equal(await named(), '0 the list')
+  const write = async (withheld: readonly string[]): Promise<void> => {
+    const plugins = { 'acme/slow': { permissions: [], withheld } }
+    await writeFile(join(places.root, 'data', 'grants.json'), JSON.stringify({ grantsVersion: 1, plugins }))
+    daemon.child.kill('SIGHUP')
+  }
+  await write(permissions)
+  await daemon.until(async () => (await named()) === '0 ERR_ACCESS_DENIED')
+  assert.match(daemon.output, /is stopped: it runs with permissions that are withheld from it now: fs:read /)
+  await write([])
+  await daemon.until(async () => (await named()) === '0 the list')
 })

@@ -2,9 +2,9 @@ import { dirname } from 'node:path'
 import type { PermissionUse, UseVerb } from '../permission-use.ts'
 
 /** Different things kept of one permission. */
-export const mostSeen = 64
+const mostSeen = 64
 /** Longest text that is kept, UTF-16 units; of a longer path its directory is. */
-export const longestSeen = 256
+const longestSeen = 256
 
 /** Counts the uses of one permission. However many there are, and of however many things, it stays small. */
 export class UseEntry {

@@ -172,6 +172,24 @@ test('what was used survives a restart, per version; what is kept of it and cann
   assert.ok(t.lines.some(({ message }) => message.startsWith('what it used cannot be read')))
 })
 
+test('of the versions of a plugin the newest five are kept, and a removed plugin is forgotten', async () => {
+  const store = memoryStore()
+  const user = new User()
+  await using t = await start(user, { store })
+  for (let minor = 1; minor < 7; minor += 1) {
+    t.source.put(user.plugin(`1.${minor}.0`))
+    await t.kernel.plugins.refresh()
+  }
+  await t.clock.advance(5_000)
+  const kept = JSON.parse((await store.get('kernel', 'uses/demo/user')) ?? '[]') as readonly { readonly version: string }[]
+  assert.deepEqual(
+    kept.map(({ version }) => version),
+    ['1.2.0', '1.3.0', '1.4.0', '1.5.0', '1.6.0'],
+  )
+  await t.kernel.plugins.remove('demo/user')
+  assert.equal(await store.get('kernel', 'uses/demo/user'), undefined)
+})
+
 test('however much a plugin tells, one write every few seconds of a size that does not grow', async () => {
   const sizes: number[] = []
   const memory = memoryStore()

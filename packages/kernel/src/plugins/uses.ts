@@ -7,7 +7,7 @@ import { type Coverage, UseTally, type VersionUses } from './use-tally.ts'
 
 const prefix = 'uses/'
 /** Versions kept of each plugin: the newest that were started. */
-export const keptVersions = 5
+const keptVersions = 5
 /** From a use to its being written down, ms: what a killed host may have forgotten. */
 const writeAfterMs = 5_000
 
