@@ -109,6 +109,7 @@ for (const [what, change, place, said] of [
     assert.equal(kernel.plugins.get('local/example-plugin'), undefined)
     const told = JSON.stringify(kernel.plugins.list())
     assert.match(told, said)
+    assert.match(told, /PLUGIN_TOML_INVALID/)
     assert.ok(told.includes(`plugin.toml${place}`), told)
   })
 }

@@ -54,7 +54,7 @@ export const vmErrors = {
     status: 503,
     exit: 69,
     retryable: true,
-    hint: 'Start libvirtd, or give another connection with --connect.',
+    hint: 'Start libvirtd, or name another connection as vm.connect in config.toml.',
   },
   VIRSH_TIMEOUT: {
     message: 'virsh {command} took longer than {ms} ms',
