@@ -7,6 +7,7 @@ import { claimOf, type Claim } from '../vfio/claim.ts'
 import { editModprobe } from '../vfio/modprobe-config.ts'
 import { editOverrideScript } from '../vfio/override-script.ts'
 import { selectFunctions, type Selection, type SelectionWish } from '../vfio/select-functions.ts'
+import { storageInUse } from '../vfio/storage-in-use.ts'
 import { editModuleList, vfioModules } from '../vfio/vfio-modules.ts'
 import { bootStage } from './boot-stage.ts'
 import { initramfsStage } from './initramfs-stage.ts'
@@ -49,9 +50,9 @@ export interface PlanWork extends Required<Omit<PlanRequest, 'tree'>> {
 export function makePlan(request: PlanRequest): Plan {
   const { system, devices, selection: wish, options = {}, proposals = [] } = request
   const selection = selectFunctions(devices, wish)
-  refuse(selection, wish)
-  const selected = selection.functions.map(({ device }) => device)
-  const work = { system, devices, selection: wish, options, proposals, selected, claim: claimOf(devices, selected) }
+  const moving = selection.functions.map(({ device }) => device)
+  refuse({ ...selection, refusals: [...selection.refusals, ...storageInUse(request.tree, moving)] }, wish)
+  const work = { system, devices, selection: wish, options, proposals, selected: moving, claim: claimOf(devices, moving) }
   const draft = new PlanDraft(request.tree)
   draft.note(...selection.notes)
   const stages: Stage<PlanSubject>[] = [configureStage(draft, work), ...bindStages(draft, work)]

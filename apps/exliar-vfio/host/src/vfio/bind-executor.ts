@@ -5,6 +5,7 @@ import { shellQuoted } from '../changes/shell-lines.ts'
 import type { BindDeviceStep } from '../changes/step.ts'
 import { exliarErrors } from '../errors.ts'
 import type { MachineTree } from '../machine/machine-tree.ts'
+import { storageInUse } from './storage-in-use.ts'
 import { functionPath, readFunction, type FunctionDriver } from './pci-function.ts'
 
 const Before = z.object({
@@ -27,9 +28,10 @@ export interface Binding {
 export function bindExecutor({ isLive }: Binding = {}): Executor<BindDeviceStep> {
   const live = (tree: MachineTree): boolean => isLive ?? tree.isThisMachine
   return {
-    look: async ({ bdf }, { tree }) => {
+    look: async ({ bdf, driver }, { tree }) => {
       const found = readFunction(tree, bdf)
       if (found === undefined) throw exliarErrors.error('BIND_REFUSED', { bdf, reason: 'it is not there' })
+      if (driver !== null) refuseStorage(tree, bdf)
       const attribute = tree.readBytes(`${functionPath(bdf)}/driver_override`)?.toString('latin1') ?? null
       return { ...found, attribute } satisfies z.output<typeof Before>
     },
@@ -40,6 +42,12 @@ export function bindExecutor({ isLive }: Binding = {}): Executor<BindDeviceStep>
     undo: (entry, ground) => undo(entry, ground, live(ground.tree)),
     script,
   }
+}
+
+/** Also where a plugin asked for it, and a person allowed it. */
+function refuseStorage(tree: MachineTree, bdf: string): void {
+  const [storage] = storageInUse(tree, [{ bdf, sysfs_path: tree.realPath(functionPath(bdf)) ?? '' }])
+  if (storage !== undefined) throw exliarErrors.error('BIND_REFUSED', storage)
 }
 
 async function bindLive({ bdf, driver }: BindDeviceStep, before: z.output<typeof Before>, ground: Ground): Promise<Performed> {
