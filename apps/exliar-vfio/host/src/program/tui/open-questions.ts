@@ -1,6 +1,8 @@
 import type { ApprovalAnswer, ApprovalRequest } from '@backplane/kernel'
 import type { Approver } from '../approvals/asked-desk.ts'
 
+const gone: ApprovalAnswer = { approved: false, reason: 'the person at the terminal has left' }
+
 /** What {@link OpenQuestions} is made of. */
 export interface OpenQuestionsParts {
   readonly asked: (request: ApprovalRequest) => void
@@ -19,7 +21,7 @@ export class OpenQuestions implements Disposable {
   }
 
   readonly approver: Approver = (request: ApprovalRequest, signal: AbortSignal) => {
-    if (this.#closed) throw new Error('the person at the terminal has left')
+    if (this.#closed) return Promise.resolve(gone)
     const answer = Promise.withResolvers<ApprovalAnswer>()
     this.#waiting.set(request.id, answer)
     const giveUp = (): void => {
@@ -36,13 +38,12 @@ export class OpenQuestions implements Disposable {
   decide(id: string, approved: boolean, reason: string | null): void {
     const answer = this.#waiting.get(id)
     this.#waiting.delete(id)
-    answer?.resolve({ approved, reason: reason ?? (approved ? 'allowed' : 'the person at the terminal said no') })
+    answer?.resolve(approved ? { approved } : { approved, reason: reason ?? 'the person at the terminal said no' })
   }
 
   [Symbol.dispose](): void {
     this.#closed = true
-    for (const answer of this.#waiting.values())
-      answer.resolve({ approved: false, reason: 'the person at the terminal has left' })
+    for (const answer of this.#waiting.values()) answer.resolve(gone)
     this.#waiting.clear()
   }
 }

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { test, type TestContext } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { operator, type Operator, type Ran } from '../../fixtures/operator.ts'
 import { treeSnapshot } from '../../fixtures/tree-snapshot.ts'
 import { fakeScreen, type FakeScreen } from './fixtures/fake-screen.ts'
@@ -134,6 +137,22 @@ test('told to end, the interface gives the terminal back', async (t) => {
   told.abort(new Error('ended by SIGTERM'))
   assert.equal((await left).code, 0)
   assert.equal(screen.isRaw(), false)
+})
+
+test('what draws is loaded by nothing but the interface', async () => {
+  const program = fileURLToPath(new URL('../run-exliar.ts', import.meta.url))
+  const script = `
+    import { registerHooks } from 'node:module'
+    registerHooks({ load: (url, context, next) => (/\\/(ink|react)\\//.test(url) ? console.log(url) : undefined, next(url, context)) })
+    await import(${JSON.stringify(program)})
+    console.log('loaded')`
+  const { stdout } = await promisify(execFile)(process.execPath, [
+    '--conditions=@backplane/source',
+    '--input-type=module',
+    '-e',
+    script,
+  ])
+  assert.equal(stdout, 'loaded\n')
 })
 
 test('where nothing can be drawn the verb says so, and exliar alone prints its help', async (t) => {

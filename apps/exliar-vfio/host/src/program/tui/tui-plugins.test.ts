@@ -139,6 +139,27 @@ test('a panel that never answers says so, and everything else goes on meanwhile'
   assert.equal((await left).code, 0)
 })
 
+test('a plugin that keeps the machine from being looked at keeps nobody from leaving', async (t) => {
+  const person = await operator(t, nvidia)
+  await person.configure(config)
+  const manifest = { schemaVersion: 1, id: 'example/stuck', version: '1.0.0', main: 'index.js', requires: { api: '^1.0.0' } }
+  await person.dropIn('stuck', {
+    'plugin.json': JSON.stringify({ ...manifest, contributes: { 'exliar.system-detected': { it: {} } } }),
+    'index.js': `import { definePlugin } from '@backplane/sdk'
+import { systemDetected } from '@exliar-vfio/points'
+export default definePlugin((scope) => void scope.on(systemDetected, 'it', () => new Promise(() => undefined)))
+`,
+  })
+  const screen = fakeScreen()
+  const left = person.exliar(['tui'], { terminal: { screen } })
+  await screen.until(/The machine is being looked at/)
+  screen.press('4')
+  await screen.until(/Nothing was changed/)
+  screen.press('q')
+  assert.equal((await left).code, 0)
+  assert.doesNotMatch(screen.frame(), /bootloader/)
+})
+
 test('a panel that fails shows why', async (t) => {
   const broken: PluginFiles = {
     id: 'example/broken',
@@ -210,7 +231,7 @@ test('a critical operation is shown with who wants what, and done or not as a pe
   assert.deepEqual(
     kept.list({ limit: 10 }).map(({ plugin, state: end, by, reason }) => [plugin, end, by, reason]),
     [
-      ['example/wishing', 'approved', 'somebody', 'allowed'],
+      ['example/wishing', 'approved', 'somebody', null],
       ['example/wishing', 'denied', 'somebody', 'quiet'],
     ],
   )

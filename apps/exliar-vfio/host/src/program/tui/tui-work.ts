@@ -15,14 +15,15 @@ import type { ChangesNow, Loaded, PanelTab, Result, Task, TuiEvent } from './tui
 
 type TaskOf<Kind extends Task['kind']> = Extract<Task, { kind: Kind }>
 
-/** Does what the interface asks for, with a session, and tells what came of it. Disposed, it waits for what runs. */
+/** Does what the interface asks for, with a session, and tells what came of it. Disposed, it breaks off what changes the machine. */
 export class TuiWork implements AsyncDisposable {
   readonly #session: Session
   readonly #tell: (event: TuiEvent) => void
   readonly #quit: () => void
   readonly #panels: PanelWatch
   readonly #questions: OpenQuestions
-  readonly #running = new Set<Promise<void>>()
+  /** What changes the machine is waited for; what only looks is not. */
+  #changing: Promise<void> = Promise.resolve()
   #breaking = new AbortController()
 
   constructor(session: Session, tell: (event: TuiEvent) => void, quit: () => void) {
@@ -43,17 +44,13 @@ export class TuiWork implements AsyncDisposable {
 
   /** Begins a task; what comes of it is told. Never throws. */
   begin(task: Task): void {
-    const run = this.#do(task).catch((error: unknown) =>
-      this.#tell({ kind: 'told', message: { tone: 'bad', text: failureText(error) } }),
-    )
-    this.#running.add(run)
-    void run.then(() => this.#running.delete(run))
+    this.#do(task).catch((error: unknown) => this.#tell({ kind: 'told', message: { tone: 'bad', text: failureText(error) } }))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#breaking.abort(new Error('the interface was closed'))
     this.#questions[Symbol.dispose]()
-    await Promise.all(this.#running)
+    await this.#changing
     await this.#panels[Symbol.asyncDispose]()
   }
 
@@ -64,11 +61,11 @@ export class TuiWork implements AsyncDisposable {
       case 'make-plan':
         return this.#makePlan(task)
       case 'apply':
-        return this.#apply(task)
+        return (this.#changing = this.#apply(task))
       case 'break':
         return this.#breaking.abort(new Error('somebody broke it off'))
       case 'take-back':
-        return this.#takeBack(task)
+        return (this.#changing = this.#takeBack(task))
       case 'read-changes':
         return this.#tell({ kind: 'changes-read', changes: await loaded(async () => this.#changes()) })
       case 'read-plugins':
