@@ -35,6 +35,7 @@ test('the API document says which scope each route of the daemon needs; only tok
     'post /api/approvals/{id}/deny',
     'post /api/audit/verify',
     'post /api/plugins/{id}/profile',
+    'post /api/plugins/{id}/withhold',
     'post /api/tokens',
   ])
   const operate = byScope.get('operate') ?? []

@@ -82,7 +82,7 @@ export function respondAsync(
   }
 }
 
-const verbs = /^\/api\/plugins\/(.+)\/(?:reload|enable|disable|rollback|pin|unpin|release|update|approve|revoke)$/
+const verbs = /^\/api\/plugins\/(.+)\/(?:reload|enable|disable|rollback|pin|unpin|release|update|approve|withhold|revoke)$/
 
 /** Changes that are about more than one plugin. */
 const wide: ReadonlySet<string> = new Set([

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmod, readdir, writeFile } from 'node:fs/promises'
+import { chmod, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { temporaryDirectory } from '@backplane/testing'
@@ -165,11 +165,10 @@ const places: readonly Partial<Extract<PinnedPlace, { kind: 'git' }>>[] = [
 test('every reference that could be taken for something else is refused before git is started', async (t) => {
   const root = await temporaryDirectory(t)
   const program = join(root, 'git')
-  await writeFile(program, `#!/bin/sh\ntouch ${join(root, 'started-$$')}\nexit 1\n`)
+  await writeFile(program, '#!/bin/sh\necho started >&2\nexit 1\n')
   await chmod(program, 0o755)
   const hosts = { 'git.example.org': {}, 'evil.example': {}, '[::1]': {}, '--upload-pack=touch': {}, '-h': {} }
   const fetcher = gitFetcher({ hosts, folders: ['/'], program, temporary: root })
-  const started = async (): Promise<number> => (await readdir(root)).filter((name) => name !== 'git').length
   for (const reference of hostile) {
     await assert.rejects(fetcher.versions(reference, { signal }), { code: 'FETCH_REFERENCE_INVALID' }, JSON.stringify(reference))
   }
@@ -177,9 +176,8 @@ test('every reference that could be taken for something else is refused before g
     const place: PinnedPlace = { kind: 'git', url, commit, ...part }
     await assert.rejects(fetcher.fetch(place, { signal }), { code: 'FETCH_REFERENCE_INVALID' }, JSON.stringify(part))
   }
-  assert.equal(await started(), 0)
-  await assert.rejects(fetcher.versions(`git:${url}@v1`, { signal }), { code: 'FETCH_UNREACHABLE' })
-  assert.equal(await started(), 1)
+  // what would have come, had one been let through
+  await assert.rejects(fetcher.versions(`git:${url}@v1`, { signal }), { code: 'FETCH_UNREACHABLE', message: /started/ })
 })
 
 test('a refusal shows a reference without what would move a cursor', () => {

@@ -15,8 +15,8 @@ test('what runs as git sees its folder, what it reads and the programs, and noth
   await writeFile(join(secret, 'key'), 'hush')
   const run = (script: string, network = false): string => {
     const around = gitSandbox({ program: 'sh', folder, network, reads: [repository] })
-    const [program, ...args] = [...around, 'sh', '-c', script] as [string, ...string[]]
-    return execFileSync(program, args, { env: {}, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
+    const [program, ...args] = [...around, 'sh', '-c', script]
+    return execFileSync(program ?? '', args, { env: {}, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }).trim()
   }
   assert.equal(run(`cat ${repository}/HEAD`), 'ref: refs/heads/main')
   assert.equal(run(`cat ${secret}/key || echo unseen`), 'unseen')
