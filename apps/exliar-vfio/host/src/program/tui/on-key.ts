@@ -1,5 +1,5 @@
 import { actionsOf } from './views/panel-body.ts'
-import { listedDevices, nextGpu } from './views/devices-body.ts'
+import { listedDevices, nextGpu, selectionOf } from './views/devices-body.ts'
 import { bodyRows, firstLine, screenBody } from './views/screen-body.ts'
 import { answerQuestion, typeReason } from './on-approval-key.ts'
 import { screens, type Next, type PanelTab, type Screen, type Task, type TuiEvent, type TuiState } from './tui-state.ts'
@@ -155,13 +155,13 @@ function onDevices(state: TuiState, key: string): Next {
     return [{ ...next, scroll: firstLine(next, screenBody(next)) }, []]
   }
   if (key !== 's') return [state, []]
-  const { slot } = device
-  const isSelected = state.selected.includes(slot)
-  const selected = isSelected ? state.selected.filter((one) => one !== slot) : [...state.selected, slot]
+  const wish = selectionOf(device)
+  const isSelected = state.selected.includes(wish)
+  const selected = isSelected ? state.selected.filter((one) => one !== wish) : [...state.selected, wish]
   return [
     said(
       { ...state, selected, plan: { kind: 'none' } },
-      `${slot} is ${isSelected ? 'not selected any more' : 'selected: c makes the plan'}.`,
+      `${wish} is ${isSelected ? 'not selected any more' : 'selected: c makes the plan'}.`,
     ),
     [],
   ]

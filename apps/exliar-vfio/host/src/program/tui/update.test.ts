@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { describeMachine } from '../../devices/describe-machine.ts'
+import { sampleTree } from '../../fixtures/sample-tree.ts'
+import { MachineTree } from '../../machine/machine-tree.ts'
 import { after, detection, freeSlot, plan, pressed, question, seen } from './fixtures/known-machine.ts'
 import { screens, type PanelTab, type TuiState } from './tui-state.ts'
 import { update } from './update.ts'
@@ -104,6 +107,15 @@ test('s selects the slot of a device and takes it back; another selection needs 
   const [state] = pressed(seen({ ...made, screen: 'devices', selected: [] }), 'n', 's')
   assert.deepEqual([state.selected, state.plan.kind], [[freeSlot], 'none'])
   assert.deepEqual(pressed(state, 's')[0].selected, [])
+})
+
+test('of a virtual function only itself is selected, not the card it was made from', () => {
+  const { devices, ...rest } = describeMachine(MachineTree.open(sampleTree('fedora-grub-dracut-sriov')))
+  const sriov = { ...rest, devices, proposals: [], troubles: [] }
+  const virtual = listedDevices(sriov).findIndex((device) => device.physical_function !== null)
+  assert.notEqual(virtual, -1)
+  const state = seen({ screen: 'devices', detection: { kind: 'there', value: sriov }, device: virtual })
+  assert.deepEqual(pressed(state, 's')[0].selected, [listedDevices(sriov)[virtual]?.bdf])
 })
 
 test('c makes the plan for what is selected, and nothing where nothing is', () => {

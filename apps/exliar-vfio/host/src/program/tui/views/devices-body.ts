@@ -17,6 +17,11 @@ export function listedDevices({ devices }: Pick<Detection, 'devices'>): readonly
   return devices.toSorted((a, b) => group(a) - group(b) || (a.bdf < b.bdf ? -1 : 1))
 }
 
+/** What is selected with a function: its slot, as a card goes whole; of a virtual function only itself. */
+export function selectionOf({ bdf, slot, physical_function: parent }: PciDevice): string {
+  return parent === null ? slot : bdf
+}
+
 /** Place of the graphics adapter that follows a place of the list; after the last comes the first. -1: there is none. */
 export function nextGpu(detection: Pick<Detection, 'devices' | 'gpus'>, after: number): number {
   const isGpu = ({ bdf }: PciDevice): boolean => detection.gpus.some((gpu) => gpu.bdf === bdf)
@@ -41,7 +46,11 @@ export function devicesBody(
     }
     if (index === chosen) cursor = lines.length
     lines.push(
-      ...deviceLines(device, detection, { isChosen: index === chosen, isSelected: selected.includes(device.slot), width }),
+      ...deviceLines(device, detection, {
+        isChosen: index === chosen,
+        isSelected: selected.includes(selectionOf(device)),
+        width,
+      }),
     )
   }
   if (lines.length === 0) lines.push(line('There is no PCI device.', 'muted'))
