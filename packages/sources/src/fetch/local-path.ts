@@ -7,7 +7,8 @@ import { sourceErrors } from '../errors.ts'
  */
 export function localPath(reference: string): string | undefined {
   const text = reference.replace(/^(?:archive|directory):/, '')
-  if (/^https?:/.test(text)) return undefined
+  // A folder is never at an address: `directory:https:/../etc` is a path, and is judged as one.
+  if (/^https?:/.test(text) && !reference.startsWith('directory:')) return undefined
   const path = text.startsWith('file://') ? pathOf(text) : text.replace(/^file:/, '')
   if (path.includes('\0')) throw invalid(reference, 'it is no path')
   return path

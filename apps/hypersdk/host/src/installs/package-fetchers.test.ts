@@ -65,6 +65,8 @@ test('a directory is allowed with what lies below it, however its name begins an
     `${allowed}/link/one`,
     `${allowed}/../packages-others/one`,
     'packages/one',
+    'directory:https:/../../../../../../../../etc',
+    'directory:http:/../../../../../../../../none',
   ]) {
     await assert.rejects(folders?.versions(path, { signal }) ?? Promise.resolve(), { code: 'INSTALL_PATH_REFUSED' }, path)
   }
