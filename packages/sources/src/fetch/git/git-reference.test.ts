@@ -190,3 +190,17 @@ test('a refusal shows a reference without what would move a cursor', () => {
     },
   )
 })
+
+test('a name and a password that were put into an address are not told again', () => {
+  for (const reference of [
+    'git:https://deploy:hunter2@git.example.org/acme/s3.git',
+    'git+ssh://hunter2@h/x',
+    'git:https://a:hunter2@@h',
+  ]) {
+    assert.throws(
+      () => readGitReference(reference),
+      (error: Error) => error.message.includes('//…@') && !error.message.includes('hunter2'),
+      reference,
+    )
+  }
+})

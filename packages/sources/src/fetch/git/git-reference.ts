@@ -100,8 +100,9 @@ function invalid(reference: string, problem: string): Error {
   return sourceErrors.error('FETCH_REFERENCE_INVALID', { reference: printable(reference), problem, example })
 }
 
-/** For messages: nothing that moves a cursor or hides. */
-function printable(text: string): string {
+/** For messages: nothing that moves a cursor or hides, and no name or password of an address. */
+function printable(reference: string): string {
+  const text = reference.replaceAll(/\/\/[^/#]*@/g, '//…@')
   const shown = text.length <= 200 ? text : `${text.slice(0, 199)}…`
   return shown.replaceAll(/[^\x20-\x7e…]/g, (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`)
 }
