@@ -27,6 +27,7 @@ const verbs: readonly (readonly string[])[] = [
   ['vm', 'restore'],
   ['vm', 'hooks'],
   ['vm', 'hooks', 'install'],
+  ['tui'],
   ['plugins'],
   ['plugins', 'list'],
   ['plugins', 'show'],
