@@ -25,8 +25,8 @@ class Door implements Admission {
   granted: readonly string[] | undefined
   kept: readonly string[] = []
   readonly admit: Admission['admit'] = async () => ({ ok: true, trust: { level: 'signed', waived: [] } })
-  readonly approved: Admission['approved'] = ({ id }) => (id === 'demo/user' ? this.granted : undefined)
-  readonly withheld: Admission['withheld'] = ({ id }) => (id === 'demo/user' ? this.kept : [])
+  readonly approved: NonNullable<Admission['approved']> = ({ id }) => (id === 'demo/user' ? this.granted : undefined)
+  readonly withheld: NonNullable<Admission['withheld']> = ({ id }) => (id === 'demo/user' ? this.kept : [])
 }
 
 /** A plugin that asks for `asked` and keeps handing over its newest scope. */
