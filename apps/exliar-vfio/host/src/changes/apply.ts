@@ -3,7 +3,7 @@ import { exliarErrors } from '../errors.ts'
 import { cleanupScript } from './cleanup-script.ts'
 import type { Executor, RecordedStep } from './executor.ts'
 import { contentHash } from './file-executor.ts'
-import { cleanupScriptPath, type Changes } from './open-changes.ts'
+import { changesDirectory, cleanupScriptPath, type Changes } from './open-changes.ts'
 import { changesIn, unfinishedRun } from './recorded-changes.ts'
 import type { Step } from './step.ts'
 import { rollback, type UndoReport } from './undo.ts'
@@ -135,7 +135,7 @@ function recorded(step: Step): RecordedStep {
 
 /** Whatever happens next, the script knows it. */
 async function writeScript({ journal, ground, executors }: Pick<Changes, 'journal' | 'ground' | 'executors'>): Promise<void> {
-  const owner = ground.tree.stat(ground.backups.directory)
+  const owner = ground.tree.stat(changesDirectory)
   const marks = { mode: 0o700, uid: owner?.uid ?? 0, gid: owner?.gid ?? 0 }
   await ground.tree.write(
     cleanupScriptPath,
