@@ -90,7 +90,7 @@ function looksOf(screen: Screen): readonly Task[] {
 function refresh(state: TuiState): Next {
   if (state.work.kind !== 'idle')
     return [said(state, 'The machine is being changed: it is looked at again when that is done.'), []]
-  const [waiting, all] = [{ kind: 'waiting' } as const, ['detect', 'read-changes', 'read-plugins', 'read-panels'] as const]
+  const [waiting, all] = [{ kind: 'waiting' } as const, ['look-for-plugins', 'detect', 'read-changes'] as const]
   return [{ ...state, detection: waiting, plan: { kind: 'none' } }, all.map((kind) => ({ kind }))]
 }
 

@@ -25,25 +25,27 @@ interface Opened {
   readonly left: Promise<Ran>
 }
 
+async function dropIn(person: Operator, { id, contributes, permissions = [], setup }: PluginFiles): Promise<void> {
+  const manifest = {
+    schemaVersion: 1,
+    id,
+    version: '1.0.0',
+    main: 'index.js',
+    requires: { api: '^1.0.0' },
+    contributes,
+    permissions,
+  }
+  await person.dropIn(id.replace('/', '-'), {
+    'plugin.json': JSON.stringify(manifest),
+    'index.js': `import { definePlugin } from '@backplane/sdk'\nimport * as points from '@exliar-vfio/points'\nexport default definePlugin((scope) => {\n${setup}\n})\n`,
+  })
+}
+
 /** The interface with these plugins, once the machine is shown. */
 async function opened(t: TestContext, plugins: readonly PluginFiles[]): Promise<Opened> {
   const person = await operator(t, nvidia)
   await person.configure(config)
-  for (const { id, contributes, permissions = [], setup } of plugins) {
-    const manifest = {
-      schemaVersion: 1,
-      id,
-      version: '1.0.0',
-      main: 'index.js',
-      requires: { api: '^1.0.0' },
-      contributes,
-      permissions,
-    }
-    await person.dropIn(id.replace('/', '-'), {
-      'plugin.json': JSON.stringify(manifest),
-      'index.js': `import { definePlugin } from '@backplane/sdk'\nimport * as points from '@exliar-vfio/points'\nexport default definePlugin((scope) => {\n${setup}\n})\n`,
-    })
-  }
+  for (const plugin of plugins) await dropIn(person, plugin)
   const screen = fakeScreen()
   const ended = new AbortController()
   const left = person.exliar([], { signal: ended.signal, terminal: { screen } })
@@ -142,13 +144,10 @@ test('a panel that never answers says so, and everything else goes on meanwhile'
 test('a plugin that keeps the machine from being looked at keeps nobody from leaving', async (t) => {
   const person = await operator(t, nvidia)
   await person.configure(config)
-  const manifest = { schemaVersion: 1, id: 'example/stuck', version: '1.0.0', main: 'index.js', requires: { api: '^1.0.0' } }
-  await person.dropIn('stuck', {
-    'plugin.json': JSON.stringify({ ...manifest, contributes: { 'exliar.system-detected': { it: {} } } }),
-    'index.js': `import { definePlugin } from '@backplane/sdk'
-import { systemDetected } from '@exliar-vfio/points'
-export default definePlugin((scope) => void scope.on(systemDetected, 'it', () => new Promise(() => undefined)))
-`,
+  await dropIn(person, {
+    id: 'example/stuck',
+    contributes: { 'exliar.system-detected': { it: {} } },
+    setup: `scope.on(points.systemDetected, 'it', () => new Promise(() => undefined))`,
   })
   const screen = fakeScreen()
   const left = person.exliar(['tui'], { terminal: { screen } })
@@ -158,6 +157,19 @@ export default definePlugin((scope) => void scope.on(systemDetected, 'it', () =>
   screen.press('q')
   assert.equal((await left).code, 0)
   assert.doesNotMatch(screen.frame(), /bootloader/)
+})
+
+test('a plugin that was put there meanwhile is found when one looks again', async (t) => {
+  const { person, screen, left } = await opened(t, [])
+  screen.press('5')
+  assert.doesNotMatch(await screen.until(/exliar\/core/), /example\/alpha/)
+  await dropIn(person, listener('alpha'))
+  screen.press('r')
+  await screen.until(/example\/alpha 1\.0\.0/)
+  screen.press('6')
+  await screen.until(/‹alpha›/)
+  screen.press('q')
+  assert.equal((await left).code, 0)
 })
 
 test('a panel that fails shows why', async (t) => {

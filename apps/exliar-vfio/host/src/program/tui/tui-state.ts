@@ -149,6 +149,8 @@ export type Task =
   | { readonly kind: 'take-back'; readonly reason: TakingBack }
   | { readonly kind: 'read-changes' }
   | { readonly kind: 'read-plugins' }
+  /** Asks the sources for plugins that came, went or were approved meanwhile. */
+  | { readonly kind: 'look-for-plugins' }
   | { readonly kind: 'read-panels' }
   /** Draws this one from now on, and no other; null: none. */
   | { readonly kind: 'show-panel'; readonly panel: PanelTab | null }

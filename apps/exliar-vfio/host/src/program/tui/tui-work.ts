@@ -1,4 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises'
+import type { PluginRecord } from '@backplane/kernel'
 import { panel as panelPoint } from '@exliar-vfio/points'
 import { readJournal } from '../../changes/open-changes.ts'
 import { recordedChanges, unfinishedRun } from '../../changes/recorded-changes.ts'
@@ -69,10 +70,9 @@ export class TuiWork implements AsyncDisposable {
       case 'read-changes':
         return this.#tell({ kind: 'changes-read', changes: await loaded(async () => this.#changes()) })
       case 'read-plugins':
-        return this.#tell({
-          kind: 'plugins-read',
-          plugins: await loaded(async () => (await this.#session.plugins()).kernel.plugins.list()),
-        })
+        return this.#tell({ kind: 'plugins-read', plugins: await loaded(() => this.#records()) })
+      case 'look-for-plugins':
+        return this.#lookForPlugins()
       case 'read-panels':
         return this.#tell({ kind: 'panels-read', panels: await loaded(() => this.#tabs()) })
       case 'show-panel':
@@ -142,6 +142,18 @@ export class TuiWork implements AsyncDisposable {
   #changes(): ChangesNow {
     const journal = readJournal(this.#session.tree)
     return { changes: recordedChanges(journal), interrupted: unfinishedRun(journal.records) !== undefined }
+  }
+
+  async #records(): Promise<readonly PluginRecord[]> {
+    return (await this.#session.plugins()).kernel.plugins.list()
+  }
+
+  async #lookForPlugins(): Promise<void> {
+    const { kernel, trust } = await this.#session.plugins()
+    await trust.grants.load()
+    await kernel.plugins.refresh(this.#session.terminal.signal)
+    await this.#do({ kind: 'read-plugins' })
+    await this.#do({ kind: 'read-panels' })
   }
 
   async #tabs(): Promise<readonly PanelTab[]> {

@@ -72,7 +72,7 @@ test('r looks at everything again, but not while it is changed', () => {
   const [state, tasks] = pressed(seen(made), 'r')
   assert.deepEqual(
     tasks.map(({ kind }) => kind),
-    ['detect', 'read-changes', 'read-plugins', 'read-panels'],
+    ['look-for-plugins', 'detect', 'read-changes'],
   )
   assert.deepEqual([state.detection.kind, state.plan.kind, state.selected], ['waiting', 'none', [freeSlot]])
   assert.deepEqual(pressed(seen({ work: applying }), 'r')[1], [])
@@ -208,6 +208,16 @@ test('the panel that is shown is drawn, and no other: left and right, other scre
   const { panels, ...before } = watching
   const [, tasks] = update(seen(before), { kind: 'panels-read', panels: panels ?? { kind: 'waiting' } })
   assert.deepEqual(tasks, [{ kind: 'show-panel', panel: tabs[0] }])
+})
+
+test('the panel that was chosen stays chosen when another comes or goes, and the first takes its place when it goes', () => {
+  const [first, second] = tabs
+  assert.ok(first !== undefined && second !== undefined)
+  const [state] = pressed(seen(watching), 'right')
+  const read = (value: readonly PanelTab[]): number =>
+    after(state, { kind: 'panels-read', panels: { kind: 'there', value } }).panel
+  assert.deepEqual([read([second, first]), read([second]), read([first]), read([])], [0, 0, 0, 0])
+  assert.equal(read([first, { ...first, name: 'between' }, second]), 2)
 })
 
 test('what a panel that is not shown any more sends is dropped', () => {

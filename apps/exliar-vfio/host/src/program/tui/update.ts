@@ -30,7 +30,7 @@ function happened(state: TuiState, event: TuiEvent): Next {
     case 'plugins-read':
       return [{ ...state, plugins: event.plugins }, []]
     case 'panels-read':
-      return [{ ...state, panels: event.panels, panel: 0 }, []]
+      return [withPanels(state, event.panels), []]
     case 'drawn': {
       const shown = shownPanel(state)
       const isShown = shown?.plugin === event.panel.plugin && shown.name === event.panel.name
@@ -46,6 +46,14 @@ function happened(state: TuiState, event: TuiEvent): Next {
     case 'given-up':
       return onQuestion(state, event)
   }
+}
+
+/** The panel that was chosen stays so, wherever it stands now. */
+function withPanels(state: TuiState, panels: TuiState['panels']): TuiState {
+  const chosen = state.panels.kind === 'there' ? state.panels.value[state.panel] : undefined
+  const tabs = panels.kind === 'there' ? panels.value : []
+  const panel = tabs.findIndex(({ plugin, name }) => plugin === chosen?.plugin && name === chosen.name)
+  return { ...state, panels, panel: Math.max(0, panel) }
 }
 
 /** The first thing chosen is a graphics adapter: that is what people come for. */

@@ -72,8 +72,9 @@ function takeBackText({ reason, changes }: Extract<NonNullable<TuiState['prompt'
   return reason === 'cleanup' ? `Take back all ${changes} changes?` : 'Take back the last apply?'
 }
 
-/** The keys of this screen. */
-export function keysLine({ screen, work, help }: TuiState): Line {
+/** The keys of this screen; where not all have room, first how to see them. */
+export function keysLine({ screen, work, help, columns }: TuiState): Line {
   if (work.kind === 'applying') return line('Ctrl-C breaks it off, and takes it back', 'muted')
-  return line(`${help ? '' : keys[screen]}r refresh  Esc back  ? help  q quit`, 'muted')
+  const own = help ? '' : keys[screen]
+  return line(columns < wideEnough ? `? help  ${own}` : `${own}r refresh  Esc back  ? help  q quit`, 'muted')
 }
