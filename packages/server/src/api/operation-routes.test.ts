@@ -5,6 +5,8 @@ import { text } from 'node:stream/consumers'
 import { test, type TestContext } from 'node:test'
 import type { z } from '@hono/zod-openapi'
 import { demoKernel, echoPlugin } from '../fixtures/demo-kernel.ts'
+import { fakeInstalls } from '../fixtures/fake-installs.ts'
+import type { PluginInstalls } from '../installs/plugin-installs.ts'
 import { startServer, type Answered, type StartedServer, type StartOptions } from '../fixtures/start-server.ts'
 import { openapiDocument } from './openapi.ts'
 import { OperationList, OperationView } from './operation-definitions.ts'
@@ -172,6 +174,35 @@ test('a large answer is told by its status alone', async (t) => {
   const server = await slowServer(t, { operations: { answerBytes: 100 } })
   const operation = await ended(server, await later(server, '/api/plugins/one/reload'))
   assert.deepEqual([operation.status, operation.answer_status, operation.result], ['succeeded', 200, null])
+})
+
+test('of all answers the newest are kept as far as there is room, and of the others the status', async (t) => {
+  const first = await slowServer(t)
+  first.letStart()
+  const { result } = await ended(first, await later(first, '/api/plugins/one/reload'))
+  const server = await slowServer(t, { operations: { totalBytes: JSON.stringify(result).length * 1.5 } })
+  server.letStart()
+  const [older, newer] = [await later(server, '/api/plugins/one/reload'), await later(server, '/api/plugins/one/reload')]
+  assert.notEqual((await ended(server, newer)).result, null)
+  const left = await ended(server, older)
+  assert.deepEqual([left.status, left.answer_status, left.result], ['succeeded', 200, null])
+})
+
+test('what an operation is at is broken off when the server ends, so that it does not outlive it', async (t) => {
+  const begun = Promise.withResolvers<AbortSignal>()
+  const plan: PluginInstalls['plan'] = async (_, { signal }) => {
+    begun.resolve(signal)
+    await once(signal, 'abort')
+    throw signal.reason
+  }
+  const server = await slowServer(t, { installs: fakeInstalls({ plan }) })
+  const body = JSON.stringify({ changes: [{ kind: 'update' }] })
+  const headers = { prefer: 'respond-async', 'content-type': 'application/json' }
+  assert.equal((await server.tcp('/api/plugins/plan', { method: 'POST', headers, body })).status, 202)
+  const signal = await begun.promise
+  assert.equal(signal.aborted, false)
+  await server.served[Symbol.asyncDispose]()
+  assert.equal(signal.aborted, true)
 })
 
 test('a token that is for some plugins knows of their operations alone', async (t) => {

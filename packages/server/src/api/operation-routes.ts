@@ -58,11 +58,12 @@ export function respondAsync(
     if (change === undefined) return next()
     const visible = visiblePlugins(kernel.plugins, env.caller)
     const plugin = change.id === undefined ? undefined : findPlugin(visible, decodeURIComponent(change.id)).id
-    // The change is nobody's to break off by leaving: its request is another, which nobody can abort.
+    // The change is nobody's to break off by leaving: its request is another, which ends with the server alone.
     const headers = new Headers(req.raw.headers)
     headers.delete('prefer')
     const body = await req.raw.arrayBuffer()
-    const again = new Request(req.url, { method: req.method, headers, ...(body.byteLength === 0 ? {} : { body }) })
+    const signal = env.closing
+    const again = new Request(req.url, { method: req.method, headers, signal, ...(body.byteLength === 0 ? {} : { body }) })
     let answered: Response | undefined
     const operation = operations.start({ method: req.method, path: req.path, plugin }, async (onProgress) => {
       const settle = env.auditLater?.()

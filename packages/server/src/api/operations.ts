@@ -9,8 +9,10 @@ export interface OperationLimits {
   readonly running: number
   /** Ended ones that can still be asked for; the oldest is forgotten for a new one. Default 500. */
   readonly ended: number
-  /** Answers larger than this are told as a status alone, bytes. Default 256 KiB. */
+  /** Answers larger than this are told as a status alone, bytes. Default 8 MiB: a plan of a thousand plugins. */
   readonly answerBytes: number
+  /** All answers that are kept, bytes; of the oldest beyond that only the status is. Default 16 MiB. */
+  readonly totalBytes: number
 }
 
 /** What began an operation. */
@@ -35,7 +37,14 @@ export interface Operation extends OperationStart {
 /** How it stands. */
 export type OperationState =
   | { readonly name: 'running' }
-  | { readonly name: 'ended'; readonly endedAtMs: number; readonly status: number; readonly body: unknown }
+  | {
+      readonly name: 'ended'
+      readonly endedAtMs: number
+      readonly status: number
+      readonly body: unknown
+      /** Of the body, as it was. */
+      readonly sizeBytes: number
+    }
 
 /** Operations of one server, in memory: they end with the process, as the changes themselves do. */
 export class Operations {
@@ -44,7 +53,7 @@ export class Operations {
   readonly #listeners = new Map<string, PromiseWithResolvers<void>>()
 
   constructor(limits: Partial<OperationLimits> = {}) {
-    this.#limits = { running: 64, ended: 500, answerBytes: 256 * 1_024, ...limits }
+    this.#limits = { running: 64, ended: 500, answerBytes: 8 * 1_024 * 1_024, totalBytes: 16 * 1_024 * 1_024, ...limits }
   }
 
   /** Begins one. `work` never rejects: its failures are answers. Errors: `SERVER_OPERATIONS_FULL`. */
@@ -89,17 +98,34 @@ export class Operations {
   async #end(id: string, work: () => Promise<Response>): Promise<void> {
     const response = await work()
     const text = await response.text()
-    const body: unknown = text === '' || Buffer.byteLength(text) > this.#limits.answerBytes ? null : JSON.parse(text)
+    const length = Buffer.byteLength(text)
+    const sizeBytes = length > this.#limits.answerBytes ? 0 : length
+    const body: unknown = sizeBytes === 0 ? null : JSON.parse(text)
     this.#listeners.delete(id)
     const operation = this.#known.get(id)
     if (operation === undefined) return
-    this.#known.set(id, { ...operation, state: { name: 'ended', endedAtMs: Date.now(), status: response.status, body } })
+    this.#known.set(id, {
+      ...operation,
+      state: { name: 'ended', endedAtMs: Date.now(), status: response.status, body, sizeBytes },
+    })
     this.#forgetOldest()
+    this.#forgetAnswers()
   }
 
   #forgetOldest(): void {
     const ended = [...this.#known.values()].filter(({ state }) => state.name === 'ended')
     for (const { id } of ended.slice(0, Math.max(0, ended.length - this.#limits.ended))) this.#known.delete(id)
+  }
+
+  /** Of the newest as many as have room are kept. */
+  #forgetAnswers(): void {
+    let bytes = 0
+    for (const [id, operation] of [...this.#known].toReversed()) {
+      const { state } = operation
+      if (state.name !== 'ended') continue
+      bytes += state.sizeBytes
+      if (bytes > this.#limits.totalBytes) this.#known.set(id, { ...operation, state: { ...state, body: null, sizeBytes: 0 } })
+    }
   }
 }
 
