@@ -91,7 +91,7 @@ export declare const backplaneErrors: ErrorCatalogue<keyof typeof specs>;
 export {};
 
 // program.d.ts
-import { type Terminal } from './terminal/terminal.ts';
+import type { Terminal } from './terminal/terminal.ts';
 /**
  * Runs the command line with its arguments (without program and script) and answers the exit code: 0 done, 1 the answer is
  * no, 2 usage, 3 changes are pending, 65 what was given does not fit, 66 not there, 69 no host, 70 it failed, 73 cannot write, 75 try again, 77
@@ -115,5 +115,3 @@ export interface Terminal {
     /** From now on a break (Ctrl-C) does not end the process: it aborts this. */
     readonly untilBreak: () => AbortSignal;
 }
-/** Words that stand out, where colours are wanted. */
-export declare function highlight(terminal: Terminal, style: 'red' | 'green' | 'yellow' | 'dim' | 'bold', text: string): string;

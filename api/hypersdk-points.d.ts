@@ -334,6 +334,7 @@ export declare const provider: import("@backplane/sdk").ProviderPoint<{
     }, z.core.$strip>, "unary"> & {
         readonly optional: true;
     };
+    /** It cannot be taken back, so a plugin that wants it of another asks a person. */
     readonly deleteSnapshot: import("@backplane/sdk").Method<z.ZodObject<{
         id: z.ZodString;
         snapshot_id: z.ZodString;

@@ -10,6 +10,7 @@ export { confined } from './confined/confined.ts';
 export type { ConfinedOptions } from './confined/confined-options.ts';
 export type { OutputLimits } from './output/plugin-output.ts';
 export type { PooledRuntime } from './pool/pooled-runtime.ts';
+export { emptyGroups } from './sandbox/empty-groups.ts';
 export { probeSystem, type SystemLayer, type SystemReport } from './sandbox/system-report.ts';
 export type { UidRange } from './sandbox/service-user.ts';
 export type { EgressHeaders, EgressLimits, EgressOptions, EgressQuestion } from './egress/egress-options.ts';
@@ -104,6 +105,13 @@ declare const specs: {
         readonly exit: 78;
         readonly retryable: false;
         readonly hint: 'Install what is missing, or let policy waive "sandbox" for {plugin}.';
+    };
+    readonly RUNTIME_AUDIT_UNAVAILABLE: {
+        readonly message: '{plugin} cannot run in audit mode: {reason}';
+        readonly status: 409;
+        readonly exit: 69;
+        readonly retryable: false;
+        readonly hint: 'Take {plugin} out of audit mode, or make it possible.';
     };
     readonly RUNTIME_PROFILE_FAILED: {
         readonly message: '{plugin} could not be profiled: {reason}';
@@ -518,6 +526,13 @@ export declare function takeServiceUser(range: UidRange, { data, exchange }: {
     data: string;
     exchange: string;
 }): Promise<ServiceUser>;
+
+// sandbox/empty-groups.d.ts
+/**
+ * Control groups without processes that hosts which have ended left beside this process's own; removes them when told to, and
+ * answers those that are there, or were. `parents` is for tests.
+ */
+export declare function emptyGroups(remove: boolean, parents?: readonly string[]): Promise<readonly string[]>;
 
 // sandbox/system-report.d.ts
 import { type SandboxTrial } from './machine.ts';

@@ -7,6 +7,7 @@ export { defineErrors, type ErrorCatalogue, type ErrorParameters, type ErrorSpec
 export { manifestSchema } from './manifest-schema.ts';
 export type { ContributionMetadata, Criticality, HandlerOrder, Manifest, ManifestDependency, ManifestLimits, Tier, } from './manifest.ts';
 export { didYouMean, nearestName } from './nearest-name.ts';
+export type { PermissionKind, PermissionRisk, PermissionVocabulary } from './permission-kind.ts';
 export { PlatformError, type PlatformErrorFields, type PlatformErrorJson } from './platform-error.ts';
 export { defineData, defineHook, defineProvider, optional, stream, unary, type Client, type DataPoint, type HookHandler, type HookOptions, type HookPoint, type HookStrategy, type Implementation, type Method, type MethodOptions, type Methods, type OpenedClient, type OpenedImplementation, type Point, type PointActivation, type Provided, type ProviderHandle, type ProviderOptions, type ProviderPoint, type VetoAnswer, } from './point.ts';
 export type { Directories, PluginIdentity, Scope, Secrets, State } from './scope.ts';
@@ -225,6 +226,8 @@ interface PointCommon {
     /** Validates what the manifest declares under `contributes[id][name]`. */
     readonly metadata?: Schema;
     readonly activation?: PointActivation;
+    /** What a plugin must ask for and be granted to fill the point: `vm:edit`. One that fills it without asking is refused. */
+    readonly permission?: string;
 }
 /** A place where handlers are called. `Value` is what the host emits, `Answer` what a handler may return. */
 export interface HookPoint<Value = Varies, Answer = Varies> extends PointCommon {
@@ -250,6 +253,10 @@ export interface Method<I extends Schema = AnySchema, O extends Schema = AnySche
     readonly optional: boolean;
     /** Longest one call may take, ms (for a stream: until it ends). Undefined: the kernel's default. */
     readonly timeoutMs: number | undefined;
+    /** What a plugin must be granted to call it: `vfio:bind`. The host itself always may. */
+    readonly permission: string | undefined;
+    /** Set on a critical operation: what a person is asked before a plugin's call goes through. See {@link MethodOptions}. */
+    readonly approval: ((input: Varies) => string) | undefined;
 }
 /** The methods of a provider by name. */
 export type Methods = Readonly<Record<string, Method>>;
@@ -264,22 +271,30 @@ export interface DataPoint<Value = Varies> extends PointCommon {
     readonly kind: 'data';
     readonly value: Schema<unknown, Value>;
 }
-/** Limits of one method. */
-export interface MethodOptions {
+/** Limits of one method, and what calling it takes. */
+export interface MethodOptions<Input = Varies> {
     readonly timeoutMs?: number;
+    /** What a plugin must be granted to call it; the host itself always may. */
+    readonly permission?: string;
+    /**
+     * Makes it a critical operation: a plugin's call waits until a person has approved it. Answers what is asked, to be read
+     * after "It wants to": `bind 0000:01:00.0 to vfio-pci`. Given the input as the schema left it; runs in the
+     * host. Quote what is free text in it: these are the plugin's words, not yours. What cannot be said is refused.
+     */
+    readonly approval?: (input: Input) => string;
 }
 /** Says that a plugin may leave a method out. */
 export declare function optional<T extends Method>(method: T): T & {
     readonly optional: true;
 };
 /** A method that answers once. */
-export declare function unary<I extends Schema, O extends Schema>(input: I, output: O, options?: MethodOptions): Method<I, O, 'unary'>;
+export declare function unary<I extends Schema, O extends Schema>(input: I, output: O, options?: MethodOptions<OutputOf<I>>): Method<I, O, 'unary'>;
 /**
  * A method that answers with many items. Items are delivered in order; the producer is held back when the consumer does
  * not read. An item may carry bytes as itself or as one of its direct members (`Uint8Array`); they travel uncopied where
  * the channel allows, so the producer must not touch them afterwards.
  */
-export declare function stream<I extends Schema, O extends Schema>(input: I, item: O, options?: MethodOptions): Method<I, O, 'stream'>;
+export declare function stream<I extends Schema, O extends Schema>(input: I, item: O, options?: MethodOptions<OutputOf<I>>): Method<I, O, 'stream'>;
 /** Options of {@link defineHook}. */
 export interface HookOptions<V extends Schema, A extends Schema> extends Omit<PointCommon, 'id'> {
     readonly strategy: HookStrategy;
@@ -558,6 +573,23 @@ export type Criticality = 'required' | 'optional' | 'fail-closed';
 export declare function nearestName(name: string, candidates: Iterable<string>): string | undefined;
 /** `Did you mean "x"?` with a leading space, or the empty string: made for the end of a message. */
 export declare function didYouMean(name: string, candidates: Iterable<string>): string;
+
+// permission-kind.d.ts
+/** How much harm a plugin could do with a permission. */
+export type PermissionRisk = 'low' | 'medium' | 'high';
+/**
+ * A permission of the host's own, beside those every host knows (`fs:read`, `fs:write`, `exec`, `net:connect`). It has no
+ * argument: the points and methods that name it are what it opens.
+ */
+export interface PermissionKind {
+    /** What it allows, to be read after "It may": `change the configuration of virtual machines`. */
+    readonly sentence: string;
+    readonly risk: PermissionRisk;
+    /** Why the risk is that, as the rest of a sentence. */
+    readonly reason: string;
+}
+/** Permissions by name: `area:verb`, lower case. */
+export type PermissionVocabulary = Readonly<Record<string, PermissionKind>>;
 
 // address-ranges.d.ts
 /** What kind of place an address is. `private` is somebody's own network; `special` is nobody's to reach by a name. */

@@ -72,6 +72,16 @@ export interface Peer {
     readonly caller?: Caller;
     /** Told how far a long change is, where somebody can look. */
     readonly onProgress?: (progress: Progress) => void;
+    /**
+     * Answers a request with an `Idempotency-Key` whose body was not read into memory, once `content` stands for that body: the
+     * first does the work, the others are given its answer. Absent where no key was given.
+     */
+    readonly once?: (content: string, work: () => Promise<Response>) => Promise<Response>;
+    /**
+     * Takes over writing down what comes of this request, for a change that goes on after its answer: what it gives is told the
+     * change's own answer, before anybody else is.
+     */
+    readonly auditLater?: () => (answered: Response) => Promise<void>;
 }
 /** Answers one request. A Hono application's `fetch` is one. */
 export type Handler = (request: Request, peer: Peer) => Response | Promise<Response>;
@@ -94,7 +104,8 @@ export declare function reaches(caller: Caller | undefined, plugin: string): boo
 // guard/scope.d.ts
 /**
  * What a token allows; each includes those before it. `read`: look. `operate`: run what is installed (enable, disable,
- * choose among its versions, submit jobs). `install`: decide what is installed. `admin`: what shows secrets, and tokens.
+ * choose among its versions, submit jobs). `install`: decide what is installed. `admin`: what shows secrets, tokens, and what
+ * only a person may decide.
  */
 export type Scope = 'read' | 'operate' | 'install' | 'admin';
 /** All of them, each including those before it. */
@@ -161,7 +172,7 @@ export declare function addInspectionRoutes(app: OpenAPIHono<{
 }>, kernel: Kernel, options: InspectionOptions): void;
 
 // api/management-api.d.ts
-import type { AuditTrail, Kernel, Log } from '@backplane/kernel';
+import type { ApprovalBook, AuditTrail, Kernel, Log } from '@backplane/kernel';
 import type { ErrorCatalogue } from '@backplane/sdk';
 import { OpenAPIHono } from '@hono/zod-openapi';
 import type { Handler, Peer } from '../handler.ts';
@@ -189,8 +200,13 @@ export interface ManagementApiOptions extends InspectionOptions {
     readonly installs?: PluginInstalls;
     /** What of the host uses a plugin: it is not removed meanwhile. Calls and leases count by themselves. */
     readonly users?: PluginUsers;
-    /** Shown and checked by this API; who changes what over it is written down by the guard. */
+    /**
+     * Shown and checked by this API, which writes down what was installed, approved, and which tokens were made; that it was asked
+     * for, as every change, is written down by the guard.
+     */
     readonly audit?: AuditTrail;
+    /** The questions of critical operations that wait for a person; decided over this API by whoever has `admin`. */
+    readonly approvals?: ApprovalBook;
 }
 /** The management API of one kernel. */
 export interface ManagementApi {
@@ -214,7 +230,8 @@ export interface ManagementApi {
  * answer, as an operation. A caller whose token is for some plugins alone sees no others.
  * Errors: `SERVER_ID_INVALID`, `SERVER_ID_RESERVED`, `SERVER_ID_AMBIGUOUS`, `SERVER_PLUGIN_UNKNOWN`,
  * `SERVER_STATE_CHANGED`, `SERVER_PLUGIN_BUSY`, `SERVER_OPERATION_UNKNOWN`, `SERVER_OPERATIONS_FULL`, `SERVER_TOKEN_UNKNOWN`,
- * `SERVER_TOKEN_EXISTS`, `SERVER_TOKENS_FULL`, `SERVER_RELOAD_FAILED`, `SERVER_ROLLBACK_FAILED`, `SERVER_REQUEST_INVALID`, `SERVER_STREAMS_FULL`,
+ * `SERVER_TOKEN_EXISTS`, `SERVER_TOKENS_FULL`, `SERVER_APPROVAL_UNKNOWN`, `SERVER_APPROVAL_DECIDED`, `SERVER_RELOAD_FAILED`,
+ * `SERVER_ROLLBACK_FAILED`, `SERVER_REQUEST_INVALID`, `SERVER_STREAMS_FULL`,
  * `SERVER_ROUTE_UNKNOWN`, `SERVER_METHOD_REFUSED`, and those of the kernel.
  */
 export declare function managementApi(kernel: Kernel, options?: ManagementApiOptions): ManagementApi;
@@ -244,6 +261,8 @@ export interface InstallWork {
     /** Aborted, nothing was changed or everything was. */
     readonly signal: AbortSignal;
     readonly onProgress?: ((progress: Progress) => void) | undefined;
+    /** Name of the token that asked for it; undefined where the host does it by itself. */
+    readonly by?: string | undefined;
 }
 /** What changes come to, before any of it is done. */
 export interface InstallPlan {
@@ -271,7 +290,9 @@ export interface InstallPut {
     readonly verdict: InstallVerdict;
     readonly permissions: {
         readonly asked: readonly string[];
-        /** Of these, what nobody approved yet. */
+        /** Of these, what is kept from it. */
+        readonly withheld: readonly string[];
+        /** Of these, what nobody answered to yet. */
         readonly unapproved: readonly string[];
         readonly dropped: readonly string[];
     };
@@ -318,12 +339,23 @@ export interface InstallOrder {
     /** Told what would be done before any of it is; what it throws refuses it. */
     readonly check?: ((plan: InstallPlan) => void) | undefined;
     /** Permissions by plugin id, as manifests write them. */
-    readonly approvals: Readonly<Record<string, readonly string[]>>;
+    readonly approvals: PermissionsById;
+    /** What is to be kept from plugins that come; the same that the plan was made with. */
+    readonly withheld?: PermissionsById | undefined;
+}
+/** Permissions as manifests write them, by plugin id. */
+export type PermissionsById = Readonly<Record<string, readonly string[]>>;
+/** What was answered to a plugin that asks for permissions; none is in both. */
+export interface PermissionAnswers {
+    readonly approved: readonly string[];
+    /** Kept from it: it runs without. */
+    readonly withheld: readonly string[];
 }
 /** Whether something newer can be had of an installed plugin. */
 export interface OutdatedPlugin {
     readonly id: string;
     readonly version: string;
+    /** What it was asked for by; for what others need, where it is looked for. */
     readonly requested: string;
     /** The version an update would bring; undefined when there is none, or it cannot be told. */
     readonly available: string | undefined;
@@ -335,11 +367,53 @@ export interface OutdatedPlugin {
         readonly message: string;
     } | undefined;
 }
+/** A package that can be had. */
+export interface FoundPackage {
+    /** To install it by: `index:acme:acme/s3`. */
+    readonly reference: string;
+    /** Who says so: `index:acme`, or the address of a registry. */
+    readonly source: string;
+    readonly name: string;
+    readonly version: string;
+    readonly description: string | undefined;
+    readonly tags: readonly string[];
+    /** When what says so was signed, RFC 3339; undefined for what was asked just now. */
+    readonly asOf: string | undefined;
+}
+/** What was found, and who could not be asked. */
+export interface FoundPackages {
+    readonly found: readonly FoundPackage[];
+    readonly problems: readonly {
+        readonly source: string;
+        readonly code: string;
+        readonly message: string;
+    }[];
+}
+/** Something that is not as it should be with what a host keeps on its disk. */
+export interface StorageFinding {
+    /** `leftover`, `unclaimed`, `damaged`, `missing`. A host may have others. */
+    readonly kind: string;
+    /** A path, or the id of a plugin. */
+    readonly subject: string;
+    readonly problem: string;
+    readonly fixed: boolean;
+    /** What was done, or what is to be done. */
+    readonly action: string;
+}
+/** A file with everything a lock names. */
+export interface MadeBundle {
+    /** `sha256:…` of the file. */
+    readonly digest: string;
+    readonly sizeBytes: number;
+    /** Ids. */
+    readonly plugins: readonly string[];
+}
 /** What was approved for one plugin. */
 export interface PluginApproval {
     readonly id: string;
     readonly permissions: readonly string[];
-    /** `lock` for what is installed, `grants` for what lies in a folder. */
+    readonly withheld: readonly string[];
+    /** `lock` for what is installed, `grants` for everything else. */
     readonly keptIn: 'lock' | 'grants';
     readonly by: string | undefined;
     readonly at: string | undefined;
@@ -363,10 +437,12 @@ export interface NamedPlugin {
 /** What a host that can install gives the management API. Errors are coded and pass through it. */
 export interface PluginInstalls {
     /** Writes nothing. */
-    readonly plan: (changes: readonly InstallChange[], work: InstallWork) => Promise<InstallPlan>;
+    readonly plan: (changes: readonly InstallChange[], work: InstallWork, withheld?: PermissionsById) => Promise<InstallPlan>;
     /** Does it, in one step for whoever is killed meanwhile. Refuses what was not approved, and an etag that is not that of now. */
     readonly apply: (order: InstallOrder, work: InstallWork) => Promise<InstallPlan>;
     readonly outdated: (work: InstallWork) => Promise<readonly OutdatedPlugin[]>;
+    /** Packages with every word of a text, wherever the host may install from and that can be searched. */
+    readonly search: (text: string, work: InstallWork) => Promise<FoundPackages>;
     /** Whether a plugin comes from the lock. */
     readonly isInstalled: (plugin: NamedPlugin) => boolean;
     /** The lock as it is, and its etag. */
@@ -380,18 +456,32 @@ export interface PluginInstalls {
         readonly version: string;
         readonly digest: string;
     }[]>;
-    /** Fetches what the lock names and the store lacks; answers ids. */
-    readonly restore: (work: InstallWork) => Promise<readonly string[]>;
+    /** Fetches what the lock names and the store lacks, or takes it from a bundle (`bundle:/media/usb/plugins.bundle`); answers ids. */
+    readonly restore: (work: InstallWork, bundle?: string) => Promise<readonly string[]>;
+    /** Makes one file of everything the lock names; it is kept until the next is made. */
+    readonly bundle: (work: InstallWork) => Promise<MadeBundle>;
+    /** The bytes of a bundle that is kept, by its digest; undefined for none. */
+    readonly readBundle: (digest: string) => Promise<{
+        readonly sizeBytes: number;
+        readonly bytes: AsyncIterable<Uint8Array>;
+    } | undefined>;
+    /** What is wrong with what the host keeps on its disk; with `fix` it is put right as far as that can be done. */
+    readonly examine: (work: InstallWork, fix: boolean) => Promise<readonly StorageFinding[]>;
     /** Removes what nobody needs; answers how many packages and uploads went. */
     readonly collect: (work: InstallWork) => Promise<{
         readonly packages: number;
         readonly uploads: number;
     }>;
     readonly approvals: () => readonly PluginApproval[];
-    /** Makes the approved permissions of a plugin exactly those. */
-    readonly permit: (plugin: NamedPlugin, permissions: readonly string[], by: string, work: InstallWork) => Promise<void>;
+    /**
+     * Approves permissions of a plugin, withholds them, or takes that back: `permitted` is told what was answered, while nobody
+     * else changes it, and says what is to be. What it throws changes nothing.
+     */
+    readonly permit: (plugin: NamedPlugin, permitted: (answers: PermissionAnswers) => PermissionAnswers, by: string, work: InstallWork) => Promise<void>;
     /** Undefined when all it asks for counts as approved. */
     readonly approved: (plugin: NamedPlugin) => readonly string[] | undefined;
+    /** What is kept from it, whether it asks for it now or not. */
+    readonly withheld: (plugin: NamedPlugin) => readonly string[];
     /** Keeps an archive that somebody sends; refused or broken off, nothing of it is left. */
     readonly upload: (bytes: AsyncIterable<Uint8Array>, work: InstallWork) => Promise<KeptUpload>;
     /** Largest archive that is taken, bytes. */
@@ -412,6 +502,8 @@ import type { InstallPlan } from './plugin-installs.ts';
 export type PluginUsers = (plugin: PluginRecord) => readonly string[];
 /** Refuses to remove what is in use: calls and leases, and what the host names. Errors: `SERVER_PLUGIN_IN_USE` with all users. */
 export declare function checkUnused(records: readonly PluginRecord[], users: PluginUsers | undefined): void;
+/** What uses a plugin now: what the host names, calls and leases. */
+export declare function usersOf(record: PluginRecord, users: PluginUsers | undefined): readonly string[];
 /** The plugins that a plan removes. */
 export declare function removedBy({ steps }: InstallPlan, plugins: Pick<PluginDirectory, 'get'>): readonly PluginRecord[];
 /** Refuses a plan that changes more than its caller's token is for. Errors: `SERVER_PLUGINS_REFUSED`. */
@@ -495,8 +587,10 @@ export interface OperationLimits {
     readonly running: number;
     /** Ended ones that can still be asked for; the oldest is forgotten for a new one. Default 500. */
     readonly ended: number;
-    /** Answers larger than this are told as a status alone, bytes. Default 256 KiB. */
+    /** Answers larger than this are told as a status alone, bytes. Default 8 MiB: a plan of a thousand plugins. */
     readonly answerBytes: number;
+    /** All answers that are kept, bytes; of the oldest beyond that only the status is. Default 16 MiB. */
+    readonly totalBytes: number;
 }
 /** What began an operation. */
 export interface OperationStart {
@@ -523,6 +617,8 @@ export type OperationState = {
     readonly endedAtMs: number;
     readonly status: number;
     readonly body: unknown;
+    /** Of the body, as it was. */
+    readonly sizeBytes: number;
 };
 /** Operations of one server, in memory: they end with the process, as the changes themselves do. */
 export declare class Operations {
@@ -629,7 +725,7 @@ export declare function requestAudit(trail: AuditTrail, options: RequestAuditOpt
 
 // errors.d.ts
 /** Errors of the HTTP side: what the guard refuses, what a route cannot do, what listening fails with. */
-export declare const serverErrors: import("@backplane/sdk").ErrorCatalogue<"SERVER_ADDRESS_IN_USE" | "SERVER_ADDRESS_REMOTE" | "SERVER_ADDRESS_UNAVAILABLE" | "SERVER_BODY_ENCODED" | "SERVER_BODY_INVALID" | "SERVER_BODY_KEY_REFUSED" | "SERVER_BODY_TOO_DEEP" | "SERVER_BODY_TOO_LARGE" | "SERVER_BODY_TYPE_REFUSED" | "SERVER_BODY_UNEXPECTED" | "SERVER_FILES_KEPT" | "SERVER_HEADERS_TOO_LARGE" | "SERVER_HOST_REFUSED" | "SERVER_IDEMPOTENCY_KEY_INVALID" | "SERVER_IDEMPOTENCY_MISMATCH" | "SERVER_ID_AMBIGUOUS" | "SERVER_ID_INVALID" | "SERVER_ID_RESERVED" | "SERVER_INTERNAL" | "SERVER_METHOD_REFUSED" | "SERVER_OPERATIONS_FULL" | "SERVER_OPERATION_UNKNOWN" | "SERVER_ORIGIN_REFUSED" | "SERVER_PATH_INVALID" | "SERVER_PERMISSION_NOT_ASKED" | "SERVER_PLUGINS_REFUSED" | "SERVER_PLUGIN_BUSY" | "SERVER_PLUGIN_IN_USE" | "SERVER_PLUGIN_UNKNOWN" | "SERVER_RELOAD_FAILED" | "SERVER_REQUEST_INVALID" | "SERVER_REQUEST_MALFORMED" | "SERVER_REQUEST_TIMEOUT" | "SERVER_ROLLBACK_FAILED" | "SERVER_ROUTE_UNKNOWN" | "SERVER_SCOPE_REFUSED" | "SERVER_SOCKET_OCCUPIED" | "SERVER_SOCKET_PATH_LONG" | "SERVER_STATE_CHANGED" | "SERVER_STREAMS_FULL" | "SERVER_TLS_INVALID" | "SERVER_TOKENS_FULL" | "SERVER_TOKEN_EXISTS" | "SERVER_TOKEN_EXPIRED" | "SERVER_TOKEN_FILE_EXPOSED" | "SERVER_TOKEN_FILE_INVALID" | "SERVER_TOKEN_FILE_UNUSABLE" | "SERVER_TOKEN_MISSING" | "SERVER_TOKEN_RATE_LIMITED" | "SERVER_TOKEN_REFUSED" | "SERVER_TOKEN_STORE_INVALID" | "SERVER_TOKEN_UNKNOWN" | "SERVER_UPLOAD_INVALID" | "SERVER_UPLOAD_TOO_LARGE">;
+export declare const serverErrors: import("@backplane/sdk").ErrorCatalogue<"SERVER_ADDRESS_IN_USE" | "SERVER_ADDRESS_REMOTE" | "SERVER_ADDRESS_UNAVAILABLE" | "SERVER_APPROVAL_DECIDED" | "SERVER_APPROVAL_UNKNOWN" | "SERVER_BODY_ENCODED" | "SERVER_BODY_INVALID" | "SERVER_BODY_KEY_REFUSED" | "SERVER_BODY_TOO_DEEP" | "SERVER_BODY_TOO_LARGE" | "SERVER_BODY_TYPE_REFUSED" | "SERVER_BODY_UNEXPECTED" | "SERVER_BUNDLE_UNKNOWN" | "SERVER_FILES_KEPT" | "SERVER_HEADERS_TOO_LARGE" | "SERVER_HOST_REFUSED" | "SERVER_IDEMPOTENCY_KEY_INVALID" | "SERVER_IDEMPOTENCY_MISMATCH" | "SERVER_ID_AMBIGUOUS" | "SERVER_ID_INVALID" | "SERVER_ID_RESERVED" | "SERVER_INTERNAL" | "SERVER_METHOD_REFUSED" | "SERVER_OPERATIONS_FULL" | "SERVER_OPERATION_UNKNOWN" | "SERVER_ORIGIN_REFUSED" | "SERVER_PATH_INVALID" | "SERVER_PERMISSION_NOT_ASKED" | "SERVER_PLUGINS_REFUSED" | "SERVER_PLUGIN_BUSY" | "SERVER_PLUGIN_IN_USE" | "SERVER_PLUGIN_UNKNOWN" | "SERVER_RELOAD_FAILED" | "SERVER_REQUEST_INVALID" | "SERVER_REQUEST_MALFORMED" | "SERVER_REQUEST_TIMEOUT" | "SERVER_ROLLBACK_FAILED" | "SERVER_ROUTE_UNKNOWN" | "SERVER_SCOPE_REFUSED" | "SERVER_SOCKET_OCCUPIED" | "SERVER_SOCKET_PATH_LONG" | "SERVER_STATE_CHANGED" | "SERVER_STREAMS_FULL" | "SERVER_TLS_INVALID" | "SERVER_TOKENS_FULL" | "SERVER_TOKEN_EXISTS" | "SERVER_TOKEN_EXPIRED" | "SERVER_TOKEN_FILE_EXPOSED" | "SERVER_TOKEN_FILE_INVALID" | "SERVER_TOKEN_FILE_UNUSABLE" | "SERVER_TOKEN_MISSING" | "SERVER_TOKEN_RATE_LIMITED" | "SERVER_TOKEN_REFUSED" | "SERVER_TOKEN_STORE_INVALID" | "SERVER_TOKEN_UNKNOWN" | "SERVER_UPLOAD_INVALID" | "SERVER_UPLOAD_TOO_LARGE">;
 
 // guard/body.d.ts
 /** Ceilings of a request body. */
@@ -1012,6 +1108,11 @@ export declare class ApiClient {
     /** Sends a file; the host's pace sets that of the reading. */
     upload(path: string, file: SentFile): Promise<unknown>;
     delete(path: string, query?: URLSearchParams): Promise<unknown>;
+    /** Asks for a file that is there; its size where the host says it, and its bytes, which set the pace. */
+    read(path: string): Promise<{
+        readonly sizeBytes: number | undefined;
+        readonly bytes: Readable;
+    }>;
     /** Asks for a file by POST; its name as the host gave it, and its bytes, which set the pace. */
     file(path: string, query?: URLSearchParams): Promise<{
         readonly name: string | undefined;

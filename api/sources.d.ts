@@ -6,6 +6,7 @@ export { defaultArchiveLimits, type ArchiveLimits } from './archive/archive-limi
 export type { ArchivePart } from './archive/archive-part.ts';
 export { archiveTree, type ArchiveTree, type TopFolder } from './archive/archive-tree.ts';
 export { archiveErrors, type ArchiveErrorCode } from './archive/errors.ts';
+export { tarEntry } from './archive/pack-archive.ts';
 export { readArchive, type Archive } from './archive/read-archive.ts';
 export { stageArchive, type StagedArchive } from './archive/stage-archive.ts';
 export { unpackArchive, type UnpackedArchive } from './archive/unpack-archive.ts';
@@ -15,10 +16,12 @@ export type { Dialect, DialectCandidate, DialectPackage } from './dialect.ts';
 export { directory, type DirectoryOptions } from './directory.ts';
 export { sourceErrors, type SourceErrorCode } from './errors.ts';
 export { createAdmission, type AdmissionOptions } from './admission/create-admission.ts';
-export { GrantsFile, type Approval } from './admission/grants-file.ts';
+export { GrantsFile, type Approval, type PermissionAnswers } from './admission/grants-file.ts';
 export { installed, type InstalledOptions, type InstalledSource } from './lock/installed.ts';
 export { defaultPackageLimits, type PackageLimits } from './limits.ts';
 export { removeLeftovers } from './private-folder.ts';
+export { isLeftover } from './staging-name.ts';
+export { examineStore, takeOut, type StoreFlaw } from './store-examination.ts';
 
 // archive/archive-file.d.ts
 import type { HashedFile } from '../read-tree.ts';
@@ -230,6 +233,16 @@ export type ArchiveErrorCode = 'ARCHIVE_UNREADABLE' | 'ARCHIVE_FORMAT_UNKNOWN' |
 /** Why an archive is not taken. `{entry}` is a name in the archive as {@link shownName} writes it, also in `details.entry`. */
 export declare const archiveErrors: ErrorCatalogue<ArchiveErrorCode>;
 
+// archive/pack-archive.d.ts
+import type { TreeFile } from '../read-tree.ts';
+/**
+ * A `.tgz` of files, in the one form that {@link import('./read-archive.ts').readArchive} reads: by path, without owners, times or
+ * compression, so that equal files are equal bytes on every machine.
+ */
+export declare function packArchive(files: readonly TreeFile[]): Uint8Array;
+/** One file as a tar holds it, with what fills its last block. Source: POSIX.1-2024, pax, "ustar Interchange Format". */
+export declare function tarEntry({ path, bytes, executable }: TreeFile): Uint8Array;
+
 // archive/stage-archive.d.ts
 import { type ArchiveTree } from './archive-tree.ts';
 import type { Archive } from './read-archive.ts';
@@ -319,7 +332,7 @@ export declare function bundled(items: readonly BundledItem[], options?: Bundled
 // dialect.d.ts
 /**
  * Reads packages that have no `plugin.json`: an older layout of some host's, translated. It runs nothing of what it
- * reads. Asked for folders that hold a `package.json`, an `index` or a `main` module, and for single modules that lie
+ * reads, and answers by contents and names of files alone, never by where they lie: it is asked again of the copy that is loaded. Asked for folders that hold a `package.json`, an `index` or a `main` module, and for single modules that lie
  * in a plugin directory or a folder of it, but not in or below a folder of the former kind; the first dialect that answers has the package.
  */
 export interface Dialect {
@@ -393,6 +406,7 @@ export declare function directory(paths: string | readonly string[], options: Di
 
 // errors.d.ts
 import { type ErrorCatalogue } from '@backplane/sdk';
+import { bundleErrors } from './bundle/bundle-errors.ts';
 import { fetchErrors } from './fetch/fetch-errors.ts';
 import { pushErrors } from './fetch/oci/push-errors.ts';
 import { indexErrors } from './fetch/index/index-errors.ts';
@@ -492,10 +506,43 @@ declare const specs: {
     };
 };
 /** Codes of {@link sourceErrors}. */
-export type SourceErrorCode = keyof typeof specs | keyof typeof fetchErrors | keyof typeof indexErrors | keyof typeof lockErrors | keyof typeof installErrors | keyof typeof pushErrors;
+export type SourceErrorCode = keyof typeof specs | keyof typeof bundleErrors | keyof typeof fetchErrors | keyof typeof indexErrors | keyof typeof lockErrors | keyof typeof installErrors | keyof typeof pushErrors;
 /** What can go wrong between a place that holds packages and the store they are loaded from. */
 export declare const sourceErrors: ErrorCatalogue<SourceErrorCode>;
 export {};
+
+// bundle/bundle-errors.d.ts
+/** Errors of bundles; part of the catalogue of sources. */
+export declare const bundleErrors: {
+    readonly BUNDLE_INVALID: {
+        readonly message: '{place} is no bundle that can be believed: {problem}';
+        readonly status: 422;
+        readonly exit: 65;
+        readonly retryable: false;
+        readonly hint: 'Make it again with `backplane bundle`, and compare its digest on the way.';
+    };
+    readonly BUNDLE_INCOMPLETE: {
+        readonly message: '{place} does not hold {missing}';
+        readonly status: 422;
+        readonly exit: 66;
+        readonly retryable: false;
+        readonly hint: 'Make it again on a machine that has all of the lock.';
+    };
+    readonly BUNDLE_TOO_LARGE: {
+        readonly message: 'the bundle would be larger than {limitBytes} bytes';
+        readonly status: 413;
+        readonly exit: 65;
+        readonly retryable: false;
+        readonly hint: 'Raise the limit, or carry an index instead: `backplane mirror`.';
+    };
+    readonly BUNDLE_ALONE: {
+        readonly message: '{reference} is a whole set of plugins and is not changed together with others';
+        readonly status: 422;
+        readonly exit: 64;
+        readonly retryable: false;
+        readonly hint: 'Add the bundle by itself, then the rest.';
+    };
+};
 
 // fetch/fetch-errors.d.ts
 /** Errors of fetching; part of the catalogue of sources. */
@@ -799,12 +846,12 @@ export interface AdmissionOptions {
      * Default: none.
      */
     readonly approvesDeclared?: (source: string) => boolean;
-    /** What the scanners find in a package; asked once for each digest. */
-    readonly scan?: (asked: AdmissionRequest, signal: AbortSignal) => Promise<readonly Finding[]>;
+    /** What the scanners find in a package; undefined where none is to look. Asked once for each digest. */
+    readonly scan?: (asked: AdmissionRequest, signal: AbortSignal) => Promise<readonly Finding[] | undefined>;
 }
 /**
  * The kernel's gate: asks the verdict about the bytes that were hashed for this very start, and the lock or the grants for what
- * was approved. Code that ships with the host asks for no approval.
+ * was approved and what is withheld. Code that ships with the host asks for no approval.
  */
 export declare function createAdmission({ judge, installed, grants, approvesDeclared, scan }: AdmissionOptions): Admission;
 
@@ -865,6 +912,8 @@ export interface LockedPlugin {
     readonly publisher?: string;
     /** Permissions that were approved, as the manifest writes them; sorted. */
     readonly permissions: readonly string[];
+    /** Permissions that are kept from it, whether this version asks for them or not; sorted. Absent: none. */
+    readonly withheld?: readonly string[];
     /** Ids it depends on → the range it asks for. */
     readonly dependencies: Readonly<Record<string, string>>;
 }
@@ -888,6 +937,8 @@ export interface LockReading {
 }
 /** Reads a lock; one that does not exist is empty; one of more than `mostBytes` (16 MiB) is none. Errors: `LOCK_INVALID` with line and column, `LOCK_TOO_NEW`, `SOURCE_UNREADABLE`. */
 export declare function readLock(path: string, mostBytes?: number): Promise<LockReading>;
+/** The lock in a text; an empty one is an empty lock. `path` is for errors. Errors: `LOCK_INVALID` with line and column, `LOCK_TOO_NEW`. */
+export declare function readLockText(text: string, path: string): LockFile;
 /**
  * Puts a lock in the place of the one that was read; a kill leaves the old one or the new. Errors: `LOCK_CHANGED` when it is
  * not that one any more, `LOCK_FAILED`.
@@ -925,6 +976,10 @@ export interface FetchOptions {
     readonly signal: AbortSignal;
     /** `done` and `total` in bytes. */
     readonly onProgress?: (progress: Progress) => void;
+    /** Also answers the archive's bytes. */
+    readonly keepArchive?: boolean;
+    /** Of a place that has another package for each platform: whose, as a lock names it. Default: this machine's, and what is there for all others is told. */
+    readonly platform?: string;
 }
 /** One version that can be had. */
 export interface AvailableVersion {
@@ -991,6 +1046,10 @@ export interface FetchedPackage {
     readonly archive?: string;
     /** The same archive's `sha512:…`, where a source's provenance is about it (npm). */
     readonly archiveSha512?: string;
+    /** The archive itself, where it was asked for. */
+    readonly archiveBytes?: Uint8Array;
+    /** What policies call where it is from, when that is not its place: a bundle that somebody carried here. */
+    readonly source?: string;
     /** As found in the package (`.backplane/*.json`) or with it (npm attestations, OCI referrers); not believed. */
     readonly attestations: readonly Attestation[];
     readonly publishedAtMs?: number;
@@ -1011,18 +1070,27 @@ export interface PlatformPackage {
 }
 
 // admission/grants-file.d.ts
+/** What was answered to a plugin that asks for permissions. Each as the manifest writes it, none in both. */
+export interface PermissionAnswers {
+    readonly approved: readonly string[];
+    /** Kept from it: it runs without. */
+    readonly withheld: readonly string[];
+}
 /** What somebody approved for one plugin. */
 export interface Approval {
     /** As the manifest writes them. */
     readonly permissions: readonly string[];
+    /** What is kept from it; absent: nothing. */
+    readonly withheld?: readonly string[];
     /** Who, for people. */
     readonly by: string;
     /** When, RFC 3339. */
     readonly at: string;
 }
 /**
- * `grants.json`: what was approved for plugins in folders; what is installed has it in its lock. A file for people and for
- * version control: `{"grantsVersion": 1, "plugins": {"acme/s3": {"permissions": […], "by": "ops", "at": "2026-01-01T00:00:00Z"}}}`.
+ * `grants.json`: what was approved for plugins in folders, and withheld from these and the host's own; what is installed has it in
+ * its lock. A file for people and for version control:
+ * `{"grantsVersion": 1, "plugins": {"acme/s3": {"permissions": […], "withheld": […], "by": "ops", "at": "2026-01-01T00:00:00Z"}}}`.
  * Kept in memory; {@link load} reads it again.
  */
 export declare class GrantsFile {
@@ -1036,17 +1104,48 @@ export declare class GrantsFile {
     permissionsOf(id: string): readonly string[] | undefined;
     /** Reads the file; one that is not there approves nothing. On an error, what was read before stays. Errors: `GRANTS_INVALID`. */
     load(): Promise<void>;
+    /** What is kept from a plugin. */
+    withheldFrom(id: string): readonly string[];
     /** Approves exactly these permissions for a plugin, instead of what was approved before. Durable when it settles. */
     approve(id: string, permissions: readonly string[], by: string, signal: AbortSignal): Promise<void>;
-    /** Takes back what was approved for a plugin. */
-    revoke(id: string, signal: AbortSignal): Promise<void>;
+    /**
+     * Answers to what a plugin asks for: `permitted` is told what the file says, while nobody else changes it, and answers what is
+     * to be; nothing at all forgets the plugin. What is withheld is not approved. Durable when it settles.
+     */
+    permit(id: string, permitted: (answers: PermissionAnswers) => PermissionAnswers, by: string, signal: AbortSignal): Promise<void>;
 }
+/** Sorted, each once; what is withheld is not approved. */
+export declare function inOrder({ approved, withheld }: PermissionAnswers): PermissionAnswers;
 
 // private-folder.d.ts
 /** Makes a folder (0700) and refuses one that others may write to. Errors: `SOURCE_STORE_UNSAFE`. */
 export declare function makePrivateFolder(path: string): Promise<void>;
 /** Removes from a folder what processes that were killed left of their staging. Not there is fine. */
 export declare function removeLeftovers(path: string): Promise<void>;
+
+// staging-name.d.ts
+/** A name for a folder that is being written by this process; dispose when the folder is gone. */
+export declare function stagingName(): Disposable & {
+    readonly name: string;
+};
+/** Whether `name` was left behind: its process is gone, or it is an earlier one with this process's number. */
+export declare function isLeftover(name: string): boolean;
+
+// store-examination.d.ts
+/** Something in a store that does not belong there, or is not what it says. */
+export interface StoreFlaw {
+    /** `leftover`: of somebody who was killed. `unclaimed`: no plugin's. `damaged`: its bytes are others than its name says. */
+    readonly kind: 'leftover' | 'unclaimed' | 'damaged';
+    /** Absolute. */
+    readonly path: string;
+}
+/** Looks at everything in a store, hashing each entry again that nobody is using; changes nothing. One that is not there has no flaws. */
+export declare function examineStore(directory: string, signal: AbortSignal): Promise<readonly StoreFlaw[]>;
+/**
+ * Takes a flaw out of a store: leftovers are removed, entries are moved into the folder `aside`, to be looked at. Answers where
+ * it is now; undefined for what is gone. Whoever takes an entry into use meanwhile keeps it.
+ */
+export declare function takeOut({ kind, path }: StoreFlaw, aside: string): Promise<string | undefined>;
 
 // install/index.d.ts
 export { Installer, type Approvals, type InstalledProblem, type InstallerOptions } from './installer.ts';
@@ -1059,9 +1158,12 @@ export { defaultDownloadLimits, type DownloadLimits } from '../fetch/download-li
 export type { Downloading } from '../fetch/guarded-download.ts';
 export { indexFetcher, type IndexFetcher, type IndexFetcherOptions, type IndexHit, type IndexReport, } from '../fetch/index/index-fetcher.ts';
 export type { IndexedPlugin, IndexedVersion } from '../fetch/index/index-format.ts';
+export { newestIndexMs } from '../fetch/index/index-memory.ts';
 export type { IndexOptions } from '../fetch/index/static-index.ts';
 export { writeIndex, type IndexWriting, type WrittenIndex } from '../fetch/index/write-index.ts';
-export { npmFetcher, type NpmFetcherOptions } from '../fetch/npm/npm-fetcher.ts';
+export { mirrorInto, packagesIn, type MirroredPackage, type WrittenMirror } from '../fetch/index/mirror.ts';
+export { npmFetcher, type NpmFetcherOptions, type SearchingNpmFetcher } from '../fetch/npm/npm-fetcher.ts';
+export { pluginKeyword, type NpmHit, type NpmSearchReport } from '../fetch/npm/npm-search.ts';
 export { gitFetcher, type GitFetcherOptions } from '../fetch/git/git-fetcher.ts';
 export type { GitHost } from '../fetch/git/git-access.ts';
 export { defaultGitLimits, type GitLimits } from '../fetch/git/git-limits.ts';
@@ -1071,13 +1173,19 @@ export type { OciRegistry } from '../fetch/oci/oci-repository.ts';
 export { pushPackage, type PackageToPush, type PushedPackage } from '../fetch/oci/push-package.ts';
 export { readLock, type LockedArtifact, type LockedPlugin, type LockFile, type LockReading } from '../lock/lock-file.ts';
 export { lockText } from '../lock/lock-file.ts';
+export { localPath } from '../fetch/local-path.ts';
+export { openBundle, type Bundle, type BundleReading } from '../bundle/open-bundle.ts';
+export { defaultBundleLimits, type BundleLimits } from '../bundle/bundle-format.ts';
 export { kindOf, sourceOf } from '../fetch/reference.ts';
 
 // install/installer.d.ts
 import type { Manifest } from '@backplane/sdk';
 import type { Fetcher, FetchOptions } from '../fetch/fetcher.ts';
+import { type PermissionAnswers } from '../admission/grants-file.ts';
 import { type LockedPlugin, type LockFile } from '../lock/lock-file.ts';
 import { type Judging } from './ask-verdict.ts';
+import type { BundleLimits } from '../bundle/bundle-format.ts';
+import type { Bundle } from '../bundle/open-bundle.ts';
 import type { Change, Plan } from './plan.ts';
 /** What an installer works on, and whom it asks. */
 export interface InstallerOptions extends Judging {
@@ -1113,10 +1221,11 @@ export declare class Installer {
     /** What is installed, as the lock says. Errors: those of {@link readLock}. */
     lock(): Promise<LockFile>;
     /**
-     * What these changes come to; nothing is written. Errors: those of fetchers and archives, `INSTALL_REFUSED`,
+     * What these changes come to; nothing is written. `withheld` is kept from plugins that come, by id, and so needs no approval; what
+     * the lock withholds stays withheld. Errors: those of fetchers and archives, `INSTALL_REFUSED`,
      * `INSTALL_NOT_LOCKED`, `INSTALL_NEEDED`, `INSTALL_CONFLICT`, `INSTALL_WRONG_ID`, `INSTALL_NO_FETCHER`.
      */
-    plan(changes: readonly Change[], options: FetchOptions): Promise<Plan>;
+    plan(changes: readonly Change[], options: FetchOptions, withheld?: Approvals): Promise<Plan>;
     /**
      * Does what a plan says. Every permission that nobody approved before must be in `approvals`; none is taken for granted, and
      * the verdict is asked again. Errors: `LOCK_CHANGED`, `LOCK_BUSY`, `INSTALL_UNAPPROVED`, `INSTALL_REFUSED`, those of the store.
@@ -1124,17 +1233,27 @@ export declare class Installer {
     apply(plan: Plan, approvals: Approvals, { signal, onProgress }: FetchOptions): Promise<LockFile>;
     /**
      * Fetches what the lock names and the store lacks, from exactly where the lock says: for a fresh machine, or a damaged
-     * store. Answers the ids that were fetched. Errors: those of fetchers, `FETCH_CHANGED`, `INSTALL_REFUSED`,
+     * store; of all plugins, or only of some. Answers the ids that were fetched. Errors: those of fetchers, `FETCH_CHANGED`, `INSTALL_REFUSED`,
      * `INSTALL_NOT_STORED` when what is there is not what was locked.
      */
-    restore(options: FetchOptions): Promise<readonly string[]>;
+    restore(options: FetchOptions, only?: ReadonlySet<string>): Promise<readonly string[]>;
+    /** One that has what a bundle holds and fetches nothing else; and the changes that install all of it. */
+    from(bundle: Bundle): {
+        readonly installer: Installer;
+        readonly changes: readonly Change[];
+    };
+    /**
+     * Everything that the lock names in one file, for machines without a network; see {@link writeBundle}. What came in an archive is
+     * fetched again, as the store keeps no archives. Errors: those of fetchers, `FETCH_CHANGED`, `BUNDLE_TOO_LARGE`.
+     */
+    bundle(options: FetchOptions, limits?: Partial<BundleLimits>): Promise<Uint8Array>;
     /** Hashes what is installed again; answers what is missing or is not what the lock says. */
     verify(signal: AbortSignal): Promise<readonly InstalledProblem[]>;
     /**
-     * Approves permissions of what is installed, or takes them back: `permitted` is told those approved now and answers those
-     * to be. Errors: `INSTALL_NOT_LOCKED`, `INSTALL_NOT_ASKED`, `LOCK_BUSY`.
+     * Answers to what is installed and asks for permissions: `permitted` is told what was answered up to now and says what is to be.
+     * What is withheld is not approved. Errors: `INSTALL_NOT_LOCKED`, `INSTALL_NOT_ASKED`, `LOCK_BUSY`.
      */
-    permit(id: string, permitted: (approved: readonly string[]) => readonly string[], signal: AbortSignal): Promise<LockedPlugin>;
+    permit(id: string, permitted: (answers: PermissionAnswers) => PermissionAnswers, signal: AbortSignal): Promise<LockedPlugin>;
     /** Removes what of the store nobody needs: not the lock, nobody who runs it, and not to go back to. Answers how many went. */
     collect(): Promise<number>;
 }
@@ -1156,6 +1275,60 @@ export declare function subjectOf({ scan }: Pick<Judging, 'scan'>, { id, version
 }): Promise<Subject>;
 /** The verdict on a package that is to be stored. Errors: `INSTALL_REFUSED`. */
 export declare function askVerdict({ judge }: Pick<Judging, 'judge'>, subject: Subject): Verdict;
+
+// bundle/bundle-format.d.ts
+import type { Attestation } from '@backplane/trust';
+import type { LockedArtifact } from '../lock/lock-file.ts';
+/** The lock, the list and the packages of a bundle, as they are called in it. */
+export declare const names: {
+    readonly lock: 'backplane.lock';
+    readonly list: 'bundle.json';
+    readonly packages: 'packages';
+};
+/** What is too much. */
+export interface BundleLimits {
+    /** The bundle, bytes; it is held in memory. Default 512 MiB. */
+    readonly bundleBytes: number;
+    /** One package as it came, bytes. Default 64 MiB. */
+    readonly packageBytes: number;
+    /** Packages, those of all platforms. Default 5 000. */
+    readonly packages: number;
+}
+/** What holds unless an option says otherwise. */
+export declare const defaultBundleLimits: BundleLimits;
+/** What others say about packages, by the names of these. */
+export interface BundleList {
+    readonly bundleVersion: 1;
+    readonly attestations: Readonly<Record<string, readonly Attestation[]>>;
+}
+/** How a package of the lock is called in a bundle: by the archive it came in, or by its tree where it came in none. */
+export declare function packageName({ place, archive, digest }: LockedArtifact): string;
+
+// bundle/open-bundle.d.ts
+import { type LockedArtifact, type LockFile } from '../lock/lock-file.ts';
+import { type BundleLimits, type BundleList } from './bundle-format.ts';
+/** A bundle that holds all that its lock names, each archive with the bytes that the lock names. */
+export interface Bundle {
+    /** Where it is from, for people and policies: `bundle:/media/usb/plugins.bundle`. */
+    readonly place: string;
+    /** `sha256:` of the whole. */
+    readonly digest: string;
+    readonly lock: LockFile;
+    /** Of an artifact of the lock; undefined for one of another lock. */
+    readonly packageOf: (artifact: LockedArtifact) => Uint8Array | undefined;
+    readonly attestations: BundleList['attestations'];
+}
+/** How a bundle is read. */
+export interface BundleReading {
+    readonly place: string;
+    readonly limits?: Partial<BundleLimits>;
+    readonly signal: AbortSignal;
+}
+/**
+ * Reads a bundle (a path, or its bytes) whole; nothing is written. Who made it is nobody's concern here: what it brings is planned,
+ * judged and approved like anything else. Errors: `BUNDLE_INVALID`, `BUNDLE_INCOMPLETE`.
+ */
+export declare function openBundle(source: Uint8Array | string, reading: BundleReading): Promise<Bundle>;
 
 // install/plan.d.ts
 import type { Manifest } from '@backplane/sdk';
@@ -1218,7 +1391,9 @@ export interface PlannedFrom {
 export interface PermissionChange {
     /** All it asks for. */
     readonly asked: readonly string[];
-    /** Of these, what nobody approved yet; all of them when it is somebody else's package than before. */
+    /** Of these, what is kept from it, whoever it is from. */
+    readonly withheld: readonly string[];
+    /** Of these, what nobody answered to yet; all of the others when it is somebody else's package than before. */
     readonly unapproved: readonly string[];
     /** Approved before and not asked for any more. */
     readonly dropped: readonly string[];
@@ -1297,6 +1472,7 @@ export declare function refused(place: string, reason: string): PlatformError;
 
 // fetch/guarded-download.d.ts
 import { type IncomingMessage } from 'node:http';
+import { PlatformError } from '@backplane/sdk';
 import { type Resolve } from './dialled-addresses.ts';
 import { type DownloadLimits } from './download-limits.ts';
 import { type FetchHome } from './fetch-home.ts';
@@ -1330,8 +1506,11 @@ export interface Downloaded {
  * `FETCH_TOO_LARGE`. Source: SECURITY 8.2.7.
  */
 export declare function guardedDownload(home: FetchHome, wanted: Wanted, options: FetchOptions, downloading?: Downloading): Promise<Downloaded>;
+/** What a server wants to be shown, of the `FETCH_DENIED` that came of its answer. */
+export declare function challengeOf(denied: PlatformError): string | undefined;
 
 // fetch/dialled-addresses.d.ts
+import { type LookupFunction } from 'node:net';
 import { type FetchHome } from './fetch-home.ts';
 /** One address of a name. */
 export interface NamedAddress {
@@ -1342,6 +1521,8 @@ export interface NamedAddress {
 export type Resolve = (host: string) => Promise<readonly NamedAddress[]>;
 /** Asks the system, as every program does. */
 export declare const systemResolve: Resolve;
+/** Makes a connection go to one of these addresses, whatever the name means by then. */
+export declare function lookupIn(addresses: readonly NamedAddress[]): LookupFunction;
 /**
  * The addresses a connection to `url` may be made to: a name is looked up once, and what was judged is what is dialled. The
  * place the options name may be in a private network, or on this machine where its name says so; where it leads to must be
@@ -1397,6 +1578,11 @@ export interface IndexFetcherOptions extends Downloading {
      * it, that is known only as long as this fetcher lives. To put another index in the place of one, remove its entry.
      */
     readonly memory?: string;
+    /**
+     * Folder of this host that keeps what each index said when it could last be read, to search in and to be warned by while it
+     * cannot; without it, that is known only as long as this fetcher lives.
+     */
+    readonly copies?: string;
     readonly archiveLimits?: Partial<ArchiveLimits>;
     /** `index.json` and the file of one plugin, bytes. Default 16 MiB. */
     readonly fileBytes?: number;
@@ -1412,8 +1598,10 @@ export interface IndexHit {
     readonly latest: string;
     readonly description?: string;
     readonly tags?: readonly string[];
+    /** When the index that says so was signed, as it writes it: a while ago where it cannot be read now. */
+    readonly asOf: string;
 }
-/** What several indexes answered, and why some did not. */
+/** What several indexes answered, and why some could not be read: of those it is what they said before. */
 export interface IndexReport<T> {
     readonly found: readonly T[];
     readonly problems: readonly {
@@ -1430,8 +1618,13 @@ export interface IndexFetcher extends Fetcher {
     readonly info: (reference: string, options: FetchOptions) => Promise<IndexedPlugin & {
         readonly index: string;
     }>;
-    /** What the indexes warn of, for the policy of the verdict. */
+    /**
+     * What the indexes warn of now, for the policy of the verdict. Only an index that is signed, in time and newer takes back what it
+     * warned of.
+     */
     readonly advisories: (options: FetchOptions) => Promise<IndexReport<Advisory>>;
+    /** The same of what they said when they could last be read; asks nobody. */
+    readonly keptAdvisories: () => Promise<IndexReport<Advisory>>;
 }
 /**
  * Packages of static indexes: `index:acme/s3@^1.2`, or `index:corp:acme/s3` where several indexes have it. An index is a folder of files on any web
@@ -1485,6 +1678,11 @@ export interface IndexedVersion {
     readonly description?: string;
     readonly tags?: readonly string[];
 }
+/**
+ * Refuses what cannot be an envelope before it is parsed: one is a long text with few members around it, while a text of members
+ * keeps a host busy for seconds, and nobody has vouched for it yet. Errors: `INDEX_INVALID`.
+ */
+export declare function checkEnvelopeText(bytes: Uint8Array, place: string): void;
 /** Errors: `INDEX_INVALID`. */
 export declare function readIndexDocument(value: unknown, place: string): IndexDocument;
 /** Errors: `INDEX_INVALID`. */
@@ -1495,11 +1693,11 @@ export declare function isPluginId(text: string): boolean;
 export declare function checkedPath(path: string, index: string): string;
 
 // fetch/index/static-index.d.ts
-import { type Advisory } from '@backplane/trust';
 import { type HomeOptions } from '../fetch-home.ts';
 import type { FetchOptions } from '../fetcher.ts';
 import { type Downloading } from '../guarded-download.ts';
 import type { IndexDocument, IndexedPlugin, IndexEntry, IndexFile } from './index-format.ts';
+import type { IndexCopies, IndexCopy } from './index-copies.ts';
 import type { IndexMemory } from './index-memory.ts';
 /** An index, and who must have signed it. */
 export interface IndexOptions extends Omit<HomeOptions, 'alsoFrom'> {
@@ -1511,6 +1709,7 @@ export interface IndexOptions extends Omit<HomeOptions, 'alsoFrom'> {
 /** What all indexes of a fetcher share. */
 export interface IndexReading extends Downloading {
     readonly memory: IndexMemory;
+    readonly copies: IndexCopies;
     /** ms since the epoch. */
     readonly now: () => number;
     /** `index.json`, and each other file but archives, bytes. */
@@ -1524,16 +1723,42 @@ export declare class StaticIndex {
     readonly name: string;
     constructor(name: string, options: IndexOptions, reading: IndexReading);
     /**
-     * What is signed now. Errors: `INDEX_UNSIGNED`, `INDEX_EXPIRED`, `INDEX_ROLLED_BACK`, `INDEX_INVALID`, those of
+     * What is signed now, or was `freshMs` ago. Errors: `INDEX_UNSIGNED`, `INDEX_EXPIRED`, `INDEX_ROLLED_BACK`, `INDEX_INVALID`, those of
      * {@link guardedDownload}.
      */
-    document(options: FetchOptions): Promise<IndexDocument>;
+    document(options: FetchOptions, freshMs?: number): Promise<IndexDocument>;
     /** Everything about one plugin. Errors: also `FETCH_CHANGED`, `INDEX_PATH_ESCAPES`. */
     plugin(id: string, entry: IndexEntry, options: FetchOptions): Promise<IndexedPlugin>;
-    /** Errors: as of {@link plugin}. */
-    advisories(options: FetchOptions): Promise<readonly Advisory[]>;
+    /**
+     * What is signed now with what it warns of, which is kept for when it cannot be read. Errors: as of {@link plugin},
+     * `INDEX_MEMORY_INVALID`, `SOURCE_STORE_FAILED`.
+     */
+    refresh(options: FetchOptions, freshMs?: number): Promise<IndexCopy>;
+    /** What it said when it could last be read; undefined when it never could. Errors: `INDEX_MEMORY_INVALID`. */
+    copy(): Promise<IndexCopy | undefined>;
     /** Bytes of a file of the index. Errors: `FETCH_NOT_FOUND`, `FETCH_TOO_LARGE`, `FETCH_CHANGED`, `INDEX_PATH_ESCAPES`. */
     bytes({ path, digest }: IndexFile, mostBytes: number, options: FetchOptions): Promise<Uint8Array>;
+}
+
+// fetch/index/index-copies.d.ts
+import { type Advisory } from '@backplane/trust';
+import { type IndexDocument } from './index-format.ts';
+/** What an index said when it could last be read: signed by enough of its keys, and newer than any before. */
+export interface IndexCopy {
+    readonly document: IndexDocument;
+    readonly advisories: readonly Advisory[];
+}
+/**
+ * Copies of what indexes said, for when they cannot be read: to search without a network, and so that nobody takes an advisory
+ * back by serving an older index, one that ran out, or none. In a folder of the host, or as long as this lives.
+ */
+export declare class IndexCopies {
+    #private;
+    constructor(folder: string | undefined);
+    /** Undefined when it could never be read. Errors: `INDEX_MEMORY_INVALID`. */
+    recall(index: string): Promise<IndexCopy | undefined>;
+    /** Keeps it, unless a newer one is kept. Errors: `INDEX_MEMORY_INVALID`, `SOURCE_STORE_FAILED`. */
+    keep(index: string, copy: IndexCopy): Promise<void>;
 }
 
 // fetch/index/index-memory.d.ts
@@ -1552,6 +1777,11 @@ export declare class IndexMemory {
     /** Errors: `INDEX_MEMORY_INVALID`, `LOCK_BUSY`, `SOURCE_STORE_FAILED`. */
     remember(index: string, seen: SeenIndex, signal: AbortSignal): Promise<void>;
 }
+/**
+ * The latest time that any index was signed at, of all that this memory has seen, ms since the epoch; 0 where it has seen none. A
+ * clock that is behind it is wrong. Errors: `INDEX_MEMORY_INVALID`.
+ */
+export declare function newestIndexMs(memory: string): Promise<number>;
 
 // fetch/index/write-index.d.ts
 import { type Advisory } from '@backplane/trust';
@@ -1587,11 +1817,41 @@ export interface WrittenIndex {
  */
 export declare function writeIndex(folder: string, archives: readonly string[], writing: IndexWriting): Promise<WrittenIndex>;
 
+// fetch/index/mirror.d.ts
+import type { Bundle } from '../../bundle/open-bundle.ts';
+import type { FetchedPackage, FetchOptions } from '../fetcher.ts';
+import { type IndexWriting, type WrittenIndex } from './write-index.ts';
+/** A package for an index. */
+export interface MirroredPackage {
+    /** As people know it: `acme/s3 1.2.0`. */
+    readonly name: string;
+    readonly fetched: FetchedPackage;
+}
+/** What came of it. */
+export interface WrittenMirror extends WrittenIndex {
+    /**
+     * Packages whose signatures lay beside their archive and not in it, which an index has no place for: who takes them from here
+     * sees none of these.
+     */
+    readonly unsigned: readonly string[];
+}
+/**
+ * Adds packages to the static index in a folder, or begins one, and signs it; what it has already stays as it is. A package
+ * that came in no archive is packed, with what others say about it. Errors: those of {@link writeIndex}.
+ */
+export declare function mirrorInto(folder: string, packages: AsyncIterable<MirroredPackage> | Iterable<MirroredPackage>, writing: IndexWriting): Promise<WrittenMirror>;
+/**
+ * The packages of a bundle, or those of some plugins of it; of each the one that is for all platforms, as an index has no others.
+ * Errors: those of {@link bundleFetchers}.
+ */
+export declare function packagesIn(bundle: Bundle, ids: ReadonlySet<string> | undefined, options: FetchOptions): AsyncGenerator<MirroredPackage>;
+
 // fetch/npm/npm-fetcher.d.ts
 import { type ArchiveLimits } from '../../archive/archive-limits.ts';
 import { type HomeOptions } from '../fetch-home.ts';
-import type { Fetcher } from '../fetcher.ts';
+import type { Fetcher, FetchOptions } from '../fetcher.ts';
 import { type Downloading } from '../guarded-download.ts';
+import { type NpmSearchReport } from './npm-search.ts';
 /** Which registries there are, and what is too much. */
 export interface NpmFetcherOptions extends Downloading {
     /**
@@ -1605,6 +1865,12 @@ export interface NpmFetcherOptions extends Downloading {
     /** What a registry may answer for the attestations of one version, bytes. Default 2 MiB. */
     readonly attestationBytes?: number;
 }
+/** A fetcher that also tells what there is. */
+export interface SearchingNpmFetcher extends Fetcher {
+    readonly kind: 'npm';
+    /** Packages that say of themselves that they hold a plugin; see {@link searchRegistries}. */
+    readonly search: (text: string, options: FetchOptions) => Promise<NpmSearchReport>;
+}
 /**
  * Packages of npm registries: `npm:@acme/s3@^1.2`. The tarball's one top folder is taken away; `plugin.json` lies beside
  * `package.json` and is all that counts of the two. No script runs and no dependency is fetched: a package is bundled. A version is pinned by the SHA-512 of
@@ -1612,7 +1878,45 @@ export interface NpmFetcherOptions extends Downloading {
  * the package, unjudged; where it says there is some and does not give it, that is an error. Errors: those of
  * {@link guardedDownload}, `FETCH_REFERENCE_INVALID`, `FETCH_CHANGED`.
  */
-export declare function npmFetcher(options: NpmFetcherOptions): Fetcher;
+export declare function npmFetcher(options: NpmFetcherOptions): SearchingNpmFetcher;
+
+// fetch/npm/npm-search.d.ts
+import { PlatformError } from '@backplane/sdk';
+import { type FetchHome } from '../fetch-home.ts';
+import type { FetchOptions } from '../fetcher.ts';
+import type { Downloading } from '../guarded-download.ts';
+/** The keyword in `package.json` of what holds a plugin; registries hold much else. */
+export declare const pluginKeyword = "backplane-plugin";
+/** A package that a registry has, as it says; nothing of it was looked at. */
+export interface NpmHit {
+    /** Address of the registry. */
+    readonly registry: string;
+    readonly name: string;
+    readonly version: string;
+    readonly description?: string;
+    readonly tags?: readonly string[];
+}
+/** What several registries answered, and why some did not. */
+export interface NpmSearchReport {
+    readonly found: readonly NpmHit[];
+    readonly problems: readonly {
+        readonly registry: string;
+        readonly error: PlatformError;
+    }[];
+}
+/** How registries are asked. */
+export interface NpmSearching extends Downloading {
+    /** By scope, and `*`. */
+    readonly homes: ReadonlyMap<string, FetchHome>;
+    /** Of one answer, bytes. */
+    readonly mostBytes: number;
+}
+/**
+ * Asks each registry for plugins with these words. A registry answers for the scopes that are its own here and for no others,
+ * so that nobody is shown a name that would be fetched from elsewhere. One that offers no search is a problem beside the rest.
+ * Source: npm registry API, `GET /-/v1/search`.
+ */
+export declare function searchRegistries(text: string, searching: NpmSearching, options: FetchOptions): Promise<NpmSearchReport>;
 
 // fetch/git/git-fetcher.d.ts
 import type { Fetcher } from '../fetcher.ts';
@@ -1627,7 +1931,10 @@ export interface GitFetcherOptions {
     readonly limits?: Partial<GitLimits>;
     /** Default: `git`, looked for in `/usr/local/bin`, `/usr/bin` and `/bin`. */
     readonly program?: string;
-    /** Where a private folder is made for each fetch. Default: the system's. */
+    /**
+     * A folder of this host alone (0700), in which a private one is made for each fetch; what killed processes left in it is removed
+     * at the next. Default: one of this user in the system's temporary folder.
+     */
     readonly temporary?: string;
 }
 /**
@@ -1676,7 +1983,10 @@ export interface GitAccess {
 export declare class GitRepository implements AsyncDisposable {
     #private;
     private constructor();
-    /** `temporary`: where the folder is made, which only its user may enter. */
+    /**
+     * `temporary`: where the folder is made, which only its user may enter; what killed processes left there goes first.
+     * Errors: `SOURCE_STORE_UNSAFE`.
+     */
     static open(limits: GitLimits, program: string, temporary?: string): Promise<GitRepository>;
     /** Refuses a git that would not hear all that it is told. Errors: `FETCH_UNREACHABLE`. */
     checkProgram(url: string, signal: AbortSignal): Promise<void>;
@@ -1723,6 +2033,8 @@ export interface GitRun {
 /** How a repository is reached. */
 export interface GitTransport {
     readonly protocol: 'https' | 'file';
+    /** Where a repository of this machine is. */
+    readonly path?: string;
     /** Value of the `Authorization` header, and the beginning of the addresses it is for. */
     readonly authorization?: {
         readonly origin: string;
@@ -1760,8 +2072,8 @@ export type GitOutcome = {
 };
 /**
  * Runs git as if nothing were configured on this machine: no system, user or repository settings, no hooks, attributes,
- * helpers or prompts, an environment of its own, in a process group that is killed as a whole. Rejects only when the signal
- * is aborted. Source: SECURITY 5.2.
+ * helpers or prompts, an environment of its own, in a process group that is killed as a whole, and in a sandbox where one can
+ * be made. Rejects only when the signal is aborted. Source: SECURITY 5.2.
  */
 export declare function runGit(place: GitPlace, run: GitRun, signal: AbortSignal): Promise<GitOutcome>;
 
@@ -1813,7 +2125,7 @@ import type { FetchOptions } from '../fetcher.ts';
 import { type Downloading } from '../guarded-download.ts';
 import type { OciLimits } from './oci-limits.ts';
 import { type ArtifactIndex, type ArtifactManifest, type Descriptor } from './oci-manifest.ts';
-import type { OciReference } from './oci-reference.ts';
+import { type OciReference } from './oci-reference.ts';
 import { type RegistryAnswer, type RegistryRequest } from './registry-request.ts';
 /** A registry that packages may come from. */
 export interface OciRegistry extends Omit<HomeOptions, 'url'> {
@@ -1850,7 +2162,7 @@ export declare class OciRepository {
     manifestIfAny(reference: string): Promise<FoundManifest | undefined>;
     /** What a descriptor says, checked to the last byte. Errors: `FETCH_CHANGED`, `FETCH_NOT_FOUND`, `FETCH_TOO_LARGE`. */
     blob({ digest, size }: Descriptor, mostBytes: number): Promise<Uint8Array>;
-    /** All tags. Errors: `FETCH_TOO_LARGE`. */
+    /** All tags. Errors: `FETCH_TOO_LARGE`, `FETCH_RESPONSE_INVALID` for a list that goes on and on with the same. */
     tags(): Promise<readonly string[]>;
     /** What says that it is about a manifest; undefined when the registry does not know such questions. */
     referrers(digest: string): Promise<ArtifactIndex | undefined>;
@@ -1939,6 +2251,8 @@ export declare function readOciReference(reference: string): OciReference;
 export declare function tagOf(version: string): string;
 /** What {@link tagOf} was made from. */
 export declare function versionOf(tag: string): string;
+/** Whether a text can be a tag. */
+export declare function isTag(text: unknown): text is string;
 /** Whether a text is a digest as this platform takes them. */
 export declare function isDigest(text: unknown): text is string;
 
@@ -1991,6 +2305,13 @@ export interface PushedPackage {
  * archives and of {@link OciRepository}.
  */
 export declare function pushPackage(reference: string, published: PackageToPush, options: OciFetcherOptions, fetchOptions: FetchOptions): Promise<PushedPackage>;
+
+// fetch/local-path.d.ts
+/**
+ * The path that a reference to a folder or an archive of this machine means, as it is written; undefined for an address of
+ * another machine. What can be read in two ways is refused. Errors: `FETCH_REFERENCE_INVALID`.
+ */
+export declare function localPath(reference: string): string | undefined;
 
 // fetch/reference.d.ts
 import type { Fetcher, FetchKind, PinnedPlace } from './fetcher.ts';

@@ -6,6 +6,7 @@ export { openDatabase, type DatabaseFormat, type DatabaseOptions } from './open-
 export { placeGuard } from './place-guard.ts';
 export { sqliteFailure } from './sqlite-failure.ts';
 export { sqliteStore } from './sqlite-store.ts';
+export { approvalQueue, type ApprovalQueue, type ApprovalQueueOptions } from './approvals/approval-queue.ts';
 export { auditFiles, type AuditFile } from './audit/audit-files.ts';
 export { headInStore, type AuditHeadPlace } from './audit/audit-head.ts';
 export { auditKey } from './audit/audit-key.ts';
@@ -66,6 +67,20 @@ declare const specs: {
         hint: string;
     };
     STORE_GONE: {
+        message: string;
+        status: number;
+        exit: number;
+        retryable: boolean;
+        hint: string;
+    };
+    APPROVALS_FULL: {
+        message: string;
+        status: number;
+        exit: number;
+        retryable: boolean;
+        hint: string;
+    };
+    APPROVALS_TOO_MANY: {
         message: string;
         status: number;
         exit: number;
@@ -233,6 +248,34 @@ import { type DatabaseOptions } from './open-database.ts';
  */
 export declare function sqliteStore(path: string, options?: DatabaseOptions): Store;
 
+// approvals/approval-queue.d.ts
+import type { ApprovalBook, ApprovalDesk } from '@backplane/kernel';
+import { type DatabaseOptions } from '../open-database.ts';
+/** How questions are kept. */
+export interface ApprovalQueueOptions extends DatabaseOptions {
+    /** Open questions of one plugin. Default 16. */
+    readonly pendingPerPlugin?: number;
+    /** Open questions in all. Default 256. */
+    readonly pending?: number;
+    /** Questions of one plugin in a minute, also those it gave up. Default 30. */
+    readonly asksPerMinute?: number;
+    /** Closed questions kept. Default 1 000. */
+    readonly kept?: number;
+    /** Takes the values of secrets out of a text. */
+    readonly redact?: (text: string) => string;
+    /** Milliseconds since the epoch. Default `Date.now`. */
+    readonly now?: () => number;
+}
+/** Where questions wait until somebody who looks after the host decides them. */
+export type ApprovalQueue = ApprovalDesk & ApprovalBook & Disposable;
+/**
+ * Opens (or makes, mode 0600) a durable queue of questions in one SQLite file, or in `:memory:`. A question is on the disk
+ * before anybody sees it, a decision before anybody acts on it. What was open when the process before ended is `abandoned`:
+ * nobody waits for it any more. Errors: those of {@link openDatabase} at once; `APPROVALS_FULL`, `APPROVALS_TOO_MANY`,
+ * `STORE_FULL`, `STORE_GONE`, `STORE_CLOSED` from its methods.
+ */
+export declare function approvalQueue(path: string, options?: ApprovalQueueOptions): ApprovalQueue;
+
 // audit/audit-files.d.ts
 /** A file of the log. */
 export interface AuditFile {
@@ -247,9 +290,13 @@ export interface AuditLine {
     readonly number: number;
     /** Where it begins, bytes. */
     readonly offset: number;
-    /** False for what stands behind the last end of line. */
+    /** With its end. */
+    readonly sizeBytes: number;
+    /** False for what stands behind the last end of line, and for each part of a line that is longer than anything written here. */
     readonly ended: boolean;
 }
+/** Longer lines are read as nonsense: no record is that long. */
+export declare const longestLineBytes: number;
 /** Path of the file whose first record has this number. */
 export declare function auditFilePath(directory: string, first: number): string;
 /** The files of a log in the order of their records; of a path that is no directory, that one. Errors: `AUDIT_UNREADABLE`. */
@@ -292,7 +339,10 @@ export interface ChainPlace {
 export declare const chainStart: ChainPlace;
 /** Characters of one text of a record; what is longer is cut. */
 export declare const longestText = 500;
-/** The record that an entry becomes behind `previous`, and its line without the end of line. */
+/**
+ * The record that an entry becomes behind `previous`, and its line without the end of line: never longer than a line that is
+ * read as a record, so details that would make it so are left out, and counted.
+ */
 export declare function nextRecord(entry: AuditEntry, previous: ChainPlace, key: Uint8Array): {
     record: AuditRecord;
     line: string;

@@ -4,6 +4,7 @@
 export { fakeClock, type FakeClock } from './fake-clock.ts';
 export { inlineRuntime, type InlineRuntime, type InlineRuntimeOptions } from './inline-runtime.ts';
 export { inlineSource, type InlinePlugin, type InlineSource, type InlineSourceOptions } from './inline-source.ts';
+export { requireLibvirt, startPrivateLibvirt, type PrivateLibvirt, type PrivateLibvirtOptions } from './private-libvirt.ts';
 export { isInstalled, requireProgram } from './require-program.ts';
 export { RecordingHost, type RecordedCall } from './recording-host.ts';
 export { runtimeContract } from './runtime-contract.ts';
@@ -30,7 +31,7 @@ export declare function fakeClock(startMs?: number): FakeClock;
 
 // inline-runtime.d.ts
 import { type PluginIdentity } from '@backplane/sdk';
-import type { ExitCause, Runtime, Usage, Violation } from '@backplane/kernel';
+import type { ExitCause, Runtime, Usage, Use, Violation } from '@backplane/kernel';
 /** A runtime for tests: runs modules that are in memory, in this process, and can be told to let one end unexpectedly. */
 export interface InlineRuntime extends Runtime {
     /** Generations running now. */
@@ -41,6 +42,8 @@ export interface InlineRuntime extends Runtime {
     readonly use: (plugin: string, usage: Partial<Usage>, generation?: number) => void;
     /** Tells the host that every running generation of a plugin, or one of them, went over a limit or past a grant. */
     readonly violate: (plugin: string, violation: Violation, generation?: number) => void;
+    /** Tells the host that every running generation of a plugin used something. */
+    readonly tellUse: (plugin: string, use: Use) => void;
 }
 /** What {@link inlineRuntime} may be told. */
 export interface InlineRuntimeOptions {
@@ -48,9 +51,11 @@ export interface InlineRuntimeOptions {
     readonly tier?: Runtime['tier'];
     /** What it says it enforces. Default: nothing to say. */
     readonly enforces?: Runtime['enforces'];
+    /** Default: it has no audit mode. With one it tells of everything in audit mode, and of the network otherwise. */
+    readonly cannotAudit?: Runtime['cannotAudit'];
 }
 /** Makes a runtime that runs plugins inline. */
-export declare function inlineRuntime({ tier, enforces }?: InlineRuntimeOptions): InlineRuntime;
+export declare function inlineRuntime(options?: InlineRuntimeOptions): InlineRuntime;
 
 // inline-source.d.ts
 import type { Source, SourceProblem } from '@backplane/kernel';
@@ -91,6 +96,37 @@ export interface InlineSourceOptions {
 /** Makes a source of plugins that are in memory. */
 export declare function inlineSource(plugins?: readonly InlinePlugin[], { name, origin }?: InlineSourceOptions): InlineSource;
 
+// private-libvirt.d.ts
+import type { TestContext } from 'node:test';
+/** A libvirt daemon of the test's own, with QEMU domains that need no virtualisation in the processor. */
+export interface PrivateLibvirt {
+    readonly uri: string;
+    /** Everything of the daemon's is below; removed with it. */
+    readonly root: string;
+    /** What the daemon takes for `/etc/libvirt/hooks` where it was asked for; otherwise nobody reads it. */
+    readonly hooks: string;
+    /** Runs `virsh`, one command. */
+    readonly virsh: (...args: string[]) => string;
+    /** Makes a directory below `root` that the hypervisor and the hooks may write to. */
+    readonly makeDirectory: (name: string) => string;
+    /** Gives a file to the user that the hypervisor and the hooks run as. */
+    readonly give: (path: string) => void;
+    /** Ends every machine that runs, then the daemon. */
+    readonly stop: () => Promise<void>;
+}
+/** What a daemon is started with. */
+export interface PrivateLibvirtOptions {
+    /** Runs hooks, in a view of the file system where `/etc/libvirt` is the daemon's own. Default false. */
+    readonly withHooks?: boolean;
+}
+/** Whether everything is installed that {@link startPrivateLibvirt} needs; otherwise the test is skipped. */
+export declare function requireLibvirt(t: TestContext): boolean;
+/**
+ * Starts libvirtd in session mode with all its directories below a temporary one. Root must not run a session daemon,
+ * so it is run by `nobody` then. It ends by itself when nobody has asked it for a minute.
+ */
+export declare function startPrivateLibvirt({ withHooks }?: PrivateLibvirtOptions): Promise<PrivateLibvirt>;
+
 // require-program.d.ts
 import type { TestContext } from 'node:test';
 /**
@@ -104,7 +140,7 @@ export declare function requireProgram(t: TestContext, program: string, debianPa
 export declare function isInstalled(program: string): boolean;
 
 // recording-host.d.ts
-import type { CallContext, HostLink, LimitName, OpenedInstance, PluginLogLine, Target, Violation } from '@backplane/kernel';
+import type { CallContext, HostLink, LimitName, OpenedInstance, PluginLogLine, Target, Use, Violation } from '@backplane/kernel';
 /** A call a plugin made to its host. */
 export interface RecordedCall {
     readonly what: 'call' | 'stream' | 'open' | 'close' | 'emit';
@@ -119,9 +155,11 @@ export declare class RecordingHost implements HostLink {
     readonly lines: PluginLogLine[];
     readonly calls: RecordedCall[];
     readonly violations: Violation[];
+    readonly uses: Use[];
     readonly state: HostLink['state'];
     readonly log: (line: PluginLogLine) => void;
     readonly violated: (violation: Violation) => void;
+    readonly used: (use: Use) => void;
     /** Settles with the first violation of a limit, told by now or later. */
     violation(limit: LimitName): Promise<Violation>;
     readonly secret: (name: string) => Promise<string>;

@@ -5,17 +5,18 @@ export type { EnvelopeJson } from './envelope.ts';
 export { trustErrors, type TrustErrorCode } from './errors.ts';
 export { judge } from './judge.ts';
 export { generateKey, keyId, type KeyPair } from './key.ts';
-export type { Advisory, Publisher, Signer, SigstorePolicy, TrustedKey, TrustPolicy } from './policy.ts';
+export type { Advisory, ModuleAdvisory, Publisher, Signer, SigstorePolicy, TrustedKey, TrustPolicy } from './policy.ts';
 export { readPolicy } from './read-policy.ts';
 export { signPackage, type PackageToSign } from './sign-package.ts';
 export { openJson, signJson, type OpenedJson } from './signed-json.ts';
 export { signPolicy, signRoot, verifyPolicy, type PolicyDocument, type PolicyMemory, type PolicyRole, type PolicyRoot, type SignedPolicy, type VerifiedPolicy, } from './signed-policy.ts';
 export { packagePredicateType, statementPayloadType } from './statement.ts';
-export type { Attestation, Finding, LockedDigests, Subject } from './subject.ts';
+export type { Attestation, BundledModule, Finding, LockedDigests, Subject } from './subject.ts';
 export { defaultTrustLimits, type TrustLimits } from './trust-limits.ts';
 export type { RuleName, RuleResult, Verdict } from './verdict.ts';
 export { defaultScanLimits, type ScanLimits } from './scan/scan-limits.ts';
-export { scanTree, type ScannedFile } from './scan/scan-tree.ts';
+export { commandScanner, type ScannerCommand } from './scan/command-scanner.ts';
+export { scanRevision, scanTree, type ScannedFile } from './scan/scan-tree.ts';
 export { defaultAsideLimits, scanAside, type AsideLimits } from './scan/scan-aside.ts';
 
 // envelope.d.ts
@@ -165,9 +166,14 @@ export interface TrustPolicy {
     readonly allowUnsigned?: boolean | readonly string[];
     /** A package must have been out for so long, ms. Default 0. A source that cannot say when counts as just now. */
     readonly minimumReleaseAgeMs?: number;
-    /** Exceptions to the age, each with the reason: `acme/s3@1.2.3`. */
+    /**
+     * Exceptions to the age, each with the reason: `acme/s3@1.2.3`; all of a source, `git:https://git.example.org/acme/s3.git` or a
+     * beginning that ends in `/*`; what a publisher's signers vouch for, `publisher:Acme`.
+     */
     readonly releaseAgeExceptions?: Readonly<Record<string, string>>;
     readonly advisories?: readonly Advisory[];
+    /** Known problems of modules that packages bring along in `node_modules`; asked where scanners have looked. */
+    readonly moduleAdvisories?: readonly ModuleAdvisory[];
     /** Findings from this severity on refuse. Default `danger`. */
     readonly refuseFindings?: 'warning' | 'danger' | 'never';
     /** Rules of scanners that may fail for an id, with the reason: `{'acme/s3': {'static/child-process': 'runs rclone'}}`. */
@@ -214,6 +220,11 @@ export interface SigstorePolicy {
     readonly certificateLogs?: number;
     /** Who must say when it was signed, by a log's promise or a timestamp. Default and least 1: certificates last minutes. */
     readonly timestamps?: number;
+}
+/** A known problem of a module of others. */
+export interface ModuleAdvisory extends Omit<Advisory, 'plugin'> {
+    /** Its name, as npm knows it. */
+    readonly module: string;
 }
 /** A known problem of published versions. */
 export interface Advisory {
@@ -278,6 +289,16 @@ export interface Finding {
     /** From 1. */
     readonly line?: number;
     readonly message: string;
+    /** A module of others that lies in the package, where that is what was found. */
+    readonly module?: BundledModule;
+    /** What to do about it, where the scanner says. */
+    readonly fix?: string;
+}
+/** A module of others that a package brings along. */
+export interface BundledModule {
+    /** As in its `package.json`: `lodash`, `@scope/name`. */
+    readonly name: string;
+    readonly version: string;
 }
 
 // trust-limits.d.ts
@@ -520,15 +541,55 @@ export interface ScanLimits {
     readonly files: number;
     /** Of one package; per rule and file, the first eight are told. Default 1,000. */
     readonly findings: number;
+    /** Modules of others in one package. Default 5,000. */
+    readonly modules: number;
     /** Looked at between files, ms; one file of 2 MiB takes a second or two. Default 30 s. */
     readonly timeMs: number;
 }
 /** The defaults that {@link ScanLimits} names. */
 export declare const defaultScanLimits: ScanLimits;
 
+// scan/command-scanner.d.ts
+import type { Finding } from '../subject.ts';
+import type { ScannedFile } from './scan-tree.ts';
+/** A program that looks through packages. */
+export interface ScannerCommand {
+    /** Its findings are of rules `<name>/…`. */
+    readonly name: string;
+    /** Program, an absolute path, and its arguments; `{directory}` in them is where the package lies. No shell. */
+    readonly argv: readonly [string, ...string[]];
+    /** All of its environment beside `PATH` and `HOME`. Default none. */
+    readonly env?: Readonly<Record<string, string>>;
+    /** Longest time for one package, ms; then it and what it started are killed. Default 60 000. */
+    readonly timeoutMs?: number;
+    /** Most it may print, bytes. Default 1 MiB. */
+    readonly maxBytes?: number;
+    /** Where copies of packages are put, private to the host. Default: the system's temporary directory. */
+    readonly temporaryDirectory?: string;
+    /**
+     * What runs it: the arguments of bubblewrap give it a machine that it can only read, without a network unless that is wanted,
+     * and without what lies in `hide`. Default: nothing stands around it.
+     */
+    readonly sandbox?: {
+        readonly program: string;
+        readonly network: boolean;
+        readonly hide: readonly string[];
+    };
+}
+/**
+ * Scans packages by a command of the operator's. It gets a copy of the package in a folder of its own, which is its working
+ * directory, and the paths of all files on its standard input, one a line, each with `./` before it, so that none is taken for an
+ * option. It ends with 0 when there is nothing, with 1 when there is something; what it prints is read by {@link findingsIn}.
+ * Whatever else comes of it (another exit code, a signal, too much output or time, a program that is not there) is a finding and
+ * no silence. Rejects only with the signal's reason.
+ */
+export declare function commandScanner(command: ScannerCommand): (files: readonly ScannedFile[], signal: AbortSignal) => Promise<readonly Finding[]>;
+
 // scan/scan-tree.d.ts
 import type { Finding } from '../subject.ts';
 import { type ScanLimits } from './scan-limits.ts';
+/** Grows whenever the scanner finds other things in the same bytes: what it found before is no answer any more. */
+export declare const scanRevision = 2;
 /** One file of a package. */
 export interface ScannedFile {
     /** Path in the package, with a slash. */

@@ -35,7 +35,7 @@ test('doctor names what is not as it should be on the disk; --fix says what it d
   assert.deepEqual(
     [
       told.code,
-      /^acme\/s3: the store does not hold 1\.0\.0 whole; is to be fetched\. Run: backplane doctor --fix\n/.test(told.err),
+      told.err.startsWith('acme/s3: the store does not hold 1.0.0 whole; is to be fetched. Run: backplane doctor --fix\n'),
     ],
     [1, true],
     told.err,

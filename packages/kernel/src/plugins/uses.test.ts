@@ -9,7 +9,7 @@ import {
   type TestKernel,
   type TestKernelOptions,
 } from '@backplane/testing'
-import { record, text } from '../fixtures/demo-points.ts'
+import { record as note, text } from '../fixtures/demo-points.ts'
 import { leastGrant, memoryStore, type PluginUses, type Store, type Use } from '../index.ts'
 
 const kind = { sentence: 'do it', risk: 'medium', reason: 'it may break' } as const
@@ -19,7 +19,7 @@ const machines = defineProvider('demo.machines', {
   edit: unary(text, text, { permission: 'vm:edit' }),
 })
 const beforeStart = defineHook('demo.before-start', { strategy: 'pipe', value: text, permission: 'vm:start' })
-const notes = defineData('demo.notes', record, { permission: 'vm:tell' })
+const notes = defineData('demo.notes', note, { permission: 'vm:tell' })
 const points = [machines, beforeStart, notes]
 const core: InlinePlugin = {
   manifest: { id: 'demo/core', contributes: { 'demo.machines': { core: {} } } },

@@ -62,7 +62,8 @@ export class Uses {
 
   /** Writes down what is not yet. */
   async settled(): Promise<void> {
-    for (const plugin of [...this.#pending.keys()]) this.#write(plugin)
+    // Writing takes it out of those that wait.
+    for (const plugin of Array.from(this.#pending.keys())) this.#write(plugin)
     await this.#writing
   }
 

@@ -53,7 +53,7 @@ export async function planStart(
   const grants = grantsOf({ ...filling, permissions: manifest.permissions, withheld: kept, added: settings.grants })
   const covered = manifest.permissions
     .filter((permission) => !kept.includes(permission))
-    .flatMap((permission) => openedBy(filling, permission).map((opened) => ({ ...opened, permission })))
+    .flatMap((permission) => openedBy(filling, permission).map((opened) => Object.assign({ permission }, opened)))
   const directories = { ...own, code: staged.code.kind === 'files' ? staged.code.directory : candidate.found.path }
   const request: StartRequest = {
     plugin: { id, version, generation: number },

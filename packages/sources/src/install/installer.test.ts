@@ -109,7 +109,12 @@ test('an update asks only for what is new, and forgets what is not asked for any
   const plan = await at.installer.plan([{ kind: 'update' }], { signal })
   const [step] = plan.steps
   assert.ok(step?.kind === 'update')
-  assert.deepEqual(step.permissions, { asked: ['exec rclone'], withheld: [], unapproved: ['exec rclone'], dropped: ['exec qemu-img'] })
+  assert.deepEqual(step.permissions, {
+    asked: ['exec rclone'],
+    withheld: [],
+    unapproved: ['exec rclone'],
+    dropped: ['exec qemu-img'],
+  })
   assert.deepEqual([step.from?.version, step.from?.manifest?.permissions], ['1.0.0', ['exec qemu-img']])
   await assert.rejects(at.installer.apply(plan, {}, { signal }), { code: 'INSTALL_UNAPPROVED' })
   assert.deepEqual(await at.listed(), ['acme/a@1.0.0'])

@@ -127,7 +127,9 @@ test('each verdict is written down with its reason and the digest it was about',
 })
 
 test('what a plugin wants to do, and who decided it, are two records of one question', async (t) => {
-  const disks = defineProvider('demo.disks', { wipe: unary(anything, anything, { approval: (disk) => `wipe the disk ${disk}` }) })
+  const disks = defineProvider('demo.disks', {
+    wipe: unary(anything, anything, { approval: (disk) => `wipe the disk ${String(disk)}` }),
+  })
   const queue = approvalQueue(':memory:')
   t.after(() => queue[Symbol.dispose]())
   const core = {

@@ -229,7 +229,7 @@ test('an entry is written whenever it comes, also in the very moment in which th
       if (said.length > 0) return
       said.push(
         (async () => {
-          for (let turn = 0; turn < turns; turn += 1) await undefined
+          for (let turn = 0; turn < turns; turn += 1) await Promise.resolve()
           return log.append(entry('demo/b'))
         })(),
       )

@@ -88,7 +88,8 @@ export async function exliarKernel(options: ExliarKernelOptions): Promise<Exliar
 /** Every point, its hooks with the patience that the configuration says. */
 function pointsOf({ plugins: { hook_timeout_seconds: seconds } }: ExliarConfig): readonly Point[] {
   if (seconds === undefined) return allPoints
-  return allPoints.map((point) => (point.kind === 'hook' ? { ...point, timeoutMs: seconds * 1_000 } : point))
+  const patience = { timeoutMs: seconds * 1_000 }
+  return allPoints.map((point) => (point.kind === 'hook' ? Object.assign({}, point, patience) : point))
 }
 
 function settingsOf(config: ExliarConfig): (id: string, manifest: DeclaredManifest) => PluginSettings {
