@@ -5,11 +5,15 @@ if (Number(process.versions.node.split('.')[0]) < needed) {
   process.exit(69)
 }
 
-// A reader that has seen enough (`| head`) is no failure.
-process.stdout.on('error', (error) => {
-  if (Reflect.get(error, 'code') === 'EPIPE') process.exit(0)
-  throw error
-})
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', (error) => {
+    const code: unknown = Reflect.get(error, 'code')
+    // A reader that has seen enough (`| head`) is no failure.
+    if (code === 'EPIPE') process.exit(0)
+    // The terminal is gone. SIGHUP says so too, and what is being done must first be taken back.
+    if (code !== 'EIO') throw error
+  })
+}
 
 // Imported only now: an old Node would fail on the syntax of what follows.
 const { runExliar } = await import('./program/run-exliar.ts')

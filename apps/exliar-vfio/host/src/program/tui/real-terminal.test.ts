@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
 import { requireProgram } from '@backplane/testing'
 import { development, operator, type Operator } from '../../fixtures/operator.ts'
 import { treeSnapshot } from '../../fixtures/tree-snapshot.ts'
@@ -102,9 +104,10 @@ test('without colours nothing has one, and every verdict is a word', async (t) =
   for (const part of terminal.raw().split('\u001B[')) assert.doesNotMatch(part, /^[\d;]*m/)
 })
 
-test('a process that is told to end while it applies takes everything back first, and gives the terminal back', async (t) => {
-  if (!requireProgram(t, 'script', 'bsdutils')) return
-  const { person, terminal, before, at } = await sitting(t, {}, true)
+/** A card is being applied, and the plugin that is asked does not answer. */
+async function applying(t: TestContext): Promise<Sitting> {
+  const all = await sitting(t, {}, true)
+  const { person, terminal, before } = all
   await terminal.until(/bootloader +grub/)
   for (const [key, next] of [
     ['2', /\[Devices\][^]*risky/],
@@ -118,8 +121,23 @@ test('a process that is told to end while it applies takes everything back first
     await terminal.until(next)
   }
   assert.notDeepEqual(treeSnapshot(person.root), before)
+  return all
+}
+
+test('a process that is told to end while it applies takes everything back first, and gives the terminal back', async (t) => {
+  if (!requireProgram(t, 'script', 'bsdutils')) return
+  const { person, terminal, before, at } = await applying(t)
   process.kill(Number(await at('pid')), 'SIGTERM')
   await terminal.ended
   assert.deepEqual(treeSnapshot(person.root), before)
   assert.equal(await at('after'), await at('before'))
+})
+
+test('when the terminal itself is gone while something is applied, everything is taken back all the same', async (t) => {
+  if (!requireProgram(t, 'script', 'bsdutils')) return
+  const { person, terminal, before, at } = await applying(t)
+  const pid = await at('pid')
+  terminal.tear()
+  await promisify(execFile)('tail', [`--pid=${pid}`, '-f', '/dev/null'], { timeout: 60_000 })
+  assert.deepEqual(treeSnapshot(person.root), before)
 })
