@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { memoryStore } from '@backplane/kernel'
+import type { HookRun } from '../plugins/hook-run.ts'
+import { HookRuns } from './hook-runs.ts'
+
+function run(hook: string, at: number, value: unknown = null): HookRun {
+  return { hook, at: new Date(at).toISOString(), subject: String(at), value, steps: [], refused: null }
+}
+
+test('the last ten runs of each hook are kept, newest first, also from one command to the next', async () => {
+  const store = memoryStore()
+  const first = new HookRuns(store)
+  for (let at = 0; at < 8; at++) first.record(run('gpu-detected', at))
+  first.record(run('cleanup', 0))
+  await first.settled()
+  const second = new HookRuns(store)
+  for (let at = 8; at < 12; at++) second.record(run('gpu-detected', at))
+  const kept = await second.of('gpu-detected')
+  assert.deepEqual(
+    kept.map(({ subject }) => Number(subject)),
+    [11, 10, 9, 8, 7, 6, 5, 4, 3, 2],
+  )
+  assert.equal((await second.of('cleanup')).length, 1)
+  assert.deepEqual(await second.of('pre-vm-start'), [])
+})
+
+test('many runs are written together', async () => {
+  const store = memoryStore()
+  let writes = 0
+  const counting = {
+    ...store,
+    get: store.get.bind(store),
+    set: async (...args: Parameters<typeof store.set>) => {
+      writes++
+      return store.set(...args)
+    },
+  }
+  const runs = new HookRuns(counting)
+  for (let at = 0; at < 50; at++) runs.record(run('gpu-detected', at))
+  await runs.settled()
+  assert.equal(writes, 1)
+})
+
+test('a value that is very large is left out, and said to be', async () => {
+  const runs = new HookRuns(memoryStore())
+  runs.record(run('device-enumeration', 0, 'x'.repeat(100_000)))
+  const [kept] = await runs.of('device-enumeration')
+  assert.deepEqual(kept?.value, { left_out: '100002 characters' })
+})
+
+test('a store that cannot be written to is told when everything is to be settled', async () => {
+  const store = memoryStore()
+  const full = { ...store, get: store.get.bind(store), set: () => Promise.reject(new Error('no space left')) }
+  const runs = new HookRuns(full)
+  runs.record(run('cleanup', 0))
+  await assert.rejects(runs.settled(), /no space left/)
+})
