@@ -47,6 +47,11 @@ test('sound in another group brings that group’s strangers with it', () => {
   )
 })
 
+test('an ISA bridge is no bridge of the fabric: one in the group keeps it from being passed, by name', () => {
+  const isa = pciDevice({ bdf: '0000:00:1f.0', class_code: '060100', class: 'ISA bridge' })
+  assert.match(reasons([...card, isa], { select: ['0000:01:00'] }), /also holds 0000:00:1f\.0 \(ISA bridge/)
+})
+
 test('bridges are never taken, not even when they are asked for', () => {
   assert.match(reasons([bridge], { select: ['0000:00:01.0'] }), /is a bridge/)
 })
