@@ -8,6 +8,7 @@ import { promisify } from 'node:util'
 import { requireProgram } from '@backplane/testing'
 import { development, operator, type Operator } from '../../fixtures/operator.ts'
 import { treeSnapshot } from '../../fixtures/tree-snapshot.ts'
+import { dropIn } from './fixtures/open-with-plugins.ts'
 import { pseudoTerminal, type PseudoTerminal } from './fixtures/pseudo-terminal.ts'
 
 const exliar = fileURLToPath(new URL('../../exliar.ts', import.meta.url))
@@ -25,22 +26,10 @@ async function sitting(t: TestContext, env: Readonly<Record<string, string>> = {
   const person = await operator(t, 'two-identical-nvidia-grub-initramfs-tools')
   await person.configure(slow ? `${development}${deny}` : `[plugins]\n${deny}enabled = false\n`)
   if (slow) {
-    const contributes = { 'exliar.pre-initramfs-update': { it: {} } }
-    await person.dropIn('slow', {
-      'plugin.json': JSON.stringify({
-        schemaVersion: 1,
-        id: 'example/slow',
-        version: '1.0.0',
-        main: 'index.js',
-        requires: { api: '^1.0.0' },
-        contributes,
-      }),
-      'index.js': `import { definePlugin } from '@backplane/sdk'
-import { preInitramfsUpdate } from '@exliar-vfio/points'
-export default definePlugin((scope) => {
-  scope.on(preInitramfsUpdate, 'it', (_, call) => new Promise((_, reject) => call.signal.addEventListener('abort', reject)))
-})
-`,
+    await dropIn(person, {
+      id: 'example/slow',
+      contributes: { 'exliar.pre-initramfs-update': { it: {} } },
+      setup: `scope.on(points.preInitramfsUpdate, 'it', (_, call) => new Promise((_, reject) => call.signal.addEventListener('abort', reject)))`,
     })
   }
   const before = treeSnapshot(person.root)
