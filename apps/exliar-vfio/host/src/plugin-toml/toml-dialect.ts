@@ -1,7 +1,9 @@
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { extname, join, normalize } from 'node:path'
 import type { Dialect } from '@backplane/sources'
 import { exliarErrors } from '../errors.ts'
+import { errnoOf } from '../machine/errno-of.ts'
+import { readFileInside } from '../machine/read-file.ts'
 import { readToml } from '../toml/read-toml.ts'
 import { tomlManifest } from './toml-manifest.ts'
 import { usedNames } from './used-names.ts'
@@ -10,6 +12,7 @@ import { usedNames } from './used-names.ts'
 const adapterUrl = new URL(`./adapt${extname(import.meta.url)}`, import.meta.url).href
 const manifestName = 'plugin.toml'
 const mainNames = ['index.js', 'index.mjs', 'index.ts', 'main.js', 'main.mjs', 'main.ts']
+const largestManifestBytes = 1024 * 1024
 const largestModuleBytes = 4 * 1024 * 1024
 
 /**
@@ -22,7 +25,7 @@ export function tomlDialect(bundled: ReadonlySet<string>): Dialect {
     read: async ({ path: folder, kind }) => {
       if (kind !== 'folder') return undefined
       const file = join(folder, manifestName)
-      const text = await readFile(file, 'utf8').catch(() => undefined)
+      const text = readPlain(file, largestManifestBytes)
       if (text === undefined) return undefined
       const toml = readToml(text, file)
       const main = await mainOf(folder, toml.value['main'])
@@ -30,9 +33,19 @@ export function tomlDialect(bundled: ReadonlySet<string>): Dialect {
         const problem = `the module is missing: ${mainNames.slice(0, 2).join(', ')} or what main names`
         throw exliarErrors.error('PLUGIN_TOML_INVALID', { place: toml.locate(['main']), problem, suggestion: '' })
       }
-      const used = usedNames(await readFile(join(folder, main), 'utf8'))
+      const used = usedNames(readPlain(join(folder, main), largestModuleBytes) ?? '')
       return { manifest: tomlManifest(toml, { used, main, bundled }), main, adapter: adapterUrl }
     },
+  }
+}
+
+/** Neither a link nor a pipe, which would be waited for; undefined when it is missing. */
+function readPlain(path: string, mostBytes: number): string | undefined {
+  try {
+    return readFileInside(path, mostBytes).toString('utf8')
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined
+    throw error
   }
 }
 
