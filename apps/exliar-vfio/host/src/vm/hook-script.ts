@@ -22,7 +22,7 @@ export function hookScript({ command, isFailClosed = false, deadlineSeconds = 75
   const files = command.filter((part) => part.startsWith('/'))
   return `#!/bin/sh
 ${mark}
-# Written by exliar, which takes it away again with: exliar vm hooks remove
+# Written by exliar, which takes it away again with: exliar cleanup
 # It must never ask libvirt anything: libvirt waits for it.
 
 broken() {
