@@ -19,8 +19,12 @@ export class DialectClaims {
   #known = new Map<string, KnownAnswer>()
   #used = new Map<string, KnownAnswer>()
 
+  /** Names of files by which dialects know their folders. */
+  readonly marks: ReadonlySet<string>
+
   constructor(dialects: readonly Dialect[]) {
     this.#dialects = dialects
+    this.marks = new Set(dialects.flatMap(({ marks = [] }) => marks))
   }
 
   get isEmpty(): boolean {

@@ -44,6 +44,15 @@ test('a dialect reads folders and single modules that have no plugin.json', asyn
   assert.deepEqual(await readdir(single.code.directory), ['single.ts'])
 })
 
+test('a folder is known by a file of the dialect too, however its module is called', async (t) => {
+  const root = await temporaryDirectory(t)
+  await write(join(root, 'plugins'), { 'old/plugin.ini': '', 'old/start.cjs': '', 'other/start.cjs': '' })
+  const read: Dialect['read'] = ({ path, kind }) =>
+    Promise.resolve(kind === 'folder' ? { manifest: manifestOf(basename(path)), main: 'start.cjs' } : undefined)
+  assert.deepEqual(idsOf(await sourceWith({ name: 'ini', read, marks: ['plugin.ini'] }, root).list(signal)), ['acme/old'])
+  assert.deepEqual(idsOf(await sourceWith({ name: 'ini', read }, root).list(signal)), [])
+})
+
 test('a single module is found in any folder, but not among the modules of a package', async (t) => {
   const root = await temporaryDirectory(t)
   await put(join(root, 'plugins'), 'modern', {}, { 'index.js': '', 'parts/own.js': '' })

@@ -118,7 +118,7 @@ class Search {
     if (names.includes('plugin.json')) return this.#place(path, 'folder', lookAtFolder(path, stats, this.#options), undefined)
     if (depth > 0 && (await this.#isClaimed(path, stats, names))) return undefined
     this.#folders.push(path)
-    const own = inPackage || (depth > 0 && isLikePackage(names))
+    const own = inPackage || (depth > 0 && this.#isLikePackage(names))
     for (const name of names) {
       const pause = this.#breathe()
       if (pause !== undefined) await pause
@@ -152,8 +152,12 @@ class Search {
     }
   }
 
+  #isLikePackage(names: readonly string[]): boolean {
+    return names.some((name) => dialectMarks.has(name) || this.#options.claims.marks.has(name))
+  }
+
   async #isClaimed(path: string, stats: Stats, names: readonly string[]): Promise<boolean> {
-    if (this.#options.claims.isEmpty || !isLikePackage(names)) return false
+    if (this.#options.claims.isEmpty || !this.#isLikePackage(names)) return false
     return this.#claim(path, 'folder', lookAtFolder(path, stats, this.#options))
   }
 
@@ -186,10 +190,6 @@ class Search {
 }
 
 /** Whether a folder with these names is laid out as one package, whoever's it is. */
-function isLikePackage(names: readonly string[]): boolean {
-  return names.some((name) => dialectMarks.has(name))
-}
-
 /** Whether a link points at something that would be listed if it lay here. */
 function couldBePackage(link: string): boolean {
   try {

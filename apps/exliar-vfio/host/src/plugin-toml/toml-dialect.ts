@@ -22,6 +22,7 @@ const largestModuleBytes = 4 * 1024 * 1024
 export function tomlDialect(bundled: ReadonlySet<string>): Dialect {
   return {
     name: manifestName,
+    marks: [manifestName],
     read: async ({ path: folder, kind }) => {
       if (kind !== 'folder') return undefined
       const file = join(folder, manifestName)
