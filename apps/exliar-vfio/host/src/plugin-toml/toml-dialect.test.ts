@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { rmSync, symlinkSync, truncateSync } from 'node:fs'
+import { readFileSync, rmSync, symlinkSync, truncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { madeTree } from '../fixtures/materialise.ts'
+import { tomlKeys } from './toml-manifest.ts'
 import { tomlDialect } from './toml-dialect.ts'
 
 const dialect = tomlDialect(new Set())
@@ -30,4 +31,15 @@ test('a folder without plugin.toml, and a single module, are not meant', async (
   const folder = await madeTree(t, { 'index.js': '' })
   assert.equal(await dialect.read({ path: folder, kind: 'folder' }), undefined)
   assert.equal(await dialect.read({ path: join(folder, 'index.js'), kind: 'file' }), undefined)
+})
+
+test('the module may have any name, and the guide says what every key means', async (t) => {
+  const folder = await madeTree(t, {
+    'plugin.toml': `${toml}main = "lib/start.js"\n`,
+    'lib/start.js': 'export function createPlugin() {}\n',
+  })
+  assert.equal((await dialect.read({ path: folder, kind: 'folder' }))?.main, 'lib/start.js')
+  assert.ok(dialect.marks?.includes('plugin.toml'), 'or nobody would ask')
+  const guide = readFileSync(new URL('../../../../../docs/guide/exliar-plugins.md', import.meta.url), 'utf8')
+  for (const key of tomlKeys) assert.match(guide, new RegExp(`^\\|.*\`\\[?${key}\\]?\`.*\\|`, 'm'), key)
 })

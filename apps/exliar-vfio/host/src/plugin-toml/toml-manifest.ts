@@ -13,7 +13,8 @@ export interface TomlManifestParts {
   readonly bundled: ReadonlySet<string>
 }
 
-const keys = [
+/** What a `plugin.toml` may say. */
+export const tomlKeys = [
   'name',
   'version',
   'description',
@@ -41,8 +42,8 @@ const localPublisher = 'local'
 export function tomlManifest(toml: TomlFile, { used, main, bundled }: TomlManifestParts): Record<string, unknown> {
   const { value } = toml
   for (const key of Object.keys(value)) {
-    if (!(keys as readonly string[]).includes(key))
-      throw invalid(toml, [key], `the key ${key} is not known`, didYouMean(key, keys))
+    if (!(tomlKeys as readonly string[]).includes(key))
+      throw invalid(toml, [key], `the key ${key} is not known`, didYouMean(key, tomlKeys))
   }
   const text = (key: string): string | undefined => optionalText(toml, [key], value[key])
   const required = (key: string): string => text(key) ?? refuse(invalid(toml, [key], `${key} is missing`))
