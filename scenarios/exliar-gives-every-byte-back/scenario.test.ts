@@ -22,7 +22,7 @@ const cards: Readonly<Record<(typeof sampleTrees)[number], readonly string[]>> =
   'amd-systemd-boot-mkinitcpio': ['03:00'],
   'fedora-grub-dracut-sriov': ['10000:b3:00'],
   'popos-kernelstub': ['01:00'],
-  'limine-booster': ['01:00'],
+  'limine-booster': ['0a:00'],
 }
 
 /** Kills for each sample and verb. `KILLS=20` kills more often. */

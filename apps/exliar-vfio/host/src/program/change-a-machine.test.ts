@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { bringScript, bringShell } from '../fixtures/bring-program.ts'
 import { development, operator } from '../fixtures/operator.ts'
+import { sampleTrees } from '../fixtures/sample-tree.ts'
 import { treeSnapshot } from '../fixtures/tree-snapshot.ts'
 
 const nvidia = 'two-identical-nvidia-grub-initramfs-tools'
@@ -39,8 +40,48 @@ test('the report tells every card with group, siblings, driver, verdict and why'
   assert.equal(told.evidence.initramfs_system, '/usr/sbin/update-initramfs')
 })
 
+test('the samples’ five-digit domain, virtual functions, split and foreign groups and bound cards get the right verdicts', async (t) => {
+  const verdicts: Record<string, string> = {}
+  for (const name of sampleTrees) {
+    const { exliar, configure } = await operator(t, name)
+    await configure(alone)
+    for (const { bdf, assessment } of (await exliar(['report', '--json'])).json().gpus)
+      verdicts[`${name} ${bdf}`] = assessment.verdict
+  }
+  assert.deepEqual(verdicts, {
+    'two-identical-nvidia-grub-initramfs-tools 0000:17:00.0': 'risky',
+    'two-identical-nvidia-grub-initramfs-tools 0000:65:00.0': 'needs-changes',
+    'amd-systemd-boot-mkinitcpio 0000:03:00.0': 'risky',
+    'amd-systemd-boot-mkinitcpio 0000:0e:00.0': 'risky',
+    'fedora-grub-dracut-sriov 0000:03:00.0': 'risky',
+    'fedora-grub-dracut-sriov 0000:4d:00.0': 'no',
+    'fedora-grub-dracut-sriov 0000:4d:00.1': 'needs-changes',
+    'fedora-grub-dracut-sriov 0000:4d:00.2': 'ready',
+    'fedora-grub-dracut-sriov 0000:65:00.0': 'risky',
+    'fedora-grub-dracut-sriov 10000:b3:00.0': 'needs-changes',
+    'popos-kernelstub 0000:00:02.0': 'risky',
+    'popos-kernelstub 0000:01:00.0': 'needs-changes',
+    'limine-booster 0000:0a:00.0': 'risky',
+    'limine-booster 0000:0b:00.0': 'ready',
+  })
+})
+
+test('a virtual function goes alone; a card in a group with a disk goes only with it, knowingly', async (t) => {
+  const { exliar, configure } = await operator(t, 'fedora-grub-dracut-sriov')
+  await configure(alone)
+  const functions = async (...args: readonly string[]): Promise<readonly string[]> =>
+    (await exliar(['plan', ...args, '--json'])).json().functions.map(({ bdf }: { bdf: string }) => bdf)
+  assert.deepEqual(await functions('4d:00.1'), ['0000:4d:00.1'])
+  assert.deepEqual(await functions('10000:B3:00'), ['10000:b3:00.0', '10000:b3:00.1'])
+  const physical = await exliar(['plan', '4d:00', '--json'])
+  assert.deepEqual([physical.code, physical.error().code], [65, 'SELECTION_REFUSED'])
+  const foreign = await exliar(['plan', '65:00', '--json'])
+  assert.match(foreign.error().message, /0000:66:00\.0/)
+})
+
 test('a plan shows the functions, the difference of each file and a tag; a dry run is the same and changes nothing', async (t) => {
-  const { exliar, root } = await operator(t, nvidia)
+  const { exliar, root, configure } = await operator(t, nvidia)
+  await configure(alone)
   const before = treeSnapshot(root)
   const plan = await exliar(['plan', card, '--json'])
   assert.equal(plan.code, 0)

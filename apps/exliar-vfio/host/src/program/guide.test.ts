@@ -41,7 +41,11 @@ test('what the guide pastes is what the program prints, and its commands are com
   const { out } = await exliar(['report'])
   assert.ok(out.includes(pasted), out)
   const help = (await exliar(['--help'])).out
-  const typed = blocks('').flatMap((text) => [...text.matchAll(/^(?:npm run -s exliar --|exliar)(?: --[\w-]+)? ([a-z-]+)/gm)])
+  const typed = [
+    ...blocks('')
+      .join('\n')
+      .matchAll(/^(?:npm run -s exliar --|exliar)(?: --[\w-]+)? ([a-z-]+)/gm),
+  ]
   assert.ok(typed.length > 15)
   for (const [line, verb = ''] of typed) assert.match(help, new RegExp(`^  ${verb}\\b`, 'm'), line)
 })
