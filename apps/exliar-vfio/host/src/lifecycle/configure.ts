@@ -1,4 +1,3 @@
-import { PlatformError } from '@backplane/sdk'
 import {
   gpuHandler,
   postBootloaderUpdate,
@@ -18,6 +17,7 @@ import { checkPlan } from '../plan/check-plan.ts'
 import type { Plan, PlanSubject } from '../plan/plan.ts'
 import type { Hooks } from '../plugins/hook-run.ts'
 import type { Detection } from './detect.ts'
+import { unlessMissing } from './unless-missing.ts'
 
 /** What the configuration phase works with. */
 export interface Configuring {
@@ -60,12 +60,6 @@ async function askHandlers(plan: Plan, { gpus, system }: Detection, { kernel, si
       if (!ready) throw exliarErrors.error('CARD_NOT_READY', { bdf: gpu.bdf, plugin, notes: notes.join(' ') }, { plugin })
     }
   }
-}
-
-/** A handler may leave the question out. */
-function unlessMissing(error: unknown): { readonly ready: boolean; readonly notes: readonly string[] } {
-  if (error instanceof PlatformError && error.code === 'CALL_METHOD_MISSING') return { ready: true, notes: [] }
-  throw error
 }
 
 function gateOf({ hooks, changes, signal }: Configuring): Gate<PlanSubject> {

@@ -11,11 +11,23 @@ import {
 import { describeMachine, type MachineDescription } from '../devices/describe-machine.ts'
 import type { MachineTree } from '../machine/machine-tree.ts'
 import type { Proposal } from '../plan/plan.ts'
+import { inOneLine } from '../plan/plan-draft.ts'
 import type { Hooks } from '../plugins/hook-run.ts'
+import { unlessMissing } from './unless-missing.ts'
 
 /** What a maker's plugin says that a card needs. */
 export interface CardProposal extends Proposal {
   readonly bdf: string
+}
+
+/** What a maker's plugin says of a card as it is now. */
+export interface CardAdvice {
+  readonly plugin: string
+  readonly bdf: string
+  /** False: it will not work as it is. */
+  readonly ready: boolean
+  /** Sentences, each in one line. */
+  readonly notes: readonly string[]
 }
 
 /** A plugin that was passed over, and why. */
@@ -29,6 +41,7 @@ export interface PluginTrouble {
 /** A machine as it was found, with what plugins say of it. */
 export interface Detection extends MachineDescription {
   readonly proposals: readonly CardProposal[]
+  readonly advice: readonly CardAdvice[]
   readonly troubles: readonly PluginTrouble[]
 }
 
@@ -56,37 +69,51 @@ export async function detect({ tree, kernel, hooks, signal }: Detecting): Promis
   const enumerated: readonly PciDevice[] = found.devices
   note('device-enumeration', (await hooks.run(deviceEnumeration, enumerated, null, signal)).steps)
   for (const gpu of found.gpus) note('gpu-detected', (await hooks.run(gpuDetected, gpu, gpu.bdf, signal)).steps)
-  const proposals = await proposalsOf({ kernel, signal }, found, troubles)
-  return { ...found, gpus: found.gpus.map((gpu) => withQuirks(gpu, proposals)), proposals, troubles }
+  const said = await askHandlers({ kernel, signal }, found, troubles)
+  return { ...found, gpus: found.gpus.map((gpu) => asSaid(gpu, said)), ...said, troubles }
 }
 
-async function proposalsOf(
+type Said = Pick<Detection, 'proposals' | 'advice'>
+
+async function askHandlers(
   { kernel, signal }: Pick<Detecting, 'kernel' | 'signal'>,
   { gpus, system }: { readonly gpus: readonly GpuDevice[]; readonly system: SystemInfo },
   troubles: PluginTrouble[],
-): Promise<readonly CardProposal[]> {
+): Promise<Said> {
   // What is disabled or did not start is asked nothing, as with hooks.
   const handlers = kernel.contributions(gpuHandler).filter(({ available }) => available)
-  const asked = handlers.map(async ({ plugin, name }): Promise<readonly CardProposal[]> => {
+  const asked = handlers.map(async ({ plugin, name }): Promise<Said> => {
     const handler = kernel.provider(gpuHandler, name)
-    const made: CardProposal[] = []
+    const proposals: CardProposal[] = []
+    const advice: CardAdvice[] = []
     try {
       for (const gpu of gpus) {
         if (!(await handler.supportsDevice({ gpu, system }, { signal }))) continue
         for (const quirk of await handler.applyQuirks({ gpu, system }, { signal })) {
-          made.push({ plugin, hook: gpuHandler.id, bdf: gpu.bdf, quirk })
+          proposals.push({ plugin, hook: gpuHandler.id, bdf: gpu.bdf, quirk })
         }
+        const isBound = gpu.driver === 'vfio-pci'
+        const ask = isBound ? handler.verifyPassthroughReady : handler.prepareForPassthrough
+        const { ready, notes } = await ask({ gpu, system }, { signal }).catch(unlessMissing)
+        advice.push({ plugin, bdf: gpu.bdf, ready, notes: notes.map(inOneLine) })
       }
     } catch (error) {
       signal.throwIfAborted()
       troubles.push({ plugin, at: gpuHandler.id, message: error instanceof Error ? error.message : String(error) })
     }
-    return made
+    return { proposals, advice }
   })
-  return (await Promise.all(asked)).flat()
+  const said = await Promise.all(asked)
+  return { proposals: said.flatMap((one) => one.proposals), advice: said.flatMap((one) => one.advice) }
 }
 
-function withQuirks(gpu: GpuDevice, proposals: readonly CardProposal[]): GpuDevice {
-  const names = proposals.filter(({ bdf }) => bdf === gpu.bdf).map(({ quirk }) => quirk.name)
-  return { ...gpu, quirks: [...new Set([...gpu.quirks, ...names])] }
+/** What plugins say comes after what was found; a card they say no to is not ready. */
+function asSaid(gpu: GpuDevice, { proposals, advice }: Said): GpuDevice {
+  const quirks = proposals.filter(({ bdf }) => bdf === gpu.bdf).map(({ quirk }) => quirk.name)
+  const own = advice.filter(({ bdf }) => bdf === gpu.bdf)
+  const { verdict, reasons } = gpu.assessment
+  const isUnready = verdict === 'ready' && own.some(({ ready }) => !ready)
+  const sentences = own.flatMap(({ plugin, notes }) => notes.map((note) => `${plugin}: ${note}`))
+  const assessment = { verdict: isUnready ? ('needs-changes' as const) : verdict, reasons: [...reasons, ...sentences] }
+  return { ...gpu, quirks: [...new Set([...gpu.quirks, ...quirks])], assessment }
 }

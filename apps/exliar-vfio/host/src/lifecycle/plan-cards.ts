@@ -9,9 +9,13 @@ import type { Detection } from './detect.ts'
  * of `makePlan`.
  */
 export function planCards(tree: MachineTree, detection: Detection, selection: SelectionWish, options: PlanOptions): Plan {
-  const { system, devices, proposals } = detection
+  const { system, devices, proposals, advice } = detection
   const bare = makePlan({ tree, system, devices, selection, options })
   const moving = new Set(bare.functions.map(({ device }) => device.bdf))
   const concerned = proposals.filter(({ bdf }) => moving.has(bdf))
-  return concerned.length === 0 ? bare : makePlan({ tree, system, devices, selection, options, proposals: concerned })
+  const plan = concerned.length === 0 ? bare : makePlan({ tree, system, devices, selection, options, proposals: concerned })
+  const said = advice
+    .filter(({ bdf }) => moving.has(bdf))
+    .flatMap(({ plugin, notes }) => notes.map((note) => `${plugin}: ${note}`))
+  return { ...plan, notes: [...new Set([...plan.notes, ...said])] }
 }

@@ -75,7 +75,7 @@ export class PlanDraft {
 }
 
 /** Plugins have a say in sentences that are shown in a terminal and written into a script. */
-function inOneLine(sentence: string): string {
+export function inOneLine(sentence: string): string {
   return sentence.replaceAll(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, ' ')
 }
 

@@ -111,7 +111,7 @@ test('s selects the slot of a device and takes it back; another selection needs 
 
 test('of a virtual function only itself is selected, not the card it was made from', () => {
   const { devices, ...rest } = describeMachine(MachineTree.open(sampleTree('fedora-grub-dracut-sriov')))
-  const sriov = { ...rest, devices, proposals: [], troubles: [] }
+  const sriov = { ...rest, devices, proposals: [], advice: [], troubles: [] }
   const virtual = listedDevices(sriov).findIndex((device) => device.physical_function !== null)
   assert.notEqual(virtual, -1)
   const state = seen({ screen: 'devices', detection: { kind: 'there', value: sriov }, device: virtual })
