@@ -26,7 +26,12 @@ test('with the card of a machine that is NVIDIA’s, the start hides KVM and set
   assert.match(shown.out, /^exliar\/nvidia-handler changes features\.kvm_hidden, /m)
   assert.match(shown.out, /^\+ .*<hidden state='on'\/>/m)
   assert.match(shown.out, /^\+ .*<vendor_id state='on' value='123456789ab'\/>/m)
-  assert.match((await exliar(['trace', 'pre-vm-start'])).out, /exliar\/nvidia-handler code-43: changed/)
+  const trace = await exliar(['trace', 'pre-vm-start'])
+  assert.match(
+    trace.out,
+    /exliar\/nvidia-handler code-43: changed, [\d.]+ ms\n[^]*^ +- +"kvm_hidden": false[^]*^ +\+ +"kvm_hidden": true/m,
+  )
+  assert.match(trace.out, /exliar\/perf-monitor begin: unchanged/)
   assert.equal((await exliar(['status'])).out, 'Nothing was changed.\n')
   assert.equal((await exliar(['vm', 'start', 'nonesuch', '--json'])).error().code, 'VM_UNKNOWN')
 })

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test, type TestContext } from 'node:test'
 import { requireProgram, temporaryDirectory } from '@backplane/testing'
-import { uiEvent } from '@exliar-vfio/points'
+import { pluginEvent, uiEvent } from '@exliar-vfio/points'
 import { sampleVmConfig, sampleVmStats } from '@exliar-vfio/points/testing'
 import { openSession } from '../../apps/exliar-vfio/host/src/fixtures/open-session.ts'
 import { development, operator, type Operator } from '../../apps/exliar-vfio/host/src/fixtures/operator.ts'
@@ -28,7 +28,8 @@ const told = [
 ] as const
 
 /** Only what ships and knows this machine's cards stays beside the hostile ones. */
-const config = `${development}deny = ["amd-reset", "intel-gvt", "perf-monitor", "notifier"]\n`
+const innocent = 'nvidia-handler'
+const others = ['amd-reset', 'intel-gvt', 'perf-monitor', 'notifier']
 
 /** What each is told as, where it is asked. */
 const said: Readonly<Record<Behaviour, RegExp>> = {
@@ -51,9 +52,18 @@ function metBy<Hook>(behaviour: Behaviour, hooks: readonly Hook[]): readonly Hoo
 const outcomeOf = (behaviour: Behaviour): string =>
   behaviour === 'vetoes' || behaviour === 'answers junk' ? 'unchanged' : 'failed'
 
-async function hostileMachine(t: TestContext, behaviour: Behaviour, hooks: readonly string[]): Promise<Operator> {
+function config(behaviour: Behaviour, denied: readonly string[] = others): string {
+  return `${development}deny = ${JSON.stringify(denied)}\n${behaviour === 'hangs' ? 'hook_timeout_seconds = 2\n' : ''}`
+}
+
+async function hostileMachine(
+  t: TestContext,
+  behaviour: Behaviour,
+  hooks: readonly string[],
+  denied = others,
+): Promise<Operator> {
   const made = await operator(t, 'two-identical-nvidia-grub-initramfs-tools')
-  await made.configure(`${config}${behaviour === 'hangs' ? 'hook_timeout_seconds = 2\n' : ''}`)
+  await made.configure(config(behaviour, denied))
   for (const hook of hooks) await made.dropIn(`bad-in-${hook}`, hostilePlugin(`bad-in-${hook}`, hook, behaviour))
   return made
 }
@@ -61,7 +71,7 @@ async function hostileMachine(t: TestContext, behaviour: Behaviour, hooks: reado
 describe('a hostile plugin', { concurrency: 2 }, () => {
   for (const behaviour of behaviours) {
     test(`one that ${behaviour} where it is asked stops the step and is named; the machine is as it was and goes on without it`, async (t) => {
-      const { exliar, root } = await hostileMachine(t, behaviour, metBy(behaviour, asked))
+      const { exliar, root } = await hostileMachine(t, behaviour, metBy(behaviour, asked), [innocent, ...others])
       const before = treeSnapshot(root)
       for (const hook of metBy(behaviour, asked)) {
         const culprit = `local/bad-in-${hook}`
@@ -96,14 +106,14 @@ describe('a hostile plugin', { concurrency: 2 }, () => {
         assert.equal(first.outcome, outcomeOf(behaviour), hook)
         const named = `${applied.err}${cleaned.err}`.includes(`passed over: ${culprit} `)
         assert.equal(named, first.outcome === 'failed', `${hook}: ${applied.err}${cleaned.err}`)
-        const others = runs.at(-1).steps.filter(({ plugin }: { plugin: string }) => plugin === 'exliar/nvidia-handler')
+        const rest = runs.at(-1).steps.filter(({ plugin }: { plugin: string }) => plugin === `exliar/${innocent}`)
         // A deadline this short may meet others too, where the machine is busy.
-        if (behaviour !== 'hangs') assert.ok(others.every(({ outcome }: { outcome: string }) => outcome === 'unchanged'))
+        if (behaviour !== 'hangs') assert.ok(rest.every(({ outcome }: { outcome: string }) => outcome === 'unchanged'))
       }
     })
 
-    test(`one that ${behaviour} while a machine runs, or a panel is used, is named and the others are told`, async (t) => {
-      const hooks = metBy(behaviour, ['vm-started', 'post-vm-shutdown', 'ui-event'])
+    test(`one that ${behaviour} while a machine runs, a panel is used or another one says something, is named and the others are told`, async (t) => {
+      const hooks = metBy(behaviour, ['vm-started', 'post-vm-shutdown', 'ui-event', 'plugin-event'])
       const { root, home } = await hostileMachine(t, behaviour, hooks)
       const { session, runs } = await openSession(changesOptions(MachineTree.open(root)), home)
       await using living = session
@@ -113,6 +123,7 @@ describe('a hostile plugin', { concurrency: 2 }, () => {
       await watch.onStart(sampleVmConfig())
       await watch.onEnd(sampleVmStats())
       await running.run(uiEvent, { panel: 'local/cards', kind: 'opened', action: null }, null, signal)
+      await running.run(pluginEvent, { type: 'gpu_optimization', payload: null }, null, signal)
       const steps = runs.flatMap((run) => run.steps.map(({ plugin, outcome }) => `${run.hook}: ${plugin} ${outcome}`))
       assert.deepEqual(
         steps,
@@ -126,8 +137,7 @@ describe('a hostile plugin', { concurrency: 2 }, () => {
       const { exliar, configure } = await hostileMachine(t, behaviour, ['pre-vm-start'])
       const file = join(await temporaryDirectory(t), 'node.xml')
       await writeFile(file, node)
-      const extra = behaviour === 'hangs' ? 'hook_timeout_seconds = 2\n' : ''
-      await configure(`${config}${extra}[vm]\nconnect = "test://${file}"\n`)
+      await configure(`${config(behaviour)}[vm]\nconnect = "test://${file}"\n`)
       const { code, error } = await exliar(['vm', 'start', 'tiny', '--json'])
       const { code: name, plugin, message } = error()
       assert.deepEqual([code, name, plugin], [70, 'HOOK_FAILED', 'local/bad-in-pre-vm-start'], message)
