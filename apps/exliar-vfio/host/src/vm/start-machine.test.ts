@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
+import { existsSync, mkdirSync, symlinkSync } from 'node:fs'
 import { test, type TestContext } from 'node:test'
 import { withKvmHidden } from '@exliar-vfio/points'
+import { apply } from '../changes/apply.ts'
 import { recordedChanges } from '../changes/recorded-changes.ts'
+import { cleanup } from '../changes/undo.ts'
 import { domainChanges } from './fixtures/domain-changes.ts'
 import { rememberedMachine, type RememberedMachine } from './fixtures/remembered-machine.ts'
 import { prepareMachine, startMachine, withdrawAfterRun, type PreStart, type StartOptions } from './start-machine.ts'
@@ -62,6 +65,36 @@ test('until it is taken back, the journal and a file say what is to be; what is 
     recordedChanges(opened.journal).map(({ plugin, state }) => [plugin, state]),
     [['nvidia-handler', 'kept']],
   )
+})
+
+test('once a cleanup took the change back, ending the run takes nothing else back, whatever was applied since', async (t) => {
+  const virsh = rememberedMachine(xml)
+  const { define, withdraw, open, tree } = await domainChanges(t, virsh)
+  const { uuid } = await startMachine('win', { ...(await options(t, virsh)), define, withdraw })
+  await virsh.destroy(uuid)
+  {
+    await using opened = await open()
+    assert.equal((await cleanup(opened)).complete, true)
+  }
+  {
+    await using opened = await open()
+    const common = { cause: null, summary: 'of somebody else', records: 'file-modified' } as const
+    const step = { kind: 'write-file', path: '/var/other', content: Buffer.from('kept'), ...common } as const
+    assert.equal((await apply(opened, { title: 'another', stages: [{ subject: null, steps: [step] }] })).kind, 'applied')
+  }
+  assert.equal(await withdrawAfterRun({ virsh, uuid, withdraw }), true)
+  assert.equal(tree.readText('/var/other'), 'kept')
+  assert.deepEqual(await pendingWithdrawals(tree.hostPath('/run')), [])
+})
+
+test('what is to be taken back is remembered in a file of its own, not where a link leads', async (t) => {
+  const virsh = rememberedMachine(xml)
+  const { define, withdraw, tree } = await domainChanges(t, virsh)
+  mkdirSync(tree.hostPath('/run'))
+  const outside = tree.hostPath('/outside')
+  symlinkSync(outside, tree.hostPath('/run/8f1d1c9e-8d7a-4d3a-9a55-0f3a2f8e5c11.withdraw.json.new'))
+  await startMachine('win', { ...(await options(t, virsh)), define, withdraw })
+  assert.equal(existsSync(outside), false)
 })
 
 test('a veto stops the start before anything is defined', async (t) => {

@@ -9,8 +9,11 @@ import { readVmConfig } from './vm-config.ts'
 import { watchPlaces } from './watch-state.ts'
 import { readXml } from './xml-document.ts'
 
-/** Which run of the journal is to be taken back once a machine has ended. */
-const Pending = z.object({ name: z.string(), run: z.int().positive() })
+/**
+ * Which run of the journal is to be taken back once a machine has ended; numbers begin anew when everything was taken back,
+ * so the moment says whether it is still that one.
+ */
+const Pending = z.object({ name: z.string(), run: z.int().positive(), begun: z.string() })
 
 /** What defining through the journal needs. */
 export interface ThroughJournalOptions {
@@ -31,13 +34,15 @@ export function throughJournal({ openChanges, directory }: ThroughJournalOptions
       const applied = await apply(changes, { title: step.summary, stages: [{ subject: step, steps: [step] }] })
       if (applied.kind === 'rolled-back') throw applied.error
       const { uuid } = readVmConfig(readXml(step.was), () => undefined)
-      if (persist === 'restore') await remember(directory, uuid, { name: step.domain, run: applied.run })
+      const { run } = applied
+      if (persist === 'restore') await remember(directory, uuid, { name: step.domain, run, begun: begunAt(changes, run) ?? '' })
     },
     withdraw: async (uuid) => {
       const pending = await recall(directory, uuid)
       if (pending === undefined) return
       await using changes = await openChanges()
-      const { changes: undone } = await takeBack(changes, pending.run)
+      const isThat = begunAt(changes, pending.run) === pending.begun
+      const { changes: undone } = isThat ? await takeBack(changes, pending.run) : { changes: [] }
       // Whatever was kept stays in the journal, and is tried again with everything else.
       await rm(pendingPath(directory, uuid), { force: true })
       for (const { end } of undone) {
@@ -45,6 +50,11 @@ export function throughJournal({ openChanges, directory }: ThroughJournalOptions
       }
     },
   }
+}
+
+/** RFC 3339; undefined: there is no such run. */
+function begunAt({ journal }: Changes, run: number): string | undefined {
+  return journal.records.find((record) => record.type === 'begun' && record.run === run)?.at
 }
 
 /** Ids of machines whose configuration is to come back once they have ended: after a run that nobody watched too. */
@@ -62,7 +72,8 @@ function pendingPath(directory: string, uuid: string): string {
 async function remember(directory: string, uuid: string, pending: z.output<typeof Pending>): Promise<void> {
   const path = pendingPath(directory, uuid)
   await mkdir(directory, { recursive: true, mode: 0o700 })
-  await writeFile(`${path}.new`, JSON.stringify(pending), { mode: 0o600 })
+  await rm(`${path}.new`, { force: true })
+  await writeFile(`${path}.new`, JSON.stringify(pending), { mode: 0o600, flag: 'wx' })
   await rename(`${path}.new`, path)
 }
 
