@@ -44,24 +44,6 @@ export function planHookInstall(tree: MachineTree, options: HookInstallOptions):
   return { steps: [step], notes: [note] }
 }
 
-/** What became of the hook's files. */
-export interface HookRemoval {
-  readonly removed: readonly string[]
-  /** Somebody else's, or changed beyond knowing. */
-  readonly kept: readonly string[]
-}
-
-/** Takes the hook away, wherever one of ours is. Errors: those of `readText` and `remove`. */
-export async function removeHook(tree: MachineTree): Promise<HookRemoval> {
-  const found = [dropIn, single].flatMap((path) => {
-    const text = tree.readText(path)
-    return text === undefined ? [] : [{ path, isOurs: isOurHook(text) }]
-  })
-  const removed = found.filter(({ isOurs }) => isOurs).map(({ path }) => path)
-  for (const path of removed) await tree.remove(path)
-  return { removed, kept: found.filter(({ isOurs }) => !isOurs).map(({ path }) => path) }
-}
-
 function readsDropIns(version: string | undefined): boolean {
   const [, major = '', minor = ''] = /^(\d+)\.(\d+)/.exec(version ?? '6.5') ?? []
   return Number(major) > 6 || (Number(major) === 6 && Number(minor) >= 5)
