@@ -52,6 +52,36 @@ test('every verb tells what it does, with examples that begin with it', async (t
   }
 })
 
+test('with --json every verb answers with one JSON document on its output, and nothing else', async (t) => {
+  const { exliar, configure } = await operator(t, nvidia)
+  await configure('[plugins]\ndeny = ["nvidia-handler", "amd-reset", "intel-gvt"]\n')
+  const answered: readonly (readonly [string, string])[] = [
+    ['report', 'gpus'],
+    ['plan 65:00', 'etag'],
+    ['apply 65:00 --dry-run', 'applied'],
+    ['apply 65:00 --yes', 'changes'],
+    ['status', 'interrupted'],
+    ['rollback --yes', 'complete'],
+    ['cleanup --yes', 'complete'],
+    ['hooks', 'hooks'],
+    ['trace gpu-detected', 'runs'],
+    ['commands', 'commands'],
+    ['run perf', 'runs'],
+    ['panels', 'panels'],
+    ['panel performance', 'items'],
+    ['plugins', 'plugins'],
+    ['plugins list', 'plugins'],
+    ['plugins show core', 'state'],
+    ['plugins disable notifier', 'state'],
+    ['plugins enable notifier', 'state'],
+  ]
+  for (const [line, member] of answered) {
+    const { code, out, err, json } = await exliar([...line.split(' '), '--json'])
+    assert.deepEqual([code, err], [0, ''], line)
+    assert.ok(Object.hasOwn(json(), member), `${line}: ${out}`)
+  }
+})
+
 test('a command line that makes no sense is a usage error with what is wrong, and nothing is started', async (t) => {
   const { exliar } = await operator(t, nvidia)
   const lines: readonly (readonly [readonly string[], RegExp])[] = [
