@@ -40,11 +40,17 @@ async function processOf(proc: string, domain: string): Promise<number | undefin
   for (const pid of pids) {
     const args = (await textOf(`${proc}/${pid}/cmdline`)).split('\0')
     const name = args[args.indexOf('-name') + 1] ?? ''
-    if (/(^|\/)qemu[^/]*$/.test(args[0] ?? '') && name.split(',').some((part) => part === `guest=${domain}` || part === domain)) {
+    if (/(^|\/)qemu[^/]*$/.test(args[0] ?? '') && guestOf(name) === domain) {
       return Number(pid)
     }
   }
   return undefined
+}
+
+/** QEMU parts its options at single commas; one of a name is doubled. */
+function guestOf(options: string): string {
+  const [first = ''] = /^(?:[^,]|,,)*/.exec(options) ?? []
+  return first.replace(/^guest=/, '').replaceAll(',,', ',')
 }
 
 async function ticksOf(proc: string, pid: number): Promise<number> {
