@@ -97,3 +97,18 @@ test('withholding names what and from whom, and nothing is withheld without a na
   assert.match(out, /withheld, so it runs without:\n {2}low risk\n {4}- read files in \/srv\/images/)
   assert.equal((await run('grants', 'withhold', 'acme/s3')).code, 2)
 })
+
+test('with --json what is not approved is told as one JSON, and without it in words before that', async (t) => {
+  const step = { kind: 'install', id: 'acme/s3', version: '1.0.0', permissions: { unapproved: [sentence] } }
+  const { run } = await hostOf(t, { ...permissions, unapproved: [sentence], etag: 'e', pending: true, steps: [step] })
+  for (const verb of [
+    ['approve', 'acme/s3'],
+    ['add', 'npm:@acme/s3', '--yes'],
+  ]) {
+    const { code, out, err } = await run(...verb, '--json')
+    assert.deepEqual([code, out], [77, ''])
+    assert.equal((JSON.parse(err) as { code: string }).code, 'BACKPLANE_UNAPPROVED', verb.join(' '))
+  }
+  const told = await run('approve', 'acme/s3')
+  assert.match(told.err, /^acme\/s3 would be allowed to\n.*\n.*read files in \/srv\/images.*\n(?:.*\n)*BACKPLANE_UNAPPROVED/)
+})

@@ -39,7 +39,8 @@ export async function agreeOn(
     if (plan.pending && terminal.ask !== undefined && yes === undefined && file === undefined) await confirm(session, 'Go on?')
     return file ?? {}
   }
-  for (const { id, permissions } of open) {
+  // With --json what is not asked is told by the error alone, so that every line is JSON.
+  for (const { id, permissions } of terminal.ask === undefined && session.json ? [] : open) {
     terminal.err(`${printable(id)} would be allowed to\n${sentencesText(terminal, permissions)}`)
   }
   // A file is the whole of what was approved: what it lacks is nobody's to add at a prompt, and --yes never approves.

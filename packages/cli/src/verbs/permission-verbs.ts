@@ -69,8 +69,11 @@ async function approvePermissions(session: Session, id: string, named: string[])
 async function agreedOn(session: Session, { id, unapproved }: Permissions): Promise<readonly string[]> {
   const permissions = unapproved.map(({ permission }) => permission)
   if (permissions.length === 0) return []
-  session.terminal.err(`${printable(id)} would be allowed to\n${sentencesText(session.terminal, unapproved)}`)
-  if (session.terminal.ask === undefined) {
+  const isAsked = session.terminal.ask !== undefined
+  if (isAsked || !session.json) {
+    session.terminal.err(`${printable(id)} would be allowed to\n${sentencesText(session.terminal, unapproved)}`)
+  }
+  if (!isAsked) {
     throw backplaneErrors.error('BACKPLANE_UNAPPROVED', { plugins: id, permissions: permissions.join(', ') })
   }
   await confirm(session, 'Approve this?')
