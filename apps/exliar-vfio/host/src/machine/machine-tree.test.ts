@@ -167,3 +167,12 @@ test('a directory of attributes has what can be read of it', async (t) => {
   assert.equal(device?.has('driver'), true)
   assert.deepEqual(device?.names(), ['driver', 'large', 'vendor'])
 })
+
+test('what is in a directory that is not there is removed already', async (t) => {
+  const { root, tree } = await sample(t)
+  await symlink('nowhere/file', join(root, 'etc/dangling'))
+  for (const path of ['/etc/none/below/file', '/etc/dangling', '/etc/default/none']) {
+    await tree.removeUnfinished(path)
+    assert.equal(await tree.remove(path), false, path)
+  }
+})

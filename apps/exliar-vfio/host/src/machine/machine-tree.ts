@@ -156,11 +156,14 @@ export class MachineTree {
 
   /** Removes the file `path` leads to; answers whether there was one. Errors: as `write`. */
   async remove(path: string): Promise<boolean> {
+    if (resolveInside(this.root, path).stats === undefined) return false
     return this.#change(path, removeFile)
   }
 
   /** Removes what a killed {@link write} of `path` may have left beside it. */
   async removeUnfinished(path: string): Promise<void> {
+    const beside = dirname(resolveInside(this.root, path).path)
+    if (resolveInside(this.root, beside).stats === undefined) return
     await this.#change(path, (hostPath) => rm(unfinishedPath(hostPath), { force: true }))
   }
 
