@@ -1,5 +1,7 @@
 import { highlight, printable } from '@backplane/terminal'
 import type { Command } from 'commander'
+import { readJournal } from '../../changes/open-changes.ts'
+import { unfinishedRun } from '../../changes/recorded-changes.ts'
 import { configure } from '../../lifecycle/configure.ts'
 import type { Detection } from '../../lifecycle/detect.ts'
 import { planCards } from '../../lifecycle/plan-cards.ts'
@@ -103,6 +105,10 @@ async function planFor(
 }
 
 async function applyPlan(session: Session, slots: readonly string[], flags: PlanFlags & ApplyFlags): Promise<number> {
+  // Asked about first: a plan made over half of another one is nobody's wish.
+  if (flags.dryRun !== true && unfinishedRun(readJournal(session.tree).records) !== undefined) {
+    throw exliarErrors.error('CHANGES_UNFINISHED')
+  }
   const { plan, detection } = await planFor(session, slots, flags)
   if (flags.etag !== undefined && flags.etag !== plan.etag)
     throw exliarErrors.error('PLAN_STALE', { paths: 'what it was made from' })
