@@ -1,5 +1,5 @@
 import { didYouMean } from '@backplane/sdk'
-import type { ErrorObject } from 'ajv/dist/2020.js'
+import type { ErrorObject, ValidateFunction } from 'ajv/dist/2020.js'
 import { kernelErrors } from './errors.ts'
 import { messageOf } from './calls/thrown.ts'
 import { pathText, pointerPath } from './calls/validation.ts'
@@ -20,20 +20,25 @@ export async function checkConfig(
 ): Promise<unknown> {
   const value = structuredClone(config ?? {})
   if (schema === undefined) return freezeDeep(value)
-  const { Ajv2020 } = await import('ajv/dist/2020.js')
-  const schemaError = (problem: string): Error => kernelErrors.error('CONFIG_SCHEMA_INVALID', { plugin, problem }, { plugin })
-  if (JSON.stringify(schema).length > longestSchemaBytes) throw schemaError(`it is longer than ${longestSchemaBytes} bytes`)
-  let validate
-  try {
-    const ajv = new Ajv2020({ allErrors: true, useDefaults: true, strict: false, validateFormats: false, verbose: true })
-    validate = ajv.compile(schema)
-  } catch (error) {
-    throw schemaError(messageOf(error))
-  }
+  const validate = await compileConfigSchema(plugin, schema)
   if (validate(value)) return freezeDeep(value)
   const { at, problem } = describe((validate.errors ?? [])[0])
   const path = `$${pathText(at)}`
   throw kernelErrors.error('CONFIG_INVALID', { from: from(at), path, problem }, { plugin, details: { path } })
+}
+
+/** The check of a plugin's settings; nothing is fetched for it. Errors: `CONFIG_SCHEMA_INVALID`. */
+export async function compileConfigSchema(plugin: string, schema: Readonly<Record<string, unknown>>): Promise<ValidateFunction> {
+  const { Ajv2020 } = await import('ajv/dist/2020.js')
+  const schemaError = (problem: string): Error =>
+    kernelErrors.error('CONFIG_SCHEMA_INVALID', { plugin, problem }, { plugin, details: { path: '$.config' } })
+  if (JSON.stringify(schema).length > longestSchemaBytes) throw schemaError(`it is longer than ${longestSchemaBytes} bytes`)
+  try {
+    const ajv = new Ajv2020({ allErrors: true, useDefaults: true, strict: false, validateFormats: false, verbose: true })
+    return ajv.compile(schema)
+  } catch (error) {
+    throw schemaError(messageOf(error))
+  }
 }
 
 function describe(error: ErrorObject | undefined): { readonly at: readonly (string | number)[]; readonly problem: string } {

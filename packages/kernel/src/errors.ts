@@ -18,6 +18,13 @@ const specs = {
     retryable: false,
     hint: 'Remove {path} from the manifest or correct its spelling.',
   },
+  MANIFEST_MAIN_MISSING: {
+    message: '{plugin}: $.main names "{main}", which is no file of the package',
+    status: 422,
+    exit: 65,
+    retryable: false,
+    hint: 'Put {main} into the package of {plugin}, or correct main in its manifest.',
+  },
   API_INCOMPATIBLE: {
     message: '{plugin} needs API {range}, but {host} offers {api}',
     status: 422,

@@ -5,6 +5,9 @@ const size = '^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)$'
 const duration = '^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$'
 const semver = '^(0|[1-9]\\d*)\\.(0|[1-9]\\d*)\\.(0|[1-9]\\d*)(-[0-9A-Za-z.-]+)?(\\+[0-9A-Za-z.-]+)?$'
 
+/** No longer than what compares versions takes; a length would need help at run time. */
+const releaseVersion = semver.replace('^', '^(?!.{257})')
+
 /**
  * JSON Schema 2020-12 of the manifest; published as `plugin.schema.json` beside this package. It uses no keyword that
  * needs run-time help from a validator library, so it can be compiled ahead of time.
@@ -20,7 +23,7 @@ export const manifestSchema: Readonly<Record<string, unknown>> = {
     $schema: { type: 'string' },
     schemaVersion: { const: 1, description: 'Version of this format.' },
     id: { type: 'string', pattern: id, description: 'publisher/name, lower case.' },
-    version: { type: 'string', pattern: semver, description: 'SemVer of the plugin.' },
+    version: { type: 'string', pattern: releaseVersion, description: 'SemVer of the plugin.' },
     description: { type: 'string' },
     author: { type: 'string' },
     license: { type: 'string', description: 'SPDX expression.' },

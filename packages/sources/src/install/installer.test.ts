@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { access, chmod, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { acceptManifest } from '@backplane/kernel'
+import { acceptManifest, checkPackage } from '@backplane/kernel'
 import { temporaryDirectory } from '@backplane/testing'
 import type { Subject, Verdict } from '@backplane/trust'
 import { put } from '../fixtures/package-folder.ts'
@@ -35,6 +35,7 @@ async function place(t: TestContext, more: Partial<InstallerOptions> = {}): Prom
     fetchers: [directoryFetcher({ from: packages })],
     judge: (subject) => (judged.push(subject), accepted),
     acceptManifest,
+    checkPackage,
     hostApi: '1.0.0',
     referenceOf: (id) => `./${id.split('/')[1]}`,
     ...more,
@@ -247,6 +248,30 @@ test('a version that says another one of itself than its place is refused', asyn
   const at = await place(t)
   await put(at.packages, 'a', { schemaVersion: 2 })
   await assert.rejects(at.do([add('a')]), { code: 'MANIFEST_INVALID' })
+})
+
+test('a plan refuses a package whose manifest says what can not be, and names the field', async (t) => {
+  const at = await place(t)
+  const cases: readonly [fields: object, code: string, path: string][] = [
+    [{ main: 'gone.js' }, 'MANIFEST_MAIN_MISSING', '$.main'],
+    [{ main: 'data:text/javascript,0' }, 'MANIFEST_MAIN_MISSING', '$.main'],
+    [{ main: '/etc/passwd' }, 'MANIFEST_INVALID', '$.main'],
+    [{ main: 'a/../../b.js' }, 'MANIFEST_INVALID', '$.main'],
+    [{ config: { type: 'sting' } }, 'CONFIG_SCHEMA_INVALID', '$.config'],
+    [{ config: { $ref: 'https://schemas.example/a.json' } }, 'CONFIG_SCHEMA_INVALID', '$.config'],
+    [{ version: `1.0.0-${'a'.repeat(251)}` }, 'MANIFEST_INVALID', '$.version'],
+  ]
+  for (const [fields, code, path] of cases) {
+    await put(at.packages, 'a', fields)
+    await assert.rejects(
+      at.installer.plan([add('a')], { signal }),
+      ({ code: found, message, details }: Error & { code: string; details?: { path?: string } }) =>
+        found === code && (details?.path ?? message).includes(path),
+      JSON.stringify(fields).slice(0, 80),
+    )
+  }
+  await put(at.packages, 'a', { main: './index.js', config: { type: 'object' } })
+  await at.installer.plan([add('a')], { signal })
 })
 
 test('versions that do not fit together are refused with who wants what', async (t) => {

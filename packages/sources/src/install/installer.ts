@@ -29,6 +29,8 @@ export interface InstallerOptions extends Judging {
   readonly fetchers: readonly Fetcher[]
   /** A manifest as the host accepts it; throws a coded error. */
   readonly acceptManifest: (manifest: unknown, path: string) => Manifest
+  /** Whether what a manifest says of a package's files can be so; throws a coded error. Asked once the verdict took the package. */
+  readonly checkPackage?: (manifest: Manifest, paths: ReadonlySet<string>) => Promise<void>
   /** SemVer of the API the host offers. */
   readonly hostApi: string
   /** Where a dependency is fetched from, by its id: `npm:@acme/s3`; undefined when nobody knows. */

@@ -148,6 +148,7 @@ async function putStep(context: PlanContext, { release, offer, kept, releases, s
   const from = kept === undefined ? undefined : { version: kept.version, manifest: await context.manifestOf(id, kept) }
   const subject = await subjectOf(context, manifest, { fetched, signal })
   const verdict = askVerdict(context, subject)
+  await context.checkPackage?.(manifest, new Set(fetched.tree.files.map(({ path }) => path)))
   const keptFrom = withheldFrom(context, id)
   const withheld = asked.filter((permission) => keptFrom.includes(permission))
   const carried = carriedApprovals(isStrange(fetched, verdict.publisher, kept) ? undefined : kept, {

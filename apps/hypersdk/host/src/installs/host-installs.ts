@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { join } from 'node:path'
-import { acceptManifest } from '@backplane/kernel'
+import { acceptManifest, checkPackage } from '@backplane/kernel'
 import { PlatformError } from '@backplane/sdk'
 import type { InstallOrder, InstallPlan, InstallStep, InstallWork, OutdatedPlugin, PluginInstalls } from '@backplane/server'
 import { sourceErrors } from '@backplane/sources'
@@ -56,6 +56,7 @@ export async function hostInstalls({ config, trust, fetchers, paths }: HostInsta
     fetchers,
     judge: trust.judge,
     acceptManifest,
+    checkPackage,
     hostApi: hostApiVersion,
     referenceOf: (id) => dependencyReference(plugins.sources.dependencies, id),
     scan: ({ tree }, signal) => trust.scan(tree.digest, async () => tree.files, signal),
