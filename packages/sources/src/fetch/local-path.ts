@@ -1,5 +1,5 @@
 import { fileURLToPath } from 'node:url'
-import { sourceErrors } from '../errors.ts'
+import { invalidReference } from './invalid-reference.ts'
 
 /**
  * The path that a reference to a folder or an archive of this machine means, as it is written; undefined for an address of
@@ -25,6 +25,5 @@ function pathOf(text: string): string {
 }
 
 function invalid(reference: string, problem: string): Error {
-  const shown = reference.slice(0, 200).replaceAll(/\p{C}/gu, '?')
-  return sourceErrors.error('FETCH_REFERENCE_INVALID', { reference: shown, problem, example: './s3.tgz' })
+  return invalidReference(reference, problem, './s3.tgz')
 }

@@ -1,4 +1,5 @@
 import { sourceErrors } from '../errors.ts'
+import { shownReference } from './invalid-reference.ts'
 import type { Fetcher, FetchKind, PinnedPlace } from './fetcher.ts'
 
 const prefixes: Readonly<Record<FetchKind, RegExp>> = {
@@ -21,7 +22,7 @@ export function fetcherFor(fetchers: readonly Fetcher[], reference: string): Fet
   const fetcher = fetchers.find((known) => known.kind === kind)
   if (fetcher !== undefined) return fetcher
   const kinds = fetchers.map((known) => `${known.kind}:`).join(', ')
-  throw sourceErrors.error('INSTALL_NO_FETCHER', { reference, kinds })
+  throw sourceErrors.error('INSTALL_NO_FETCHER', { reference: shownReference(reference), kinds })
 }
 
 /** A place as policies and people name it, without its version: `npm:@acme/s3`. */

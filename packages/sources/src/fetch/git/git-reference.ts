@@ -1,5 +1,5 @@
 import { validRange } from 'semver'
-import { sourceErrors } from '../../errors.ts'
+import { invalidReference } from '../invalid-reference.ts'
 import type { PinnedPlace } from '../fetcher.ts'
 
 /** What a reference such as `git:https://host/acme/s3.git@v1.2.3#plugins/s3` asks for. */
@@ -97,12 +97,5 @@ function pathProblem(path: string | undefined): string | undefined {
 }
 
 function invalid(reference: string, problem: string): Error {
-  return sourceErrors.error('FETCH_REFERENCE_INVALID', { reference: printable(reference), problem, example })
-}
-
-/** For messages: nothing that moves a cursor or hides, and no name or password of an address. */
-function printable(reference: string): string {
-  const text = reference.replaceAll(/\/\/[^/#]*@/g, '//…@')
-  const shown = text.length <= 200 ? text : `${text.slice(0, 199)}…`
-  return shown.replaceAll(/[^\x20-\x7e…]/g, (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`)
+  return invalidReference(reference, problem, example)
 }

@@ -1,5 +1,5 @@
 import { validRange } from 'semver'
-import { sourceErrors } from '../../errors.ts'
+import { invalidReference } from '../invalid-reference.ts'
 import { isPluginId } from './index-format.ts'
 
 /** What `index:[<index>:]publisher/name[@range]` asks for. */
@@ -22,5 +22,5 @@ export function parseIndexReference(reference: string): IndexReference {
 }
 
 function invalid(reference: string, problem: string): Error {
-  return sourceErrors.error('FETCH_REFERENCE_INVALID', { reference, problem, example: 'index:acme/s3@^1.2' })
+  return invalidReference(reference, problem, 'index:acme/s3@^1.2')
 }

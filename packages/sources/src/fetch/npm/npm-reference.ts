@@ -1,5 +1,5 @@
 import { validRange } from 'semver'
-import { sourceErrors } from '../../errors.ts'
+import { invalidReference } from '../invalid-reference.ts'
 
 /** What `npm:[@scope/]name[@range|tag]` asks for. */
 export interface NpmReference {
@@ -48,5 +48,5 @@ export function parseNpmReference(reference: string): NpmReference {
 }
 
 function invalid(reference: string, problem: string): Error {
-  return sourceErrors.error('FETCH_REFERENCE_INVALID', { reference, problem, example: 'npm:@acme/s3@^1.2' })
+  return invalidReference(reference, problem, 'npm:@acme/s3@^1.2')
 }

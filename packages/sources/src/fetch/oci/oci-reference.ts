@@ -1,5 +1,5 @@
 import { validRange } from 'semver'
-import { sourceErrors } from '../../errors.ts'
+import { invalidReference } from '../invalid-reference.ts'
 
 /** What a reference such as `oci:registry.example.org/acme/s3:1.2.3` asks for. */
 export interface OciReference {
@@ -34,8 +34,7 @@ const digestPattern = /^sha256:[0-9a-f]{64}$/
  */
 export function readOciReference(reference: string): OciReference {
   const refuse = (problem: string): never => {
-    const shown = reference.slice(0, 200).replaceAll(/[^\x20-\x7e]/g, '?')
-    throw sourceErrors.error('FETCH_REFERENCE_INVALID', { reference: shown, problem, example })
+    throw invalidReference(reference, problem, example)
   }
   if (reference.length > mostCharacters) refuse(`it has more than ${mostCharacters} characters`)
   if (/[^\x20-\x7e]/.test(reference)) refuse('it holds a character other than those of printable ASCII')
