@@ -31,8 +31,8 @@ export const ConfigFile = z.strictObject({
     .prefault({}),
   vm: z
     .strictObject({
-      /** libvirt's connection. */
-      connect: z.string().default('qemu:///system'),
+      /** libvirt's connection. Default `qemu:///system`, for this machine alone: a copied tree has no libvirt of its own. */
+      connect: z.string().optional(),
       /** What libvirt's hook does for a machine that lacks what plugins want: refuse the start, or let it go on. */
       missing_changes: z.enum(['abort', 'allow']).default('abort'),
       /** What becomes of a machine's configuration after its run. */

@@ -14,6 +14,20 @@ export const programErrors = {
     retryable: false,
     hint: 'Report it with what you typed; `exliar status` shows whether anything was changed.',
   },
+  VM_CONNECTION_UNSAID: {
+    message: 'which libvirt is meant is not said: {root} is a copy, and machines run here',
+    status: 400,
+    exit: 2,
+    retryable: false,
+    hint: 'Write vm.connect into the configuration, such as connect = "qemu:///system", if it is the one of this machine.',
+  },
+  PLUGIN_FOLDER_NAMELESS: {
+    message: '{folder} is no folder that a plugin could be named for',
+    status: 400,
+    exit: 2,
+    retryable: false,
+    hint: 'Name the folder that holds plugin.toml or plugin.json.',
+  },
   EXLIAR_NOBODY_TO_ASK: {
     message: 'nobody sits at this terminal to be asked',
     status: 400,

@@ -228,3 +228,13 @@ test('a machine whose files cannot be read is told, and the program ends as othe
     assert.match(error().hint, /cleanup\.sh/)
   }
 })
+
+test('what is meant for a copy does not reach the machines that run here, and nothing is copied over a whole directory', async (t) => {
+  const { exliar } = await operator(t, nvidia)
+  const listed = await exliar(['vm', 'list'])
+  assert.equal(listed.code, 2)
+  assert.match(listed.err, /VM_CONNECTION_UNSAID.*is a copy, and machines run here/)
+  const added = await exliar(['plugins', 'add', '/'])
+  assert.equal(added.code, 2)
+  assert.match(added.err, /PLUGIN_FOLDER_NAMELESS/)
+})

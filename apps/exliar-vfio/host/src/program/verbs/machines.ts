@@ -5,6 +5,7 @@ import { printable, tableText } from '@backplane/terminal'
 import type { Command } from 'commander'
 import { apply } from '../../changes/apply.ts'
 import type { Step } from '../../changes/step.ts'
+import { exliarErrors } from '../../errors.ts'
 import { deviceFacts, preStartOf, watchCallbacks } from '../../lifecycle/machine-runs.ts'
 import { planHookInstall } from '../../vm/install-hook.ts'
 import { readWatchTask, runWatch } from '../../vm/run-watch.ts'
@@ -81,8 +82,11 @@ function ownCommand({ tree, config }: Session): readonly string[] {
 
 const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'))
 
-function virshOf({ config }: Session): Virsh {
-  return connectVirsh({ uri: config.vm.connect })
+/** A copy's machines are not this machine's: which libvirt is meant has to be said. */
+function virshOf({ config, tree }: Session): Virsh {
+  const uri = config.vm.connect ?? (tree.isThisMachine ? 'qemu:///system' : undefined)
+  if (uri === undefined) throw exliarErrors.error('VM_CONNECTION_UNSAID', { root: tree.root })
+  return connectVirsh({ uri })
 }
 
 /** Brings back what a run that nobody watched left. */

@@ -126,6 +126,7 @@ async function add(session: Session, folder: string): Promise<void> {
   if ((await stat(from).catch(() => undefined))?.isDirectory() !== true) {
     throw exliarErrors.error('PLUGIN_NOT_THERE', { plugin: folder, known: 'a folder with plugin.toml or plugin.json' })
   }
+  if (basename(from) === '') throw exliarErrors.error('PLUGIN_FOLDER_NAMELESS', { folder: from })
   const [into = ''] = standardDirectories(session.terminal.env)
   const to = join(into, basename(from))
   await mkdir(into, { recursive: true })
