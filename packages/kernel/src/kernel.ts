@@ -80,11 +80,14 @@ export interface PluginDirectory {
   /** Sorted by id. */
   readonly list: () => readonly PluginRecord[]
   readonly get: (id: string) => PluginRecord | undefined
-  /** Lists the sources again and applies what changed: starts, updates, removes. Never throws for one plugin's sake. */
+  /**
+   * Lists the sources again and applies what changed: starts, updates, removes; and tries again what failed before anything of it
+   * ran. Never throws for one plugin's sake.
+   */
   readonly refresh: (signal?: AbortSignal) => Promise<RefreshReport>
   /**
    * Asks the admission again about what serves: after its policy was changed, or an advisory came in. What is refused now, or may
-   * do more than is approved, takes no more calls and is drained and stopped. Answers their ids.
+   * do more than is approved, takes no more calls and is drained and stopped. Answers their ids. What was refused before is tried again.
    */
   readonly readmit: () => Promise<readonly string[]>
   /** Starts a new generation beside the serving one even if nothing changed; on failure the old one goes on. */

@@ -13,6 +13,7 @@ import { rollBack } from './roll-back.ts'
 import { findVersion } from './selection.ts'
 import { renew } from './succession.ts'
 import { endUnadmitted } from './readmit.ts'
+import { retryUnlaunched } from './retry-unlaunched.ts'
 import type { PluginUses } from '../permission-use.ts'
 import { usesOf } from './uses-of.ts'
 import { endProbation } from './move-back.ts'
@@ -40,11 +41,18 @@ export class PluginCommands implements PluginDirectory {
   readonly refresh = async (signal?: AbortSignal): Promise<RefreshReport> => {
     signal?.throwIfAborted()
     if (this.#core.stopping.aborted) throw kernelErrors.error('KERNEL_STOPPING')
-    return boundedWait(this.#refresher.refresh(), { signal })
+    return boundedWait(this.#refreshAndRetry(), { signal })
+  }
+
+  async #refreshAndRetry(): Promise<RefreshReport> {
+    const report = await this.#refresher.refresh()
+    const running = await retryUnlaunched(this.#core)
+    return { ...report, failed: report.failed.filter((id) => !running.has(id)) }
   }
 
   readonly readmit = async (): Promise<readonly string[]> => {
     const core = this.#core
+    await retryUnlaunched(core)
     const ended = await endUnadmitted(core)
     if (ended.length === 0) return ended
     await this.#catalogue.review()

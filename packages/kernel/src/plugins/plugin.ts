@@ -63,6 +63,8 @@ export class Plugin {
   state: PluginState = discovered
   sinceMs = 0
   generation = 0
+  /** The newest generation of which anything ran. */
+  launched = 0
   serving: Generation | undefined
   draining: readonly Generation[] = nothing
   /** What the serving generation was started with. */

@@ -93,6 +93,7 @@ interface Starting {
 async function startGeneration(core: Core, plugin: Plugin, { candidate, plan, place }: Starting): Promise<Generation> {
   const { manifest, limits, directories, request } = plan
   const number = request.plugin.generation
+  plugin.launched = number
   const uses = await core.uses.tally(plugin.id, candidate.version, plan.covered)
   const caller = { ...request.plugin, may: plan.grants.host, uses }
   const linked = linkHost(core, candidate, caller, pluginState(core.store, place.slot, limits.stateBytes))
