@@ -19,6 +19,7 @@ export { durationMs, sizeBytes } from './quantity.ts';
 export { isLegalTransition } from './record.ts';
 export type * from './record.ts';
 export { acceptManifest } from './stages/check.ts';
+export { checkPackage } from './check-package.ts';
 export { resolveSettings, type SettingsContext } from './settings.ts';
 export type * from './supervision.ts';
 export { defaultSupervision } from './supervision.ts';
@@ -317,11 +318,14 @@ export interface PluginDirectory {
     /** Sorted by id. */
     readonly list: () => readonly PluginRecord[];
     readonly get: (id: string) => PluginRecord | undefined;
-    /** Lists the sources again and applies what changed: starts, updates, removes. Never throws for one plugin's sake. */
+    /**
+     * Lists the sources again and applies what changed: starts, updates, removes; and tries again what failed before anything of it
+     * ran. Never throws for one plugin's sake.
+     */
     readonly refresh: (signal?: AbortSignal) => Promise<RefreshReport>;
     /**
      * Asks the admission again about what serves: after its policy was changed, or an advisory came in. What is refused now, or may
-     * do more than is approved, takes no more calls and is drained and stopped. Answers their ids.
+     * do more than is approved, takes no more calls and is drained and stopped. Answers their ids. What was refused before is tried again.
      */
     readonly readmit: () => Promise<readonly string[]>;
     /** Starts a new generation beside the serving one even if nothing changed; on failure the old one goes on. */
@@ -1846,6 +1850,13 @@ declare const specs: {
         readonly retryable: false;
         readonly hint: 'Remove {path} from the manifest or correct its spelling.';
     };
+    readonly MANIFEST_MAIN_MISSING: {
+        readonly message: '{plugin}: $.main names "{main}", which is no file of the package';
+        readonly status: 422;
+        readonly exit: 65;
+        readonly retryable: false;
+        readonly hint: 'Put {main} into the package of {plugin}, or correct main in its manifest.';
+    };
     readonly API_INCOMPATIBLE: {
         readonly message: '{plugin} needs API {range}, but {host} offers {api}';
         readonly status: 422;
@@ -2632,6 +2643,8 @@ export declare class Plugin {
     state: PluginState;
     sinceMs: number;
     generation: number;
+    /** The newest generation of which anything ran. */
+    launched: number;
     serving: Generation | undefined;
     draining: readonly Generation[];
     /** What the serving generation was started with. */
@@ -3828,6 +3841,15 @@ export declare class Breakers {
  * that serves did says nothing about that one.
  */
 export declare function noteFailed(core: Core, call: ActiveCall, error: Error): void;
+
+// check-package.d.ts
+import type { Manifest } from '@backplane/sdk';
+/**
+ * Whether what a manifest says of its package can be so, before it is installed: what would else fail only at the first start.
+ * `paths` are those of the package's files. Nothing of it runs and nothing is fetched; ask it of packages that are trusted, as
+ * their schema of settings is compiled. Errors: `MANIFEST_MAIN_MISSING`, `CONFIG_SCHEMA_INVALID`.
+ */
+export declare function checkPackage({ id, main, config }: Manifest, paths: ReadonlySet<string>): Promise<void>;
 
 // settings.d.ts
 import type { SecretBroker } from './ports.ts';

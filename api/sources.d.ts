@@ -332,12 +332,14 @@ export declare function bundled(items: readonly BundledItem[], options?: Bundled
 // dialect.d.ts
 /**
  * Reads packages that have no `plugin.json`: an older layout of some host's, translated. It runs nothing of what it
- * reads, and answers by contents and names of files alone, never by where they lie: it is asked again of the copy that is loaded. Asked for folders that hold a `package.json`, an `index` or a `main` module, and for single modules that lie
+ * reads, and answers by contents and names of files alone, never by where they lie: it is asked again of the copy that is loaded. Asked for folders that hold a `package.json`, an `index` or a `main` module, or a file that is one of its `marks`, and for single modules that lie
  * in a plugin directory or a folder of it, but not in or below a folder of the former kind; the first dialect that answers has the package.
  */
 export interface Dialect {
     /** Shown in messages. */
     readonly name: string;
+    /** Names of files whose folders are asked about whatever else is in them; default: none. */
+    readonly marks?: readonly string[];
     /** Undefined: not mine. A throw: mine, but broken; it becomes a problem of that package alone. */
     readonly read: (candidate: DialectCandidate) => Promise<DialectPackage | undefined>;
 }
@@ -1196,6 +1198,8 @@ export interface InstallerOptions extends Judging {
     readonly fetchers: readonly Fetcher[];
     /** A manifest as the host accepts it; throws a coded error. */
     readonly acceptManifest: (manifest: unknown, path: string) => Manifest;
+    /** Whether what a manifest says of a package's files can be so; throws a coded error. Asked once the verdict took the package. */
+    readonly checkPackage?: (manifest: Manifest, paths: ReadonlySet<string>) => Promise<void>;
     /** SemVer of the API the host offers. */
     readonly hostApi: string;
     /** Where a dependency is fetched from, by its id: `npm:@acme/s3`; undefined when nobody knows. */

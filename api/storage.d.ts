@@ -10,7 +10,7 @@ export { approvalQueue, type ApprovalQueue, type ApprovalQueueOptions } from './
 export { auditFiles, type AuditFile } from './audit/audit-files.ts';
 export { headInStore, type AuditHeadPlace } from './audit/audit-head.ts';
 export { auditKey } from './audit/audit-key.ts';
-export { auditAdmission, auditKernel, callEntry, type AuditKernelOptions } from './audit/audit-kernel.ts';
+export { abandonedEntry, auditAdmission, auditKernel, callEntry, type AuditKernelOptions } from './audit/audit-kernel.ts';
 export { openAuditLog, type AuditLog, type AuditLogOptions } from './audit/audit-log.ts';
 export type { ChainPlace } from './audit/audit-chain.ts';
 export { canonicalJson } from './audit/canonical-json.ts';
@@ -249,7 +249,7 @@ import { type DatabaseOptions } from './open-database.ts';
 export declare function sqliteStore(path: string, options?: DatabaseOptions): Store;
 
 // approvals/approval-queue.d.ts
-import type { ApprovalBook, ApprovalDesk } from '@backplane/kernel';
+import type { ApprovalBook, ApprovalDesk, ApprovalEntry } from '@backplane/kernel';
 import { type DatabaseOptions } from '../open-database.ts';
 /** How questions are kept. */
 export interface ApprovalQueueOptions extends DatabaseOptions {
@@ -267,7 +267,10 @@ export interface ApprovalQueueOptions extends DatabaseOptions {
     readonly now?: () => number;
 }
 /** Where questions wait until somebody who looks after the host decides them. */
-export type ApprovalQueue = ApprovalDesk & ApprovalBook & Disposable;
+export interface ApprovalQueue extends ApprovalDesk, ApprovalBook, Disposable {
+    /** What was open when the process before ended, oldest first: nobody else tells what became of it. */
+    readonly abandoned: readonly ApprovalEntry[];
+}
 /**
  * Opens (or makes, mode 0600) a durable queue of questions in one SQLite file, or in `:memory:`. A question is on the disk
  * before anybody sees it, a decision before anybody acts on it. What was open when the process before ended is `abandoned`:
@@ -377,7 +380,7 @@ export declare function auditKey(path: string, options?: {
 }): Promise<Uint8Array>;
 
 // audit/audit-kernel.d.ts
-import type { Admission, AuditEntry, AuditTrail, EndedCall, EventLog } from '@backplane/kernel';
+import type { Admission, ApprovalEntry, AuditEntry, AuditTrail, EndedCall, EventLog } from '@backplane/kernel';
 /** Which events are written down. */
 export interface AuditKernelOptions {
     /** Also those that decide nothing. Default false. */
@@ -394,6 +397,8 @@ export declare function auditKernel(events: EventLog, trail: AuditTrail, options
 export declare function auditAdmission(admission: Admission, trail: AuditTrail): Admission;
 /** The entry of a call, for a host that is to write down all of them. */
 export declare function callEntry({ plugin, point, name, method, caller, traceId, tookMs, code }: EndedCall): AuditEntry;
+/** What became of a question that was open when the process that asked it ended; the next one writes it down. */
+export declare function abandonedEntry(question: ApprovalEntry): AuditEntry;
 
 // audit/audit-log.d.ts
 import type { AuditTrail } from '@backplane/kernel';
