@@ -171,6 +171,29 @@ test('what others need is not removed without them, and what nobody needs any mo
   ])
 })
 
+test('what is locked is changed by its short name too, where that means one plugin', async (t) => {
+  const at = await place(t)
+  await put(at.packages, 'a')
+  await put(at.packages, 'twin')
+  await put(at.packages, 'other', { id: 'other/twin' })
+  await at.do([add('a'), add('twin'), add('other')])
+  await put(at.packages, 'a', { version: '1.1.0' })
+  const { steps } = await at.do([{ kind: 'update', id: 'a' }])
+  assert.deepEqual(
+    steps.map(({ kind, id }) => [kind, id]),
+    [['update', 'acme/a']],
+  )
+  for (const [id, message] of [
+    ['twin', /it may be any of acme\/twin, other\/twin/],
+    ['twni', /it may be any of acme\/twin, other\/twin/],
+    ['nothing-alike', /does not hold nothing-alike$/],
+  ] as const) {
+    await assert.rejects(at.do([{ kind: 'update', id }]), { code: 'INSTALL_NOT_LOCKED', message })
+  }
+  await at.do([{ kind: 'remove', id: 'a' }])
+  assert.deepEqual(await at.listed(), ['acme/twin@1.0.0', 'other/twin@1.0.0'])
+})
+
 test('a plan made against another lock is not applied', async (t) => {
   const at = await place(t)
   await put(at.packages, 'a')

@@ -1,4 +1,4 @@
-import { didYouMean, type Manifest } from '@backplane/sdk'
+import { didYouMean, nearestName, type Manifest } from '@backplane/sdk'
 import { sourceErrors } from '../errors.ts'
 import type { FetchedPackage, FetchOptions } from '../fetch/fetcher.ts'
 import type { LockedPlugin, LockFile } from '../lock/lock-file.ts'
@@ -98,17 +98,31 @@ async function wantedAfter(context: PlanContext, changes: readonly Change[], opt
   return { offers, requested, removed, prefer }
 }
 
-function known(plugins: LockFile['plugins'], id: string): string {
+/** The id of what is locked, by it or by the part after the slash when only one plugin has it. Errors: `INSTALL_NOT_LOCKED`. */
+function known(plugins: LockFile['plugins'], name: string): string {
+  const [meant, other] = name.includes('/') ? [] : Object.keys(plugins).filter((id) => bareName(id) === name)
+  const id = other === undefined && meant !== undefined ? meant : name
   lockedPlugin(plugins, id)
   return id
 }
 
-/** What a lock holds of a plugin. Errors: `INSTALL_NOT_LOCKED` with the nearest id. */
+/** What a lock holds of a plugin. Errors: `INSTALL_NOT_LOCKED` with the ids that may be meant. */
 export function lockedPlugin(plugins: LockFile['plugins'], id: string): LockedPlugin {
   const plugin = Object.hasOwn(plugins, id) ? plugins[id] : undefined
   if (plugin !== undefined) return plugin
-  const suggestion = didYouMean(id, Object.keys(plugins))
+  const suggestion = suggestionFor(id, Object.keys(plugins))
   throw sourceErrors.error('INSTALL_NOT_LOCKED', { plugin: id, suggestion }, { plugin: id })
+}
+
+function suggestionFor(name: string, ids: readonly string[]): string {
+  if (name.includes('/')) return didYouMean(name, ids)
+  const nearest = nearestName(name, ids.map(bareName))
+  const meant = ids.filter((id) => bareName(id) === nearest)
+  return meant.length > 1 ? `; it may be any of ${meant.join(', ')}` : didYouMean(meant[0] ?? name, meant)
+}
+
+function bareName(id: string): string {
+  return id.slice(id.indexOf('/') + 1)
 }
 
 /** A plugin and all that need it, directly or not. */
