@@ -268,7 +268,7 @@ export interface ApprovalQueueOptions extends DatabaseOptions {
 }
 /** Where questions wait until somebody who looks after the host decides them. */
 export interface ApprovalQueue extends ApprovalDesk, ApprovalBook, Disposable {
-    /** What was open when the process before ended, oldest first: nobody else tells what became of it. */
+    /** What was open when the process before ended: nobody else tells what became of it. */
     readonly abandoned: readonly ApprovalEntry[];
 }
 /**

@@ -115,6 +115,10 @@ test('a plugin waits, is denied with a reason, is let do it the next time, and l
   const late = await backplane('approvals', 'approve', third)
   assert.match(late.err, /SERVER_APPROVAL_DECIDED: .*abandoned/)
   assert.ok(!again.output.includes('deleted three'))
+  assert.deepEqual((await decisions({ daemon: again })).slice(-2), [
+    'approval.asked asked: delete the snapshot "three" of the machine "vm/1"',
+    'approval.abandoned noted',
+  ])
 })
 
 test('where the configuration demands it, exports wait for a person too', async (t) => {

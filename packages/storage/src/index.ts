@@ -7,7 +7,7 @@ export { approvalQueue, type ApprovalQueue, type ApprovalQueueOptions } from './
 export { auditFiles, type AuditFile } from './audit/audit-files.ts'
 export { headInStore, type AuditHeadPlace } from './audit/audit-head.ts'
 export { auditKey } from './audit/audit-key.ts'
-export { auditAdmission, auditKernel, callEntry, type AuditKernelOptions } from './audit/audit-kernel.ts'
+export { abandonedEntry, auditAdmission, auditKernel, callEntry, type AuditKernelOptions } from './audit/audit-kernel.ts'
 export { openAuditLog, type AuditLog, type AuditLogOptions } from './audit/audit-log.ts'
 export type { ChainPlace } from './audit/audit-chain.ts'
 export { canonicalJson } from './audit/canonical-json.ts'

@@ -17,7 +17,7 @@ export const approvalQueries = {
   insert: `INSERT INTO approvals (id, plugin, version, point, name, method, sentence, input, trace_id, asked_at_ms, expires_at_ms, state)
     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'pending')`,
   end: `UPDATE approvals SET state = ?, decided_at_ms = ?, by = ?, reason = ? WHERE id = ? AND state = 'pending'`,
-  abandon: `UPDATE approvals SET state = 'abandoned', decided_at_ms = ? WHERE state = 'pending'`,
+  abandon: `UPDATE approvals SET state = 'abandoned', decided_at_ms = ? WHERE state = 'pending' RETURNING *`,
   get: 'SELECT * FROM approvals WHERE id = ?',
   list: `SELECT * FROM approvals WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR plugin = ?2) ORDER BY seq DESC LIMIT ?3`,
   prune: `DELETE FROM approvals WHERE state != 'pending' AND seq <=

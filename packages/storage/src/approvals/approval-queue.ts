@@ -32,7 +32,10 @@ export interface ApprovalQueueOptions extends DatabaseOptions {
 }
 
 /** Where questions wait until somebody who looks after the host decides them. */
-export type ApprovalQueue = ApprovalDesk & ApprovalBook & Disposable
+export interface ApprovalQueue extends ApprovalDesk, ApprovalBook, Disposable {
+  /** What was open when the process before ended: nobody else tells what became of it. */
+  readonly abandoned: readonly ApprovalEntry[]
+}
 
 /** Longer inputs are not kept, characters of JSON. */
 const longestInput = 16_384
@@ -62,6 +65,7 @@ interface Waiting {
 }
 
 class SqliteApprovalQueue implements ApprovalQueue {
+  readonly abandoned: readonly ApprovalEntry[]
   readonly #path: string
   readonly #database: DatabaseSync
   readonly #statements: Readonly<Record<keyof typeof approvalQueries, StatementSync>>
@@ -87,7 +91,7 @@ class SqliteApprovalQueue implements ApprovalQueue {
     const { pendingPerPlugin = 16, pending = 256, asksPerMinute = 30, kept = 1_000 } = options
     const { redact = (text: string) => text, now = Date.now } = options
     this.#options = { pendingPerPlugin, pending, asksPerMinute, kept, redact, now }
-    this.#statements.abandon.run(now())
+    this.abandoned = this.#statements.abandon.all(Math.floor(now())).map(entryOf)
   }
 
   ask(request: ApprovalRequest, signal: AbortSignal): Promise<ApprovalAnswer> {
@@ -127,7 +131,7 @@ class SqliteApprovalQueue implements ApprovalQueue {
     for (const { answer } of this.#waiting.values()) answer.reject(storageErrors.error('STORE_CLOSED', { path: this.#path }))
     this.#waiting.clear()
     try {
-      this.#statements.abandon.run(this.#options.now())
+      this.#statements.abandon.run(Math.floor(this.#options.now()))
     } finally {
       this.#database.close()
     }

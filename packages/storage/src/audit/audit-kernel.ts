@@ -1,5 +1,6 @@
 import type {
   Admission,
+  ApprovalEntry,
   AuditEntry,
   AuditTrail,
   EndedCall,
@@ -113,16 +114,29 @@ type PluginEvent = Exclude<
   }
 >
 
+/** What became of a question that was open when the process that asked it ended; the next one writes it down. */
+export function abandonedEntry(question: ApprovalEntry): AuditEntry {
+  return { ...questionOf({ ...question, approval: question.id }), actor: host, action: 'approval.abandoned', outcome: 'noted' }
+}
+
+type Question = Pick<ApprovalEntry, 'plugin' | 'point' | 'name' | 'method' | 'traceId'> & { readonly approval: string }
+
 /** A question and what became of it are tied together by its id. */
+function questionOf({
+  plugin,
+  approval: trace,
+  point,
+  name,
+  method,
+  traceId,
+}: Question): Omit<AuditEntry, 'actor' | 'action' | 'outcome'> {
+  const about = { subject: `${point} ${name} ${method}`, trace, details: { call: traceId } }
+  return plugin === 'host' ? about : { ...about, plugin }
+}
+
 function approvalEntry(event: Extract<KernelEvent, { type: 'approval.asked' | 'approval.ended' }>): AuditEntry {
-  const { plugin, approval: trace, point, name, method, traceId } = event
-  const asker = plugin === 'host' ? host : ({ kind: 'plugin', name: plugin } as const)
-  const about = {
-    subject: `${point} ${name} ${method}`,
-    trace,
-    details: { call: traceId },
-    ...(asker === host ? {} : { plugin }),
-  }
+  const about = questionOf(event)
+  const asker = event.plugin === 'host' ? host : ({ kind: 'plugin', name: event.plugin } as const)
   if (event.type === 'approval.asked')
     return { ...about, actor: asker, action: event.type, outcome: 'asked', reason: event.sentence }
   const { outcome, by, reason } = event

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { createKernel, type ApprovalOptions, type Kernel, type Store } from '@backplane/kernel'
 import { confined, contained, probeSystem, trusted, type EgressQuestion } from '@backplane/runtimes'
 import { automaticProfiles, guard, serve, tokenFile, tokenStore, type Served } from '@backplane/server'
-import { checkSecretsDirectory, sqliteStore } from '@backplane/storage'
+import { abandonedEntry, checkSecretsDirectory, sqliteStore } from '@backplane/storage'
 import { afterExport, beforeExport, provider } from '@hypersdk/points'
 import { hostAccess } from '../api/host-access.ts'
 import { hostApi } from '../api/host-api.ts'
@@ -103,6 +103,7 @@ export async function startDaemon(configured: HostConfig, surroundings: DaemonSu
   await advisories.recall()
   const owners = await TypeOwners.open(config, store)
   const approvals = started.use(hostApprovals(config, redactor))
+  for (const question of approvals.queue.abandoned) audit.trail?.note(abandonedEntry(question))
   const names = notedNames(config, log)
   const parts = { log, store, trust, audit, owners, names, approvals: approvals.options }
   const kernel = started.use(await startKernel(config, { env, broker: audit.forPlugins(broker) }, parts))
