@@ -193,7 +193,7 @@ export interface FoundPackages {
     readonly reference: string
     readonly source: string
     readonly name: string
-    readonly version: string
+    readonly version: string | null
     readonly description: string | null
     readonly as_of: string | null
   }[]

@@ -188,7 +188,7 @@ const FoundView = z
         reference: z.string().describe('To install it by.'),
         source: z.string().describe('Which index or registry has it.'),
         name: z.string(),
-        version: z.string(),
+        version: z.string().nullable().describe('The latest; null where nobody says.'),
         description: z.string().nullable(),
         tags: z.array(z.string()),
         as_of: z.string().nullable().describe('When the index that says so was signed.'),

@@ -121,7 +121,7 @@ export function addInstallRoutes(
   app.openapi(definitions.searchPackages, async (context) => {
     const { q: query } = context.req.valid('query')
     const { found, problems } = await installs.search(query, workOf(context))
-    const packages = found.map(({ reference, source, name, version, description = null, tags, asOf = null }) => ({
+    const packages = found.map(({ reference, source, name, version = null, description = null, tags, asOf = null }) => ({
       reference,
       source,
       name,

@@ -55,3 +55,24 @@ test('a registry that offers no search hides no other', async (t) => {
     [[none.url, 'FETCH_NOT_FOUND']],
   )
 })
+
+test('a registry that looks for words as they stand is asked for the word alone, and what is no plugin left out', async (t) => {
+  const objects = [
+    hit('@acme/s3', { version: undefined, 'dist-tags': { latest: '1.2.0' } }),
+    hit('@acme/s4', { version: undefined }),
+    hit('s3-client', { keywords: ['s3'] }),
+  ]
+  const registry = await serving(t, (request, response) => {
+    const text = new URL(request.url ?? '', 'http://registry').searchParams.get('text') ?? ''
+    json({ objects: text.includes('keywords:') ? [] : objects })(request, response)
+  })
+  const { found, problems } = await npmFetcher({ registries: { '*': { url: registry.url } } }).search('s3', options)
+  assert.deepEqual(
+    found.map(({ name, version }) => [name, version]),
+    [
+      ['@acme/s3', '1.2.0'],
+      ['@acme/s4', undefined],
+    ],
+  )
+  assert.deepEqual(problems, [])
+})

@@ -14,7 +14,8 @@ export interface NpmHit {
   /** Address of the registry. */
   readonly registry: string
   readonly name: string
-  readonly version: string
+  /** The latest; undefined where the registry does not say. */
+  readonly version?: string
   readonly description?: string
   readonly tags?: readonly string[]
 }
@@ -48,10 +49,15 @@ export async function searchRegistries(text: string, searching: NpmSearching, op
   const problems: { registry: string; error: PlatformError }[] = []
   const registries = new Map([...homes.values()].map((home) => [home.url.href, home]))
   for (const home of registries.values()) {
-    const url = new URL('-/v1/search', home.url)
-    url.search = new URLSearchParams({ text: `${text} keywords:${pluginKeyword}`.trim(), size: String(mostHits) }).toString()
+    const ask = async (words: string): Promise<readonly NpmHit[]> => {
+      const url = new URL('-/v1/search', home.url)
+      url.search = new URLSearchParams({ text: words, size: String(mostHits) }).toString()
+      return hitsIn(await downloadJson(home, { url, mostBytes }, options, searching), home)
+    }
     try {
-      for (const hit of hitsIn(await downloadJson(home, { url, mostBytes }, options, searching), home)) {
+      const narrow = await ask(`${text} keywords:${pluginKeyword}`.trim())
+      // some registries look for that word as it stands, and find nothing
+      for (const hit of narrow.length > 0 ? narrow : await ask(text)) {
         const own = homes.get(scopeOf(hit.name) ?? '*') ?? homes.get('*')
         if (own?.url.href === home.url.href) found.set(hit.name, hit)
       }
@@ -68,20 +74,26 @@ function hitsIn(answer: unknown, home: FetchHome): readonly NpmHit[] {
   if (!Array.isArray(objects)) return []
   return (objects as readonly unknown[]).slice(0, mostHits).flatMap((one): NpmHit[] => {
     const said = Object(Reflect.get(Object(one), 'package')) as Readonly<Record<string, unknown>>
-    const { name, version, description, keywords } = said
+    const { name, description, keywords, 'dist-tags': heads } = said
+    // some registries tell it only as what a tag leads to, or not at all
+    const version = said['version'] ?? (Reflect.get(Object(heads), 'latest') as unknown)
     const tags = Array.isArray(keywords) ? keywords.filter((tag): tag is string => typeof tag === 'string') : []
     // some registries take the keyword for a word among others, or leave it out
-    if (typeof name !== 'string' || !isNpmName(name) || typeof version !== 'string' || valid(version) !== version) return []
+    if (typeof name !== 'string' || !isNpmName(name) || !(version === undefined || isVersion(version))) return []
     if (!tags.includes(pluginKeyword)) return []
     const words = tags.filter((tag) => tag !== pluginKeyword).slice(0, 50)
     return [
       {
         registry: shownUrl(home.url),
         name,
-        version,
+        ...(version === undefined ? {} : { version }),
         ...(typeof description === 'string' ? { description: description.slice(0, mostText) } : {}),
         ...(words.length === 0 ? {} : { tags: words }),
       },
     ]
   })
+}
+
+function isVersion(text: unknown): text is string {
+  return typeof text === 'string' && valid(text) === text
 }
