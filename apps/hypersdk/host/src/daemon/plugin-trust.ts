@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Admission, AdmissionRequest, Store } from '@backplane/kernel'
-import { createAdmission, GrantsFile, installed, type InstalledSource } from '@backplane/sources'
+import { createAdmission, GrantsFile, type InstalledSource } from '@backplane/sources'
 import { newestIndexMs } from '@backplane/sources/install'
 import {
   judge,
@@ -17,6 +17,7 @@ import { readPolicyFile, type ReadPolicy } from '../trust/policy-file.ts'
 import { packageScanners } from '../trust/package-scanners.ts'
 import { bundledPluginIds } from './bundled-plugins.ts'
 import type { HostLog } from './host-log.ts'
+import { installedPlugins } from './plugin-sources.ts'
 
 /** What decides which plugins may run, with which permissions. */
 export interface PluginTrust {
@@ -72,7 +73,7 @@ export async function pluginTrust(config: HostConfig, parts: PluginTrustParts): 
   const { plugins, dataDirectory } = config
   const { log, store, now = Date.now } = parts
   const grants = new GrantsFile(join(dataDirectory, 'grants.json'))
-  const source = installed({ lock: plugins.lock, store: join(dataDirectory, 'installed') })
+  const source = installedPlugins(config)
   const folders = plugins.development ? plugins.directories.map((path) => `directory:${join(path, '*')}`) : []
   const isTakenAsItIs = (name: string): boolean => plugins.development && name !== source.name
   let read = nobody

@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { acceptManifest } from '@backplane/kernel'
+import { directoryFetcher, Installer } from '@backplane/sources/install'
+import { temporaryDirectory } from '@backplane/testing'
+import { loadConfig } from '../config/load-config.ts'
+import { listedPlugins } from './plugin-sources.ts'
+import { unmatchedNames } from './unmatched-names.ts'
+
+const options = { signal: new AbortController().signal }
+
+test('a plugin that is installed is known when the configuration is checked', async (t) => {
+  const root = await temporaryDirectory(t)
+  await mkdir(join(root, 'leak'))
+  const manifest = { schemaVersion: 1, id: 'acme/leak', version: '1.0.0', requires: { api: '^1.0.0' } }
+  await writeFile(join(root, 'leak/plugin.json'), JSON.stringify(manifest))
+  const text = 'plugins: { config: { acme/leak: {}, acme/loak: {} } }\ndata_directory: ./data\n'
+  await writeFile(join(root, 'config.yaml'), text)
+  const config = await loadConfig('config.yaml', {}, { env: { HOME: root }, uid: 1000, cwd: root })
+  assert.ok(!(await listedPlugins(config)).includes('acme/leak'))
+  const installer = new Installer({
+    lock: config.plugins.lock,
+    store: join(config.dataDirectory, 'installed'),
+    fetchers: [directoryFetcher({ from: root })],
+    judge: () => ({ ok: true, trust: 'unsigned', rules: [] }),
+    acceptManifest,
+    hostApi: '1.0.0',
+  })
+  await installer.apply(await installer.plan([{ kind: 'add', reference: './leak' }], options), {}, options)
+  assert.deepEqual(unmatchedNames(config.plugins, await listedPlugins(config)), [
+    'plugins.config: there is no plugin acme/loak now; did you mean "acme/leak"?',
+  ])
+})
