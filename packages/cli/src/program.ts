@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import type { PlatformError } from '@backplane/sdk'
 import { ApiClient, clientErrors, exitCodeOf, HostError } from '@backplane/server/client'
 import { archiveErrors, sourceErrors } from '@backplane/sources'
 import { storageErrors } from '@backplane/storage'
@@ -109,10 +110,16 @@ export async function runBackplane(args: readonly string[], terminal: Terminal):
       json: args.includes('--json'),
       usage: (reason) => backplaneErrors.error('BACKPLANE_USAGE', { reason }),
       defect: (reason, cause) => backplaneErrors.error('BACKPLANE_DEFECT', { reason }, { cause }),
-      exitOf: (failure) => (failure instanceof HostError ? exitCodeOf(failure.problem) : exits[failure.code]?.exit),
+      exitOf,
       asJson: (failure) => (failure instanceof HostError ? failure.problem : failure),
     })
   }
+}
+
+/** As the catalogues say; of what only a host knows, by how it answered. */
+function exitOf(failure: PlatformError): number | undefined {
+  const known = Object.hasOwn(exits, failure.code) ? exits[failure.code]?.exit : undefined
+  return known ?? (failure instanceof HostError ? exitCodeOf(failure.problem) : undefined)
 }
 
 function root(terminal: Terminal): Command {

@@ -31,3 +31,17 @@ test('search says which index or registry has what, and who could not be asked',
   assert.equal((await backplane(['search', '--url', host])).code, 1, 'nothing is found')
   assert.deepEqual(asked, ['/api/packages/search?q=object+storage', '/api/packages/search?q=x', '/api/packages/search?q='])
 })
+
+test('what a host answers ends with the exit code of its code, and by how it answered where nobody knows the code', async (t) => {
+  const cases = [
+    ['FETCH_CHANGED', 409, 65],
+    ['LOCK_CHANGED', 412, 75],
+    ['OTHER_HOST_SAYS', 409, 1],
+    ['constructor', 404, 66],
+  ] as const
+  for (const [code, status, exit] of cases) {
+    const problem = { status, code, detail: 'no', retryable: false }
+    const host = await listening(t, (_request, response) => void response.writeHead(status).end(JSON.stringify(problem)))
+    assert.equal((await backplane(['search', 'x', '--url', host])).code, exit, code)
+  }
+})
