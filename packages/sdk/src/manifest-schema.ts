@@ -70,7 +70,7 @@ export const manifestSchema: Readonly<Record<string, unknown>> = {
         properties: { id: { type: 'string', pattern: id }, range: { type: 'string' }, optional: { type: 'boolean' } },
       },
     },
-    permissions: { type: 'array', items: { type: 'string', pattern: '^[a-z]+(:[a-z-]+)?( .+)?$' } },
+    permissions: { type: 'array', maxItems: 256, items: { type: 'string', pattern: '^[a-z]+(:[a-z-]+)?( .+)?$' } },
     limits: {
       type: 'object',
       additionalProperties: false,

@@ -50,6 +50,7 @@ test('a manifest of the wrong shape names the place and what is wrong there', as
     [{ main: '../outside.js' }, /\$\.main must match pattern/],
     [{ contributes: { 'demo.echo': { __proto__x: {} } } }, /must not hold the key "__proto__x"/],
     [{ contributes: [] }, /\$\.contributes must be object/],
+    [{ permissions: Array.from({ length: 257 }, (_, at) => `exec p${at}`) }, /\$\.permissions must NOT have more than 256 items/],
   ]
   for (const [manifest, message] of cases) {
     const record = await checked(manifest)
