@@ -8,6 +8,7 @@ import { hostModules } from '../fixtures/host-modules.ts'
 import { inAuditMode } from '../fixtures/in-audit-mode.ts'
 import { echoServer } from '../fixtures/local-servers.ts'
 import { networkSubject } from '../fixtures/network-subject.ts'
+import { usesAtOnce } from '../session-link/denied-words.ts'
 import { confined } from './confined.ts'
 
 const none: Grants = { fsRead: [], fsWrite: [], exec: [], net: [], host: [] }
@@ -49,6 +50,18 @@ test('in audit mode each use of what was granted is told, by the word of the plu
   const all = new Set(told(subject))
   assert.deepEqual(all, new Set([`fs:read ${note} plugin`, `fs:write ${join(out, 'new')} plugin`, 'exec echo plugin']))
   assert.deepEqual(instance.tellsUse, ['fs:read', 'fs:write', 'exec', 'net:connect'])
+})
+
+test('in audit mode more files of one place than are told hide no use of another', async (t) => {
+  const { subject, instance, given, out } = await watched(t)
+  const missing = (at: number): Promise<unknown> => subject.attack(instance, 'read', { path: join(given, `file-${at}`) })
+  for (let at = 0; at < usesAtOnce + 100; at += 100)
+    await Promise.all(Array.from({ length: 100 }, (_, more) => missing(at + more)))
+  await subject.attack(instance, 'read', { path: join(out, 'rare') })
+  await instance.ping(10_000)
+  const all = told(subject)
+  assert.ok(all.length < usesAtOnce, String(all.length))
+  assert.ok(all.includes(`fs:read ${join(out, 'rare')} plugin`))
 })
 
 test('in audit mode the sandbox denies what was not granted, and the attempt is told as one', async (t) => {

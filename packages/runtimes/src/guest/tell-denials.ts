@@ -1,4 +1,5 @@
 import { subscribe } from 'node:diagnostics_channel'
+import { dirname } from 'node:path'
 import { RateGate, type Session } from '@backplane/rpc'
 import { deniedAtOnce, deniedPerSecond, usesAtOnce, usesPerSecond } from '../session-link/denied-words.ts'
 
@@ -17,9 +18,13 @@ export function tellDenials(session: Session): void {
   })
 }
 
-/** Tells the host what this process uses, in audit mode: each thing once in a while, and as often as the host takes it. */
+/**
+ * Tells the host what this process uses, in audit mode: each thing once in a while, and as often as the host takes it. Half of
+ * that is for what lies where nothing was told of yet, so that many files in one place hide no use of another.
+ */
 export function tellUses(session: Session): void {
-  const gate = new RateGate(usesPerSecond, usesAtOnce)
+  const gate = new RateGate(usesPerSecond / 2, usesAtOnce / 2)
+  const elsewhere = new RateGate(usesPerSecond / 2, usesAtOnce / 2)
   const told = new Set<string>()
   let sinceMs = performance.now()
   listen((used) => {
@@ -30,8 +35,9 @@ export function tellUses(session: Session): void {
       told.clear()
       sinceMs = nowMs
     }
-    if (told.has(key) || !gate.take(1)) return
-    told.add(key)
+    const near = `${String(permission)} in ${dirname(String(resource))}`
+    if (told.has(key) || !(told.has(near) ? gate : elsewhere).take(1)) return
+    told.add(key).add(near)
     session.notify('denied', { permission, resource })
   })
 }
