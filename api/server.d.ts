@@ -374,7 +374,8 @@ export interface FoundPackage {
     /** Who says so: `index:acme`, or the address of a registry. */
     readonly source: string;
     readonly name: string;
-    readonly version: string;
+    /** Undefined where nobody says which is the latest. */
+    readonly version: string | undefined;
     readonly description: string | undefined;
     readonly tags: readonly string[];
     /** When what says so was signed, RFC 3339; undefined for what was asked just now. */

@@ -1896,7 +1896,8 @@ export interface NpmHit {
     /** Address of the registry. */
     readonly registry: string;
     readonly name: string;
-    readonly version: string;
+    /** The latest; undefined where the registry does not say. */
+    readonly version?: string;
     readonly description?: string;
     readonly tags?: readonly string[];
 }
