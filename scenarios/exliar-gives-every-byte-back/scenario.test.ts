@@ -97,6 +97,7 @@ for (const name of sampleTrees) {
   })
 }
 
+const repository = fileURLToPath(new URL('../..', import.meta.url))
 const program = fileURLToPath(new URL('../../apps/exliar-vfio/host/src/exliar.ts', import.meta.url))
 
 /** The real process, which strace kills at the N-th time it makes something durable; answers whether it lived. */
@@ -146,7 +147,9 @@ test('plan, apply and cleanup with all plugins write to the machine’s tree and
   const { root, home } = await operator(t, 'two-identical-nvidia-grub-initramfs-tools')
   const before = treeSnapshot(root)
   /** Everything else is read-only, or gone afterwards. */
-  const alone = ['--ro-bind', '/', '/', '--dev', '/dev', '--proc', '/proc', '--tmpfs', '/tmp', '--bind', home, home]
+  const machine = ['--ro-bind', '/', '/', '--dev', '/dev', '--proc', '/proc', '--tmpfs', '/tmp']
+  // The repository may itself be in the directory for what is temporary.
+  const alone = [...machine, '--ro-bind', repository, repository, '--bind', home, home]
   const run = (args: readonly string[], rootBind: '--bind' | '--ro-bind'): string => {
     const node = [
       process.execPath,

@@ -141,7 +141,7 @@ test('a webhook that cannot be reached holds nobody up, and is told in the log',
   assert.equal(await opened.handle(cleanup, 'notify', { reason: 'cleanup' }), undefined)
   t.mock.timers.enable({ apis: ['setTimeout'] })
   const disposed = opened[Symbol.asyncDispose]()
-  t.mock.timers.tick(4_000)
+  t.mock.timers.tick(2_000)
   t.mock.timers.reset()
   await disposed
   assert.ok(opened.lines.some(({ level }) => level === 'warn'))

@@ -36,7 +36,7 @@ export class Outbox implements AsyncDisposable {
 
   constructor(options: OutboxOptions) {
     this.#options = options
-    this.#limits = { waiting: 100, windowMs: 60_000, flushMs: 4_000, ...options.limits }
+    this.#limits = { waiting: 100, windowMs: 60_000, flushMs: 2_000, ...options.limits }
   }
 
   /** Takes a message; never waits. */
