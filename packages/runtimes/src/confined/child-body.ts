@@ -51,6 +51,7 @@ export function childBody(options: ChildOptions): GuestBody {
   if (child.stdout !== null) output.read(child.stdout, 'info')
   if (child.stderr !== null) output.read(child.stderr, 'warn')
   let opened = false
+  let spentMs = 0
   let why: KillReason | undefined
   const ended = childEnd(child, output)
     .then((cause) => sandbox?.finish(cause) ?? cause)
@@ -64,7 +65,9 @@ export function childBody(options: ChildOptions): GuestBody {
     ended,
     measure: async () => {
       const [use, counts] = await Promise.all([(sandbox?.members(pid) ?? descendantsOf(pid)).then(useOf), sandbox?.counts()])
-      return { ...use, cpuMs: counts?.cpuMs ?? use.cpuMs, counts }
+      // A group counts from when the process was put into it, the processes only as long as they are there: each is a least.
+      spentMs = Math.max(spentMs, counts?.cpuMs ?? 0, use.cpuMs)
+      return { ...use, cpuMs: spentMs, counts }
     },
     openChannel: () => {
       opened = true
