@@ -59,7 +59,7 @@ const cases: Readonly<Record<string, Case>> = {
   'other bytes than the registry promised': {
     tampered: true,
     refusal: /FETCH_CHANGED: .*another SHA-512 than it must have/s,
-    exit: 1,
+    exit: 65,
   },
 }
 
@@ -150,7 +150,7 @@ test('a tag of git that moved is followed by no plan, and what was locked goes o
   for (const again of [['update'], ['add', reference, '--grant-file', grants]]) {
     const moved = await backplane(places, ...again)
     assert.match(moved.err, /FETCH_CHANGED: .*the tag refs\/tags\/v1\.0\.0 leads to .*, which was locked/s)
-    assert.equal(moved.code, 1)
+    assert.equal(moved.code, 65)
   }
   assert.equal((await daemon.get('/api/lock')).text, locked)
   assert.equal((await daemon.get('/api/providers/slow/vms')).status, 200)
