@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { chmod, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -169,6 +170,10 @@ test('every reference that could be taken for something else is refused before g
   await chmod(program, 0o755)
   const hosts = { 'git.example.org': {}, 'evil.example': {}, '[::1]': {}, '--upload-pack=touch': {}, '-h': {} }
   const fetcher = gitFetcher({ hosts, folders: ['/'], program, temporary: root })
+  let started = 0
+  const count = (): void => void (started += 1)
+  subscribe('child_process', count)
+  t.after(() => unsubscribe('child_process', count))
   for (const reference of hostile) {
     await assert.rejects(fetcher.versions(reference, { signal }), { code: 'FETCH_REFERENCE_INVALID' }, JSON.stringify(reference))
   }
@@ -176,8 +181,9 @@ test('every reference that could be taken for something else is refused before g
     const place: PinnedPlace = { kind: 'git', url, commit, ...part }
     await assert.rejects(fetcher.fetch(place, { signal }), { code: 'FETCH_REFERENCE_INVALID' }, JSON.stringify(part))
   }
-  // what would have come, had one been let through
+  assert.equal(started, 0)
   await assert.rejects(fetcher.versions(`git:${url}@v1`, { signal }), { code: 'FETCH_UNREACHABLE', message: /started/ })
+  assert.equal(started, 1)
 })
 
 test('a refusal shows a reference without what would move a cursor', () => {

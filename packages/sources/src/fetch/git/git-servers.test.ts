@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { readdirSync, readFileSync } from 'node:fs'
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
@@ -98,14 +99,20 @@ test('a repository, a branch and a server that are not there each say so', async
 test('a git that is too old to be told what it must not do is not used', async (t) => {
   const folder = await temporaryDirectory(t)
   const program = join(folder, 'git')
+  let started = 0
+  const count = (): void => void (started += 1)
+  subscribe('child_process', count)
+  t.after(() => unsubscribe('child_process', count))
   const use = async (version: string): Promise<unknown> => {
     const script = `#!/bin/sh\nif [ "$1" = version ]; then echo "${version}"; else echo "asked for $1" >&2; exit 3; fi\n`
     await writeFile(program, script, { mode: 0o755 })
     const fetcher = gitFetcher({ folders: ['/srv'], program })
+    started = 0
     return fetcher.versions('git:file:///srv/s3.git', options)
   }
   for (const old of ['git version 2.31.9', 'git version 1.99.0', 'something else']) {
     await assert.rejects(use(old), { code: 'FETCH_UNREACHABLE', message: /2\.32 or newer/ })
+    assert.equal(started, 1, 'it is asked for its version and nothing else')
   }
   await assert.rejects(use('git version 2.45.1 (Apple Git-1)'), { code: 'FETCH_UNREACHABLE', message: /asked for ls-remote/ })
 })
