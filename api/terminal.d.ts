@@ -4,6 +4,7 @@
 export { highlight, wantsColors, type Style } from './highlight.ts';
 export { printable, printableJson, printableLine } from './printable.ts';
 export { bytesText, secondsText } from './quantity.ts';
+export { quietCommand, type CommandOutput } from './quiet-command.ts';
 export { readSecret } from './read-secret.ts';
 export { StatusLine } from './status-line.ts';
 export { listText, tableText, type Column } from './table.ts';
@@ -32,6 +33,20 @@ export declare function printableJson(value: unknown, indent?: number): string;
 export declare function bytesText(bytes: number): string;
 /** `4s`, `1m05s`, `2h03m`, `3d04h`. */
 export declare function secondsText(seconds: number): string;
+
+// quiet-command.d.ts
+import { Command } from 'commander';
+/** Where a program writes. */
+export interface CommandOutput {
+    readonly out: (text: string) => void;
+    readonly err: (text: string) => void;
+    readonly colors: boolean;
+}
+/**
+ * The root of a command line that neither writes nor ends by itself: help goes where the program writes, the options of all
+ * verbs are shown with each, and what is wrong is thrown, for `tellFailure` to tell.
+ */
+export declare function quietCommand(name: string, { out, err, colors }: CommandOutput): Command;
 
 // read-secret.d.ts
 /**

@@ -4,11 +4,11 @@ import { ApiClient, clientErrors, exitCodeOf, HostError } from '@backplane/serve
 import { archiveErrors, sourceErrors } from '@backplane/sources'
 import { storageErrors } from '@backplane/storage'
 import { trustErrors } from '@backplane/trust'
-import { Command, Option } from 'commander'
+import { type Command, Option } from 'commander'
 import { backplaneErrors } from './errors.ts'
 import { hostAddress, type AddressOptions } from './host-address.ts'
 import type { Runner, Verb } from './session.ts'
-import { tellFailure } from '@backplane/terminal'
+import { quietCommand, tellFailure } from '@backplane/terminal'
 import type { Terminal } from './terminal/terminal.ts'
 import { addInstallVerbs } from './verbs/install-verbs.ts'
 import { addLockVerbs } from './verbs/lock-verbs.ts'
@@ -123,7 +123,7 @@ function exitOf(failure: PlatformError): number | undefined {
 }
 
 function root(terminal: Terminal): Command {
-  const program = new Command('backplane')
+  const program = quietCommand('backplane', terminal)
     .description('Looks after the plugins of a host: what holds them, what they use, why they are as they are.')
     .version(version(), '--version', 'print the version')
     .option('--socket <path>', `unix socket of the host's API (BACKPLANE_SOCKET)`)
@@ -131,17 +131,6 @@ function root(terminal: Terminal): Command {
     .option('--token-file <path>', 'file with the token, for --url (BACKPLANE_TOKEN_FILE)')
     .addOption(new Option('--timeout <seconds>', 'longest silence of the host').default(120).argParser(seconds))
     .option('--json', 'print the answer as JSON; streams print one JSON a line')
-    .helpOption('-h, --help', 'show help')
-    .configureHelp({ showGlobalOptions: true })
-    .configureOutput({
-      writeOut: terminal.out,
-      writeErr: terminal.err,
-      getOutHasColors: () => terminal.colors,
-      getErrHasColors: () => terminal.colors,
-      // Told with all other errors, by tellFailure.
-      outputError: () => undefined,
-    })
-    .exitOverride()
   return examples(
     program,
     [

@@ -1,6 +1,7 @@
 export { highlight, wantsColors, type Style } from './highlight.ts'
 export { printable, printableJson, printableLine } from './printable.ts'
 export { bytesText, secondsText } from './quantity.ts'
+export { quietCommand, type CommandOutput } from './quiet-command.ts'
 export { readSecret } from './read-secret.ts'
 export { StatusLine } from './status-line.ts'
 export { listText, tableText, type Column } from './table.ts'

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { ApiClient, clientErrors, exitCodeOf, HostError } from '@backplane/server/client'
-import { Command, Option } from 'commander'
+import { type Command, Option } from 'commander'
 import { findDaemon, type AddressOptions } from './find-daemon.ts'
 import { addEventCommands } from './commands/events.ts'
 import { examples } from './commands/examples.ts'
@@ -14,7 +14,7 @@ import { addWatchCommand } from './commands/watch.ts'
 import { cliErrors } from './errors.ts'
 import { hintFor } from './own-hints.ts'
 import type { Runner, Verb } from './session.ts'
-import { tellFailure } from '@backplane/terminal'
+import { quietCommand, tellFailure } from '@backplane/terminal'
 import type { Terminal } from './terminal/terminal.ts'
 
 interface GlobalOptions extends AddressOptions {
@@ -67,7 +67,7 @@ export async function runHyperctl(args: readonly string[], terminal: Terminal): 
 }
 
 function root(terminal: Terminal): Command {
-  const program = new Command('hyperctl')
+  const program = quietCommand('hyperctl', terminal)
     .description('Controls hypervisord: what it can export, its export jobs and its plugins.')
     .version(version(), '--version', 'print the version')
     .option('--socket <path>', 'unix socket of the daemon (HYPERSDK_SOCKET; default: its default place)')
@@ -75,17 +75,6 @@ function root(terminal: Terminal): Command {
     .option('--token-file <path>', 'file with the token, for --url (HYPERSDK_TOKEN_FILE)')
     .addOption(new Option('--timeout <seconds>', 'longest silence of the daemon').default(120).argParser(seconds))
     .option('--json', 'print the answer as JSON; streams print one JSON a line')
-    .helpOption('-h, --help', 'show help')
-    .configureHelp({ showGlobalOptions: true })
-    .configureOutput({
-      writeOut: terminal.out,
-      writeErr: terminal.err,
-      getOutHasColors: () => terminal.colors,
-      getErrHasColors: () => terminal.colors,
-      // Told with all other errors, by tellFailure.
-      outputError: () => undefined,
-    })
-    .exitOverride()
   return examples(
     program,
     [

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path'
-import { highlight, printable, printableJson, tellFailure } from '@backplane/terminal'
-import { Command } from 'commander'
+import { highlight, printable, printableJson, quietCommand, tellFailure } from '@backplane/terminal'
+import type { Command } from 'commander'
 import { kernelErrors, type KernelLogLine, type Log } from '@backplane/kernel'
 import { runtimeErrors } from '@backplane/runtimes'
 import { sourceErrors } from '@backplane/sources'
@@ -90,7 +90,7 @@ const exits: Readonly<Record<string, { readonly exit: number }>> = {
 }
 
 function root(terminal: Terminal): Command {
-  const program = new Command('exliar')
+  const program = quietCommand('exliar', terminal)
     .description(
       'Passes graphics cards through to virtual machines: a plan to read, a journal before each step, a verified undo.',
     )
@@ -101,17 +101,6 @@ function root(terminal: Terminal): Command {
     .option('--safe-mode', 'start no plugin that does not ship with exliar')
     .option('--verbose', 'tell what plugins log')
     .option('--json', 'print the answer as JSON')
-    .helpOption('-h, --help', 'show help')
-    .configureHelp({ showGlobalOptions: true })
-    .configureOutput({
-      writeOut: terminal.out,
-      writeErr: terminal.err,
-      getOutHasColors: () => terminal.colors,
-      getErrHasColors: () => terminal.colors,
-      // Told with all other errors, by tellFailure.
-      outputError: () => undefined,
-    })
-    .exitOverride()
   return examples(
     program,
     [
