@@ -1,6 +1,6 @@
 /*
  * What `npm test` runs: every test of the repository, or those whose path contains one of the arguments. At the end it
- * lists what was skipped and why; with BACKPLANE_CI=1 a skip is a failure.
+ * lists what took longest, and what was skipped and why; with BACKPLANE_CI=1 a skip is a failure.
  */
 import { globSync } from 'node:fs'
 import { join } from 'node:path'
@@ -19,6 +19,9 @@ const globs = [
 
 /** A file that takes longer hangs. */
 const fileTimeoutMs = 300_000
+
+/** How many of the files that took longest are named at the end. */
+const slowestShown = Number(process.env['SLOWEST'] ?? 12)
 
 const filters = process.argv.slice(2)
 const files = globSync(globs, { cwd: root, exclude: (path) => /(?:^|\/)(?:node_modules|dist)$/.test(path) })
@@ -49,10 +52,18 @@ events.on('test:pass', ({ name, skip, file }) => {
   const where = file === undefined ? '' : `${file.replace(`${root}/`, '')}: `
   skipped.push(`${where}${name}${typeof skip === 'string' && skip !== '' ? `: ${skip}` : ''}`)
 })
+const took: { readonly file: string; readonly seconds: number }[] = []
+events.on('test:summary', ({ file, duration_ms: ms }) => {
+  if (file !== undefined) took.push({ file: file.replace(`${root}/`, ''), seconds: Math.round(ms / 1000) })
+})
 events.compose(new spec()).pipe(process.stdout)
 events.on('end', () => {
   // After the reporter's own last lines.
   setImmediate(() => {
+    const slowest = took.toSorted((a, b) => b.seconds - a.seconds).slice(0, slowestShown)
+    process.stdout.write(
+      `\nlongest:\n${slowest.map(({ file, seconds }) => `  ${String(seconds).padStart(4)} s  ${file}\n`).join('')}`,
+    )
     if (skipped.length === 0) return
     process.stdout.write(`\nskipped:\n${skipped.map((line) => `  ${line}\n`).join('')}`)
     if (process.env['BACKPLANE_CI'] !== '1') return

@@ -147,9 +147,9 @@ test('plan, apply and cleanup with all plugins write to the machine’s tree and
   const { root, home } = await operator(t, 'two-identical-nvidia-grub-initramfs-tools')
   const before = treeSnapshot(root)
   /** Everything else is read-only, or gone afterwards. */
-  const machine = ['--ro-bind', '/', '/', '--dev', '/dev', '--proc', '/proc', '--tmpfs', '/tmp']
+  const readOnly = ['--ro-bind', '/', '/', '--dev', '/dev', '--proc', '/proc', '--tmpfs', '/tmp']
   // The repository may itself be in the directory for what is temporary.
-  const alone = [...machine, '--ro-bind', repository, repository, '--bind', home, home]
+  const alone = [...readOnly, '--ro-bind', repository, repository, '--bind', home, home]
   const run = (args: readonly string[], rootBind: '--bind' | '--ro-bind'): string => {
     const node = [
       process.execPath,
