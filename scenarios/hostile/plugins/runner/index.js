@@ -13,6 +13,7 @@ export default definePlugin((scope) => {
         const program = join(scope.directories.code, 'attacks/bare.js')
         // Node hands its permissions on in the environment; the granted program leaves that out.
         const child = spawn('env', ['-i', process.execPath, '--no-warnings', program, attack])
+        child.stdin.end()
         let said = ''
         child.on('error', (error) => resolve({ code: error.code }))
         for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (said += chunk))
