@@ -5,6 +5,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { compiledCode } from '@backplane/testing'
 import { development, operator, type Operator } from '../../apps/exliar-vfio/host/src/fixtures/operator.ts'
 import { treeSnapshot } from '../../apps/exliar-vfio/host/src/fixtures/tree-snapshot.ts'
 import { hostilePlugin } from '../exliar-survives-a-hostile-plugin-in-every-hook/hostile-plugin.ts'
@@ -22,7 +23,7 @@ interface Process {
 /** The real process, as a script starts it; `reads` lines of its output are read, then nobody listens. */
 function exliar({ root, home }: Operator, args: readonly string[], reads = Infinity): Process {
   const child = spawn(process.execPath, ['--conditions=@backplane/source', program, '--root', root, ...args], {
-    env: { HOME: home, PATH: process.env['PATH'] },
+    env: { ...compiledCode, HOME: home, PATH: process.env['PATH'] },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   let out = ''

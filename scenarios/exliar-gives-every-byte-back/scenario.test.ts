@@ -6,7 +6,7 @@ import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { requireProgram } from '@backplane/testing'
+import { compiledCode, requireProgram } from '@backplane/testing'
 import { operator, type Operator } from '../../apps/exliar-vfio/host/src/fixtures/operator.ts'
 import { sampleTrees } from '../../apps/exliar-vfio/host/src/fixtures/sample-tree.ts'
 import { treeSnapshot } from '../../apps/exliar-vfio/host/src/fixtures/tree-snapshot.ts'
@@ -105,7 +105,7 @@ async function killedAt(moment: number, { home, root }: Operator, args: readonly
   const inject = `--inject=fsync,fdatasync:signal=SIGKILL:when=${moment}`
   const node = [process.execPath, '--conditions=@backplane/source', program, ...args, '--root', root]
   const child = spawn('strace', ['-f', '-o', '/dev/null', '--trace=fsync,fdatasync', inject, ...node], {
-    env: { HOME: home, PATH: process.env['PATH'] },
+    env: { ...compiledCode, HOME: home, PATH: process.env['PATH'] },
     stdio: 'ignore',
   })
   const [code, signal] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]

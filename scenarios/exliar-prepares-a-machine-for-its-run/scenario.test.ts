@@ -52,13 +52,14 @@ test('a real machine is prepared, started, watched and summed up, and has its ow
   }
   const config = `[plugins]\ndevelopment = true\nisolation = "process"\n[plugins.config.perf-monitor]\ninterval_seconds = 1\n[vm]\nconnect = "${libvirt.uri}"\n`
   writeFileSync(join(home, '.config/exliar-vfio/config.toml'), config)
+  const compiled = libvirt.makeDirectory('compiled')
   const isRoot = process.getuid?.() === 0
   if (isRoot) execFileSync('chown', ['-R', 'nobody:', home, root])
   /** As the user that libvirt's hooks run as. */
   const exliar = async (...args: readonly string[]): Promise<string> => {
     const child = spawn(process.execPath, ['--conditions=@backplane/source', program, '--root', root, ...args], {
       cwd: '/',
-      env: { HOME: home, PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
+      env: { NODE_COMPILE_CACHE: compiled, HOME: home, PATH: '/usr/sbin:/usr/bin:/sbin:/bin' },
       stdio: ['ignore', 'pipe', 'pipe'],
       ...(isRoot ? { uid: 65_534, gid: 65_534 } : {}),
     })

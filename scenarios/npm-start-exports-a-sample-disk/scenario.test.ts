@@ -6,14 +6,17 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { test } from 'node:test'
-import { temporaryDirectory } from '@backplane/testing'
+import { compiledCode, temporaryDirectory } from '@backplane/testing'
 
 const program = fileURLToPath(new URL('../../apps/hypersdk/host/src/first-run.ts', import.meta.url))
 
 /** Runs it until it has printed what to try next, interrupts it, and answers what it wrote and its exit code. */
 async function startAndInterrupt(directory: string): Promise<{ text: string; code: number | null }> {
   const flags = ['--disable-sigusr1', '--conditions=@backplane/source', program]
-  const child = spawn(process.execPath, flags, { cwd: directory, env: { PATH: process.env['PATH'], HOME: directory } })
+  const child = spawn(process.execPath, flags, {
+    cwd: directory,
+    env: { ...compiledCode, PATH: process.env['PATH'], HOME: directory },
+  })
   let text = ''
   const ready = Promise.withResolvers<void>()
   const take = (chunk: Buffer): void => {

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { compiledCode } from '@backplane/testing'
 import type { Places } from './hypervisord.ts'
 
 const program = fileURLToPath(new URL('../../packages/cli/src/backplane.ts', import.meta.url))
@@ -14,7 +15,7 @@ export interface Ran {
 
 /** Runs `backplane` as an operator does in a script: a process of its own, where nobody can be asked. */
 export async function backplane({ socket, root }: Places, ...args: readonly string[]): Promise<Ran> {
-  const env = { PATH: process.env['PATH'], HOME: root, BACKPLANE_SOCKET: socket }
+  const env = { ...compiledCode, PATH: process.env['PATH'], HOME: root, BACKPLANE_SOCKET: socket }
   const flags = ['--conditions=@backplane/source', program, ...args]
   const child = spawn(process.execPath, flags, { cwd: root, env, stdio: ['ignore', 'pipe', 'pipe'] })
   let out = ''

@@ -8,7 +8,7 @@ import { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { TestContext } from 'node:test'
 import { EventSourceParserStream } from 'eventsource-parser/stream'
-import { isInstalled, temporaryDirectory } from '@backplane/testing'
+import { compiledCode, isInstalled, temporaryDirectory } from '@backplane/testing'
 
 const program = fileURLToPath(new URL('../../apps/hypersdk/host/src/hypervisord.ts', import.meta.url))
 
@@ -98,8 +98,7 @@ export class Hypervisord {
     more: readonly string[] = ['--development'],
   ): Promise<Hypervisord> {
     const flags = ['--disable-sigusr1', '--conditions=@backplane/source', program, ...more]
-    const { PATH, NODE_COMPILE_CACHE } = process.env
-    const env = { PATH, NODE_COMPILE_CACHE, HOME: places.root, ...variables }
+    const env = { ...compiledCode, PATH: process.env['PATH'], HOME: places.root, ...variables }
     const [command, ...args] = [...within, process.execPath, ...flags, '--config', places.config]
     const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], env })
     const daemon = new Hypervisord(places, child)

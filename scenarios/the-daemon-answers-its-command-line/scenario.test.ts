@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { test } from 'node:test'
-import { temporaryDirectory } from '@backplane/testing'
+import { compiledCode, temporaryDirectory } from '@backplane/testing'
 import { Hypervisord, makePlaces } from '../support/hypervisord.ts'
 import { writeSlowProvider } from '../support/slow-provider.ts'
 
@@ -18,7 +18,7 @@ async function run(
   flags: readonly string[] = [],
 ): Promise<{ code: number | null; out: string; err: string }> {
   const all = ['--conditions=@backplane/source', ...flags, program, ...args]
-  const child = spawn(process.execPath, all, { cwd, env: { PATH: process.env['PATH'], HOME: cwd } })
+  const child = spawn(process.execPath, all, { cwd, env: { ...compiledCode, PATH: process.env['PATH'], HOME: cwd } })
   let out = ''
   let err = ''
   child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()))

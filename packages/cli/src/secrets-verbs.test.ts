@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers'
 import { test, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { encryptedSecrets, keyFile } from '@backplane/storage'
-import { temporaryDirectory } from '@backplane/testing'
+import { compiledCode, temporaryDirectory } from '@backplane/testing'
 import { backplane, type Ran } from './fixtures/run-backplane.ts'
 
 interface Bed {
@@ -56,7 +56,7 @@ test('a value comes by standard input, whole, and by no argument', async (t) => 
   const { env } = await bed(t)
   const program = fileURLToPath(new URL('./backplane.ts', import.meta.url))
   const args = ['--conditions=@backplane/source', program, 'secrets', 'set', 'tls-key']
-  const child = spawn(process.execPath, args, { env: { ...env }, stdio: ['pipe', 'pipe', 'inherit'] })
+  const child = spawn(process.execPath, args, { env: { ...compiledCode, ...env }, stdio: ['pipe', 'pipe', 'inherit'] })
   child.stdin.end('-----BEGIN-----\nline two\n')
   assert.equal(await text(child.stdout), 'tls-key set\n')
   const store = encryptedSecrets(env['BACKPLANE_SECRETS_STORE'] ?? '', keyFile(env['BACKPLANE_SECRETS_KEY_FILE'] ?? ''))

@@ -1,3 +1,4 @@
+export { compiledCode } from './compiled-code.ts'
 export { fakeClock, type FakeClock } from './fake-clock.ts'
 export { inlineRuntime, type InlineRuntime, type InlineRuntimeOptions } from './inline-runtime.ts'
 export { inlineSource, type InlinePlugin, type InlineSource, type InlineSourceOptions } from './inline-source.ts'

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import test from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import { requireProgram } from '@backplane/testing'
+import { compiledCode, requireProgram } from '@backplane/testing'
 import type { ExportItem } from '@hypersdk/points'
 import type { ExportLogLine } from './export-input.ts'
 import { twoDisks } from './fixtures/export-in-child.ts'
@@ -31,7 +31,7 @@ async function assertComplete(bed: Bed): Promise<void> {
 test('an export killed in its middle leaves only partial names, and the next attempt begins anew', async (t) => {
   const bed = await makeBed(t)
   const [program, ...args] = child
-  const running = spawn(program, [...args, bed.root, 'wait'], { stdio: ['ignore', 'pipe', 'inherit'], env: {} })
+  const running = spawn(program, [...args, bed.root, 'wait'], { stdio: ['ignore', 'pipe', 'inherit'], env: compiledCode })
   await once(running.stdout, 'data')
   running.kill('SIGKILL')
   await once(running, 'exit')
@@ -48,7 +48,9 @@ test('an export killed in its middle leaves only partial names, and the next att
 async function exportWith(inject: string, root: string, mode = ''): Promise<{ outcome: string; cleaned: string[] } | undefined> {
   const strace = ['-f', '-qq', '-o', '/dev/null', '-e', `trace=${inject.split(':')[0]}`, '-e', `inject=${inject}`]
   // One thread for all file work, because calls are counted by thread.
-  const running = promisify(execFile)('strace', [...strace, ...child, root, mode], { env: { UV_THREADPOOL_SIZE: '1' } })
+  const running = promisify(execFile)('strace', [...strace, ...child, root, mode], {
+    env: { ...compiledCode, UV_THREADPOOL_SIZE: '1' },
+  })
   return running.then(
     ({ stdout }) => JSON.parse(stdout),
     () => undefined,

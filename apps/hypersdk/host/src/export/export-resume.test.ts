@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import test, { type TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { compiledCode } from '@backplane/testing'
 import type { ExportRequest } from '@hypersdk/points'
 import type { ExportLogLine } from './export-input.ts'
 import { makeBed, type Bed, type Given } from './fixtures/provider-in-memory.ts'
@@ -74,7 +75,7 @@ test('an export killed at random moments goes on where it was safely written, an
     assert.ok(rounds < 100, offsets.join(', '))
     const child = spawn(process.execPath, ['--conditions=@backplane/source', program, bed.root], {
       stdio: ['ignore', 'pipe', 'inherit'],
-      env: {},
+      env: compiledCode,
     })
     let output = ''
     child.stdout.setEncoding('utf8').on('data', (text: string) => (output += text))
