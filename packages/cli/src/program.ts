@@ -1,9 +1,6 @@
 import { readFileSync } from 'node:fs'
-import type { PlatformError } from '@backplane/sdk'
-import { ApiClient, clientErrors, exitCodeOf, HostError } from '@backplane/server/client'
-import { archiveErrors, sourceErrors } from '@backplane/sources'
-import { storageErrors } from '@backplane/storage'
-import { trustErrors } from '@backplane/trust'
+import { PlatformError } from '@backplane/sdk'
+import { ApiClient, HostError } from '@backplane/server/client'
 import { type Command, Option } from 'commander'
 import { backplaneErrors } from './errors.ts'
 import { hostAddress, type AddressOptions } from './host-address.ts'
@@ -70,15 +67,6 @@ const verbs = [
   addSecrets,
 ] as const
 
-const exits: Readonly<Record<string, { readonly exit: number }>> = {
-  ...backplaneErrors.specs,
-  ...clientErrors.specs,
-  ...sourceErrors.specs,
-  ...archiveErrors.specs,
-  ...storageErrors.specs,
-  ...trustErrors.specs,
-}
-
 /**
  * Runs the command line with its arguments (without program and script) and answers the exit code: 0 done, 1 the answer is
  * no, 2 usage, 3 changes are pending, 65 what was given does not fit, 66 not there, 69 no host, 70 it failed, 73 cannot write, 75 try again, 77
@@ -105,6 +93,8 @@ export async function runBackplane(args: readonly string[], terminal: Terminal):
     await program.parseAsync(args, { from: 'user' })
     return exitCode
   } catch (error) {
+    // Usage and defects are this program's own; the other catalogues come with half of the platform.
+    const exitOf = error instanceof PlatformError ? (await import('./exit-of.ts')).exitOf : ownExitOf
     return tellFailure(error, {
       terminal,
       json: args.includes('--json'),
@@ -116,10 +106,10 @@ export async function runBackplane(args: readonly string[], terminal: Terminal):
   }
 }
 
-/** As the catalogues say; of what only a host knows, by how it answered. */
-function exitOf(failure: PlatformError): number | undefined {
-  const known = Object.hasOwn(exits, failure.code) ? exits[failure.code]?.exit : undefined
-  return known ?? (failure instanceof HostError ? exitCodeOf(failure.problem) : undefined)
+function ownExitOf({ code }: PlatformError): number | undefined {
+  return Object.hasOwn(backplaneErrors.specs, code)
+    ? backplaneErrors.specs[code as keyof typeof backplaneErrors.specs].exit
+    : undefined
 }
 
 function root(terminal: Terminal): Command {

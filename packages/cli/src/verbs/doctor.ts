@@ -1,4 +1,3 @@
-import { probeSystem } from '@backplane/runtimes'
 import type { Command } from 'commander'
 import { HostError } from '@backplane/server/client'
 import type { PluginList, StorageFindings, System } from '../host-answers.ts'
@@ -32,7 +31,9 @@ interface DoctorOptions {
 
 async function examine(session: Session, { strict = false, fix = false }: DoctorOptions): Promise<number> {
   if (fix) return repair(session)
-  const found = session.hasHost ? ((await session.api().get('/api/system')) as System) : probeSystem()
+  const found = session.hasHost
+    ? ((await session.api().get('/api/system')) as System)
+    : (await import('@backplane/runtimes')).probeSystem()
   const missing = found.layers.filter(({ layer, available }) => !available && (strict || needed.has(layer)))
   const storage = session.hasHost ? await findingsOf(session) : undefined
   const { terminal } = session

@@ -1,0 +1,21 @@
+import type { PlatformError } from '@backplane/sdk'
+import { clientErrors, exitCodeOf, HostError } from '@backplane/server/client'
+import { archiveErrors, sourceErrors } from '@backplane/sources'
+import { storageErrors } from '@backplane/storage'
+import { trustErrors } from '@backplane/trust'
+import { backplaneErrors } from './errors.ts'
+
+const exits: Readonly<Record<string, { readonly exit: number }>> = {
+  ...backplaneErrors.specs,
+  ...clientErrors.specs,
+  ...sourceErrors.specs,
+  ...archiveErrors.specs,
+  ...storageErrors.specs,
+  ...trustErrors.specs,
+}
+
+/** The exit code of a failure: as the catalogues say; of what only a host knows, by how it answered. */
+export function exitOf(failure: PlatformError): number | undefined {
+  const known = Object.hasOwn(exits, failure.code) ? exits[failure.code]?.exit : undefined
+  return known ?? (failure instanceof HostError ? exitCodeOf(failure.problem) : undefined)
+}
