@@ -26,7 +26,9 @@ const slowestShown = Number(process.env['SLOWEST'] ?? 12)
 const filters = process.argv.slice(2)
 const files = globSync(globs, { cwd: root, exclude: (path) => /(?:^|\/)(?:node_modules|dist)$/.test(path) })
   .filter((path) => filters.length === 0 || filters.some((filter) => path.includes(filter)))
+  // Scenarios first: they take longest, and what comes last must be short for all processors to be busy to the end.
   .sort()
+  .reverse()
 
 if (files.length === 0) {
   process.stderr.write(`no test file matches ${filters.join(' ')}\n`)
