@@ -4,18 +4,12 @@ import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { runBackplane } from '@backplane/cli'
 import { requireProgram } from '@backplane/testing'
 import type { KeyPair } from '@backplane/trust'
+import { backplaneHere, type Ran } from '../support/backplane.ts'
 import { Hypervisord, makePlaces, type Places } from '../support/hypervisord.ts'
 import { writeSlowProvider } from '../support/slow-provider.ts'
 import { trustNewKey, writeSignedProvider } from '../support/signed-package.ts'
-
-interface Ran {
-  readonly code: number
-  readonly out: string
-  readonly err: string
-}
 
 interface Stage {
   readonly places: Places
@@ -72,20 +66,7 @@ async function stage(t: TestContext): Promise<Stage> {
   )
   const key = await trustNewKey(join(places.root, 'trust.json'))
   const daemon = await Hypervisord.start(places, {}, [], [])
-  const backplane = async (...args: readonly string[]): Promise<Ran> => {
-    let [out, err] = ['', '']
-    const code = await runBackplane(args, {
-      out: (text) => void (out += text.toString()),
-      err: (text) => void (err += text),
-      live: false,
-      colors: false,
-      env: { BACKPLANE_SOCKET: places.socket },
-      ask: undefined,
-      readSecret: async () => '',
-      untilBreak: () => new AbortController().signal,
-    })
-    return { code, out, err }
-  }
+  const backplane = (...args: readonly string[]): Promise<Ran> => backplaneHere(places, args)
   const permissions = {
     inventory: `fs:read ${inventory}`,
     secrets: `fs:read ${secrets}`,

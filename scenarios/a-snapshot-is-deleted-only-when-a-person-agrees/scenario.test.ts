@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { runBackplane } from '@backplane/cli'
+import { backplaneHere, type Ran } from '../support/backplane.ts'
 import { Hypervisord, makePlaces, type Places } from '../support/hypervisord.ts'
 import { letGo, writeSlowProvider } from '../support/slow-provider.ts'
 
@@ -38,9 +38,7 @@ const methods = `deleteSnapshot: ({ snapshot_id }) => { scope.log.warn('deleted 
 interface Stage {
   readonly places: Places
   readonly daemon: Hypervisord
-  readonly backplane: (
-    ...args: readonly string[]
-  ) => Promise<{ readonly code: number; readonly out: string; readonly err: string }>
+  readonly backplane: (...args: readonly string[]) => Promise<Ran>
 }
 
 async function stage(t: TestContext, more = ''): Promise<Stage> {
@@ -52,20 +50,7 @@ async function stage(t: TestContext, more = ''): Promise<Stage> {
   await writeFile(join(folder, 'package.json'), '{"type":"module"}')
   await writeFile(join(folder, 'index.js'), code)
   await letGo(places.control)
-  const backplane: Stage['backplane'] = async (...args) => {
-    let [out, err] = ['', '']
-    const exit = await runBackplane(args, {
-      out: (text) => void (out += text.toString()),
-      err: (text) => void (err += text),
-      live: false,
-      colors: false,
-      env: { BACKPLANE_SOCKET: places.socket },
-      ask: undefined,
-      readSecret: async () => '',
-      untilBreak: () => new AbortController().signal,
-    })
-    return { code: exit, out, err }
-  }
+  const backplane: Stage['backplane'] = (...args) => backplaneHere(places, args)
   return { places, backplane, daemon: await Hypervisord.start(places) }
 }
 

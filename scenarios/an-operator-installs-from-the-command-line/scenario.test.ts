@@ -3,18 +3,12 @@ import { existsSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import { runBackplane } from '@backplane/cli'
 import type { KeyPair } from '@backplane/trust'
+import { backplaneHere, type Ran } from '../support/backplane.ts'
 import { Hypervisord, makePlaces, type Places } from '../support/hypervisord.ts'
 import { packFolder, trustNewKey, writeSignedProvider } from '../support/signed-package.ts'
 
 const reads = 'fs:read ${instances.*.metadata.directory}'
-
-interface Ran {
-  readonly code: number
-  readonly out: string
-  readonly err: string
-}
 
 interface Stage {
   readonly places: Places
@@ -31,21 +25,7 @@ async function stage(t: TestContext): Promise<Stage> {
     'plugins: { directories: [./plugins], trust_policy: ./trust.json, sources: { directories: [./packages] } }\n',
   )
   const key = await trustNewKey(join(places.root, 'trust.json'))
-  const backplane = async (args: readonly string[], answers?: readonly string[]): Promise<Ran> => {
-    let [out, err] = ['', '']
-    const left = [...(answers ?? [])]
-    const code = await runBackplane(args, {
-      out: (text) => void (out += text.toString()),
-      err: (text) => void (err += text),
-      live: false,
-      colors: false,
-      env: { BACKPLANE_SOCKET: places.socket },
-      ask: answers === undefined ? undefined : async (question) => ((err += question), left.shift() ?? ''),
-      readSecret: async () => '',
-      untilBreak: () => new AbortController().signal,
-    })
-    return { code, out, err }
-  }
+  const backplane = (args: readonly string[], answers?: readonly string[]): Promise<Ran> => backplaneHere(places, args, answers)
   const daemon = await Hypervisord.start(places, {}, [], [])
   return { places, packages: join(places.root, 'packages'), key, daemon, backplane }
 }
