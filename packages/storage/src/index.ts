@@ -1,6 +1,7 @@
 export { storageErrors, type StorageErrorCode } from './errors.ts'
 export { openDatabase, type DatabaseFormat, type DatabaseOptions } from './open-database.ts'
 export { placeGuard } from './place-guard.ts'
+export { isRunning, processMark, processStarted } from './process-mark.ts'
 export { sqliteFailure } from './sqlite-failure.ts'
 export { sqliteStore } from './sqlite-store.ts'
 export { approvalQueue, type ApprovalQueue, type ApprovalQueueOptions } from './approvals/approval-queue.ts'

@@ -10,6 +10,8 @@ import { approvalQueue, type ApprovalQueue } from '../index.ts'
 
 const { signal } = new AbortController()
 let newest = 0
+/** Mark of a process that there is not. */
+const gone = '1 0 earlier'
 
 function question(parts: Partial<ApprovalRequest> = {}): ApprovalRequest {
   newest += 1
@@ -59,7 +61,7 @@ test('a question waits until it is decided, and then stays with who decided and 
 test('what a process that was killed left open is abandoned, and nobody can approve it any more', async (t) => {
   const path = join(await temporaryDirectory(t), 'approvals.sqlite')
   const asked = question()
-  const killed = approvalQueue(path)
+  const killed = approvalQueue(path, { process: gone })
   void killed.ask(asked, signal)
   using next = approvalQueue(path)
   assert.equal(next.get(asked.id)?.state, 'abandoned')
@@ -68,6 +70,40 @@ test('what a process that was killed left open is abandoned, and nobody can appr
   assert.deepEqual(third.abandoned, [], 'it is told once')
   assert.equal(next.decide(asked.id, { approved: true, by: 'ann' })?.decided, false)
   assert.deepEqual(next.list({ state: 'pending', limit: 10 }), [])
+})
+
+test('a question of a process that lives stays open, whoever opens or closes the file beside it', async (t) => {
+  const path = join(await temporaryDirectory(t), 'approvals.sqlite')
+  using asking = approvalQueue(path)
+  const [asked, left] = [question(), question()]
+  const answer = asking.ask(asked, signal)
+  {
+    const killed = approvalQueue(path, { process: gone })
+    void killed.ask(left, signal)
+    using other = approvalQueue(path)
+    assert.deepEqual(
+      other.abandoned.map(({ id }) => id),
+      [left.id],
+      'of two that are open only the one whose process has ended',
+    )
+    assert.equal(other.decide(asked.id, { approved: true, by: 'ann' })?.decided, false, 'only who asked can be told')
+  }
+  assert.equal(asking.get(asked.id)?.state, 'pending')
+  assert.equal(asking.decide(asked.id, { approved: true, by: 'ann' })?.decided, true)
+  assert.deepEqual(await answer, { approved: true, by: 'ann' })
+})
+
+test('what an older version left open is nobody’s', async (t) => {
+  const path = join(await temporaryDirectory(t), 'approvals.sqlite')
+  const asked = question()
+  {
+    const older = approvalQueue(path)
+    leaveOpen(older, asked)
+    using database = new DatabaseSync(path)
+    database.exec('DROP TABLE askers')
+  }
+  using next = approvalQueue(path)
+  assert.equal(next.get(asked.id)?.state, 'abandoned')
 })
 
 test('who gives up, and whose time is over, is told apart; a late decision decides nothing', async () => {

@@ -12,6 +12,7 @@ import type {
 import { storageErrors } from '../errors.ts'
 import { openDatabase, type DatabaseOptions } from '../open-database.ts'
 import { placeGuard } from '../place-guard.ts'
+import { isRunning, processMark } from '../process-mark.ts'
 import { sqliteFailure } from '../sqlite-failure.ts'
 import { approvalFormat, approvalQueries } from './approval-format.ts'
 
@@ -29,11 +30,13 @@ export interface ApprovalQueueOptions extends DatabaseOptions {
   readonly redact?: (text: string) => string
   /** Milliseconds since the epoch. Default `Date.now`. */
   readonly now?: () => number
+  /** Who waits for the answers, by {@link processMark}. Default: this process. */
+  readonly process?: string
 }
 
 /** Where questions wait until somebody who looks after the host decides them. */
 export interface ApprovalQueue extends ApprovalDesk, ApprovalBook, Disposable {
-  /** What was open when the process before ended: nobody else tells what became of it. */
+  /** What was left open by processes that have ended: nobody else tells what became of it. */
   readonly abandoned: readonly ApprovalEntry[]
 }
 
@@ -44,8 +47,8 @@ const minuteMs = 60_000
 
 /**
  * Opens (or makes, mode 0600) a durable queue of questions in one SQLite file, or in `:memory:`. A question is on the disk
- * before anybody sees it, a decision before anybody acts on it. What was open when the process before ended is `abandoned`:
- * nobody waits for it any more. Errors: those of {@link openDatabase} at once; `APPROVALS_FULL`, `APPROVALS_TOO_MANY`,
+ * before anybody sees it, a decision before anybody acts on it. What a process that has ended left open is `abandoned`: nobody
+ * waits for it any more. Several processes may share a file; only the one that asked can be told an answer. Errors: those of {@link openDatabase} at once; `APPROVALS_FULL`, `APPROVALS_TOO_MANY`,
  * `STORE_FULL`, `STORE_GONE`, `STORE_CLOSED` from its methods.
  */
 export function approvalQueue(path: string, options: ApprovalQueueOptions = {}): ApprovalQueue {
@@ -81,6 +84,9 @@ class SqliteApprovalQueue implements ApprovalQueue {
     const prepare = (name: keyof typeof approvalQueries): StatementSync => database.prepare(approvalQueries[name])
     this.#statements = {
       insert: prepare('insert'),
+      asker: prepare('asker'),
+      open: prepare('open'),
+      forget: prepare('forget'),
       end: prepare('end'),
       abandon: prepare('abandon'),
       get: prepare('get'),
@@ -89,9 +95,9 @@ class SqliteApprovalQueue implements ApprovalQueue {
     }
     this.#inPlace = placeGuard(path)
     const { pendingPerPlugin = 16, pending = 256, asksPerMinute = 30, kept = 1_000 } = options
-    const { redact = (text: string) => text, now = Date.now } = options
-    this.#options = { pendingPerPlugin, pending, asksPerMinute, kept, redact, now }
-    this.abandoned = this.#statements.abandon.all(Math.floor(now())).map(entryOf)
+    const { redact = (text: string) => text, now = Date.now, process = processMark() ?? '' } = options
+    this.#options = { pendingPerPlugin, pending, asksPerMinute, kept, redact, now, process }
+    this.abandoned = this.#abandonLeft()
   }
 
   ask(request: ApprovalRequest, signal: AbortSignal): Promise<ApprovalAnswer> {
@@ -128,10 +134,11 @@ class SqliteApprovalQueue implements ApprovalQueue {
 
   [Symbol.dispose](): void {
     if (!this.#database.isOpen) return
+    const open = [...this.#waiting.keys()]
     for (const { answer } of this.#waiting.values()) answer.reject(storageErrors.error('STORE_CLOSED', { path: this.#path }))
     this.#waiting.clear()
     try {
-      this.#statements.abandon.run(Math.floor(this.#options.now()))
+      for (const id of open) this.#abandon(id)
     } finally {
       this.#database.close()
     }
@@ -157,8 +164,28 @@ class SqliteApprovalQueue implements ApprovalQueue {
     const sentence = redact(request.sentence)
     const what = [id, plugin, version ?? null, point, name, method, sentence, input, traceId] as const
     this.#inPlace()
-    this.#statements.insert.run(...what, Math.floor(nowMs), Math.floor(expiresAtMs))
-    this.#statements.prune.run(kept)
+    // Whoever looks in between would take a question without its asker for one that was left.
+    this.#database.exec('BEGIN IMMEDIATE')
+    try {
+      this.#statements.insert.run(...what, Math.floor(nowMs), Math.floor(expiresAtMs))
+      this.#statements.forget.run()
+      this.#statements.asker.run(id, this.#options.process)
+      this.#statements.prune.run(kept)
+      this.#database.exec('COMMIT')
+    } catch (error) {
+      if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
+      throw error
+    }
+  }
+
+  /** Of processes that have ended; those that live wait for theirs. */
+  #abandonLeft(): readonly ApprovalEntry[] {
+    const left = this.#statements.open.all().filter((row) => row['process'] === null || !isRunning(String(row['process'])))
+    return left.flatMap((row) => this.#abandon(String(row['id'])))
+  }
+
+  #abandon(id: string): readonly ApprovalEntry[] {
+    return this.#statements.abandon.all(Math.floor(this.#options.now()), id).map(entryOf)
   }
 
   /** Nobody waits any more. That it cannot be written changes nothing about that. */

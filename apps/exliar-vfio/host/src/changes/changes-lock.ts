@@ -1,4 +1,5 @@
 import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { isRunning, processMark } from '@backplane/storage'
 import { z } from 'zod'
 import { exliarErrors } from '../errors.ts'
 import { errnoOf } from '../machine/errno-of.ts'
@@ -54,7 +55,8 @@ export function takeLock(hostPath: string, made: readonly string[]): ChangesLock
 /** Always a file of its own: a link that somebody put there would lead out of the tree. */
 function writeOwner(path: string, made: readonly string[]): void {
   rmSync(path, { force: true })
-  writeFileSync(path, JSON.stringify({ ...identityOf(process.pid), pid: process.pid, made }), { mode: 0o600, flag: 'wx' })
+  const [pid, startedAt, boot] = processMark()?.split(' ') ?? [process.pid]
+  writeFileSync(path, JSON.stringify({ pid: Number(pid), startedAt, boot, made }), { mode: 0o600, flag: 'wx' })
 }
 
 /** Undefined: nobody, or what is there was not written whole. */
@@ -66,20 +68,9 @@ function readOwner(path: string): Owner | undefined {
   }
 }
 
+/** Also not while nobody has asked yet how a killed one ended. */
 function isAlive({ pid, startedAt, boot }: Owner): boolean {
-  const now = identityOf(pid)
-  return now !== undefined && now.startedAt === startedAt && now.boot === boot
-}
-
-/** Field 22 of `stat`, behind the name, which may hold anything. Source: proc(5). */
-function identityOf(pid: number): { startedAt: string; boot: string } | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return { startedAt: fields[19] ?? '', boot: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim() }
-  } catch {
-    return undefined
-  }
+  return isRunning(`${pid} ${startedAt} ${boot}`)
 }
 
 function renameQuietly(from: string, to: string): void {

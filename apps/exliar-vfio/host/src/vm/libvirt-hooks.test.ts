@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { processStarted } from '@backplane/storage'
 import { requireLibvirt } from '@backplane/testing'
 import { withHypervisorHidden, withKvmHidden, withVendorId, VmDevice } from '@exliar-vfio/points'
 import { definedDifferences, domainDifferences } from './same-domain.ts'
@@ -11,7 +12,7 @@ import { startHookedLibvirt, type HookedLibvirt } from './fixtures/hooked-libvir
 import { untilGone } from './fixtures/until-gone.ts'
 import { prepareMachine, startMachine, withdrawAfterRun, type PreStart } from './start-machine.ts'
 import { connectVirsh } from './virsh.ts'
-import { processStarted, WatchState } from './watch-state.ts'
+import { WatchState } from './watch-state.ts'
 
 const facts = (): undefined => undefined
 

@@ -1,9 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdir, open } from 'node:fs/promises'
+import { processStarted } from '@backplane/storage'
 import { exliarErrors } from '../errors.ts'
 import type { WatchTask } from './run-watch.ts'
-import { processStarted, watchPlaces, type WatchState } from './watch-state.ts'
+import { watchPlaces, type WatchState } from './watch-state.ts'
 
 /** What a watch writes to its standard output once it hears. */
 export const readyLine = 'ready\n'

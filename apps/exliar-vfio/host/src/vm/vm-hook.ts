@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { PlatformError } from '@backplane/sdk'
+import { processStarted } from '@backplane/storage'
 import type { VmConfig } from '@exliar-vfio/points'
 import { exliarErrors } from '../errors.ts'
 import { configDifferences } from './config-differences.ts'
@@ -11,7 +12,7 @@ import type { PreStart } from './start-machine.ts'
 import { startWatch } from './start-watch.ts'
 import { readVmConfig, type DeviceFacts } from './vm-config.ts'
 import { tellWatch, type WatchNews } from './watch-socket.ts'
-import { processStarted, readWatchState, watchPlaces, writeWatchState, type WatchPlaces, type WatchState } from './watch-state.ts'
+import { readWatchState, watchPlaces, writeWatchState, type WatchPlaces, type WatchState } from './watch-state.ts'
 import { readXml } from './xml-document.ts'
 
 /** What libvirt calls a hook with: four arguments, and the machine's XML on standard input. */

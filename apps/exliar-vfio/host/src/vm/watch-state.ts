@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { chmod, mkdir, open, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { VmConfig } from '@exliar-vfio/points'
@@ -57,16 +56,4 @@ export async function writeWatchState({ directory, state }: WatchPlaces, content
     await file.close()
   }
   await rename(unfinished, state)
-}
-
-/** When a process started, in the kernel's ticks; undefined when there is none. Source: proc_pid_stat(5), field 22. */
-export function processStarted(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8')
-    // The name, in parentheses, may hold anything.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    return fields[0] === 'Z' || fields[0] === 'X' ? undefined : fields[19]
-  } catch {
-    return undefined
-  }
 }
