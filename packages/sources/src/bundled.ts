@@ -4,7 +4,7 @@ import type { FoundPackage, Source, SourceListing } from '@backplane/kernel'
 import type { PluginModule } from '@backplane/sdk'
 import { sourceErrors } from './errors.ts'
 import { recallPackage, type Stager } from './found-package.ts'
-import { Gate } from './gate.ts'
+import pLimit from 'p-limit'
 import { defaultPackageLimits, type PackageLimits } from './limits.ts'
 import { PackageStore } from './package-store.ts'
 import { readPlace, type PackageReading } from './read-place.ts'
@@ -36,7 +36,7 @@ export function bundled(items: readonly BundledItem[], options: BundledOptions =
     return { limits, ignore, store: (packages ??= new PackageStore(resolve(store), keepVersions)), gate }
   }
   const limits = { ...defaultPackageLimits, ...options.limits }
-  const gate = new Gate(4)
+  const gate = pLimit(4)
   let packages: PackageStore | undefined
   const readers = items.map((item) => {
     if ('module' in item) return (): Reading => ({ kind: 'package', found: inMemory(item.manifest, item.module) })

@@ -3,7 +3,7 @@ import type { Clock, Source } from '@backplane/kernel'
 import { DialectClaims } from './dialect-claims.ts'
 import type { Dialect } from './dialect.ts'
 import { recallPackage } from './found-package.ts'
-import { Gate } from './gate.ts'
+import pLimit from 'p-limit'
 import { keepLooking } from './keep-looking.ts'
 import { defaultPackageLimits, type PackageLimits } from './limits.ts'
 import { ManifestCache } from './manifest-cache.ts'
@@ -62,7 +62,7 @@ export function directory(paths: string | readonly string[], options: DirectoryO
     limits,
     ignore,
     store: new PackageStore(resolve(options.store), options.keepVersions),
-    gate: new Gate(4),
+    gate: pLimit(4),
     dialects,
   }
   const cache = options.index === undefined ? undefined : new ManifestCache(resolve(options.index))

@@ -4,7 +4,7 @@ import type { FoundPackage, ManifestSummary, RecalledPackage, StagedPackage } fr
 import { arrivalIn } from './arrival.ts'
 import { sourceErrors } from './errors.ts'
 import type { Dialect, DialectCandidate } from './dialect.ts'
-import type { Gate } from './gate.ts'
+import type { LimitFunction } from 'p-limit'
 import { attestationsIn, noAttestations, readAttestations } from './attestations.ts'
 import { manifestIn } from './manifest-in.ts'
 import type { ManifestText } from './manifest-index.ts'
@@ -28,7 +28,7 @@ export interface PackageFacts {
 export interface Stager extends LookOptions {
   readonly store: PackageStore
   /** Bounds the memory of packages staged at once. */
-  readonly gate: Gate
+  readonly gate: LimitFunction
   /** Who made manifests of packages that have none. */
   readonly dialects?: readonly Dialect[]
 }
@@ -87,7 +87,7 @@ export class FilePackage implements FoundPackage {
   }
 
   stage(signal: AbortSignal): Promise<StagedPackage> {
-    return this.#stager.gate.run(() => this.#stage(signal))
+    return this.#stager.gate(() => this.#stage(signal))
   }
 
   async #stage(signal: AbortSignal): Promise<StagedPackage> {

@@ -3,7 +3,7 @@ import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sourceErrors } from './errors.ts'
-import { Gate } from './gate.ts'
+import pLimit from 'p-limit'
 import type { EntryKind, SeenEntry, TreeLook } from './tree-look.ts'
 
 /** One file of a package with its bytes. */
@@ -49,8 +49,8 @@ export async function readTree(look: TreeLook, signal: AbortSignal): Promise<Pac
     if (kind === 'file') continue
     throw sourceErrors.error('SOURCE_UNSAFE_ENTRY', { path: join(look.root, path), kind: kindNames[kind] })
   }
-  const gate = new Gate(8)
-  const files = await Promise.all(look.entries.map((entry) => gate.run(() => readEntry(look.root, entry, signal))))
+  const gate = pLimit(8)
+  const files = await Promise.all(look.entries.map((entry) => gate(() => readEntry(look.root, entry, signal))))
   return { files, digest: treeDigest(files) }
 }
 

@@ -5,7 +5,7 @@ import { DirectoryMemo } from './directory-memo.ts'
 import { discover, type Discovery, type KnownPlace, type Place } from './discover.ts'
 import { sourceErrors } from './errors.ts'
 import { FilePackage, type Stager } from './found-package.ts'
-import { Gate } from './gate.ts'
+import pLimit from 'p-limit'
 import type { ManifestCache } from './manifest-cache.ts'
 import { stampOf, type FileStamp } from './file-stamp.ts'
 import type { IndexedPackage } from './manifest-index.ts'
@@ -44,7 +44,7 @@ export class Shelf {
   readonly #settling: Settling
   readonly #memo: DirectoryMemo
   readonly #shelved = new Map<string, Shelved>()
-  readonly #reads = new Gate(4)
+  readonly #reads = pLimit(4)
   #problems: readonly SourceProblem[] = []
   #folders: readonly string[] = []
   #searched: readonly string[] = []
@@ -104,7 +104,7 @@ export class Shelf {
     const discovery = await discover(roots, { limits, ignore, names, known, claims, depth, storeDirectory: store.directory })
     for (const place of discovery.known) this.#shelveKnown(place)
     const changed = await this.#changed(discovery.places)
-    const states = await Promise.all(changed.map((place) => this.#reads.run(() => contentState(place.look, signal))))
+    const states = await Promise.all(changed.map((place) => this.#reads(() => contentState(place.look, signal))))
     const time = { fromMs, untilMs: clock.now() }
     for (const [at, place] of changed.entries()) {
       if (this.#settling.observe(place.path, states[at] ?? '', time)) this.#shelve(place)

@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { chmod, lstat, mkdir, open, readdir, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { Gate } from './gate.ts'
+import pLimit from 'p-limit'
 import type { PackageTree, TreeFile } from './read-tree.ts'
 
 /**
@@ -11,8 +11,8 @@ import type { PackageTree, TreeFile } from './read-tree.ts'
 export async function writeTree(target: string, tree: PackageTree, signal: AbortSignal): Promise<void> {
   const folders = foldersOf(tree.files).map((folder) => join(target, folder))
   for (const folder of folders) await mkdir(folder, { mode: 0o700 })
-  const gate = new Gate(8)
-  await Promise.all(tree.files.map((file) => gate.run(() => writeFile(join(target, file.path), file, signal))))
+  const gate = pLimit(8)
+  await Promise.all(tree.files.map((file) => gate(() => writeFile(join(target, file.path), file, signal))))
   for (const folder of folders.toReversed()) {
     await chmod(folder, 0o555)
     await syncFolder(folder)

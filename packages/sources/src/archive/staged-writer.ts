@@ -1,6 +1,6 @@
 import { chmod, mkdir, open, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { Gate } from '../gate.ts'
+import pLimit from 'p-limit'
 import { syncFile, syncFolder } from '../write-tree.ts'
 import type { ArchiveFile } from './archive-file.ts'
 import { isHidden } from './archive-tree.ts'
@@ -41,12 +41,12 @@ export class StagedWriter {
 
   /** Puts everything on the disk. When it cannot, nothing is under way any more. */
   async finish(signal: AbortSignal): Promise<void> {
-    const gate = new Gate(8)
+    const gate = pLimit(8)
     const sync = async (path: string): Promise<void> => {
       signal.throwIfAborted()
       await syncFile(path)
     }
-    const results = await Promise.allSettled(this.#files.map((path) => gate.run(() => sync(path))))
+    const results = await Promise.allSettled(this.#files.map((path) => gate(() => sync(path))))
     for (const result of results) if (result.status === 'rejected') throw result.reason
     for (const folder of [...this.#folders].toReversed()) await syncFolder(folder)
     await syncFolder(this.#directory)
