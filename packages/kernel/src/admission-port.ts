@@ -1,3 +1,4 @@
+import type { Kernel } from './kernel.ts'
 import type { AcceptedManifest, StagedPackage } from './ports.ts'
 
 /** Decides what may run, and with which permissions. */
@@ -17,7 +18,15 @@ export interface Admission {
    * over {@link approved}; a plugin fills no point that takes one. Asked as often. What serves is held to it by `readmit`.
    */
   readonly withheld?: (plugin: Pick<AdmissionRequest, 'id' | 'version' | 'origin' | 'source'>) => readonly string[]
+  /**
+   * Given once, before anything of a plugin runs, what plugins can be asked by, for a gate that asks some about others. Whom it asks it
+   * has to let in without asking them: else one waits for the other.
+   */
+  readonly attach?: (plugins: PluginAccess) => void
 }
+
+/** How plugins are asked while a kernel is not made yet as well. */
+export type PluginAccess = Pick<Kernel, 'lease' | 'plugins'>
 
 /** A package about to be started. */
 export interface AdmissionRequest {

@@ -3,6 +3,7 @@ import { Catalogue } from './plugins/catalogue.ts'
 import { handleOf } from './calls/client.ts'
 import { createCore } from './core.ts'
 import { emit } from './points/hooks.ts'
+import type { PluginAccess } from './admission-port.ts'
 import type { HookOutcome, Kernel, KernelOptions } from './kernel.ts'
 import { takeLease } from './calls/lease.ts'
 import { hostLane } from './calls/named-lane.ts'
@@ -26,7 +27,12 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
   const refresher = new Refresher(core, catalogue)
   let disposing: Promise<void> | undefined
   const dispose = (): Promise<void> => (disposing ??= shutDown(core, { stopping, refresher }))
+  const access: PluginAccess = {
+    plugins: new PluginCommands(core, { catalogue, refresher }),
+    lease: (point, name, callOptions = {}) => takeLease(core, point, name, callOptions),
+  }
   try {
+    options.admission?.attach?.(access)
     await core.switches.load()
     await core.supervisor.load()
     await core.choices.load()
@@ -43,7 +49,6 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     points: options.points,
     permissions: options.permissions ?? noVocabulary,
     report,
-    plugins: new PluginCommands(core, { catalogue, refresher }),
     events: core.events,
     namespaces: { get: core.supervisor.namespaces.get, list: core.supervisor.namespaces.list },
     provider: <P extends ProviderPoint>(point: P, name: string) => {
@@ -60,7 +65,7 @@ export async function createKernel(options: KernelOptions): Promise<Kernel> {
     emit: async <V, A>(point: { readonly id: string }, value: V, callOptions = {}) =>
       (await emit(core, core.points.table(point.id, 'hook'), value, callOptions)) as HookOutcome<V, A>,
     watch: (point, listener) => core.points.watch(core.points.table(point.id, point.kind), listener),
-    lease: (point, name, callOptions = {}) => takeLease(core, point, name, callOptions),
+    ...access,
     [Symbol.asyncDispose]: dispose,
   }
 }

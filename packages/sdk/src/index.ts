@@ -49,5 +49,13 @@ export {
   type ProviderPoint,
   type VetoAnswer,
 } from './point.ts'
+export {
+  mostScannerFindings,
+  scanner,
+  type ScannedPackage,
+  type ScannedPiece,
+  type ScannerFinding,
+  type ScannerMethods,
+} from './scanner.ts'
 export type { Directories, PluginIdentity, Scope, Secrets, State } from './scope.ts'
 export { anything, type InputOf, type OutputOf, type Schema, type SchemaIssue, type SchemaResult } from './standard-schema.ts'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { inlineSource, testKernel, type TestKernel, type TestKernelOptions } from '@backplane/testing'
 import { echo, echoPlugin, points } from '../fixtures/demo-points.ts'
-import { memoryStore, type Admission, type AdmissionRequest, type Source } from '../index.ts'
+import { memoryStore, type Admission, type AdmissionRequest, type PluginAccess, type Source } from '../index.ts'
 import { summaryOf } from './summary.ts'
 
 const say = (t: TestKernel): Promise<string> => t.kernel.provider(echo, 'echo').say('x')
@@ -178,4 +178,30 @@ test('permissions are those of the manifest that starts, whatever was remembered
   await t.kernel.plugins.start('demo/echo')
   const { state } = t.kernel.plugins.get('demo/echo') ?? {}
   assert.equal(state?.name === 'failed' ? state.failure.code : state?.name, 'PERMISSION_UNAPPROVED')
+})
+
+test('a gate may ask one plugin about another before the kernel is made, and lets that one in without asking', async () => {
+  let access: PluginAccess | undefined
+  const seen: string[] = []
+  const admission: Admission = {
+    attach: (plugins) => void (access = plugins),
+    admit: async ({ id }, signal) => {
+      if (id !== 'demo/judge') {
+        await using lease = await (access as PluginAccess).lease(echo, 'judge', { signal })
+        seen.push(await lease.handle.say(id, { signal }))
+      }
+      return { ok: true, trust: { level: 'unsigned', waived: [] } }
+    },
+  }
+  const judge = echoPlugin({ id: 'demo/judge', version: '1.0.0' })
+  const eager = echoPlugin({ version: '2.0.0', manifest: { activation: 'eager' } })
+  await using t = await kernelWith(admission, { plugins: [judge, eager] })
+  assert.deepEqual(seen, ['1.0.0 demo/echo'])
+  assert.deepEqual(
+    t.kernel.plugins.list().map(({ id, state }) => [id, state.name]),
+    [
+      ['demo/echo', 'active'],
+      ['demo/judge', 'active'],
+    ],
+  )
 })
