@@ -22,6 +22,13 @@ const specs = {
     retryable: false,
     hint: 'Correct {path}; docs/guide/trust.md shows what a policy holds.',
   },
+  SCANNER_MISSING: {
+    message: 'there is no scanner {name} of {plugin}: {reason}',
+    status: 503,
+    exit: 69,
+    retryable: false,
+    hint: 'Install {plugin}, or take {name} out of plugins.scanners.',
+  },
   INSTALL_PATH_REFUSED: {
     message: 'nothing is installed from {path}: it is in no directory that the configuration names for that',
     status: 403,

@@ -33,7 +33,8 @@ export function createAdmission({ judge, installed, grants, approvesDeclared, sc
     const { digest } = asked.staged
     const found = findings.get(digest) ?? scan(asked, signal)
     findings.set(digest, found)
-    found.catch(() => findings.delete(digest))
+    const forget = (): boolean => findings.delete(digest)
+    void found.then((all) => all?.some(({ rule }) => couldNotLook.test(rule)) === true && forget(), forget)
     return found
   }
 
@@ -58,6 +59,8 @@ export function createAdmission({ judge, installed, grants, approvesDeclared, sc
   return { admit, approved, withheld }
 }
 
+/** What could not be looked through is looked at anew the next time, as whoever was to look may be there by then. */
+const couldNotLook = /\/not-(?:run|scanned)$/
 const none: readonly string[] = Object.freeze([])
 const notInstalled: AdmissionDecision = { ok: false, reason: 'it is not installed any more', fix: 'Install it again.' }
 

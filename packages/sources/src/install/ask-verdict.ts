@@ -8,17 +8,18 @@ import { sourceOf } from '../fetch/reference.ts'
 export interface Judging {
   readonly judge: (subject: Subject) => Verdict
   /** Findings of the scanners; it looks aside, so that a package made to be slow holds up nobody else. */
-  readonly scan?: (fetched: FetchedPackage, signal: AbortSignal) => Promise<Subject['findings']>
+  readonly scan?: (fetched: FetchedPackage, signal: AbortSignal, manifest: Manifest) => Promise<Subject['findings']>
 }
 
 /** A package as the verdict is asked about it, scanned. */
 export async function subjectOf(
   { scan }: Pick<Judging, 'scan'>,
-  { id, version }: Manifest,
+  manifest: Manifest,
   { fetched, signal }: { readonly fetched: FetchedPackage; readonly signal: AbortSignal },
 ): Promise<Subject> {
   const { place, tree, archive, archiveSha512, attestations, publishedAtMs, source } = fetched
-  const findings = await scan?.(fetched, signal)
+  const { id, version } = manifest
+  const findings = await scan?.(fetched, signal, manifest)
   return {
     id,
     version,

@@ -21,13 +21,13 @@ export function findingsIn(output: string, reading: ScannerReading): readonly Fi
   const lines = output.split(/\r?\n/).filter((line) => line.trim() !== '')
   const findings = lines.flatMap((line) => ofJson(line, reading) ?? (reading.found ? ofText(line, reading) : []))
   if (findings.length > 0 || !reading.found) return findings
-  return [about(reading, { message: lines[0] ?? 'found something, and does not say what' })]
+  return [findingOf(reading, { message: lines[0] ?? 'found something, and does not say what' })]
 }
 
 function ofJson(line: string, reading: ScannerReading): Finding | undefined {
   if (!line.trimStart().startsWith('{')) return undefined
   try {
-    return about(reading, JSON.parse(line) as object)
+    return findingOf(reading, JSON.parse(line) as object)
   } catch {
     return undefined
   }
@@ -35,10 +35,11 @@ function ofJson(line: string, reading: ScannerReading): Finding | undefined {
 
 function ofText(line: string, reading: ScannerReading): readonly Finding[] {
   const [, path = '', message = ''] = /^(?:\.\/)?([^:]+):\s*(.+)$/.exec(line) ?? []
-  return reading.files.has(path) ? [about(reading, { file: path, message })] : []
+  return reading.files.has(path) ? [findingOf(reading, { file: path, message })] : []
 }
 
-function about({ scanner, files }: ScannerReading, said: object): Finding {
+/** What a scanner said of one thing, as a finding; about a file that the package does not have, it is about the whole. */
+export function findingOf({ scanner, files }: Pick<ScannerReading, 'scanner' | 'files'>, said: object): Finding {
   const text = (key: string): string | undefined => {
     const value: unknown = Reflect.get(said, key)
     return typeof value === 'string' && value !== '' ? value.slice(0, 1_000) : undefined

@@ -65,7 +65,7 @@ export interface PluginsConfig {
   readonly sources: PackageSources
   /** Whether the code of packages is looked through before they are installed and before they start. */
   readonly scan: boolean
-  /** Commands that do so as well. */
+  /** Commands and plugins that do so as well. */
   readonly scanners: readonly ScannerConfig[]
   /** What stands around plugins that are not bundled. */
   readonly isolation: 'os' | 'process'
@@ -88,8 +88,24 @@ export interface TrustPolicyFiles {
   readonly root: string | undefined
 }
 
-/** A command that looks through packages before they are installed and before they start. */
-export interface ScannerConfig {
+/** What looks through packages before they are installed and before they start. */
+export type ScannerConfig = CommandScannerConfig | PluginScannerConfig
+
+/** A plugin that does. */
+export interface PluginScannerConfig {
+  readonly kind: 'plugin'
+  readonly name: string
+  /** Full id. */
+  readonly plugin: string
+  /** Of the only bytes of it that count; undefined: whatever its publisher signed. */
+  readonly digest: string | undefined
+  readonly timeoutMs: number
+  readonly freshMs: number
+}
+
+/** A command that does. */
+export interface CommandScannerConfig {
+  readonly kind: 'command'
   readonly name: string
   readonly argv: readonly [string, ...string[]]
   readonly env: Readonly<Record<string, string>>

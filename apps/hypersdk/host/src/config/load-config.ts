@@ -60,7 +60,7 @@ export async function loadConfig(
     problems.push(tree.problem(['plugins', 'enabled'], 'is a list, and so is allow: keep one of them'))
   }
   if (!raw.plugins.scan && Object.keys(raw.plugins.scanners).length > 0) {
-    problems.push(tree.problem(['plugins', 'scanners'], 'names commands that would not run, for scan is false: keep one of them'))
+    problems.push(tree.problem(['plugins', 'scanners'], 'names what would not look, for scan is false: keep one of them'))
   }
   const filledIn = {
     providers: raw.providers,

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import type { Admission, AdmissionRequest, Store } from '@backplane/kernel'
+import type { Admission, AdmissionRequest, AuditTrail, PluginAccess, Store } from '@backplane/kernel'
 import { createAdmission, GrantsFile, type InstalledSource } from '@backplane/sources'
 import { newestIndexMs } from '@backplane/sources/install'
 import {
@@ -12,7 +12,7 @@ import {
   type Verdict,
 } from '@backplane/trust'
 import type { HostConfig } from '../config/host-config.ts'
-import { filesBelow, PackageScans } from '../trust/package-scans.ts'
+import { filesBelow, PackageScans, type PackageToScan } from '../trust/package-scans.ts'
 import { readPolicyFile, type ReadPolicy } from '../trust/policy-file.ts'
 import { packageScanners } from '../trust/package-scanners.ts'
 import { bundledPluginIds } from './bundled-plugins.ts'
@@ -29,7 +29,7 @@ export interface PluginTrust {
   readonly judge: (subject: Subject) => Verdict
   /** What the scanners find in a package; undefined where none is to look. */
   readonly scan: (
-    digest: string,
+    about: PackageToScan,
     files: () => Promise<readonly ScannedFile[]>,
     signal: AbortSignal,
   ) => Promise<readonly Finding[] | undefined>
@@ -55,6 +55,8 @@ export interface PluginTrustParts {
   readonly log: HostLog
   /** Keeps which policies were seen, and what scanners found. */
   readonly store: Store
+  /** Told of scanners that were asked. */
+  readonly trail?: AuditTrail | undefined
   /** Ms since the epoch. Default: the system's clock. */
   readonly now?: () => number
 }
@@ -71,7 +73,7 @@ export function indexMemory({ dataDirectory }: Pick<HostConfig, 'dataDirectory'>
 /** Reads what was approved. Errors: those of {@link readPolicyFile}, `GRANTS_INVALID`, `INDEX_MEMORY_INVALID`. */
 export async function pluginTrust(config: HostConfig, parts: PluginTrustParts): Promise<PluginTrust> {
   const { plugins, dataDirectory } = config
-  const { log, store, now = Date.now } = parts
+  const { log, store, trail, now = Date.now } = parts
   const grants = new GrantsFile(join(dataDirectory, 'grants.json'))
   const source = installedPlugins(config)
   const folders = plugins.development ? plugins.directories.map((path) => `directory:${join(path, '*')}`) : []
@@ -107,26 +109,30 @@ export async function pluginTrust(config: HostConfig, parts: PluginTrustParts): 
   const judgeNow = (subject: Subject): Verdict => {
     const atMs = nowMs()
     const judged = judge(subject, subject.origin === 'bundled' ? policy : outside, atMs)
-    const verdict = unlessExpired(unlessOwn(judged, subject), subject, { expiresMs: read.expiresMs, atMs })
+    const known = unlessUnknownScanner(unlessOwn(judged, subject), subject, plugins)
+    const verdict = unlessExpired(known, subject, { expiresMs: read.expiresMs, atMs })
     verdicts.delete(subject.id)
     verdicts.set(subject.id, verdict)
     for (const oldest of verdicts.keys()) if (verdicts.size > keptVerdicts) verdicts.delete(oldest)
     return verdict
   }
-  const scans = plugins.scan ? await PackageScans.open(store, packageScanners(config)) : undefined
-  const scan: PluginTrust['scan'] = async (digest, files, signal) => scans?.of(digest, files, signal)
-  const scanStaged = async ({ source: from, staged }: AdmissionRequest, signal: AbortSignal) => {
+  let reached: PluginAccess | undefined
+  const scanners = packageScanners(config, () => reached)
+  const scans = plugins.scan ? await PackageScans.open({ store, scanners, trail }) : undefined
+  const scan: PluginTrust['scan'] = async (about, files, signal) => scans?.of(about, files, signal)
+  const scanStaged = async ({ source: from, staged, manifest }: AdmissionRequest, signal: AbortSignal) => {
     const { code, digest } = staged
     if (isTakenAsItIs(from) || code.kind !== 'files') return undefined
-    return scan(digest, () => filesBelow(code.directory), signal)
+    return scan({ ...manifest, digest }, () => filesBelow(code.directory), signal)
   }
-  const admission = createAdmission({
+  const gate = createAdmission({
     judge: judgeNow,
     installed: source,
     grants,
     approvesDeclared: isTakenAsItIs,
     scan: scanStaged,
   })
+  const admission: Admission = { ...gate, attach: (access) => void (reached = access) }
   return {
     admission,
     installed: source,
@@ -185,6 +191,29 @@ function unlessOwn(verdict: Verdict, { id, origin }: Subject): Verdict {
     reason: `${id} ships with this host, and nothing from outside takes its place, whoever signed it`,
     fix: 'Give the package an id of its own.',
   })
+}
+
+/**
+ * No plugin looks through one that is a scanner itself, so that not even a policy that takes what nobody signed is enough for it:
+ * a publisher signs it, or the configuration names its digest. In development folders are taken as they are, as ever.
+ */
+function unlessUnknownScanner(
+  verdict: Verdict,
+  { id, origin, digest, source }: Subject,
+  plugins: HostConfig['plugins'],
+): Verdict {
+  const named = plugins.scanners.find((one) => one.kind === 'plugin' && one.plugin === id)
+  if (origin === 'bundled' || named?.kind !== 'plugin' || !verdict.ok) return verdict
+  const isInFolder = plugins.directories.some((directory) => source.startsWith(`directory:${directory}/`))
+  if (named.digest === digest || (plugins.development && isInFolder)) return verdict
+  const place = `plugins.scanners.${named.name}.digest`
+  if (named.digest === undefined && verdict.trust === 'signed') return verdict
+  const reason =
+    named.digest === undefined
+      ? `it is the scanner ${named.name}, which no other plugin looks through, and nobody the policy trusts signed it`
+      : `it is the scanner ${named.name}, of which ${place} takes ${named.digest} alone`
+  const fix = `Take a version that a publisher of the policy signed, or read this one and write ${place}: ${digest} into the configuration.`
+  return refusedAs(verdict, { rule: 'publisher', outcome: 'refused', reason, fix })
 }
 
 function refusedAs(verdict: Verdict, refused: Verdict['rules'][number]): Verdict {

@@ -4,6 +4,7 @@ import { createKernel, type ApprovalOptions, type Kernel, type Store } from '@ba
 import { confined, contained, probeSystem, trusted, type EgressQuestion } from '@backplane/runtimes'
 import { automaticProfiles, guard, serve, tokenFile, tokenStore, type Served } from '@backplane/server'
 import { abandonedEntry, checkSecretsDirectory, sqliteStore } from '@backplane/storage'
+import { scanner } from '@backplane/sdk'
 import { afterExport, beforeExport, provider } from '@hypersdk/points'
 import { hostAccess } from '../api/host-access.ts'
 import { hostApi } from '../api/host-api.ts'
@@ -26,6 +27,7 @@ import { type FellBack, ProviderRegistry } from '../providers/provider-registry.
 import { learnEnvironment } from '../secrets/learn-environment.ts'
 import type { Redactor } from '../secrets/redactor.ts'
 import type { HandleSources } from '../secrets/resolve-handles.ts'
+import { scannerReserved } from '../trust/package-scanners.ts'
 import { TypeOwners } from '../providers/type-owners.ts'
 import { secretBroker } from '../secrets/secret-broker.ts'
 import { AdvisoryWatch } from './advisory-watch.ts'
@@ -95,7 +97,7 @@ export async function startDaemon(configured: HostConfig, surroundings: DaemonSu
   const store = started.use(sqliteStore(join(config.dataDirectory, 'plugins.sqlite')))
   const audit = started.use(await hostAudit(config.audit, { store, log, redactor }))
   const handles = { env, broker: audit.forHost(broker) }
-  const trust = await pluginTrust(config, { log, store })
+  const trust = await pluginTrust(config, { log, store, trail: audit.trail })
   const fetching = fetcherPlaces(config.dataDirectory)
   await emptied(fetching.git)
   const fetchers = await packageFetchers(config.plugins.sources, fetching, { handles, redactor })
@@ -280,7 +282,7 @@ async function startKernel(
   const allowPrivate = ({ authority }: EgressQuestion): boolean => placesNamed(config, env).has(authority)
   return createKernel({
     host: { name: 'hypervisord', api: hostApiVersion },
-    points: [provider, beforeExport, afterExport],
+    points: [provider, beforeExport, afterExport, scanner],
     sources: sources.map((source) => names.noting(source)),
     admission: audit.admission(trust.admission),
     runtimes: [
@@ -289,7 +291,10 @@ async function startKernel(
       confined({ ...guests, pool: { size: 1 }, egress: { allowPrivate, ...attached } }),
     ],
     settings: pluginSettings(config, env, idsNamed),
-    policy: pluginPolicy(config, { idsNamed, reserved: owners.reserved }),
+    policy: pluginPolicy(config, {
+      idsNamed,
+      reserved: (claim) => owners.reserved(claim) ?? scannerReserved(config.plugins, claim),
+    }),
     store,
     secrets: broker,
     ...(audit.onCall === undefined ? {} : { onCall: audit.onCall }),

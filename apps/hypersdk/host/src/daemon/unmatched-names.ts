@@ -47,6 +47,7 @@ function placesOf(config: PluginsConfig): readonly NamedPlace[] {
     ['plugins.audit', config.audit === true ? [] : config.audit],
     ['plugins.providers', config.typeOwners.values()],
     ['plugins.config', config.config.keys()],
+    ['plugins.scanners', config.scanners.flatMap((one) => (one.kind === 'plugin' ? [one.plugin] : []))],
     ...Object.entries(config.namespaces).map(([name, { plugins }]) => [`plugins.namespaces.${name}`, plugins] as const),
   ]
 }

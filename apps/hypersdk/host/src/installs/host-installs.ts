@@ -59,7 +59,7 @@ export async function hostInstalls({ config, trust, fetchers, paths }: HostInsta
     checkPackage,
     hostApi: hostApiVersion,
     referenceOf: (id) => dependencyReference(plugins.sources.dependencies, id),
-    scan: ({ tree }, signal) => trust.scan(tree.digest, async () => tree.files, signal),
+    scan: ({ tree }, signal, manifest) => trust.scan({ ...manifest, digest: tree.digest }, async () => tree.files, signal),
   })
   const bundles = new Bundles(join(dataDirectory, 'bundles'))
   const { directories } = plugins.sources

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { memoryStore } from '@backplane/kernel'
 import { temporaryDirectory } from '@backplane/testing'
-import type { ScannedFile } from '@backplane/trust'
-import { PackageScans } from './package-scans.ts'
+import { commandScanner, type ScannedFile } from '@backplane/trust'
+import { PackageScans, type PackageToScan } from './package-scans.ts'
 
 const { signal } = new AbortController()
 const files: readonly ScannedFile[] = [
@@ -13,15 +13,17 @@ const files: readonly ScannedFile[] = [
   { path: 'index.js', bytes: Buffer.from("import { exec } from 'node:child_process'\nexec('ls')\n") },
 ]
 
+const of = (digest: string): PackageToScan => ({ id: 'acme/s3', version: '1.0.0', requires: { api: '*' }, digest })
+
 test('what was looked through is not read again, also after a restart; other bytes are', async () => {
   const store = memoryStore()
   let reads = 0
   const read = async (): Promise<readonly ScannedFile[]> => ((reads += 1), files)
-  const first = await (await PackageScans.open(store, [])).of('sha256:one', read, signal)
+  const first = await (await PackageScans.open({ store, scanners: [] })).of(of('sha256:one'), read, signal)
   assert.ok(first.some(({ rule }) => rule === 'static/child-process'))
-  assert.deepEqual(await (await PackageScans.open(store, [])).of('sha256:one', read, signal), first)
+  assert.deepEqual(await (await PackageScans.open({ store, scanners: [] })).of(of('sha256:one'), read, signal), first)
   assert.equal(reads, 1)
-  await (await PackageScans.open(store, [])).of('sha256:two', read, signal)
+  await (await PackageScans.open({ store, scanners: [] })).of(of('sha256:two'), read, signal)
   assert.equal(reads, 2)
 })
 
@@ -32,8 +34,14 @@ test('a scanner that could not look is asked again, and one whose answer is old 
   await chmod(program, 0o755)
   const store = memoryStore()
   const scans = async (freshMs: number): Promise<readonly string[]> => {
-    const scanner = { name: 'demo', argv: [program], freshMs } as const
-    const found = await (await PackageScans.open(store, [scanner])).of('sha256:one', async () => files, signal)
+    const scan = commandScanner({ name: 'demo', argv: [program] })
+    const scanner = {
+      name: 'demo',
+      freshMs,
+      by: () => program,
+      scan: (_: unknown, ...given: Parameters<typeof scan>) => scan(...given),
+    }
+    const found = await (await PackageScans.open({ store, scanners: [scanner] })).of(of('sha256:one'), async () => files, signal)
     return found.map(({ rule }) => rule)
   }
   assert.ok((await scans(60_000)).includes('demo/not-run'))

@@ -1,12 +1,30 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
-import type { Store } from '@backplane/kernel'
-import { commandScanner, scanAside, scanRevision, type Finding, type ScannedFile, type ScannerCommand } from '@backplane/trust'
+import type { AuditTrail, Store } from '@backplane/kernel'
+import type { Manifest, ScannedPackage } from '@backplane/sdk'
+import { scanAside, scanRevision, type Finding, type ScannedFile } from '@backplane/trust'
 
-/** A command of the operator's that looks through packages. */
-export interface PackageScanner extends ScannerCommand {
+/** Something of the operator's that looks through packages. */
+export interface PackageScanner {
+  readonly name: string
   /** How long what it found of the same bytes counts, ms: what it knows grows. */
   readonly freshMs: number
+  /** What it is, for the audit log; where that changes, what it found before does not count. */
+  readonly by: () => string
+  /** The id of the plugin it is; undefined for a command. */
+  readonly plugin?: string
+  readonly scan: (about: ScannedPackage, files: readonly ScannedFile[], signal: AbortSignal) => Promise<readonly Finding[]>
+}
+
+/** A package that is to be looked through, by what it says of itself. */
+export type PackageToScan = Pick<Manifest, 'id' | 'version' | 'dependencies' | 'requires'> & Pick<ScannedPackage, 'digest'>
+
+/** What scanning works with. */
+export interface PackageScansParts {
+  readonly store: Store
+  readonly scanners: readonly PackageScanner[]
+  /** Told each time that one of {@link scanners} was asked. */
+  readonly trail?: AuditTrail | undefined
 }
 
 interface Kept {
@@ -21,34 +39,44 @@ const mostKept = 20_000
 /**
  * What the built-in scanner and those of the operator find in packages. Answers are kept by the digest of the package, so that
  * what was not changed is not looked through again, also after a restart; one that could not look is asked again.
+ *
+ * A plugin that is a scanner itself is looked through by the built-in scanner and by commands, and by no plugin: one would wait for
+ * the other. Whether it counts is decided by who signed it, or by its digest.
  */
 export class PackageScans {
   readonly #store: Store
   readonly #scanners: readonly PackageScanner[]
+  readonly #trail: AuditTrail | undefined
   readonly #builtIn = scanAside()
 
-  private constructor(store: Store, scanners: readonly PackageScanner[]) {
+  private constructor({ store, scanners, trail }: PackageScansParts) {
     this.#store = store
     this.#scanners = scanners
+    this.#trail = trail
   }
 
-  static async open(store: Store, scanners: readonly PackageScanner[]): Promise<PackageScans> {
+  static async open(parts: PackageScansParts): Promise<PackageScans> {
+    const { store } = parts
     if ((await store.keys(namespace, '')).length > mostKept) await store.clear(namespace)
-    return new PackageScans(store, scanners)
+    return new PackageScans(parts)
   }
 
   /** `files` is asked for only where somebody has to look. Rejects with the signal's reason, and with what `files` or the store throw. */
-  async of(digest: string, files: () => Promise<readonly ScannedFile[]>, signal: AbortSignal): Promise<readonly Finding[]> {
+  async of(about: PackageToScan, files: () => Promise<readonly ScannedFile[]>, signal: AbortSignal): Promise<readonly Finding[]> {
     let read: Promise<readonly ScannedFile[]> | undefined
     const all = (): Promise<readonly ScannedFile[]> => (read ??= files())
+    const { id, version, digest } = about
     const found = await this.#found(`static@${scanRevision} ${digest}`, Infinity, async () => this.#builtIn(await all(), signal))
     const others: Finding[] = []
+    const own = this.#scanners.find(({ plugin }) => plugin === id)
     for (const scanner of this.#scanners) {
-      const key = `${scanner.name} ${JSON.stringify(scanner.argv)} ${digest}`
-      const scan = commandScanner(scanner)
-      others.push(...(await this.#found(key, scanner.freshMs, async () => scan(await all(), signal))))
+      if (own !== undefined && scanner.plugin !== undefined) continue
+      const key = `${scanner.name} ${scanner.by()} ${digest}`
+      const scan = async (): Promise<readonly Finding[]> =>
+        this.#noted(scanner, about, await scanner.scan({ id, version, digest }, await all(), signal))
+      others.push(...(await this.#found(key, scanner.freshMs, scan)))
     }
-    return [...found, ...others]
+    return [...found, ...others, ...(own === undefined ? [] : leaning(own, about))]
   }
 
   async #found(key: string, freshMs: number, scan: () => Promise<readonly Finding[]>): Promise<readonly Finding[]> {
@@ -61,6 +89,31 @@ export class PackageScans {
     await this.#store.set(namespace, key, JSON.stringify({ atMs: Date.now(), findings } satisfies Kept))
     return findings
   }
+
+  #noted({ name, plugin, by }: PackageScanner, about: PackageToScan, findings: readonly Finding[]): readonly Finding[] {
+    const { id, version, digest } = about
+    const notRun = findings.find(({ rule }) => rule === `${name}/not-run`)
+    const rules = [...new Set(findings.map(({ rule }) => rule))].slice(0, 5).join(', ')
+    this.#trail?.note({
+      actor: plugin === undefined ? { kind: 'host', name: 'host' } : { kind: 'plugin', name: plugin },
+      action: 'package.scan',
+      subject: `${id} ${version}`,
+      plugin: id,
+      outcome: notRun === undefined ? 'ok' : 'failed',
+      reason: notRun?.message ?? (findings.length === 0 ? 'it found nothing' : `${findings.length} findings: ${rules}`),
+      details: { scanner: name, by: by(), digest, findings: findings.length },
+    })
+    return findings
+  }
+}
+
+/** A scanner that leans on other plugins would wait for what waits for it. */
+function leaning({ name }: PackageScanner, { id, dependencies = [], requires }: PackageToScan): readonly Finding[] {
+  const needed = [...dependencies.map((one) => one.id), ...Object.keys(requires.capabilities ?? {})]
+  if (needed.length === 0) return []
+  const message = `${id} is the scanner ${name} and needs ${needed.join(', ')}, which would wait for it to be looked through`
+  const fix = 'Take a version of it that needs no other plugin'
+  return [{ rule: `${name}/needs-others`, severity: 'danger', file: 'plugin.json', message, fix }]
 }
 
 /** Every file below a folder that nobody else writes to. */
