@@ -181,7 +181,6 @@ import type { PluginUsers } from '../installs/plugin-users.ts';
 import { type EventStreamOptions } from './event-routes.ts';
 import type { TokenStore } from '../guard/token-store.ts';
 import { type InspectionOptions } from './inspection-routes.ts';
-import { openapiDocument } from './openapi.ts';
 import { type OperationLimits } from './operations.ts';
 /** How a host shapes its management API. */
 export interface ManagementApiOptions extends InspectionOptions {
@@ -219,8 +218,6 @@ export interface ManagementApi {
     readonly app: OpenAPIHono<{
         Bindings: Peer;
     }>;
-    /** OpenAPI 3.1. */
-    readonly openapi: ReturnType<typeof openapiDocument>;
 }
 /**
  * Management REST over a kernel: list, find, reload, enable, disable and remove plugins, choose their versions, look at
@@ -574,11 +571,6 @@ export declare function tokenDigest(token: string): Uint8Array;
  */
 export declare function tokenCheck(tokens: Iterable<Token>, failuresPerMinute: number): (headers: Headers, address: string) => Token;
 
-// api/openapi.d.ts
-import { OpenAPIHono } from '@hono/zod-openapi';
-/** The management API as OpenAPI 3.1; the same document `/openapi.json` answers with. */
-export declare function openapiDocument(): ReturnType<OpenAPIHono['getOpenAPI31Document']>;
-
 // api/operations.d.ts
 import type { Progress } from '@backplane/sdk';
 import { type Caller } from '../guard/caller.ts';
@@ -634,6 +626,11 @@ export declare class Operations {
     /** Settles at the next progress of an operation. */
     told(id: string): Promise<void>;
 }
+
+// api/openapi.d.ts
+import { OpenAPIHono } from '@hono/zod-openapi';
+/** The management API as OpenAPI 3.1; the same document `/openapi.json` answers with. */
+export declare function openapiDocument(): ReturnType<OpenAPIHono['getOpenAPI31Document']>;
 
 // api/secured-document.d.ts
 import type { OpenAPIHono } from '@hono/zod-openapi';

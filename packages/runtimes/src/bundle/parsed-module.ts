@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { stripTypeScriptTypes } from 'node:module'
+import { withoutTypes } from './without-types.ts'
 
 /** An import or re-export of some names: `{ a, b as c }`, `* as x`, `x`, or nothing. */
 export interface Linked {
@@ -25,7 +25,7 @@ const reExporting = /^export\s+(?<what>\*|\{[^}]*\})\s+from\s+'(?<from>[^']+)';?
 /** Reads the module at a file URL. */
 export async function parseModule(url: string): Promise<ParsedModule> {
   const text = await readFile(new URL(url), 'utf8')
-  const script = url.endsWith('.ts') ? withoutTypes(text) : text
+  const script = url.endsWith('.ts') ? await withoutTypes(text) : text
   const source = script.replace(/^\/\/# sourceMappingURL=.*$/m, '')
   const own = source.replaceAll(reExporting, '').replaceAll(/\/\*[\s\S]*?\*\/|\/\/.*/g, '')
   const imports = linked(source, importing)
@@ -48,15 +48,4 @@ function linked(source: string, pattern: RegExp): readonly Linked[] {
     what: match.groups?.['what'] ?? '',
     from: match.groups?.['from'] ?? '',
   }))
-}
-
-/** Only a repository run from its source comes here. Whoever chose that knows that Node calls stripping experimental. */
-function withoutTypes(source: string): string {
-  const emitWarning = process.emitWarning.bind(process)
-  process.emitWarning = () => undefined
-  try {
-    return stripTypeScriptTypes(source)
-  } finally {
-    process.emitWarning = emitWarning
-  }
 }

@@ -62,8 +62,6 @@ export interface ManagementApi {
    * its whole application with {@link idempotent}, which {@link fetch} has built in.
    */
   readonly app: OpenAPIHono<{ Bindings: Peer }>
-  /** OpenAPI 3.1. */
-  readonly openapi: ReturnType<typeof openapiDocument>
 }
 
 /**
@@ -106,8 +104,8 @@ export function managementApi(kernel: Kernel, options: ManagementApiOptions = {}
   addUnescapedIds(app)
   addEventRoutes(app, kernel, options.events ?? {})
   addHealthRoutes(app, kernel, options)
-  const openapi = openapiDocument()
-  app.get('/openapi.json', (context) => context.json(openapi))
+  let openapi: ReturnType<typeof openapiDocument> | undefined
+  app.get('/openapi.json', (context) => context.json((openapi ??= openapiDocument())))
   app.notFound(unrouted(app))
   app.onError((error) => problem(error))
   const handler = idempotent()((request, peer) => app.fetch(request, peer))
@@ -118,5 +116,5 @@ export function managementApi(kernel: Kernel, options: ManagementApiOptions = {}
       return problem(error)
     }
   }
-  return { fetch, app, openapi }
+  return { fetch, app }
 }

@@ -78,9 +78,10 @@ export function hostApi(options: HostApiOptions): Handler {
     ...(options.problems === undefined ? {} : { problems: options.problems }),
     ...(options.profiles === undefined ? {} : { profiles: options.profiles }),
   })
-  app.get('/openapi.json', (context) => context.json(document))
+  // Made when it is asked for: that takes as long as the rest of a start, and hardly anybody asks.
+  let document: ReturnType<typeof openapiDocument> | undefined
+  app.get('/openapi.json', (context) => context.json((document ??= openapiDocument(app, options.version))))
   app.route('/', management.app)
-  const document = openapiDocument(app, options.version)
   const answer = answerError(catalogues, log)
   app.onError((error) => answer(error))
   app.notFound(unrouted(app))
