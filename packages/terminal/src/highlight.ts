@@ -8,8 +8,17 @@ export function highlight(terminal: { readonly colors: boolean }, style: Style, 
   return terminal.colors ? styleText(style, text, { validateStream: false }) : text
 }
 
-/** Whether this process's output is wanted in colours. Source: no-color.org. */
-export function wantsColors(): boolean {
-  const { stdout, stderr, env } = process
-  return !env['NO_COLOR'] && (env['FORCE_COLOR'] !== undefined || (stdout.isTTY && stderr.isTTY))
+/** What says whether colours are wanted. */
+export interface ColorSigns {
+  readonly stdout: { readonly isTTY?: boolean }
+  readonly stderr: { readonly isTTY?: boolean }
+  readonly env: Readonly<Record<string, string | undefined>>
+}
+
+/** Whether this process's output is wanted in colours. Source: no-color.org, force-color.org. */
+export function wantsColors({ stdout, stderr, env }: ColorSigns = process): boolean {
+  if (env['NO_COLOR']) return false
+  const forced = env['FORCE_COLOR']
+  if (forced !== undefined) return forced !== '0' && forced !== 'false'
+  return stdout.isTTY === true && stderr.isTTY === true && env['TERM'] !== 'dumb'
 }

@@ -1,7 +1,16 @@
-/** The text without control characters: names come from machines and plugins, and must not steer the terminal. */
+/**
+ * What steers a terminal (control characters), turns the order of what is read around (bidirectional marks), or stands there unseen,
+ * so that two texts look alike (zero-width characters, tags). The joiners that some scripts and emoji need are not among them.
+ * Source: Unicode TR 36, TR 9.
+ */
+const unseen =
+  /[\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]/gu
+// oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+const controls = /[\u0000-\u001f]/g
+
+/** The text without what steers the terminal or deceives who reads: names come from machines and plugins. */
 export function printable(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '\uFFFD')
+  return text.replaceAll(controls, '\uFFFD').replaceAll(unseen, '\uFFFD')
 }
 
 /** The same for a text of several lines, as one. */
@@ -11,6 +20,6 @@ export function printableLine(text: string): string {
 
 /** JSON that steers no terminal either: it escapes the first 32 control characters by itself, and these stay as they are. */
 export function printableJson(value: unknown, indent?: number): string {
-  const escape = (character: string): string => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
-  return JSON.stringify(value, undefined, indent).replaceAll(/[\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, escape)
+  const escape = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`
+  return JSON.stringify(value, undefined, indent).replaceAll(unseen, (character) => character.split('').map(escape).join(''))
 }

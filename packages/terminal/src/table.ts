@@ -1,20 +1,21 @@
 import { printable } from './printable.ts'
+import { padded, textWidth } from './text-width.ts'
 
 /** One column: its head, and what a row shows there. */
 export type Column<T> = readonly [head: string, cell: (row: T) => string | number | null]
 
-/** Rows under heads, columns as wide as needed. What comes from machines and plugins cannot steer the terminal. */
+/** Rows under heads, columns as wide as needed, counted as the terminal does. What comes from machines and plugins cannot steer the terminal. */
 export function tableText<T>(rows: readonly T[], columns: readonly Column<T>[]): string {
   const lines = [
     columns.map(([head]) => head),
     ...rows.map((row) => columns.map(([, cell]) => printable(String(cell(row) ?? '-')))),
   ]
-  const widths = columns.map((_, column) => Math.max(...lines.map((line) => line[column]?.length ?? 0)))
+  const widths = columns.map((_, column) => lines.reduce((widest, line) => Math.max(widest, textWidth(line[column] ?? '')), 0))
   return lines
     .map(
       (line) =>
         `${line
-          .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+          .map((cell, column) => padded(cell, widths[column] ?? 0))
           .join('  ')
           .trimEnd()}\n`,
     )
@@ -23,8 +24,8 @@ export function tableText<T>(rows: readonly T[], columns: readonly Column<T>[]):
 
 /** Names and values, one a line. */
 export function listText(entries: readonly (readonly [string, unknown])[]): string {
-  const width = Math.max(0, ...entries.map(([name]) => name.length))
-  return entries.map(([name, value]) => `${printable(name).padEnd(width)}  ${printable(valueText(value))}\n`).join('')
+  const width = Math.max(0, ...entries.map(([name]) => textWidth(printable(name))))
+  return entries.map(([name, value]) => `${padded(printable(name), width)}  ${printable(valueText(value))}\n`).join('')
 }
 
 function valueText(value: unknown): string {

@@ -198,11 +198,11 @@ test('a file that somebody changed since is kept and named, everything else is a
   const grub = join(root, 'etc/default/grub')
   const original = await readFile(grub)
   await exliar(['apply', card, '--yes'])
-  await appendFile(grub, '# mine\n')
+  await appendFile(grub, '# mine\u001B[2J\u202E\n')
   const { code, out } = await exliar(['cleanup', '--yes'])
   assert.equal(code, 1)
   assert.match(out, /^kept +.*\n +.*\/etc\/default\/grub.*somebody else/m)
-  assert.match(out, /^ +\+# mine$/m)
+  assert.match(out, /^ +\+# mine\uFFFD\[2J\uFFFD$/m, 'and steers no terminal')
   assert.match(out, /What is marked as kept is not as it was before\.\n$/)
   const { changes } = (await exliar(['status', '--json'])).json()
   assert.deepEqual(

@@ -1,3 +1,4 @@
+import { printable } from '@backplane/terminal'
 import { openChanges, type Changes, type ChangesOptions } from '../changes/open-changes.ts'
 import { standardExecutors } from '../changes/standard-executors.ts'
 import type { UndoneChange, UndoReport } from '../changes/undo.ts'
@@ -19,7 +20,11 @@ export function openMachineChanges(tree: MachineTree): Promise<Changes> {
 export function undoText({ changes, complete }: UndoReport): string {
   const lines = changes.map(lineOf)
   const end = complete ? 'Everything is as it was before.' : 'What is marked as kept is not as it was before.'
-  return `${[...lines, end].join('\n')}\n`
+  // Files and what programs said of them are quoted here.
+  return `${[...lines, end]
+    .flatMap((text) => text.split('\n'))
+    .map(printable)
+    .join('\n')}\n`
 }
 
 function lineOf({ summary, end }: UndoneChange): string {

@@ -94,9 +94,7 @@ export class Session implements AsyncDisposable {
     const stateDirectory = await makeStateDirectory(this.#options.stateDirectory)
     const store: Store = this.#held.use(sqliteStore(join(stateDirectory, 'hook-runs.sqlite')))
     const runs = new HookRuns(store)
-    this.#held.defer(() =>
-      runs.settled().catch((error: Error) => terminal.err(`the runs of hooks were not kept: ${error.message}\n`)),
-    )
+    this.#held.defer(() => runs.settled().catch((error: Error) => this.warn(`the runs of hooks were not kept: ${error.message}`)))
     const desk = this.#held.use(
       askedDesk({
         path: join(stateDirectory, 'approvals.sqlite'),

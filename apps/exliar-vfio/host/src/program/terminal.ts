@@ -16,8 +16,10 @@ export interface Terminal {
   readonly colors: boolean
   readonly env: Readonly<Record<string, string | undefined>>
   readonly uid: number | undefined
-  /** Asks somebody who sits there and answers what was typed; undefined where nobody does. */
-  readonly ask: ((question: string) => Promise<string>) | undefined
+  /**
+   * Asks somebody who sits there and answers what was typed; nothing once `signal` is aborted. Undefined where nobody sits there.
+   */
+  readonly ask: ((question: string, signal?: AbortSignal) => Promise<string>) | undefined
   /** The whole of it, for what draws; undefined where nobody could see that. */
   readonly screen?: TerminalScreen | undefined
   /** Aborted by a break (Ctrl-C) or when the process is told to end. */
@@ -31,23 +33,31 @@ export function processTerminal(): Terminal {
   for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.once(name, () => broken.abort(new Error(`ended by ${name}`)))
   }
+  const sees = env['TERM'] !== 'dumb'
   return {
     out: (data) => void stdout.write(data),
     err: (talk) => void stderr.write(talk),
     colors: wantsColors(),
     env,
     uid: process.getuid?.(),
-    ask: stdin.isTTY && stderr.isTTY ? inTurn((question) => askOn(question, broken.signal)) : undefined,
-    screen: stdin.isTTY && stdout.isTTY ? { stdin, stdout, stderr } : undefined,
+    ask: stdin.isTTY && stderr.isTTY ? inTurn(askOn, broken.signal) : undefined,
+    // One without a cursor to move shows no more than lines.
+    screen: stdin.isTTY && stdout.isTTY && sees ? { stdin, stdout, stderr } : undefined,
     signal: broken.signal,
   }
 }
 
-/** Two questions at once would both take the one answer. */
-function inTurn(ask: (question: string) => Promise<string>): (question: string) => Promise<string> {
+type Ask = NonNullable<Terminal['ask']>
+
+/**
+ * Two questions at once would both take the one answer. One that nobody waits for any more leaves, asked or not; what was typed
+ * for it is for no other.
+ */
+export function inTurn(ask: (question: string, signal: AbortSignal) => Promise<string>, ending: AbortSignal): Ask {
   let before: Promise<unknown> = Promise.resolve()
-  return (question) => {
-    const answered = before.then(() => ask(question))
+  return (question, given) => {
+    const signal = given === undefined ? ending : AbortSignal.any([given, ending])
+    const answered = before.then(() => (signal.aborted ? '' : ask(question, signal)))
     before = answered
     return answered
   }
@@ -58,6 +68,7 @@ async function askOn(question: string, signal: AbortSignal): Promise<string> {
   try {
     return await lines.question(question, { signal })
   } catch {
+    if (signal.aborted) process.stderr.write('\n')
     // Ctrl-C and the end of the input are no answer, and no answer is no.
     return ''
   } finally {

@@ -4,7 +4,7 @@ import { test, type TestContext } from 'node:test'
 import type { ApprovalRequest } from '@backplane/kernel'
 import { approvalQueue } from '@backplane/storage'
 import { temporaryDirectory } from '@backplane/testing'
-import type { Terminal } from '../terminal.ts'
+import { inTurn, type Terminal } from '../terminal.ts'
 import { askedDesk, type Approver } from './asked-desk.ts'
 import { terminalApprover } from './terminal-approver.ts'
 
@@ -98,4 +98,37 @@ test('who is asked at the terminal reads who wants what, and is steered by none 
     /^example\/binder 1\.0\.0 wants to wipe\uFFFD\[2J it Allow it\? \[y\/N\] y\n {2}exliar\.vfio bind \{/,
   )
   assert.equal(seen[0]?.includes('\u001B'), false)
+})
+
+test('a question that nobody waits for any more leaves the terminal, and what is typed for it answers no other', async () => {
+  const open: { readonly question: string; readonly signal: AbortSignal }[] = []
+  const ask = inTurn((text, signal) => {
+    open.push({ question: text, signal })
+    return new Promise((resolve) => signal.addEventListener('abort', () => resolve('y')))
+  }, new AbortController().signal)
+  const talk: string[] = []
+  const terminal = { ...terminalThat(ask), err: (text: string) => void talk.push(text) }
+  const gone = new AbortController()
+  const later = new AbortController()
+  const first = terminalApprover(terminal)(request, gone.signal)
+  const second = terminalApprover(terminal)(request, later.signal)
+  const third = ask('Do it? [y/N] ', AbortSignal.abort())
+  await new Promise(setImmediate)
+  assert.equal(open.length, 1, 'one at a time')
+  gone.abort(new Error('the hook was over'))
+  await assert.rejects(first, /the hook was over/)
+  assert.match(talk.join(''), /^Nobody waits for the answer to example\/binder any more\.$/m)
+  await new Promise(setImmediate)
+  assert.equal(open.length, 2)
+  later.abort(new Error('the hook was over too'))
+  await assert.rejects(second)
+  assert.equal(await third, '', 'nobody is asked what nobody waits for')
+  assert.equal(open.length, 2)
+})
+
+test('an input that is longer than is shown says so', async () => {
+  const seen: string[] = []
+  const ask = async (text: string): Promise<string> => String(seen.push(text))
+  await terminalApprover(terminalThat(ask))({ ...request, input: 'x'.repeat(2_000) }, nobodyLeaves)
+  assert.match(seen[0] ?? '', /xxx…\nAllow it\?/)
 })

@@ -1,8 +1,9 @@
 import { actionsOf } from './views/panel-body.ts'
-import { listedDevices, nextGpu, selectionOf } from './views/devices-body.ts'
+import { listedDevices } from './views/devices-body.ts'
 import { bodyRows, firstLine, screenBody } from './views/screen-body.ts'
 import { answerQuestion, typeReason } from './on-approval-key.ts'
-import { screens, type Next, type PanelTab, type Screen, type Task, type TuiEvent, type TuiState } from './tui-state.ts'
+import { onDevices, onPlan } from './on-plan-key.ts'
+import { said, screens, type Next, type PanelTab, type Screen, type Task, type TuiEvent, type TuiState } from './tui-state.ts'
 
 type KeyEvent = Extract<TuiEvent, { kind: 'key' }>
 
@@ -144,58 +145,6 @@ function onScreen(state: TuiState, event: KeyEvent): Next {
   }
 }
 
-function onDevices(state: TuiState, key: string): Next {
-  if (state.detection.kind !== 'there') return [state, []]
-  const device = listedDevices(state.detection.value)[state.device]
-  if (device === undefined) return [state, []]
-  if (key === 'c') return makePlan(state)
-  if (key === 'g' || key === 'enter') return [{ ...state, details: state.details === null ? device.bdf : null, scroll: 0 }, []]
-  if (key === 'n') {
-    const next = { ...state, device: Math.max(0, nextGpu(state.detection.value, state.device)) }
-    return [{ ...next, scroll: firstLine(next, screenBody(next)) }, []]
-  }
-  if (key !== 's') return [state, []]
-  const wish = selectionOf(device)
-  const isSelected = state.selected.includes(wish)
-  const selected = isSelected ? state.selected.filter((one) => one !== wish) : [...state.selected, wish]
-  return [
-    said(
-      { ...state, selected, plan: { kind: 'none' } },
-      `${wish} is ${isSelected ? 'not selected any more' : 'selected: c makes the plan'}.`,
-    ),
-    [],
-  ]
-}
-
-function makePlan(state: TuiState, choices = state.choices): Next {
-  if (state.work.kind !== 'idle') return [said(state, 'The machine is being changed: wait until that is done.'), []]
-  const { selected } = state
-  if (selected.length === 0) return [said({ ...state, choices }, 'Select a card with s first.'), []]
-  const making = { ...state, screen: 'plan', choices, plan: { kind: 'making' }, result: null, details: null, scroll: 0 } as const
-  return [making, [{ kind: 'make-plan', selected, choices }]]
-}
-
-function onPlan(state: TuiState, key: string): Next {
-  const { choices, plan, work } = state
-  switch (key) {
-    case 'c':
-      return makePlan(state)
-    case 'w':
-      return makePlan(state, { ...choices, bind: choices.bind === 'now' ? 'at-start' : 'now' })
-    case 'b':
-      return makePlan(state, { ...choices, allowBootScreen: !choices.allowBootScreen })
-    case 'a': {
-      if (work.kind !== 'idle') return [state, []]
-      if (plan.kind !== 'made') return [said(state, 'There is no plan: press c.'), []]
-      const steps = plan.plan.stages.reduce((sum, stage) => sum + stage.steps.length, 0)
-      if (plan.plan.stages.length === 0) return [said(state, 'Nothing is to be done.'), []]
-      return [{ ...state, prompt: { kind: 'apply', steps } }, []]
-    }
-    default:
-      return [state, []]
-  }
-}
-
 function onChanges(state: TuiState, key: string): Next {
   const reason = key === 'u' ? 'rollback' : key === 'x' ? 'cleanup' : undefined
   if (reason === undefined || state.changes.kind !== 'there') return [state, []]
@@ -218,8 +167,4 @@ function onPanels(state: TuiState, key: string): Next {
   if (action === undefined) return [state, []]
   if (key === 'n') return [{ ...state, action: (state.action + 1) % actions.length }, []]
   return key === 'enter' ? [state, [{ kind: 'do-action', panel, action }]] : [state, []]
-}
-
-function said(state: TuiState, text: string): TuiState {
-  return { ...state, message: { tone: 'plain', text } }
 }

@@ -17,9 +17,10 @@ const usualRows = 24
 export async function runTui(session: Session, { stdin, stdout, stderr }: TerminalScreen): Promise<void> {
   const left = Promise.withResolvers<void>()
   using stack = new DisposableStack()
-  const store: TuiStore = new TuiStore(firstState(stdout.columns || usualColumns, stdout.rows || usualRows), (task) =>
-    work.begin(task),
-  )
+  const store: TuiStore = new TuiStore(firstState(stdout.columns || usualColumns, stdout.rows || usualRows), {
+    begin: (task) => work.begin(task),
+    failed: left.reject,
+  })
   stack.use(holdTalk(stderr, (text) => store.happened({ kind: 'told', message: { tone: 'warning', text: printable(text) } })))
   keepSignals(stack)
   await using work = new TuiWork(session, store.happened, left.resolve)

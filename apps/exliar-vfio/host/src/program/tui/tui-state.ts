@@ -3,6 +3,7 @@ import type { PanelContent, RecordedChange } from '@exliar-vfio/points'
 import type { Applied } from '../../changes/apply.ts'
 import type { UndoReport } from '../../changes/undo.ts'
 import type { Detection } from '../../lifecycle/detect.ts'
+import type { PlanOptions } from '../../plan/make-plan.ts'
 import type { Plan } from '../../plan/plan.ts'
 
 /** The screens, in the order of their numbers. */
@@ -15,16 +16,27 @@ export type Loaded<T> =
   | { readonly kind: 'there'; readonly value: T }
   | { readonly kind: 'failed'; readonly message: string }
 
+/** A part of a plan that may be left to be done by hand. */
+export type PlanPart = NonNullable<PlanOptions['leaveOut']>[number]
+
 /** What a person decides about a plan beside the cards. */
 export interface PlanChoices {
   readonly bind: 'now' | 'at-start'
   readonly allowBootScreen: boolean
+  readonly leaveOut: readonly PlanPart[]
+}
+
+/** What a plan is made for. */
+export interface PlanWish {
+  readonly selected: readonly string[]
+  readonly takeAlong: readonly string[]
+  readonly choices: PlanChoices
 }
 
 /** The plan for what is selected. */
 export type PlanState =
   | { readonly kind: 'none' }
-  | { readonly kind: 'making' }
+  | { readonly kind: 'making'; readonly wish: PlanWish }
   | { readonly kind: 'made'; readonly plan: Plan; readonly detection: Detection }
   | { readonly kind: 'failed'; readonly message: string }
 
@@ -97,6 +109,8 @@ export interface TuiState {
   readonly details: string | null
   /** Slots, in the order they were selected. */
   readonly selected: readonly string[]
+  /** Slots of the same groups that may go along. */
+  readonly takeAlong: readonly string[]
   readonly choices: PlanChoices
   readonly plan: PlanState
   readonly work: Work
@@ -128,7 +142,8 @@ export type TuiEvent =
   | { readonly kind: 'pasted'; readonly text: string }
   | { readonly kind: 'resized'; readonly columns: number; readonly rows: number }
   | { readonly kind: 'detected'; readonly detection: Loaded<Detection> }
-  | { readonly kind: 'planned'; readonly plan: PlanState }
+  /** `wish`: the one of the task. */
+  | { readonly kind: 'planned'; readonly wish: PlanWish; readonly plan: PlanState }
   | { readonly kind: 'step'; readonly when: 'before' | 'after'; readonly summary: string }
   | { readonly kind: 'ended'; readonly result: Result }
   | { readonly kind: 'changes-read'; readonly changes: Loaded<ChangesNow> }
@@ -143,7 +158,7 @@ export type TuiEvent =
 /** Something to be done outside. */
 export type Task =
   | { readonly kind: 'detect' }
-  | { readonly kind: 'make-plan'; readonly selected: readonly string[]; readonly choices: PlanChoices }
+  | { readonly kind: 'make-plan'; readonly wish: PlanWish }
   | { readonly kind: 'apply'; readonly plan: Plan; readonly detection: Detection }
   | { readonly kind: 'break' }
   | { readonly kind: 'take-back'; readonly reason: TakingBack }
@@ -175,7 +190,8 @@ export function firstState(columns: number, rows: number): TuiState {
     device: -1,
     details: null,
     selected: [],
-    choices: { bind: 'now', allowBootScreen: false },
+    takeAlong: [],
+    choices: { bind: 'now', allowBootScreen: false, leaveOut: [] },
     plan: { kind: 'none' },
     work: { kind: 'idle' },
     result: null,
@@ -193,4 +209,9 @@ export function firstState(columns: number, rows: number): TuiState {
     message: null,
     leaving: false,
   }
+}
+
+/** The same with a line at the bottom. */
+export function said(state: TuiState, text: string): TuiState {
+  return { ...state, message: { tone: 'plain', text } }
 }

@@ -86,15 +86,17 @@ export class TuiWork implements AsyncDisposable {
     }
   }
 
-  async #makePlan({ selected, choices }: TaskOf<'make-plan'>): Promise<void> {
+  async #makePlan({ wish }: TaskOf<'make-plan'>): Promise<void> {
     try {
       const detection = await this.#session.detect()
-      const { bind, allowBootScreen } = choices
-      const plan = planCards(this.#session.tree, detection, { select: selected, allowBootScreen }, { bind })
+      const { selected, takeAlong, choices } = wish
+      const { bind, allowBootScreen, leaveOut } = choices
+      const selection = { select: selected, takeAlong, allowBootScreen }
+      const plan = planCards(this.#session.tree, detection, selection, { bind, leaveOut })
       this.#tell({ kind: 'detected', detection: { kind: 'there', value: detection } })
-      this.#tell({ kind: 'planned', plan: { kind: 'made', plan, detection } })
+      this.#tell({ kind: 'planned', wish, plan: { kind: 'made', plan, detection } })
     } catch (error) {
-      this.#tell({ kind: 'planned', plan: { kind: 'failed', message: failureText(error) } })
+      this.#tell({ kind: 'planned', wish, plan: { kind: 'failed', message: failureText(error) } })
     }
   }
 

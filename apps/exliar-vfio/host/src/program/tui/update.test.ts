@@ -121,23 +121,51 @@ test('of a virtual function only itself is selected, not the card it was made fr
 test('c makes the plan for what is selected, and nothing where nothing is', () => {
   const [state, tasks] = pressed(seen({ screen: 'devices', selected: [freeSlot] }), 'c')
   assert.deepEqual([state.screen, state.plan.kind], ['plan', 'making'])
-  assert.deepEqual(tasks, [{ kind: 'make-plan', selected: [freeSlot], choices: { bind: 'now', allowBootScreen: false } }])
+  const wish = { selected: [freeSlot], takeAlong: [], choices: { bind: 'now', allowBootScreen: false, leaveOut: [] } } as const
+  assert.deepEqual(tasks, [{ kind: 'make-plan', wish }])
   assert.deepEqual(pressed(seen({ screen: 'devices' }), 'c')[1], [])
   assert.deepEqual(pressed(seen({ ...made, work: applying }), 'c')[1], [])
 })
 
-test('w and b change how the plan is made, and make it again', () => {
-  const wishes = pressed(seen(made), 'w', 'b', 'w')[1].map((task) => (task.kind === 'make-plan' ? task.choices : undefined))
+test('w, b, i and l change how the plan is made, and make it again', () => {
+  const wishes = pressed(seen(made), 'w', 'b', 'w', 'i', 'l', 'i')[1].map((task) => {
+    if (task.kind !== 'make-plan') return undefined
+    const { bind, allowBootScreen, leaveOut } = task.wish.choices
+    return [bind, allowBootScreen, ...leaveOut].join(' ')
+  })
   assert.deepEqual(wishes, [
-    { bind: 'at-start', allowBootScreen: false },
-    { bind: 'at-start', allowBootScreen: true },
-    { bind: 'now', allowBootScreen: true },
+    'at-start false',
+    'at-start true',
+    'now true',
+    'now true initramfs',
+    'now true initramfs bootloader',
+    'now true bootloader',
   ])
 })
 
-test('a plan that is not waited for any more is not shown', () => {
-  const late = after(seen({ screen: 'plan' }), { kind: 'planned', plan: { kind: 'made', plan, detection } })
-  assert.equal(late.plan.kind, 'none')
+test('t lets a card go along, or not any more; what is selected is not taken along too', () => {
+  const [along] = pressed(seen({ ...made, screen: 'devices', selected: [] }), 'n', 't')
+  assert.deepEqual([along.takeAlong, along.selected, along.plan.kind], [[freeSlot], [], 'none'])
+  const [instead] = pressed(along, 's')
+  assert.deepEqual([instead.takeAlong, instead.selected], [[], [freeSlot]])
+  assert.deepEqual(pressed(along, 't')[0].takeAlong, [])
+  const [planned, tasks] = pressed({ ...along, selected: ['0000:17:00'] }, 'c')
+  assert.deepEqual(
+    tasks.map((task) => task.kind === 'make-plan' && task.wish.takeAlong),
+    [[freeSlot]],
+  )
+  assert.equal(planned.screen, 'plan')
+})
+
+test('a plan that was made for an earlier wish is not shown, whichever comes first', () => {
+  const [state, tasks] = pressed(seen(made), 'w', 'w')
+  const [early, wanted] = tasks.flatMap((task) => (task.kind === 'make-plan' ? [task.wish] : []))
+  assert.ok(early !== undefined && wanted !== undefined)
+  const there = { kind: 'made', plan, detection } as const
+  const late = after(state, { kind: 'planned', wish: early, plan: there })
+  assert.equal(late.plan.kind, 'making')
+  assert.equal(after(late, { kind: 'planned', wish: wanted, plan: there }).plan.kind, 'made')
+  assert.equal(after({ ...state, plan: { kind: 'none' } }, { kind: 'planned', wish: wanted, plan: there }).plan.kind, 'none')
 })
 
 test('a asks before it applies, and only y by itself is a yes', () => {

@@ -23,8 +23,11 @@ function happened(state: TuiState, event: TuiEvent): Next {
     case 'detected':
       return [withChosen({ ...state, detection: event.detection }), []]
     case 'planned':
-      // One that was asked for before the selection was changed is not wanted any more.
-      return [state.plan.kind === 'making' ? { ...state, plan: event.plan, scroll: 0 } : state, []]
+      // One that was made for an earlier wish is not wanted any more, also when it comes while another is made.
+      return [
+        state.plan.kind === 'making' && state.plan.wish === event.wish ? { ...state, plan: event.plan, scroll: 0 } : state,
+        [],
+      ]
     case 'changes-read':
       return [{ ...state, changes: event.changes }, []]
     case 'plugins-read':

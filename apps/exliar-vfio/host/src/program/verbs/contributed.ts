@@ -6,6 +6,7 @@ import { exliarErrors } from '../../errors.ts'
 import { examples } from '../examples.ts'
 import type { Runner } from '../run-verb.ts'
 import type { Session } from '../session.ts'
+import { sparkline } from '../sparkline.ts'
 
 /** Adds `commands`, `run`, `panels` and `panel`: what plugins bring along. */
 export function addContributed(program: Command, run: Runner): void {
@@ -68,7 +69,6 @@ function textOf(value: unknown): string {
 }
 
 const chartWidth = 60
-const bars = '▁▂▃▄▅▆▇█'
 
 /** One part of a panel as lines. */
 export function itemText(item: PanelItem): string {
@@ -90,14 +90,8 @@ export function itemText(item: PanelItem): string {
     case 'gauge':
       return `${printable(item.label)}: ${item.value} of ${item.most} ${printable(item.unit)}\n`
     case 'chart':
-      return `${printable(item.label)}: ${chartLine(item.values)} ${printable(item.unit)}\n`
+      return `${printable(item.label)}: ${sparkline(item.values, chartWidth)} ${printable(item.unit)}\n`
     case 'action':
       return `[${item.id}] ${printable(item.label)}\n`
   }
-}
-
-function chartLine(values: readonly number[]): string {
-  const shown = values.slice(-chartWidth)
-  const most = Math.max(1, ...shown)
-  return shown.map((value) => bars[Math.min(bars.length - 1, Math.floor((Math.max(0, value) / most) * bars.length))]).join('')
 }

@@ -1,4 +1,4 @@
-import { highlight, printable } from '@backplane/terminal'
+import { highlight, printable, printableLine } from '@backplane/terminal'
 import type { Command } from 'commander'
 import { readJournal } from '../../changes/open-changes.ts'
 import { unfinishedRun } from '../../changes/recorded-changes.ts'
@@ -130,7 +130,7 @@ async function applyPlan(session: Session, slots: readonly string[], flags: Plan
     const { run, changes: done, notes } = applied
     session.show({ applied: true, run, changes: done, notes, reboot: plan.reboot }, () =>
       [
-        ...notes,
+        ...notes.map(printableLine),
         `Done: ${done.length} changes. \`exliar cleanup\` takes them back.`,
         ...(plan.reboot ? ['Start the machine again: only then all of it counts.'] : []),
         '',

@@ -16,9 +16,8 @@ export function approvalsBody({ questions, question, decided }: TuiState, width:
     lines.push([span(isChosen ? '› ' : '  ', 'strong'), span(who, 'strong'), span(' wants to')])
     lines.push(...wrapped(request.sentence, width, { indent: 4, tone: 'warning' }))
     if (!isChosen) continue
-    const input = printableJson(request.input ?? null, 2)
-      .split('\n')
-      .slice(0, longestInput)
+    const input = printableJson(request.input ?? null, 2).split('\n')
+    if (input.length > longestInput) input.splice(longestInput, Infinity, `… and ${input.length - longestInput} lines more`)
     lines.push(
       ...fieldLines(
         [

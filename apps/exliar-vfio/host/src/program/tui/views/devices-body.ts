@@ -33,7 +33,7 @@ export function nextGpu(detection: Pick<Detection, 'devices' | 'gpus'>, after: n
 /** Every function below the head of its group. */
 export function devicesBody(
   detection: Detection,
-  { device: chosen, selected }: Pick<TuiState, 'device' | 'selected'>,
+  { device: chosen, selected, takeAlong }: Pick<TuiState, 'device' | 'selected' | 'takeAlong'>,
   width: number,
 ): Body {
   const lines: Line[] = []
@@ -48,7 +48,7 @@ export function devicesBody(
     lines.push(
       ...deviceLines(device, detection, {
         isChosen: index === chosen,
-        isSelected: selected.includes(selectionOf(device)),
+        mark: selected.includes(selectionOf(device)) ? '[x]' : takeAlong.includes(selectionOf(device)) ? '[+]' : '   ',
         width,
       }),
     )
@@ -60,14 +60,13 @@ export function devicesBody(
 function deviceLines(
   device: PciDevice,
   { gpus }: Detection,
-  { isChosen, isSelected, width }: { readonly isChosen: boolean; readonly isSelected: boolean; readonly width: number },
+  { isChosen, mark, width }: { readonly isChosen: boolean; readonly mark: string; readonly width: number },
 ): Line[] {
   const gpu = gpus.find(({ bdf }) => bdf === device.bdf)
-  const mark = `${isChosen ? '›' : ' '}${isSelected ? '[x]' : '   '} `
   const name = gpu?.model_name ?? `${device.class}: ${device.vendor_name} ${device.device_name}`
   const verdict = gpu === undefined ? [] : [span(`  ${gpu.assessment.verdict}`, verdictTones[gpu.assessment.verdict])]
   const head: Line = [
-    span(`${mark}${device.bdf}  `, isChosen || isSelected ? 'strong' : 'plain'),
+    span(`${isChosen ? '›' : ' '}${mark} ${device.bdf}  `, isChosen || mark.trim() !== '' ? 'strong' : 'plain'),
     span(device.driver ?? 'no driver', 'muted'),
     ...verdict,
     span(`  ${name}`, gpu === undefined && !isChosen ? 'muted' : 'strong'),

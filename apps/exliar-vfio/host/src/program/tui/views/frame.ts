@@ -1,3 +1,4 @@
+import { printableLine } from '@backplane/terminal'
 import type { Screen, TuiState } from '../tui-state.ts'
 import { screens } from '../tui-state.ts'
 import { bodyRows, firstLine } from './screen-body.ts'
@@ -15,8 +16,8 @@ const titles: Readonly<Record<Screen, string>> = {
 
 const keys: Readonly<Record<Screen, string>> = {
   system: '',
-  devices: 'n next GPU  g details  s select  c plan  ',
-  plan: 'a apply  c again  w when  b boot screen  ',
+  devices: 'n next GPU  g details  s select  t along  c plan  ',
+  plan: 'a apply  c again  w when  b boot screen  i initramfs  l bootloader  ',
   changes: 'u undo last  x clean up  ',
   plugins: '',
   panels: '←→ panel  n next action  Enter do  ',
@@ -63,7 +64,7 @@ export function messageLine({ prompt, refusing, message, work }: TuiState): Line
     const ask = prompt.kind === 'apply' ? `Apply ${prompt.steps} steps?` : takeBackText(prompt)
     return [span(ask, 'warning'), span(' [y/N] ')]
   }
-  if (message !== null) return line(message.text, message.tone)
+  if (message !== null) return line(printableLine(message.text), message.tone)
   if (work.kind === 'applying') return line(`applying: ${work.done.length} of ${work.steps} steps done`, 'notice')
   return work.kind === 'taking-back' ? line('changes are being taken back', 'notice') : []
 }
@@ -76,5 +77,6 @@ function takeBackText({ reason, changes }: Extract<NonNullable<TuiState['prompt'
 export function keysLine({ screen, work, help, columns }: TuiState): Line {
   if (work.kind === 'applying') return line('Ctrl-C breaks it off, and takes it back', 'muted')
   const own = help ? '' : keys[screen]
-  return line(columns < wideEnough ? `? help  ${own}` : `${own}r refresh  Esc back  ? help  q quit`, 'muted')
+  const all = `${own}r refresh  Esc back  ? help  q quit`
+  return line(columns < all.length ? `? help  ${own}` : all, 'muted')
 }

@@ -10,8 +10,14 @@ const everywhere = [
 ] as const
 
 const screens = [
-  ['Devices', 'n: next graphics card · g or Enter: details · s: select the slot · c: make the plan'],
-  ['Plan', 'c: make it again · w: bind now or at the next start · b: the boot screen’s card may go · a: apply'],
+  [
+    'Devices',
+    'n: next graphics card · g or Enter: details · s: select the slot · t: it goes along with a selected one of its group · c: make the plan',
+  ],
+  [
+    'Plan',
+    'c: make it again · w: bind now or at the next start · b: the boot screen’s card may go · i, l: leave the initramfs, the bootloader to be done by hand · a: apply',
+  ],
   ['Changes', 'u: take back the last apply · x: clean up, everything is taken back'],
   ['Panels', '← →: another panel · n: next action · Enter: do it'],
   ['Approvals', 'y: allow · n: refuse, with a reason'],

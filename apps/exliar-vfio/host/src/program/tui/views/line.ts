@@ -1,5 +1,4 @@
-import { printable } from '@backplane/terminal'
-import stringWidth from 'string-width'
+import { clipped, padded as paddedText, printable, textWidth } from '@backplane/terminal'
 import wrapAnsi from 'wrap-ansi'
 
 /** How a text stands out. */
@@ -48,7 +47,7 @@ export function wrapped(
 
 /** Names and values below each other; long values go on below themselves. */
 export function fieldLines(fields: readonly (readonly [name: string, value: string, tone?: Tone])[], width: number): Line[] {
-  const widest = Math.min(Math.floor(width / 3), Math.max(0, ...fields.map(([name]) => stringWidth(printable(name)))))
+  const widest = Math.min(Math.floor(width / 3), Math.max(0, ...fields.map(([name]) => textWidth(printable(name)))))
   return fields.flatMap(([name, value, tone]) => {
     const parts = wrapped(value === '' ? '-' : value, width - widest - 2, tone === undefined ? {} : { tone })
     return parts.map((part, index) => [span(`${padded(index === 0 ? name : '', widest)}  `, 'muted')].concat(part))
@@ -65,7 +64,7 @@ export function tableLines(
   tones?: (row: number) => Tone,
 ): Line[] {
   const cells = [heads, ...rows].map((row) => row.map((cell) => clipped(printable(cell), widestCell)))
-  const widths = heads.map((_, column) => Math.max(...cells.map((row) => stringWidth(row[column] ?? ''))))
+  const widths = heads.map((_, column) => Math.max(...cells.map((row) => textWidth(row[column] ?? ''))))
   return cells.map((row, index) => {
     const text = widths
       .map((width, column) => padded(row[column] ?? '', width))
@@ -75,15 +74,7 @@ export function tableLines(
   })
 }
 
-/** The text with blanks up to a width, or cut off there. */
+/** The text, cleaned, with blanks up to a width, or cut off there. */
 export function padded(text: string, width: number): string {
-  const cut = clipped(printable(text), width)
-  return cut + ' '.repeat(Math.max(0, width - stringWidth(cut)))
-}
-
-function clipped(text: string, width: number): string {
-  if (text.length <= width && stringWidth(text) <= width) return text
-  let cut = text.slice(0, width)
-  while (stringWidth(cut) > width - 1) cut = cut.slice(0, -1)
-  return `${cut}…`
+  return paddedText(printable(text), width)
 }

@@ -1,11 +1,12 @@
 import type { PanelContent, PanelItem } from '@exliar-vfio/points'
+import { sparkline } from '../../sparkline.ts'
 import { fieldLines, line, padded, span, tableLines, wrapped, type Body, type Line, type Tone } from './line.ts'
 
 /** Most lines of one panel. */
 export const longestPanel = 2_000
 
-const bars = '▁▂▃▄▅▆▇█'
 const widestBar = 40
+const widestChart = 60
 
 /** Names of the actions of a panel, in order. */
 export function actionsOf({ items }: PanelContent): readonly string[] {
@@ -54,7 +55,7 @@ function itemLines(item: PanelItem, isChosen: boolean, width: number): readonly 
     case 'gauge':
       return [gaugeLine(item, width)]
     case 'chart':
-      return [[span(`${item.label}  `, 'muted'), span(sparkline(item.values, width), 'notice'), span(` ${item.unit}`)]]
+      return [[span(`${item.label}  `, 'muted'), span(sparkline(item.values, chartRoom(width)), 'notice'), span(` ${item.unit}`)]]
     case 'action':
       return [[span(`${isChosen ? '› ' : '  '}[ ${item.label} ]`, isChosen ? 'strong' : 'plain')]]
   }
@@ -73,10 +74,7 @@ function gaugeLine({ label, value, most, unit }: Extract<PanelItem, { kind: 'gau
   ]
 }
 
-/** The newest values as bars from the least to the most of them; the least is 0 unless some are below. */
-export function sparkline(values: readonly number[], width: number): string {
-  const shown = values.slice(-Math.max(8, Math.min(60, width - 30)))
-  const least = Math.min(0, ...shown)
-  const height = Math.max(...shown, 0) - least || 1
-  return shown.map((value) => bars[Math.min(bars.length - 1, Math.floor(((value - least) / height) * bars.length))]).join('')
+/** Beside a chart there must be room for its name. */
+function chartRoom(width: number): number {
+  return Math.max(8, Math.min(widestChart, width - 30))
 }

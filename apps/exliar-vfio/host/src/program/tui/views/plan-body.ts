@@ -4,11 +4,11 @@ import type { Result, TuiState, Work } from '../tui-state.ts'
 import { blank, line, wrapped, type Body, type Line, type Tone } from './line.ts'
 
 /** What would be done, what is being done, and how it ended. */
-export function planBody({ plan, work, result, selected, choices }: TuiState, width: number): Body {
+export function planBody(state: TuiState, width: number): Body {
+  const { plan, work, result } = state
   if (work.kind === 'applying') return workBody(work, width)
   const end = result === null ? [] : [...resultLines(result, width), blank]
-  const wish = `Selected: ${selected.join(', ') || 'nothing'} · bind ${choices.bind === 'now' ? 'now, where that is safe' : 'at the next start'} · the card with the boot screen ${choices.allowBootScreen ? 'may go' : 'stays'}`
-  const head = [...wrapped(wish, width, { tone: 'muted' }), blank]
+  const head = [...wrapped(wishText(state), width, { tone: 'muted' }), blank]
   switch (plan.kind) {
     case 'none':
       return { lines: [...end, ...head, line('Select cards with s on the devices screen, then press c.')] }
@@ -19,6 +19,16 @@ export function planBody({ plan, work, result, selected, choices }: TuiState, wi
     case 'made':
       return { lines: [...end, ...head, ...planLines(plan.plan, width)] }
   }
+}
+
+function wishText({ selected, takeAlong, choices }: Pick<TuiState, 'selected' | 'takeAlong' | 'choices'>): string {
+  return [
+    `Selected: ${selected.join(', ') || 'nothing'}`,
+    ...(takeAlong.length === 0 ? [] : [`along with it: ${takeAlong.join(', ')}`]),
+    `bind ${choices.bind === 'now' ? 'now, where that is safe' : 'at the next start'}`,
+    `the card with the boot screen ${choices.allowBootScreen ? 'may go' : 'stays'}`,
+    ...choices.leaveOut.map((part) => `${part}: by hand`),
+  ].join(' · ')
 }
 
 function planLines(plan: Plan, width: number): Line[] {

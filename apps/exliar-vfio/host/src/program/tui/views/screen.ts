@@ -23,7 +23,8 @@ export function Screen({ state, colors }: { readonly state: TuiState; readonly c
   const room = bodyRows(state)
   const shown = body.lines.slice(first, first + room)
   const filled = [...shown, ...Array.from({ length: room - shown.length }, (): Line => [])]
-  const all = [titleLine(state), ruleLine(state, body), ...filled, messageLine(state), keysLine(state)].slice(0, state.rows)
+  // Where there is no room for all, what is asked must still be read.
+  const all = [titleLine(state), ruleLine(state, body), ...filled, messageLine(state), keysLine(state)].slice(-state.rows)
   return h(
     Box,
     { flexDirection: 'column', width: state.columns, height: all.length, overflow: 'hidden' },

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { PanelContent } from '@exliar-vfio/points'
 import { after, detection, plan, question, seen } from '../fixtures/known-machine.ts'
-import type { TuiState } from '../tui-state.ts'
-import { messageLine, ruleLine, titleLine } from './frame.ts'
+import { screens, type TuiState } from '../tui-state.ts'
+import { keysLine, messageLine, ruleLine, titleLine } from './frame.ts'
 import { fieldLines, padded, tableLines, wrapped, type Line, type Tone } from './line.ts'
-import { longestPanel, panelBody, sparkline } from './panel-body.ts'
+import { longestPanel, panelBody } from './panel-body.ts'
 import { bodyRows, firstLine, screenBody } from './screen-body.ts'
 
 const textOf = (line: Line): string => line.map(({ text }) => text).join('')
@@ -25,20 +25,6 @@ test('columns have the width of what stands in them, counted as the terminal doe
   assert.equal(padded('幅広い', 4), '幅… ')
   assert.equal(textOf(tableLines(['A'], [['x'.repeat(500)]])[1] ?? []).length, 60)
   assert.deepEqual(fieldLines([['name', 'a value of words']], 16).map(textOf), ['name  a value of', '      words'])
-})
-
-test('a chart is as high as its values, the newest of them; what is below nothing shows', () => {
-  assert.equal(sparkline([0, 4, 8], 80), '▁▅█')
-  assert.equal(sparkline([-8, 0], 80), '▁█')
-  assert.equal(sparkline([0, 0], 80), '▁▁')
-  assert.equal(sparkline([], 80), '')
-  assert.equal(
-    sparkline(
-      Array.from({ length: 600 }, () => 1),
-      80,
-    ).length,
-    50,
-  )
 })
 
 test('every kind of item is drawn, and the chosen action is marked', () => {
@@ -93,6 +79,47 @@ test('the frame says where one is, what waits for an answer, and how much is not
   const devices = seen({ screen: 'devices', rows: 12 })
   assert.match(textOf(ruleLine(devices, screenBody(devices))), /lines \d+–\d+ of \d+/)
   assert.match(textOf(messageLine(seen({ refusing: 'no' }))), /Why not\? no▏/)
+})
+
+test('what a plugin calls by a name without width is drawn, and holds nothing up', () => {
+  const nameless = { label: '\u200D', value: 'x', tone: 'plain' } as const
+  const { lines } = panelBody(
+    {
+      items: [
+        { kind: 'fields', fields: [nameless] },
+        { kind: 'table', columns: ['\u200D'], rows: [] },
+      ],
+    },
+    -1,
+    80,
+  )
+  assert.equal(lines.length, 2)
+})
+
+test('the keys of a screen are named on 80 columns, and those of everywhere where there is room', () => {
+  for (const screen of screens) {
+    const keys = textOf(keysLine(seen({ screen, columns: 80 })))
+    assert.ok(keys.length <= 80, keys)
+    assert.match(keys, /\? help/)
+  }
+  assert.match(textOf(keysLine(seen({ screen: 'devices' }))), /t along/)
+  assert.match(textOf(keysLine(seen({ screen: 'plan' }))), /i initramfs {2}l bootloader/)
+  assert.match(textOf(keysLine(seen({ screen: 'plan', columns: 120 }))), /l bootloader.*q quit$/)
+})
+
+test('what goes along and what is left out is said, on the list and over the plan', () => {
+  const choices = { bind: 'now', allowBootScreen: false, leaveOut: ['initramfs'] } as const
+  const state = seen({ screen: 'devices', selected: ['0000:17:00'], takeAlong: ['0000:65:00'], choices })
+  assert.match(screenOf(state), /\[x\] 0000:17:00\.0[^]*\[\+\] 0000:65:00\.0/)
+  assert.match(screenOf({ ...state, screen: 'plan', columns: 200 }), /along with it: 0000:65:00 .* · initramfs: by hand/)
+})
+
+test('an error is one line at the bottom; an input too long to show says so', () => {
+  const told = after(seen(), { kind: 'told', message: { tone: 'bad', text: 'CODE: it failed\nDo this.' } })
+  assert.equal(textOf(messageLine(told)), 'CODE: it failed Do this.')
+  const long = question('a', { input: Array.from({ length: 300 }, (_, index) => index) })
+  const text = screenOf(after(seen({ screen: 'approvals', question: 'a' }), { kind: 'asked', request: long }))
+  assert.match(text, /… and 102 lines more/)
 })
 
 test('the chosen line is seen on every size, and nothing is shown below the end', () => {
