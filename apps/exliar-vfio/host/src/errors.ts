@@ -109,6 +109,21 @@ const specs = {
     retryable: true,
     hint: 'Look at the last lines of the kernel log; {bdf} is as it was before.',
   },
+  ATTRIBUTE_BLOCKED: {
+    message: 'the kernel has not answered for {seconds} s what was written to {path}; process {pid} waits for it',
+    status: 504,
+    exit: 70,
+    retryable: false,
+    hint: 'End what uses the device, or start the machine again.',
+  },
+  BIND_BLOCKED: {
+    message:
+      '{bdf}: {what} for {seconds} s, and what the kernel was told cannot be taken back: end what uses the device (lsof /dev/dri/* /dev/nvidia*), or start the machine again; process {pid} waits for it, and so does whatever looks at the device',
+    status: 504,
+    exit: 70,
+    retryable: false,
+    hint: 'End what uses {bdf}, or start the machine again; then run `exliar rollback`.',
+  },
   COMMAND_FAILED: {
     message: '{command} failed: {reason}',
     status: 500,

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
-import { constants, readdirSync, realpathSync, statSync } from 'node:fs'
-import { mkdir, open, rm, rmdir } from 'node:fs/promises'
+import { readdirSync, realpathSync, statSync } from 'node:fs'
+import { mkdir, rm, rmdir } from 'node:fs/promises'
 import { basename, dirname } from 'node:path'
 import { PlatformError } from '@backplane/sdk'
 import { exliarErrors } from '../errors.ts'
@@ -9,6 +9,7 @@ import { pinPath, type PinnedPath } from './pinned-path.ts'
 import { readFileInside } from './read-file.ts'
 import { resolveInside, type Resolved } from './resolve-inside.ts'
 import { TreeDirectory } from './tree-directory.ts'
+import { attributeDeadlineMs, writeAttribute } from './write-attribute.ts'
 import { flushDirectory, removeFile, replaceFile, unfinishedPath, type FileMarks } from './write-file.ts'
 
 /** What stands at a path. */
@@ -16,6 +17,9 @@ export interface Entry extends FileMarks {
   readonly kind: 'file' | 'directory' | 'other'
   readonly sizeBytes: number
 }
+
+/** Attributes of a device that the kernel answers when nobody binds or unbinds it. Source: Linux, drivers/pci, `device_lock`. */
+const waitingAttributes: ReadonlySet<string> = new Set(['driver_override', 'sriov_numvfs'])
 
 /** Configuration files are small; the list of PCI ids is the largest file read. */
 const defaultMostBytes = 8 * 1024 * 1024
@@ -32,6 +36,8 @@ export class MachineTree {
   readonly root: string
   /** False: a copy; what is written to its `sys` has no effect. */
   readonly isThisMachine: boolean
+  /** Directories of which not all is read. */
+  readonly #heldOff = new Set<string>()
 
   private constructor(root: string) {
     this.root = root
@@ -95,7 +101,8 @@ export class MachineTree {
   /** A directory whose many small files are to be read; undefined when there is none. */
   directory(path: string): TreeDirectory | undefined {
     const found = this.#resolvedOrNothing(path)
-    return found?.stats?.isDirectory() === true ? new TreeDirectory(found.path, this.#onHost(found.path)) : undefined
+    if (found?.stats?.isDirectory() !== true) return undefined
+    return new TreeDirectory(found.path, this.#onHost(found.path), this.#heldOff.has(found.path) ? waitingAttributes : undefined)
   }
 
   /** Last name of what a link points to; undefined when it is no link. */
@@ -146,12 +153,26 @@ export class MachineTree {
     await this.#change(path, (hostPath) => replaceFile(hostPath, bytes, marks ?? this.stat(path)))
   }
 
-  /** Writes to a file of the kernel's, in place. It must exist. Errors: as `write`; `details.reason` is the kernel's own. */
-  async writeAttribute(path: string, value: string): Promise<void> {
-    await this.#change(path, async (hostPath) => {
-      await using file = await open(hostPath, constants.O_WRONLY | constants.O_TRUNC | constants.O_NOFOLLOW)
-      await file.write(value)
-    })
+  /**
+   * Writes to a file of the kernel's, in place. It must exist. Errors: as `write`; `details.reason` is the kernel's own;
+   * `ATTRIBUTE_BLOCKED` when it has not answered within the deadline (default 30 s).
+   */
+  async writeAttribute(path: string, value: string, deadlineMs = attributeDeadlineMs): Promise<void> {
+    await this.#change(path, (hostPath) => writeAttribute({ hostPath, value, deadlineMs, path }))
+  }
+
+  /**
+   * From now on nothing of this directory is read that the kernel answers only when what somebody else asked there is done: this
+   * process would stand still.
+   */
+  holdOff(path: string): void {
+    const real = this.realPath(path)
+    if (real !== undefined) this.#heldOff.add(real)
+  }
+
+  /** Whether {@link holdOff} was said of it. */
+  isHeldOff(path: string): boolean {
+    return this.#heldOff.has(this.realPath(path) ?? '')
   }
 
   /** Removes the file `path` leads to; answers whether there was one. Errors: as `write`. */
@@ -193,6 +214,7 @@ export class MachineTree {
       using pinned = this.#pinned(hostPath)
       return await change(pinned.path)
     } catch (error) {
+      if (error instanceof PlatformError) throw error
       const reason = errnoOf(error)
       throw exliarErrors.error('TREE_UNWRITABLE', { path, reason }, { cause: error, details: { reason } })
     }

@@ -9,10 +9,13 @@ export class TreeDirectory {
   /** As the machine names it, free of links. */
   readonly path: string
   readonly #hostPath: string
+  readonly #unread: ReadonlySet<string> | undefined
 
-  constructor(path: string, hostPath: string) {
+  /** `unread`: names of files that are not looked into. */
+  constructor(path: string, hostPath: string, unread?: ReadonlySet<string>) {
     this.path = path
     this.#hostPath = hostPath
+    this.#unread = unread
   }
 
   /** In order; empty when it cannot be read. */
@@ -31,7 +34,7 @@ export class TreeDirectory {
 
   /** A page at most. */
   bytes(name: string): Buffer | undefined {
-    return lenient(() => readAttribute(this.#at(name)))
+    return this.#unread?.has(name) === true ? undefined : lenient(() => readAttribute(this.#at(name)))
   }
 
   /** Last name of what a link points to: the driver's for `driver`. It need not exist. */

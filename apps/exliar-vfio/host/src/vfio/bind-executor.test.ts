@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { rmSync } from 'node:fs'
+import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { apply } from '../changes/apply.ts'
 import { openChanges, type Changes } from '../changes/open-changes.ts'
 import { standardExecutors } from '../changes/standard-executors.ts'
 import type { BindDeviceStep } from '../changes/step.ts'
 import { cleanup } from '../changes/undo.ts'
+import { readDevices } from '../devices/read-devices.ts'
 import { treeWithKernel, type KernelDouble } from '../fixtures/kernel-double.ts'
 import { madeTree } from '../fixtures/materialise.ts'
 import { pciFunctions } from '../fixtures/pci-function.ts'
@@ -99,6 +103,35 @@ test('in a copied tree only the override is written, with a note, and comes back
   await cleanup(changes)
   await changes[Symbol.asyncDispose]()
   assert.deepEqual(treeSnapshot(root), before)
+})
+
+test('a driver that does not let go is named with the device and what to do; nothing waits for it, and nothing asks again', async (t) => {
+  const root = await card(t, 'nvidia')
+  // Whoever opens a pipe to write waits for a reader, as for a driver whose card is in use.
+  const unbind = join(root, 'sys/bus/pci/drivers/nvidia/unbind')
+  rmSync(unbind)
+  execFileSync('mkfifo', [unbind])
+  const tree = MachineTree.open(root)
+  const executors = { ...standardExecutors, 'bind-device': bindExecutor({ isLive: true, deadlineMs: 300 }) }
+  await using changes = await openChanges({ tree, executors })
+  const bind = (): ReturnType<typeof apply> => apply(changes, { title: 'bind', stages: [{ subject: null, steps: [step] }] })
+  const end = await bind()
+  assert.ok(end.kind === 'rolled-back')
+  assert.equal(Reflect.get(end.error, 'code'), 'BIND_BLOCKED')
+  assert.match(
+    end.reason,
+    /^0000:01:00\.0: nvidia has not let go of it for 0\.3 s, .*cannot be taken back: end what uses the device/,
+  )
+  assert.equal(end.undo.complete, false)
+  assert.match(JSON.stringify(end.undo.changes), /kept.*has not done yet what it was told/)
+  assert.equal(tree.isHeldOff(`/sys/bus/pci/devices/${bdf}`), true)
+  // What the kernel would not answer now is not read; the rest is.
+  assert.deepEqual(
+    readDevices(tree).map((device) => [device.bdf, device.driver, device.driver_override]),
+    [[bdf, 'nvidia', null]],
+  )
+  const again = await bind()
+  assert.equal(again.kind === 'rolled-back' && Reflect.get(again.error, 'code'), 'BIND_REFUSED')
 })
 
 test('a function that is not there is refused', async (t) => {

@@ -19,16 +19,19 @@ const Before = z.object({
 export interface Binding {
   /** Default: as the tree is this machine. `false`: only the override is written, and nothing moves. */
   readonly isLive?: boolean
+  /** How long the kernel may take for what it is told, ms; default 30 000. */
+  readonly deadlineMs?: number
 }
 
 /**
  * Gives functions to a driver and back, each time looking whether the kernel did it. A function that another driver would
  * not take has the one it had before again, and no override.
  */
-export function bindExecutor({ isLive }: Binding = {}): Executor<BindDeviceStep> {
+export function bindExecutor({ isLive, deadlineMs }: Binding = {}): Executor<BindDeviceStep> {
   const live = (tree: MachineTree): boolean => isLive ?? tree.isThisMachine
   return {
     look: async ({ bdf, driver }, { tree }) => {
+      if (tree.isHeldOff(functionPath(bdf))) throw exliarErrors.error('BIND_REFUSED', { bdf, reason: unanswered })
       const found = readFunction(tree, bdf)
       if (found === undefined) throw exliarErrors.error('BIND_REFUSED', { bdf, reason: 'it is not there' })
       if (driver !== null) refuseStorage(tree, bdf)
@@ -36,13 +39,15 @@ export function bindExecutor({ isLive }: Binding = {}): Executor<BindDeviceStep>
       return { ...found, attribute } satisfies z.output<typeof Before>
     },
     perform: (step, before, ground) =>
-      live(ground.tree) ? bindLive(step, Before.parse(before), ground) : bindCopied(step, ground),
+      live(ground.tree) ? bindLive(step, Before.parse(before), { ...ground, deadlineMs }) : bindCopied(step, ground),
     standing: ({ step, before }, { tree }) =>
       standingOf(step.kind === 'bind-device' ? step : undefined, Before.parse(before), tree),
-    undo: (entry, ground) => undo(entry, ground, live(ground.tree)),
+    undo: (entry, ground) => undo(entry, { ...ground, deadlineMs }, live(ground.tree)),
     script,
   }
 }
+
+const unanswered = 'the kernel has not done yet what it was told of it, and answers nothing before'
 
 /** Also where a plugin asked for it, and a person allowed it. */
 function refuseStorage(tree: MachineTree, bdf: string): void {
@@ -50,7 +55,16 @@ function refuseStorage(tree: MachineTree, bdf: string): void {
   if (storage !== undefined) throw exliarErrors.error('BIND_REFUSED', storage)
 }
 
-async function bindLive({ bdf, driver }: BindDeviceStep, before: z.output<typeof Before>, ground: Ground): Promise<Performed> {
+/** Where the kernel is told something, and how long it may take. */
+interface LiveGround extends Ground {
+  readonly deadlineMs: number | undefined
+}
+
+async function bindLive(
+  { bdf, driver }: BindDeviceStep,
+  before: z.output<typeof Before>,
+  ground: LiveGround,
+): Promise<Performed> {
   const reason = await give(ground, { bdf, driver, override: driver })
   if (reason === undefined) return { after: null, notes: [] }
   const back = await giveBack(ground, bdf, before)
@@ -80,37 +94,62 @@ interface Given {
 }
 
 /** Undefined when it is so; else why it is not. The override comes first, so that nothing else takes it in between. */
-async function give({ tree, atPoint }: Ground, { bdf, driver, override, isNobodys }: Given): Promise<string | undefined> {
+async function give(ground: LiveGround, { bdf, driver, override, isNobodys }: Given): Promise<string | undefined> {
+  const { tree, atPoint } = ground
   const path = functionPath(bdf)
+  const tell = (attribute: string, value: string, what: string): Promise<void> => told(ground, { bdf, attribute, value, what })
   try {
-    await tree.writeAttribute(`${path}/driver_override`, `${driver ?? override ?? ''}\n`)
+    await tell(`${path}/driver_override`, `${driver ?? override ?? ''}\n`, 'the kernel has not taken its driver’s name')
     atPoint('an override was written')
     const now = readFunction(tree, bdf)?.driver ?? null
     const mustMove = driver === null ? now === 'vfio-pci' : now !== driver
-    if (now !== null && mustMove) await tree.writeAttribute(`${path}/driver/unbind`, bdf)
+    if (now !== null && mustMove) await tell(`${path}/driver/unbind`, bdf, `${now} has not let go of it`)
     atPoint('a function was unbound')
-    if (mustMove && isNobodys !== true) await tree.writeAttribute('/sys/bus/pci/drivers_probe', bdf)
+    if (mustMove && isNobodys !== true) await tell('/sys/bus/pci/drivers_probe', bdf, `${driver ?? 'no driver'} has not taken it`)
     atPoint('a function was bound')
     const bound = readFunction(tree, bdf)?.driver ?? null
     if (driver !== null && bound !== null && bound !== driver) return `the kernel gave it to ${bound}`
-    if (driver !== null && bound === null && !(await bindByName(tree, bdf, driver))) return `${driver} did not take it`
-    if (override !== driver) await tree.writeAttribute(`${path}/driver_override`, `${override ?? ''}\n`)
+    if (driver !== null && bound === null && !(await bindByName(ground, bdf, driver))) return `${driver} did not take it`
+    if (override !== driver)
+      await tell(`${path}/driver_override`, `${override ?? ''}\n`, 'the kernel has not taken its driver’s name')
     return undefined
   } catch (error) {
-    if (error instanceof PlatformError) return error.message
+    if (error instanceof PlatformError && error.code !== 'BIND_BLOCKED') return error.message
     throw error
   }
 }
 
+interface Telling {
+  readonly bdf: string
+  readonly attribute: string
+  readonly value: string
+  /** What has not happened when the time is over. */
+  readonly what: string
+}
+
+/** Errors: `BIND_BLOCKED`; nothing is asked of the function any more then, for that would wait too. */
+async function told({ tree, deadlineMs }: LiveGround, { bdf, attribute, value, what }: Telling): Promise<void> {
+  try {
+    await tree.writeAttribute(attribute, value, deadlineMs)
+  } catch (error) {
+    if (!(error instanceof PlatformError) || error.code !== 'ATTRIBUTE_BLOCKED') throw error
+    tree.holdOff(functionPath(bdf))
+    const { seconds = 0, pid = 0 } = (error.details ?? {}) as { readonly seconds?: number; readonly pid?: number }
+    throw exliarErrors.error('BIND_BLOCKED', { bdf, what, seconds, pid }, { cause: error })
+  }
+}
+
 /** As it was, nobody's where it was nobody's. */
-function giveBack(ground: Ground, bdf: string, { driver, override }: FunctionDriver): Promise<string | undefined> {
+function giveBack(ground: LiveGround, bdf: string, { driver, override }: FunctionDriver): Promise<string | undefined> {
   return give(ground, { bdf, driver, override, isNobodys: driver === null })
 }
 
 /** A driver that does not know the ids is told the address. */
-async function bindByName(tree: MachineTree, bdf: string, driver: string): Promise<boolean> {
-  if (!tree.has(`/sys/bus/pci/drivers/${driver}/bind`)) return false
-  await tree.writeAttribute(`/sys/bus/pci/drivers/${driver}/bind`, bdf)
+async function bindByName(ground: LiveGround, bdf: string, driver: string): Promise<boolean> {
+  const { tree } = ground
+  const attribute = `/sys/bus/pci/drivers/${driver}/bind`
+  if (!tree.has(attribute)) return false
+  await told(ground, { bdf, attribute, value: bdf, what: `${driver} has not taken it` })
   return readFunction(tree, bdf)?.driver === driver
 }
 
@@ -120,12 +159,15 @@ function standingOf(step: BindDeviceStep | undefined, before: FunctionDriver, tr
   return now.override === step?.driver ? 'after' : 'other'
 }
 
-async function undo({ step, before: given }: Entry, ground: Ground, isLive: boolean): Promise<Undone> {
+async function undo({ step, before: given }: Entry, ground: LiveGround, isLive: boolean): Promise<Undone> {
   if (step.kind !== 'bind-device') return { kind: 'kept', reason: 'it is no binding' }
   const { tree } = ground
   const { bdf } = step
   const before = Before.parse(given)
   const attribute = `${functionPath(bdf)}/driver_override`
+  if (tree.isHeldOff(functionPath(bdf))) {
+    return { kind: 'kept', reason: `${bdf}: ${unanswered}` }
+  }
   if (!isLive) {
     await tree.removeUnfinished(attribute)
     if (before.attribute === null) await tree.remove(attribute)
