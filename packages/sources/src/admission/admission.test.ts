@@ -5,7 +5,7 @@ import { test, type TestContext } from 'node:test'
 import { acceptManifest, createKernel, type Kernel, type Source } from '@backplane/kernel'
 import { anything, defineProvider, unary } from '@backplane/sdk'
 import { temporaryDirectory } from '@backplane/testing'
-import type { Subject, Verdict } from '@backplane/trust'
+import type { Finding, Subject, Verdict } from '@backplane/trust'
 import { directory } from '../directory.ts'
 import { importingRuntime } from '../fixtures/importing-runtime.ts'
 import { put } from '../fixtures/package-folder.ts'
@@ -167,4 +167,23 @@ test('grants are a file for people: sorted, kept over a restart, and refused wit
   await assert.rejects(again.load(), { code: 'GRANTS_INVALID', message: /permissions of acme\/b/ })
   assert.deepEqual(again.permissionsOf('acme/b'), ['exec b'], 'what was read before stays')
   await assert.rejects(new GrantsFile(path, 10).load(), { code: 'GRANTS_INVALID', message: /more than 10 bytes/ })
+})
+
+test('what scanners found is asked for once, and what they could not look at anew', async () => {
+  const judge = new Judge()
+  const answers: readonly Finding[][] = [
+    [{ rule: 'words/not-run', severity: 'danger', file: 'plugin.json', message: 'it is not here' }],
+    [{ rule: 'words/note', severity: 'info', file: 'plugin.json', message: 'fine' }],
+  ]
+  let asked = 0
+  const admission = createAdmission({ judge: judge.judge, scan: async () => answers[asked++] })
+  const staged = { digest: `sha256:${'0'.repeat(64)}`, code: { kind: 'files', directory: '/', main: 'index.js' } } as const
+  const about = { id: 'acme/s3', version: '1.0.0', origin: 'external', source: 'x', path: '/' } as const
+  for (let at = 0; at < 3; at += 1) {
+    await admission.admit({ ...about, manifest: {} as never, staged }, signal)
+  }
+  assert.deepEqual(
+    judge.asked.map(({ findings = [] }) => findings.map(({ rule }) => rule)),
+    [['words/not-run'], ['words/note'], ['words/note']],
+  )
 })

@@ -22,7 +22,11 @@ class Opening implements Opened {
 
   readonly has = (): boolean => true
   readonly file: Opened['file'] = async (piece) => void this.seen.push(piece)
-  readonly findings: Opened['findings'] = async () => this.#answer()
+  readonly findings: Opened['findings'] = async () => {
+    await new Promise(setImmediate)
+    assert.equal(this.isClosed, false, 'it is closed before it has answered')
+    return this.#answer()
+  }
   readonly [Symbol.asyncDispose] = async (): Promise<void> => void (this.isClosed = true)
 }
 
@@ -68,7 +72,7 @@ test('one that is not there, that fails, or that takes too long, refuses with it
     rule: 'words/not-run',
     severity: 'danger',
     file: 'plugin.json',
-    message: 'the scanner words (acme/words) could not look: there is no such plugin',
+    message: 'acme/words could not look: there is no such plugin',
     fix: 'Install acme/words.',
   })
   const broken = new Opening(() => Promise.reject(new Error('it died')))

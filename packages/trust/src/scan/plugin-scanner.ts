@@ -68,7 +68,7 @@ async function ask({ open }: ScannerPlugin, about: ScannedPackage, { files, sign
       offset += pieceBytes
     } while (offset < bytes.length)
   }
-  return opened.findings(undefined, { signal })
+  return await opened.findings(undefined, { signal })
 }
 
 /** What was asked is not waited for any longer; how it ends is its own business. */
@@ -91,7 +91,7 @@ function notRun({ name, plugin }: ScannerPlugin, error: unknown): Finding {
     rule: `${name}/not-run`,
     severity: 'danger',
     file: 'plugin.json',
-    message: `the scanner ${name} (${plugin}) could not look: ${reason}`.slice(0, 1_000),
+    message: `${plugin} could not look: ${reason}`.slice(0, 1_000),
     fix:
       (error instanceof PlatformError ? error.hint : undefined) ?? `Run \`backplane why ${plugin}\` and put right what it says`,
   }

@@ -189,6 +189,18 @@ test('a scanner is a program by its absolute path, of a name of its own, and is 
   const first = async (scanners: string): Promise<string> => (await problemsOf(t, `plugins: { ${scanners} }`))[0] ?? ''
   assert.match(await first('scanners: { a: { argv: [clamscan] } }'), /argv: must begin with an absolute path/)
   assert.match(await first('scanners: { static: { argv: [/bin/true] } }'), /must be a name of small letters, digits and -/)
+  assert.match(await first('scanners: { a: { timeout: 1s } }'), /a: must have either argv, a command, or plugin, an id/)
+  assert.match(
+    await first('scanners: { a: { argv: [/bin/true], plugin: acme/a } }'),
+    /must have either argv, a command, or plugin/,
+  )
+  assert.match(await first('scanners: { a: { plugin: words } }'), /plugin: must be a full id, publisher\/name/)
+  assert.match(await first('scanners: { a: { plugin: acme/a, digest: abc } }'), /digest: must be sha256: and 64/)
+  assert.match(
+    await first(`scanners: { a: { argv: [/bin/true], digest: "sha256:${'0'.repeat(64)}" } }`),
+    /digest: is for a plugin/,
+  )
+  assert.match(await first('scanners: { a: { plugin: acme/a, network: true } }'), /network: is for a command/)
   assert.match(await first('scan: false, scanners: { a: { argv: [/bin/true] } }'), /scan is false: keep one of them/)
   assert.match(await first('trust_policy: { file: a }'), /must be a path, or {file, root} for a signed one/)
   assert.match(await first('providers: { s3: { plugin: s3 } }'), /must be a full id, publisher\/name/)

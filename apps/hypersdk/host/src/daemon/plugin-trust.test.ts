@@ -54,3 +54,43 @@ test('nothing from outside is taken under the id of what ships with the host, wh
   assert.deepEqual([ok, refused?.outcome], [false, 'refused'])
   assert.match(String(refused?.reason), /^hypersdk\/libvirt ships with this host/)
 })
+
+test('a scanner that is a plugin counts when a publisher signed it or its digest is named, and needs no other plugin', async (t) => {
+  const root = await temporaryDirectory(t)
+  const digest = `sha256:${'1'.repeat(64)}`
+  await writeFile(join(root, 'trust.json'), '{"allowUnsigned": true}')
+  const scanners = `{ signed: { plugin: acme/signed }, named: { plugin: acme/named, digest: "${digest}" } }`
+  await writeFile(
+    join(root, 'config.yaml'),
+    `plugins:\n  trust_policy: ./trust.json\n  scanners: ${scanners}\ndata_directory: ./data\n`,
+  )
+  const config = await loadConfig('config.yaml', {}, { env: { HOME: root }, uid: 1000, cwd: root })
+  const trust = await pluginTrust(config, { log, store: memoryStore() })
+  const judged = (id: string, digestOf: string) =>
+    trust.judge({ id, version: '1.0.0', origin: 'external', source: 'npm:x', digest: digestOf, attestations: [] })
+  const refusal = (id: string, digestOf: string): string => {
+    const { reason = '', fix = '' } = judged(id, digestOf).rules.find(({ outcome }) => outcome === 'refused') ?? {}
+    return `${reason}: ${fix}`
+  }
+  assert.equal(judged('acme/other', digest).ok, true)
+  assert.match(
+    refusal('acme/signed', digest),
+    /scanner signed, which no other plugin looks through.*plugins\.scanners\.signed\.digest: sha256:1/,
+  )
+  assert.equal(judged('acme/named', digest).ok, true)
+  assert.match(
+    refusal('acme/named', `sha256:${'2'.repeat(64)}`),
+    /of which plugins\.scanners\.named\.digest takes sha256:1+ alone/,
+  )
+
+  const { signal } = new AbortController()
+  const about = { id: 'acme/named', version: '1.0.0', requires: { api: '*', capabilities: { 'acme.login': '*' } }, digest }
+  const rules = async (more: object): Promise<readonly string[] | undefined> =>
+    (await trust.scan({ ...about, ...more }, async () => [], signal))?.map(({ rule }) => rule)
+  assert.deepEqual(await rules({}), ['named/needs-others'])
+  assert.deepEqual(
+    await rules({ id: 'acme/other' }),
+    ['signed/not-run', 'named/not-run'],
+    'nobody can be asked before there is a kernel',
+  )
+})
