@@ -3,7 +3,7 @@ import { execFileSync } from 'node:child_process'
 import { readFile, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { isRunning, processMark } from '@backplane/storage'
+import { processStarted } from '@backplane/storage'
 import { temporaryDirectory } from '@backplane/testing'
 import { MachineTree } from './machine-tree.ts'
 
@@ -33,6 +33,5 @@ test('a write that the kernel does not answer ends with its deadline, and says w
   assert.equal(Reflect.get(error, 'code'), 'ATTRIBUTE_BLOCKED')
   const [, pid = ''] =
     /the kernel has not answered for 0\.2 s .*\/unbind.*process (\d+)/.exec(error.message) ?? assert.fail(error.message)
-  const mark = processMark(Number(pid))
-  while (mark !== undefined && isRunning(mark)) await new Promise((resolve) => setImmediate(resolve))
+  while (processStarted(Number(pid)) !== undefined) await new Promise((resolve) => setImmediate(resolve))
 })
