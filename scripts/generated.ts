@@ -40,7 +40,7 @@ if (!isCheck) {
 for (const [path] of stale) process.stdout.write(isCheck ? `${path} is out of date: run npm run generate\n` : `wrote ${path}\n`)
 if (isCheck && stale.length > 0) process.exitCode = 1
 
-const compiler = fileURLToPath(new URL('compile-manifest-check.ts', import.meta.url))
+const compiler = fileURLToPath(new URL('compile-shape-checks.ts', import.meta.url))
 const compiled = spawnSync(process.execPath, [...process.execArgv, compiler, ...process.argv.slice(2)], { stdio: 'inherit' })
 if (compiled.status !== 0) process.exitCode = 1
 

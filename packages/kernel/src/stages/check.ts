@@ -8,7 +8,8 @@ import {
 } from '@backplane/sdk'
 import { mayRun } from '@backplane/sdk/plugin-names'
 import { kernelErrors } from '../errors.ts'
-import { checkManifestShape, type ManifestShapeError } from '../generated/manifest-check.ts'
+import { checkManifestShape } from '../generated/manifest-check.ts'
+import type { ShapeError } from '../shape-check.ts'
 import type { KernelOptions, Policy } from '../kernel.ts'
 import { noVocabulary, parsePermission } from '../plugins/permissions.ts'
 import type { Points } from '../points/points.ts'
@@ -131,7 +132,7 @@ function shaped({ manifest, manifestPath }: Pick<FoundPackage, 'manifest' | 'man
   throw kernelErrors.error('MANIFEST_INVALID', { manifestPath, path, problem: problemOf(error) })
 }
 
-function problemOf(error: ManifestShapeError | undefined): string {
+function problemOf(error: ShapeError | undefined): string {
   if (error?.keyword === 'enum') return `must be one of ${JSON.stringify(error.params['allowedValues'])}`
   if (error?.keyword === 'const') return `must be ${JSON.stringify(error.params['allowedValue'])}`
   if (error?.keyword === 'propertyNames') return `must not hold the key "${String(error.params['propertyName'])}"`
@@ -139,7 +140,7 @@ function problemOf(error: ManifestShapeError | undefined): string {
 }
 
 /** The names the schema allows where an unknown one was found. */
-function knownKeys(error: ManifestShapeError): readonly string[] {
+function knownKeys(error: ShapeError): readonly string[] {
   let schema: unknown = manifestSchema
   for (const key of error.schemaPath.split('/').slice(1, -1)) schema = (schema as Record<string, unknown> | undefined)?.[key]
   return Object.keys((schema as { readonly properties?: object } | undefined)?.properties ?? {})

@@ -52,8 +52,18 @@ test('settings are validated by the schema of the manifest, with defaults, and g
 })
 
 test('a config schema that cannot be used, or is far too long, is the fault of the plugin', async () => {
-  for (const config of [{ type: 'nonsense' }, { $ref: 'https://example.org/other.json' }, { enum: ['x'.repeat(300_000)] }]) {
-    assert.match(await started(it({ config })), /CONFIG_SCHEMA_INVALID/)
+  let deep: object = {}
+  for (let at = 0; at < 20_000; at++) deep = { not: deep }
+  for (const [config, problem] of [
+    [{ properties: { a: { type: 'nonsense' } } }, /\$\.config\.properties\.a\.type must be one of \[.*"string"/],
+    [{ $schema: 'http://json-schema.org/draft-07/schema#' }, /its \$schema is not https:.*2020-12/],
+    [{ $ref: 'https://example.org/other.json' }, /can't resolve reference/],
+    [{ enum: ['x'.repeat(300_000)] }, /longer than 262144 bytes/],
+    [deep, /call stack/],
+  ] as const) {
+    const said = await started(it({ config }))
+    assert.match(said, /CONFIG_SCHEMA_INVALID/)
+    assert.match(said, problem)
   }
 })
 
