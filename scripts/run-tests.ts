@@ -28,7 +28,7 @@ const files = globSync(globs, { cwd: root, exclude: (path) => /(?:^|\/)(?:node_m
   .filter((path) => filters.length === 0 || filters.some((filter) => path.includes(filter)))
   // Scenarios first: they take longest, and what comes last must be short for all processors to be busy to the end.
   .sort()
-  .reverse()
+  .toReversed()
 
 if (files.length === 0) {
   process.stderr.write(`no test file matches ${filters.join(' ')}\n`)
