@@ -74,13 +74,14 @@ export async function apply<Subject>(changes: Changes, application: Application<
     const error = thrown instanceof Error ? thrown : new Error(String(thrown))
     const plugin = error instanceof PlatformError ? (error.plugin ?? null) : null
     try {
-      const undo = (await rollback(changes)) ?? { changes: [], complete: true }
+      const undo = (await rollback(changes)) ?? { changes: [], complete: true, standing: 0 }
       return { kind: 'rolled-back', reason: error.message, plugin, error, undo }
     } catch (failure) {
       // What stopped the step is to be told also where the journal takes no more lines.
       if (!(failure instanceof PlatformError)) throw failure
       const reason = `${error.message}; and to take it back: ${failure.message}`
-      return { kind: 'rolled-back', reason, plugin, error, undo: { changes: [], complete: false } }
+      const { length: standing } = changesIn(journal).filter(({ state }) => state !== 'undone')
+      return { kind: 'rolled-back', reason, plugin, error, undo: { changes: [], complete: false, standing } }
     }
   }
 }

@@ -15,8 +15,10 @@ export interface UndoneChange {
 /** What an undo did, in the order it did it. */
 export interface UndoReport {
   readonly changes: readonly UndoneChange[]
-  /** Nothing is left to take back. */
+  /** Nothing of what was to be taken back is left. */
   readonly complete: boolean
+  /** How many changes stand now, those of other runs too. */
+  readonly standing: number
 }
 
 /**
@@ -88,10 +90,11 @@ async function undo(changes: Changes, open: readonly Change[]): Promise<UndoRepo
   const stood = await Promise.all(commands.map((entry) => standingOf(changes, entry)))
   const ends = await undoCommands(changes, commands)
   for (const [index, entry] of commands.entries()) finish(entry, stood[index] ?? 'other', ends(entry.change))
-  const complete = changesIn(journal).every(({ state }) => state === 'undone')
+  const complete = done.every(({ end }) => end.kind === 'undone')
+  const { length: standing } = changesIn(journal).filter(({ state }) => state !== 'undone')
   // What stands is to be taken back another time; where there is no room for that, it is tried without.
-  if (!complete) await reserve.keep().catch(() => undefined)
-  return { changes: done, complete }
+  if (standing > 0) await reserve.keep().catch(() => undefined)
+  return { changes: done, complete, standing }
 }
 
 /** What cannot be looked at is neither as before nor as after. */

@@ -159,8 +159,10 @@ test('status tells each change, and rollback takes back the last apply only', as
   assert.ok(all.every(({ state, plugin }: { state: string; plugin: unknown }) => state === 'done' && plugin === null))
   const text = await exliar(['status'])
   assert.match(text.out, /^CHANGE +STATE +AT +BY +WHAT\n1 +done +\S+ +exliar /)
-  const back = (await exliar(['rollback', '--yes', '--json'])).json()
+  const rolled = await exliar(['rollback', '--yes', '--json'])
+  const back = rolled.json()
   assert.equal(back.changes.length, all.length - first.changes.length)
+  assert.deepEqual([rolled.code, back.complete, back.standing], [0, true, first.changes.length])
   assert.deepEqual(withoutState(treeSnapshot(root)), between)
   assert.equal((await exliar(['cleanup', '--yes'])).code, 0)
   assert.deepEqual(treeSnapshot(root), before)
@@ -177,6 +179,34 @@ test('a program of the machine that fails in the middle: all is taken back at on
   assert.match(failed.error().message, /no space left.*what had been done was taken back/s)
   assert.deepEqual(treeSnapshot(root), before)
   assert.equal((await exliar(['status'])).out, 'Nothing was changed.\n')
+})
+
+test('what fails over an apply that stands is taken back by itself, and the one that stands is named and stays', async (t) => {
+  const { exliar, root, configure } = await operator(t, nvidia)
+  await configure(alone)
+  bringShell(root)
+  bringScript(root, 'usr/sbin/update-initramfs', 'exit 3')
+  assert.equal((await exliar(['apply', card, '--yes', '--leave-out', 'initramfs'])).code, 0)
+  const before = withoutState(treeSnapshot(root))
+  const { code, err } = await exliar(['apply', card, '--yes'])
+  assert.equal(code, 70)
+  assert.match(err, /^It is taken back\. Of what was applied before, \d+ changes stand\.\nAPPLY_ROLLED_BACK: /m)
+  assert.deepEqual(withoutState(treeSnapshot(root)), before)
+})
+
+test('an image that only its program can make again is said to be made anew, not to be as it was', async (t) => {
+  const { exliar, root, configure } = await operator(t, nvidia)
+  await configure(alone)
+  bringShell(root)
+  bringScript(root, 'usr/sbin/update-initramfs', 'echo "made anew" > /boot/initrd.img-6.12.48+deb13-amd64')
+  await writeFile(join(root, 'boot/initrd.img-6.12.48+deb13-amd64'), Buffer.alloc(1_100_000))
+  assert.equal((await exliar(['apply', card, '--yes'])).code, 0)
+  const { code, out } = await exliar(['cleanup', '--yes'])
+  assert.equal(code, 0)
+  assert.match(
+    out,
+    /Made anew by update-initramfs[^]*Everything is taken back; what is not the same to the byte is named above\.\n$/,
+  )
 })
 
 test('what somebody else wrote while apply failed is kept, and what is left is named', async (t) => {

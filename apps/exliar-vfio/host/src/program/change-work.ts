@@ -17,14 +17,20 @@ export function openMachineChanges(tree: MachineTree): Promise<Changes> {
 }
 
 /** An undo for people: what is as it was, and what was kept, why, and how it differs. */
-export function undoText({ changes, complete }: UndoReport): string {
-  const lines = changes.map(lineOf)
-  const end = complete ? 'Everything is as it was before.' : 'What is marked as kept is not as it was before.'
+export function undoText(report: UndoReport): string {
   // Files and what programs said of them are quoted here.
-  return `${[...lines, end]
+  return `${[...report.changes.map(lineOf), undoEnd(report)]
     .flatMap((text) => text.split('\n'))
     .map(printable)
     .join('\n')}\n`
+}
+
+/** What an undo came to, in one sentence. */
+export function undoEnd({ changes, complete, standing }: UndoReport): string {
+  if (!complete) return 'What is marked as kept is not as it was before.'
+  if (standing > 0) return `It is taken back. Of what was applied before, ${standing} changes stand.`
+  const isSame = changes.every(({ end }) => end.kind === 'undone' && end.notes.length === 0)
+  return isSame ? 'Everything is as it was before.' : 'Everything is taken back; what is not the same to the byte is named above.'
 }
 
 function lineOf({ summary, end }: UndoneChange): string {

@@ -14,7 +14,7 @@ export async function takeBackChanges(session: Session, reason: 'cleanup' | 'rol
   const { tree } = session
   if (recordedChanges(readJournal(tree)).some(({ state }) => state !== 'undone')) await tellPlugins(session, reason)
   await using changes = await openMachineChanges(tree)
-  return (await (reason === 'cleanup' ? cleanup(changes) : rollback(changes))) ?? { changes: [], complete: true }
+  return (await (reason === 'cleanup' ? cleanup(changes) : rollback(changes))) ?? { changes: [], complete: true, standing: 0 }
 }
 
 /** No plugin, and nothing that keeps them from starting, stands between a person and the undo. */

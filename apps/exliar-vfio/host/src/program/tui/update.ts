@@ -1,3 +1,4 @@
+import { undoEnd } from '../change-work.ts'
 import { withReason } from './on-approval-key.ts'
 import { onKey, shownPanel } from './on-key.ts'
 import { listedDevices, nextGpu } from './views/devices-body.ts'
@@ -101,7 +102,7 @@ function messageOf(result: Extract<TuiEvent, { kind: 'ended' }>['result']): Mess
       return { tone: 'bad', text: 'Nothing was done.' }
     case 'taken-back':
       return result.report.complete
-        ? { tone: 'good', text: 'Everything is as it was before.' }
+        ? { tone: 'good', text: undoEnd(result.report) }
         : { tone: 'warning', text: 'Not everything could be taken back: it is named.' }
     case 'applied':
       return result.applied.kind === 'applied'

@@ -57,7 +57,11 @@ async function takeBack(session: Session, reason: 'cleanup' | 'rollback', yes: b
   }
   const report = await takeBackChanges(session, reason)
   session.show(
-    { complete: report.complete, changes: report.changes.map(({ change, summary, end }) => ({ id: change, summary, ...end })) },
+    {
+      complete: report.complete,
+      standing: report.standing,
+      changes: report.changes.map(({ change, summary, end }) => ({ id: change, summary, ...end })),
+    },
     () => (report.changes.length === 0 ? 'There is nothing to take back.\n' : undoText(report)),
   )
   return report.complete ? 0 : 1

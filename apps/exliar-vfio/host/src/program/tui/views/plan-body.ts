@@ -1,5 +1,6 @@
 import type { UndoReport } from '../../../changes/undo.ts'
 import type { Plan } from '../../../plan/plan.ts'
+import { undoEnd } from '../../change-work.ts'
 import type { Result, TuiState, Work } from '../tui-state.ts'
 import { blank, line, wrapped, type Body, type Line, type Tone } from './line.ts'
 
@@ -114,8 +115,8 @@ export function resultLines(result: Result, width: number): Line[] {
   }
 }
 
-function undoLines({ changes, complete }: UndoReport, width: number): Line[] {
-  const lines = changes.flatMap(({ summary, end }): Line[] => {
+function undoLines(report: UndoReport, width: number): Line[] {
+  const lines = report.changes.flatMap(({ summary, end }): Line[] => {
     if (end.kind === 'undone') {
       return [
         ...wrapped(`undone  ${summary}`, width),
@@ -128,10 +129,5 @@ function undoLines({ changes, complete }: UndoReport, width: number): Line[] {
       ...(end.diff === undefined ? [] : diffLines(end.diff)),
     ]
   })
-  return [
-    ...lines,
-    complete
-      ? line('Everything is as it was before.', 'good')
-      : line('What is marked as kept is not as it was before.', 'warning'),
-  ]
+  return [...lines, ...wrapped(undoEnd(report), width, { tone: report.complete ? 'good' : 'warning' })]
 }
