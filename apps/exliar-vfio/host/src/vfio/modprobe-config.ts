@@ -29,7 +29,7 @@ export function editModprobe(tree: TreeReader, claim: Claim, drivers: readonly s
   if (claim.bySlot.length > 0 && !/^[ \t]*install[ \t]+vfio[-_]pci[ \t]/m.test(text)) {
     lines.push(`install vfio-pci ${overrideScriptPath}`)
   }
-  const modules = [...new Set([...graphicsModules, ...drivers.map((name) => name.replaceAll('-', '_'))])]
+  const modules = [...new Set([...graphicsModules, ...drivers.map((name) => moduleOf(tree, name))])]
   for (const name of modules.filter((module) => module !== 'vfio_pci' && !hasDependency(text, module))) {
     lines.push(`softdep ${name} pre: vfio-pci`)
   }
@@ -37,6 +37,11 @@ export function editModprobe(tree: TreeReader, claim: Claim, drivers: readonly s
   if (lines.length > 0) splices.push({ start: text.length, end: text.length, text: `${gap}${lines.join('\n')}\n` })
   const edited = applySplices(text, splices)
   return edited === file?.text ? [] : [{ path: modprobePath, before: file?.text, text: edited }]
+}
+
+/** modprobe knows modules, whose names need not be their drivers': `nvidia-gpu` is a driver of `i2c_nvidia_gpu`. */
+function moduleOf(tree: TreeReader, driver: string): string {
+  return tree.linkName(`/sys/bus/pci/drivers/${driver}/module`) ?? driver.replaceAll('-', '_')
 }
 
 /** modprobe heeds the last `ids=` only, and one `install`: with two files that say so, one would be without effect. */

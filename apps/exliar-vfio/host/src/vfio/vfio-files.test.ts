@@ -36,6 +36,15 @@ test('ids are written only where nobody who is not selected has them, and withou
   }
 })
 
+test('vfio-pci comes before the module of a driver, whatever that is named', async (t) => {
+  const port = pciDevice({ bdf: '0000:01:00.3', vendor_id: '10de', device_id: '1ad9', driver: 'nvidia-gpu' })
+  const module = { 'sys/bus/pci/drivers/nvidia-gpu/module': { link: '../../../../module/i2c_nvidia_gpu' } }
+  const text = await modprobe(t, module, { all: [port], chosen: [port] })
+  assert.match(text, /^softdep i2c_nvidia_gpu pre: vfio-pci$/m)
+  assert.doesNotMatch(text, /^softdep nvidia_gpu /m)
+  assert.match(await modprobe(t, {}, { all: [port], chosen: [port] }), /^softdep nvidia_gpu pre: vfio-pci$/m)
+})
+
 test('of two identical cards one is claimed by its slot, so that the other keeps its driver (E6)', async (t) => {
   const text = await modprobe(t, {}, { all: [gpu, audio, twin], chosen: [gpu, audio] })
   assert.match(text, /^options vfio-pci ids=10de:10f0 disable_vga=1/m)
