@@ -3,9 +3,10 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { temporaryDirectory } from '@backplane/testing'
-import { command, systemDetected, type SystemInfo } from '@exliar-vfio/points'
+import { command, metricsService, systemDetected, type SystemInfo } from '@exliar-vfio/points'
 import { loadConfig } from '../config/load-config.ts'
 import { servicesOf } from '../fixtures/services-of.ts'
+import { domainSamples } from '../lifecycle/domain-samples.ts'
 import { exliarKernel, type ExliarKernel } from './exliar-kernel.ts'
 
 const system: SystemInfo = {
@@ -62,7 +63,7 @@ async function start(t: TestContext, files: Readonly<Record<string, string>>, co
   await writeFile(file, `[plugins]\ndirectories = ["plugins"]\ndevelopment = true\nisolation = "process"\n${config}`)
   const made = await exliarKernel({
     config: await loadConfig(file, {}),
-    services: servicesOf({ system: async () => system }),
+    services: servicesOf({ system: async () => system, metrics: domainSamples(root) }),
     stateDirectory: join(root, 'state'),
     log: { write: () => undefined },
     env: { HOME: root },
@@ -83,6 +84,12 @@ test("the seed's own example is loaded from its plugin.toml, hears of the system
   assert.deepEqual(failures, [])
   const { text } = await kernel.provider(command, 'say-hello').run({ args: ['you'] })
   assert.equal(text, 'hello you grub true')
+})
+
+test('who asks again and again for a machine that does not run keeps nobody from asking for another one', async (t) => {
+  const { kernel } = await start(t, {})
+  const { sample } = kernel.provider(metricsService, 'core')
+  for (let times = 0; times < 7; times++) await assert.rejects(sample({ domain: 'win11' }), /the machine win11 does not run/)
 })
 
 test('a plugin of a later minor API version is not loaded, one of an earlier is', async (t) => {

@@ -25,7 +25,7 @@ export const pluginErrors = {
     message: 'the machine {domain} does not run',
     status: 409,
     exit: 69,
-    retryable: true,
+    retryable: false,
     hint: 'Start it, then ask again.',
   },
   CARD_NOT_READY: {
