@@ -163,12 +163,16 @@ test('a change that a plugin makes in a hook is kept with that hook, and its tra
   assert.equal((await exliar(['cleanup', '--yes'])).code, 0)
 })
 
-test('while an apply changes the machine no plugin does, whoever says yes', async (t) => {
+test('while an apply changes the machine no plugin does, nobody is asked, and it is told what to do instead', async (t) => {
   const { exliar, root } = await machine(t, all, { acts: 'boot', hook: 'post-vfio-bind' })
   const before = treeSnapshot(root)
   const applied = await exliar(['apply', '65:00', '--yes'], { answers: ['y', 'y', 'y', 'y'] })
   assert.equal(applied.code, 0, applied.err)
-  assert.match(applied.err, /passed over: local\/binder in post-vfio-bind 0000:65:00\.0: .*is changing this machine/)
+  assert.match(
+    applied.err,
+    /passed over: local\/binder in post-vfio-bind 0000:65:00\.0: .*may not change the machine while exliar applies.*Let local\/binder propose it for the plan/,
+  )
+  assert.deepEqual(applied.asked, [])
   assert.equal((await exliar(['cleanup', '--yes'])).code, 0)
   assert.deepEqual(treeSnapshot(root), before)
 })

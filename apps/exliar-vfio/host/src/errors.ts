@@ -159,6 +159,13 @@ const specs = {
     retryable: true,
     hint: 'Wait until it is done.',
   },
+  CHANGE_DURING_APPLY: {
+    message: '{plugin} may not change the machine while exliar applies or takes back what a person agreed to as it was shown',
+    status: 409,
+    exit: 75,
+    retryable: false,
+    hint: 'Let {plugin} propose it for the plan (applyQuirks of exliar.gpu-handler), or do it when the apply has ended, such as in a command.',
+  },
   CHANGES_UNFINISHED: {
     message: 'an earlier run was interrupted in the middle',
     status: 409,

@@ -25,7 +25,7 @@ export function takeLock(hostPath: string, made: readonly string[]): ChangesLock
   try {
     for (;;) {
       const stale = readOwner(hostPath)
-      if (stale !== undefined && isAlive(stale)) throw exliarErrors.error('CHANGES_BUSY', { pid: stale.pid })
+      if (stale !== undefined && isAlive(stale)) throw busy(stale.pid)
       if (stale !== undefined) {
         inherited = stale.made
         // Renaming succeeds for one only.
@@ -50,6 +50,10 @@ export function takeLock(hostPath: string, made: readonly string[]): ChangesLock
     renameSync(own, hostPath)
   }
   return { inherited, remember, [Symbol.dispose]: () => rmSync(hostPath, { force: true }) }
+}
+
+function busy(pid: number): Error {
+  return exliarErrors.error('CHANGES_BUSY', { pid }, { details: { pid } })
 }
 
 /** Always a file of its own: a link that somebody put there would lead out of the tree. */

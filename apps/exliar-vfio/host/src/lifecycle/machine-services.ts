@@ -1,4 +1,4 @@
-import type { Call } from '@backplane/sdk'
+import { PlatformError, type Call } from '@backplane/sdk'
 import type { GpuDevice, MetricsSample, PciDevice, SystemInfo } from '@exliar-vfio/points'
 import { apply } from '../changes/apply.ts'
 import { openChanges, readJournal, type ChangesOptions } from '../changes/open-changes.ts'
@@ -28,31 +28,34 @@ export function machineServices(options: ChangesOptions, hookOf: HookOf): CoreSe
     if (found === undefined) throw exliarErrors.error('DEVICE_UNKNOWN', { bdf })
     return found
   }
-  const change = async (title: string, steps: readonly Step[]): Promise<void> => {
-    if (steps.length === 0) return
-    await using changes = await openChanges(options)
-    const applied = await apply(changes, { title, stages: [{ subject: null, steps }] })
-    if (applied.kind === 'rolled-back') throw applied.error
+  /** One after the other: each has the machine for itself while it is changed. */
+  let before: Promise<unknown> = Promise.resolve()
+  const change = <T>(plugin: string, work: (apply: Applying) => Promise<T>): Promise<T> => {
+    const done = before.then(() => work(applyingTo(options, plugin)))
+    before = done.catch(() => undefined)
+    return done
   }
-  const bind = (driver: 'vfio-pci' | null) => async (bdf: string, call: Call) => {
-    const { driver: now } = await device(bdf)
-    const summary =
-      driver === null ? `give ${bdf} back to its own driver` : `take ${bdf} from ${now ?? 'nobody'} and bind it to ${driver}`
-    const records = driver === null ? ('driver-unbound' as const) : ('driver-bound' as const)
-    const cause = { plugin: call.caller, hook: hookOf(call.caller) ?? 'exliar.vfio' }
-    if (now !== driver) await change(summary, [{ kind: 'bind-device', bdf, driver, cause, summary, records }])
-    return device(bdf)
-  }
+  const bind = (driver: 'vfio-pci' | null) => (bdf: string, call: Call) =>
+    change(call.caller, async (applying) => {
+      const { driver: now } = await device(bdf)
+      const summary =
+        driver === null ? `give ${bdf} back to its own driver` : `take ${bdf} from ${now ?? 'nobody'} and bind it to ${driver}`
+      const records = driver === null ? ('driver-unbound' as const) : ('driver-bound' as const)
+      const cause = { plugin: call.caller, hook: hookOf(call.caller) ?? 'exliar.vfio' }
+      if (now !== driver) await applying(summary, [{ kind: 'bind-device', bdf, driver, cause, summary, records }])
+      return device(bdf)
+    })
   const parameters = async (): Promise<readonly string[]> => {
     const [line] = readBootSetup(tree, detectSystem(tree).bootloader).lines
     return line === undefined ? [] : parametersOf(line)
   }
-  const edit = async (wanted: LineChange, call: Call): Promise<readonly string[]> => {
-    const cause = { plugin: call.caller, hook: hookOf(call.caller) ?? 'exliar.boot' }
-    const steps = bootChange(tree, detectSystem(tree).bootloader, wanted, cause)
-    await change(`change the kernel's command line for ${call.caller}`, steps)
-    return parameters()
-  }
+  const edit = (wanted: LineChange, call: Call): Promise<readonly string[]> =>
+    change(call.caller, async (applying) => {
+      const cause = { plugin: call.caller, hook: hookOf(call.caller) ?? 'exliar.boot' }
+      const steps = bootChange(tree, detectSystem(tree).bootloader, wanted, cause)
+      await applying(`change the kernel's command line for ${call.caller}`, steps)
+      return parameters()
+    })
   const samples = domainSamples()
   return {
     system: async (): Promise<SystemInfo> => detectSystem(tree),
@@ -65,5 +68,21 @@ export function machineServices(options: ChangesOptions, hookOf: HookOf): CoreSe
     removeParameters: (remove, call) => edit({ add: [], remove }, call),
     changes: async () => recordedChanges(readJournal(tree)),
     metrics: (domain): Promise<MetricsSample> => samples(domain),
+  }
+}
+
+type Applying = (title: string, steps: readonly Step[]) => Promise<void>
+
+/** Errors: `CHANGE_DURING_APPLY` where this very program has the machine, `CHANGES_BUSY` where another has. */
+function applyingTo(options: ChangesOptions, plugin: string): Applying {
+  return async (title, steps) => {
+    if (steps.length === 0) return
+    await using changes = await openChanges(options).catch((error: unknown) => {
+      const owner = error instanceof PlatformError && error.code === 'CHANGES_BUSY' ? error.details : undefined
+      if (Reflect.get(Object(owner), 'pid') !== process.pid) throw error
+      throw exliarErrors.error('CHANGE_DURING_APPLY', { plugin }, { cause: error })
+    })
+    const applied = await apply(changes, { title, stages: [{ subject: null, steps }] })
+    if (applied.kind === 'rolled-back') throw applied.error
   }
 }

@@ -1,4 +1,4 @@
-import type { Kernel, Log, Store } from '@backplane/kernel'
+import type { ApprovalAnswer, ApprovalRequest, Kernel, Log, Store } from '@backplane/kernel'
 import { sqliteStore } from '@backplane/storage'
 import { highlight, printable, printableJson } from '@backplane/terminal'
 import { join } from 'node:path'
@@ -11,8 +11,11 @@ import type { CoreServices } from '../plugins/core-services.ts'
 import { exliarKernel } from '../plugins/exliar-kernel.ts'
 import { Hooks, type HookRun } from '../plugins/hook-run.ts'
 import type { ExliarTrust } from '../plugins/plugin-trust.ts'
+import type { Changes } from '../changes/open-changes.ts'
+import { exliarErrors } from '../errors.ts'
 import { askedDesk, type Approver } from './approvals/asked-desk.ts'
 import { terminalApprover } from './approvals/terminal-approver.ts'
+import { openMachineChanges } from './change-work.ts'
 import { makeStateDirectory } from './state-directory.ts'
 import type { Terminal } from './terminal.ts'
 
@@ -49,6 +52,8 @@ export class Session implements AsyncDisposable {
   /** Asked before a plugin's critical operations; by default who sits at the terminal. */
   approver: Approver
   #work: Promise<PluginWork> | undefined
+  /** Something is applied or taken back. */
+  #isChanging = false
 
   constructor(options: SessionOptions) {
     this.#options = options
@@ -78,6 +83,20 @@ export class Session implements AsyncDisposable {
     return this.#work
   }
 
+  /**
+   * Sole access to the changes of this machine. Until it is disposed nobody is asked about a plugin's critical operations: the answer
+   * is no, because what is done now was agreed to as it was shown. Errors: `CHANGES_BUSY`, `JOURNAL_DAMAGED`.
+   */
+  async openChanges(): Promise<Changes> {
+    const changes = await openMachineChanges(this.tree)
+    this.#isChanging = true
+    const dispose = async (): Promise<void> => {
+      this.#isChanging = false
+      await changes[Symbol.asyncDispose]()
+    }
+    return { ...changes, [Symbol.asyncDispose]: dispose }
+  }
+
   /** The detection phase, with all plugins. */
   async detect(): Promise<Detection> {
     const { kernel, hooks } = await this.plugins()
@@ -98,7 +117,7 @@ export class Session implements AsyncDisposable {
     const desk = this.#held.use(
       askedDesk({
         path: join(stateDirectory, 'approvals.sqlite'),
-        approver: (request, signal) => this.approver(request, signal),
+        approver: (request, signal) => (this.#isChanging ? duringApply(request) : this.approver(request, signal)),
         by: terminal.env['USER'] ?? 'somebody',
       }),
     )
@@ -115,4 +134,9 @@ export class Session implements AsyncDisposable {
     hookOf = (plugin) => [...hooks.running].find((point) => kernel.contributions(point).some((one) => one.plugin === plugin))?.id
     return { kernel, trust, runs, hooks }
   }
+}
+
+async function duringApply({ plugin }: ApprovalRequest): Promise<ApprovalAnswer> {
+  const { message, hint = '' } = exliarErrors.error('CHANGE_DURING_APPLY', { plugin })
+  return { approved: false, by: 'exliar', reason: `${message}. ${hint}` }
 }

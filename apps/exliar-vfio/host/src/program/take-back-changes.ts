@@ -2,7 +2,6 @@ import { cleanup as cleanupHook } from '@exliar-vfio/points'
 import { readJournal } from '../changes/open-changes.ts'
 import { recordedChanges } from '../changes/recorded-changes.ts'
 import { cleanup, rollback, type UndoReport } from '../changes/undo.ts'
-import { openMachineChanges } from './change-work.ts'
 import type { Session } from './session.ts'
 import { warnOf } from './warn-of.ts'
 
@@ -13,7 +12,7 @@ import { warnOf } from './warn-of.ts'
 export async function takeBackChanges(session: Session, reason: 'cleanup' | 'rollback'): Promise<UndoReport> {
   const { tree } = session
   if (recordedChanges(readJournal(tree)).some(({ state }) => state !== 'undone')) await tellPlugins(session, reason)
-  await using changes = await openMachineChanges(tree)
+  await using changes = await session.openChanges()
   return (await (reason === 'cleanup' ? cleanup(changes) : rollback(changes))) ?? { changes: [], complete: true, standing: 0 }
 }
 

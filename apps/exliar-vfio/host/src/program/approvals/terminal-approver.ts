@@ -10,7 +10,11 @@ const longestInput = 1_000
 export function terminalApprover(terminal: Terminal): Approver {
   return async (request, signal) => {
     if (terminal.ask === undefined) {
-      return { approved: false, reason: 'nobody sits at the terminal exliar was started from, and only a person may allow it' }
+      return {
+        approved: false,
+        by: 'exliar',
+        reason: 'nobody sits at the terminal exliar was started from, and only a person may allow it',
+      }
     }
     const said = (await terminal.ask(questionText(terminal, request), signal)).trim()
     if (signal.aborted) {

@@ -5,7 +5,6 @@ import { readJournal } from '../../changes/open-changes.ts'
 import { recordedChanges, unfinishedRun } from '../../changes/recorded-changes.ts'
 import { configure } from '../../lifecycle/configure.ts'
 import { planCards } from '../../lifecycle/plan-cards.ts'
-import { openMachineChanges } from '../change-work.ts'
 import type { Session } from '../session.ts'
 import { takeBackChanges } from '../take-back-changes.ts'
 import { warnOf } from '../warn-of.ts'
@@ -102,12 +101,12 @@ export class TuiWork implements AsyncDisposable {
 
   async #apply({ plan, detection }: TaskOf<'apply'>): Promise<void> {
     this.#breaking = new AbortController()
-    const { terminal, tree } = this.#session
+    const { terminal } = this.#session
     const signal = AbortSignal.any([this.#breaking.signal, terminal.signal])
     await this.#work(async () => {
       const { hooks, kernel } = await this.#session.plugins()
       this.#session.onHookRun = (run) => warnOf(this.#session, run)
-      await using changes = await openMachineChanges(tree)
+      await using changes = await this.#session.openChanges()
       const applied = await configure(plan, detection, {
         changes,
         hooks,

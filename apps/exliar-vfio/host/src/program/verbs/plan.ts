@@ -9,7 +9,7 @@ import { describePlan } from '../../plan/describe-plan.ts'
 import type { PlanOptions } from '../../plan/make-plan.ts'
 import type { Plan } from '../../plan/plan.ts'
 import { exliarErrors } from '../../errors.ts'
-import { openMachineChanges, undoText } from '../change-work.ts'
+import { undoText } from '../change-work.ts'
 import { warnOf } from '../warn-of.ts'
 import { examples } from '../examples.ts'
 import type { Runner } from '../run-verb.ts'
@@ -124,7 +124,7 @@ async function applyPlan(session: Session, slots: readonly string[], flags: Plan
   }
   const { hooks, kernel } = await session.plugins()
   session.onHookRun = (run) => warnOf(session, run)
-  await using changes = await openMachineChanges(session.tree)
+  await using changes = await session.openChanges()
   const applied = await configure(plan, detection, { changes, hooks, kernel, signal: terminal.signal })
   if (applied.kind === 'applied') {
     const { run, changes: done, notes } = applied
