@@ -13,6 +13,13 @@ export type { Dialect, DialectCandidate, DialectPackage } from './dialect.ts'
 export { directory, type DirectoryOptions } from './directory.ts'
 export { sourceErrors, type SourceErrorCode } from './errors.ts'
 export { createAdmission, type AdmissionOptions } from './admission/create-admission.ts'
+export {
+  filesBelow,
+  PackageScans,
+  type PackageScanner,
+  type PackageScansParts,
+  type PackageToScan,
+} from './admission/package-scans.ts'
 export { GrantsFile, type Approval, type PermissionAnswers } from './admission/grants-file.ts'
 export { installed, type InstalledOptions, type InstalledSource } from './lock/installed.ts'
 export { defaultPackageLimits, type PackageLimits } from './limits.ts'

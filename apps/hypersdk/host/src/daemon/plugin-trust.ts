@@ -1,6 +1,13 @@
 import { join } from 'node:path'
 import type { Admission, AdmissionRequest, AuditTrail, PluginAccess, Store } from '@backplane/kernel'
-import { createAdmission, GrantsFile, type InstalledSource } from '@backplane/sources'
+import {
+  createAdmission,
+  filesBelow,
+  GrantsFile,
+  PackageScans,
+  type InstalledSource,
+  type PackageToScan,
+} from '@backplane/sources'
 import { newestIndexMs } from '@backplane/sources/install'
 import {
   judge,
@@ -12,7 +19,6 @@ import {
   type Verdict,
 } from '@backplane/trust'
 import type { HostConfig } from '../config/host-config.ts'
-import { filesBelow, PackageScans, type PackageToScan } from '../trust/package-scans.ts'
 import { readPolicyFile, type ReadPolicy } from '../trust/policy-file.ts'
 import { packageScanners } from '../trust/package-scanners.ts'
 import { bundledPluginIds } from './bundled-plugins.ts'
@@ -118,7 +124,7 @@ export async function pluginTrust(config: HostConfig, parts: PluginTrustParts): 
   }
   let reached: PluginAccess | undefined
   const scanners = packageScanners(config, () => reached)
-  const scans = plugins.scan ? await PackageScans.open({ store, scanners, trail }) : undefined
+  const scans = plugins.scan ? await PackageScans.open({ store, namespace: 'hypersdk:scans', scanners, trail }) : undefined
   const scan: PluginTrust['scan'] = async (about, files, signal) => scans?.of(about, files, signal)
   const scanStaged = async ({ source: from, staged, manifest }: AdmissionRequest, signal: AbortSignal) => {
     const { code, digest } = staged

@@ -1,10 +1,10 @@
 import { join } from 'node:path'
 import type { PluginAccess, Policy } from '@backplane/kernel'
 import { type OpenedClient, scanner, type ScannedPackage } from '@backplane/sdk'
+import type { PackageScanner } from '@backplane/sources'
 import { commandScanner, pluginScanner } from '@backplane/trust'
 import type { HostConfig, PluginScannerConfig } from '../config/host-config.ts'
 import { hypersdkErrors } from '../errors.ts'
-import type { PackageScanner } from './package-scans.ts'
 
 /** Where bubblewrap is in every distribution that has it. */
 const bubblewrap = '/usr/bin/bwrap'

@@ -22,6 +22,8 @@ export type PackageToScan = Pick<Manifest, 'id' | 'version' | 'dependencies' | '
 /** What scanning works with. */
 export interface PackageScansParts {
   readonly store: Store
+  /** Where in the store answers are kept: the host's name, a colon, `scans`. */
+  readonly namespace: string
   readonly scanners: readonly PackageScanner[]
   /** Told each time that one of {@link scanners} was asked. */
   readonly trail?: AuditTrail | undefined
@@ -32,7 +34,6 @@ interface Kept {
   readonly findings: readonly Finding[]
 }
 
-const namespace = 'hypersdk:scans'
 /** Answers that are kept; beyond, all are forgotten and found again. */
 const mostKept = 20_000
 
@@ -45,18 +46,20 @@ const mostKept = 20_000
  */
 export class PackageScans {
   readonly #store: Store
+  readonly #namespace: string
   readonly #scanners: readonly PackageScanner[]
   readonly #trail: AuditTrail | undefined
   readonly #builtIn = scanAside()
 
-  private constructor({ store, scanners, trail }: PackageScansParts) {
+  private constructor({ store, namespace, scanners, trail }: PackageScansParts) {
     this.#store = store
+    this.#namespace = namespace
     this.#scanners = scanners
     this.#trail = trail
   }
 
   static async open(parts: PackageScansParts): Promise<PackageScans> {
-    const { store } = parts
+    const { store, namespace } = parts
     if ((await store.keys(namespace, '')).length > mostKept) await store.clear(namespace)
     return new PackageScans(parts)
   }
@@ -80,13 +83,13 @@ export class PackageScans {
   }
 
   async #found(key: string, freshMs: number, scan: () => Promise<readonly Finding[]>): Promise<readonly Finding[]> {
-    const text = await this.#store.get(namespace, key)
+    const text = await this.#store.get(this.#namespace, key)
     const kept = text === undefined ? undefined : (JSON.parse(text) as Kept)
     const ageMs = kept === undefined ? Infinity : Math.abs(Date.now() - kept.atMs)
     if (kept !== undefined && (freshMs === Infinity || ageMs < freshMs)) return kept.findings
     const findings = await scan()
     if (findings.some(({ rule }) => /\/not-(?:run|scanned)$/.test(rule))) return findings
-    await this.#store.set(namespace, key, JSON.stringify({ atMs: Date.now(), findings } satisfies Kept))
+    await this.#store.set(this.#namespace, key, JSON.stringify({ atMs: Date.now(), findings } satisfies Kept))
     return findings
   }
 

@@ -19,11 +19,16 @@ test('what was looked through is not read again, also after a restart; other byt
   const store = memoryStore()
   let reads = 0
   const read = async (): Promise<readonly ScannedFile[]> => ((reads += 1), files)
-  const first = await (await PackageScans.open({ store, scanners: [] })).of(of('sha256:one'), read, signal)
+  const first = await (
+    await PackageScans.open({ store, namespace: 'demo:scans', scanners: [] })
+  ).of(of('sha256:one'), read, signal)
   assert.ok(first.some(({ rule }) => rule === 'static/child-process'))
-  assert.deepEqual(await (await PackageScans.open({ store, scanners: [] })).of(of('sha256:one'), read, signal), first)
+  assert.deepEqual(
+    await (await PackageScans.open({ store, namespace: 'demo:scans', scanners: [] })).of(of('sha256:one'), read, signal),
+    first,
+  )
   assert.equal(reads, 1)
-  await (await PackageScans.open({ store, scanners: [] })).of(of('sha256:two'), read, signal)
+  await (await PackageScans.open({ store, namespace: 'demo:scans', scanners: [] })).of(of('sha256:two'), read, signal)
   assert.equal(reads, 2)
 })
 
@@ -41,7 +46,9 @@ test('a scanner that could not look is asked again, and one whose answer is old 
       by: () => program,
       scan: (_: unknown, ...given: Parameters<typeof scan>) => scan(...given),
     }
-    const found = await (await PackageScans.open({ store, scanners: [scanner] })).of(of('sha256:one'), async () => files, signal)
+    const found = await (
+      await PackageScans.open({ store, namespace: 'demo:scans', scanners: [scanner] })
+    ).of(of('sha256:one'), async () => files, signal)
     return found.map(({ rule }) => rule)
   }
   assert.ok((await scans(60_000)).includes('demo/not-run'))
