@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import type { KeyPair } from '@backplane/trust'
 import { Hypervisord, makePlaces, type Answer, type Places } from '../support/hypervisord.ts'
-import { packFolder, trustNewKey, writeSignedProvider } from '../support/signed-package.ts'
+import { packFolder, signFolder, trustNewKey, writeSignedProvider } from '../support/signed-package.ts'
 
 const reads = 'fs:read ${instances.*.metadata.directory}'
 const writes = 'fs:write ${instances.*.metadata.directory}'
@@ -112,6 +112,26 @@ test('what is sent is refused whole when it is hostile or too large, and nothing
   assert.equal(text.body.code, 'ARCHIVE_FORMAT_UNKNOWN')
   assert.deepEqual(await readdir(uploads), [])
   await rm(join(folder, 'passwd'))
+  // said at once, and not when it is installed
+  const manifest = { schemaVersion: 1, id: 'acme/slow', version: '1.0.0', requires: { api: '^1.0.0' } }
+  const wrong: readonly (readonly [fields: object, code: string])[] = [
+    [{ main: 'dist/index.js' }, 'MANIFEST_MAIN_MISSING'],
+    [{ version: undefined }, 'INSTALL_MANIFEST'],
+    [{ version: 'one' }, 'MANIFEST_INVALID'],
+    [{ requires: {} }, 'MANIFEST_INVALID'],
+    [{ main: 'index.js', config: { type: 'sting' } }, 'CONFIG_SCHEMA_INVALID'],
+    [{}, 'MANIFEST_MAIN_UNSAID'],
+  ]
+  for (const [fields, code] of wrong) {
+    if (code === 'MANIFEST_MAIN_UNSAID') await rename(join(folder, 'index.js'), join(folder, 'lib.js'))
+    await writeFile(join(folder, 'plugin.json'), JSON.stringify({ ...manifest, ...fields }))
+    await signFolder(folder, { version: '1.0.0' }, key).catch(() => undefined)
+    const { status, body, text: answered } = await send(await readFile(packFolder(folder, join(places.root, 'wrong.tgz'))))
+    assert.deepEqual([status, body.code], [422, code], answered)
+    assert.ok(body.hint.length > 0)
+  }
+  assert.deepEqual(await readdir(uploads), [])
+  await writeSignedProvider(folder, { version: '1.0.0' }, key)
   const good = await send(await readFile(packFolder(folder, join(places.root, 'good.tgz'))))
   assert.deepEqual([good.status, good.body.id, good.body.version], [201, 'acme/slow', '1.0.0'], good.text)
   assert.deepEqual(await readdir(uploads), [

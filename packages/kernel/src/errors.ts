@@ -25,6 +25,13 @@ const specs = {
     retryable: false,
     hint: 'Put {main} into the package of {plugin}, or correct main in its manifest.',
   },
+  MANIFEST_MAIN_UNSAID: {
+    message: '{plugin}: its plugin.json names no main, and there is no index.js at the top of the package',
+    status: 422,
+    exit: 65,
+    retryable: false,
+    hint: 'Put index.js at the top of the package of {plugin}, or name its module as main in plugin.json.',
+  },
   API_INCOMPATIBLE: {
     message: '{plugin} needs API {range}, but {host} offers {api}',
     status: 422,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { access, chmod, readdir, rm, writeFile } from 'node:fs/promises'
+import { access, chmod, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { acceptManifest, checkPackage } from '@backplane/kernel'
@@ -295,6 +295,13 @@ test('a plan refuses a package whose manifest says what can not be, and names th
   }
   await put(at.packages, 'a', { main: './index.js', config: { type: 'object' } })
   await at.installer.plan([add('a')], { signal })
+  await put(at.packages, 'a')
+  await rename(join(at.packages, 'a/index.js'), join(at.packages, 'a/lib.js'))
+  await assert.rejects(at.installer.plan([add('a')], { signal }), {
+    code: 'MANIFEST_MAIN_UNSAID',
+    message: /its plugin\.json names no main, and there is no index\.js at the top/,
+    hint: 'Put index.js at the top of the package of acme/a, or name its module as main in plugin.json.',
+  })
 })
 
 test('versions that do not fit together are refused with who wants what', async (t) => {

@@ -29,8 +29,12 @@ export interface InstallerOptions extends Judging {
   readonly fetchers: readonly Fetcher[]
   /** A manifest as the host accepts it; throws a coded error. */
   readonly acceptManifest: (manifest: unknown, path: string) => Manifest
-  /** Whether what a manifest says of a package's files can be so; throws a coded error. Asked once the verdict took the package. */
-  readonly checkPackage?: (manifest: Manifest, paths: ReadonlySet<string>) => Promise<void>
+  /** Whether what a manifest says of a package's files can be so; throws a coded error. */
+  readonly checkPackage?: (
+    manifest: Manifest,
+    paths: ReadonlySet<string>,
+    check?: { /** Whether the verdict took it; default true. */ readonly isTrusted: boolean },
+  ) => Promise<void>
   /** SemVer of the API the host offers. */
   readonly hostApi: string
   /** Where a dependency is fetched from, by its id: `npm:@acme/s3`; undefined when nobody knows. */
@@ -67,6 +71,19 @@ export class Installer {
   /** What is installed, as the lock says. Errors: those of {@link readLock}. */
   async lock(): Promise<LockFile> {
     return (await readLock(this.#options.lock)).lock
+  }
+
+  /**
+   * Looks at a package before anybody asks for it to be installed: what it says of itself has to be so. What else keeps it out is told by
+   * a plan. Errors: those of `acceptManifest` and `checkPackage`.
+   */
+  async inspect(fetched: FetchedPackage, place: string, signal: AbortSignal): Promise<Manifest> {
+    const { acceptManifest, checkPackage, judge } = this.#options
+    const { files } = fetched.tree
+    const manifest = acceptManifest(manifestIn(files, place), `plugin.json of ${place}`)
+    const isTrusted = judge(await subjectOf({}, manifest, { fetched, signal })).ok
+    await checkPackage?.(manifest, new Set(files.map(({ path }) => path)), { isTrusted })
+    return manifest
   }
 
   /**

@@ -27,7 +27,7 @@ import { deletePluginFiles } from './delete-plugin-files.ts'
 import { examineStorage } from './examine-storage.ts'
 import { dependencyReference, fetcherPlaces } from './package-fetchers.ts'
 import { searchPackages } from './search-packages.ts'
-import { Uploads } from './uploads.ts'
+import { Uploads, type UploadReading } from './uploads.ts'
 
 /** What installing works with. */
 export interface HostInstallsOptions {
@@ -113,7 +113,8 @@ export async function hostInstalls({ config, trust, fetchers, paths }: HostInsta
     },
     upload: async (bytes, { signal }) => {
       await uploads.collect(uploadsIn(await installer.lock()))
-      return uploads.keep(bytes, archivesIn(fetchers), signal)
+      const inspect: UploadReading['inspect'] = (...given) => installer.inspect(...given)
+      return uploads.keep(bytes, { fetcher: archivesIn(fetchers), inspect }, signal)
     },
     uploadBytes: plugins.sources.upload_limit,
     deleteFiles: (plugin) => deletePluginFiles(plugin, { directories: plugins.directories, paths }),

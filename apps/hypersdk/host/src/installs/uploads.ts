@@ -1,9 +1,10 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { acceptManifest } from '@backplane/kernel'
 import type { KeptUpload } from '@backplane/server'
-import type { Fetcher } from '@backplane/sources/install'
+import type { Manifest } from '@backplane/sdk'
+import { sourceErrors } from '@backplane/sources'
+import type { FetchedPackage, Fetcher } from '@backplane/sources/install'
 
 /** How much is kept of what was sent and not installed. */
 export interface UploadLimits {
@@ -11,6 +12,14 @@ export interface UploadLimits {
   readonly keepMs: number
   /** Archives; the oldest go for new ones. Default 32. */
   readonly most: number
+}
+
+/** Reads what was sent, and what it says of itself. */
+export interface UploadReading {
+  /** Of archives. */
+  readonly fetcher: Fetcher
+  /** Throws what is wrong with it. */
+  readonly inspect: (fetched: FetchedPackage, place: string, signal: AbortSignal) => Promise<Manifest>
 }
 
 const incoming = '.incoming-'
@@ -36,12 +45,14 @@ export class Uploads {
    * Writes an archive beside the others, reads it whole and keeps it when it is in order; else, and when the sender leaves, nothing
    * of it is left. Errors: those of archives and manifests.
    */
-  async keep(bytes: AsyncIterable<Uint8Array>, fetcher: Fetcher, signal: AbortSignal): Promise<KeptUpload> {
+  async keep(bytes: AsyncIterable<Uint8Array>, { fetcher, inspect }: UploadReading, signal: AbortSignal): Promise<KeptUpload> {
     const file = join(this.directory, `${incoming}${randomUUID()}`)
     try {
       const { digest, sizeBytes } = await write(file, bytes, signal)
       const [found] = await fetcher.versions(`archive:${file}`, { signal })
-      const { id, version } = acceptManifest(found?.manifest, 'plugin.json of the archive')
+      if (found === undefined)
+        throw sourceErrors.error('INSTALL_MANIFEST', { place: 'the archive', problem: 'plugin.json has no version' })
+      const { id, version } = await inspect(await fetcher.fetch(found.place, { signal }), 'the archive', signal)
       const kept = join(this.directory, `${digest}.archive`)
       await rename(file, kept)
       return { reference: `archive:${kept}`, id, version, sizeBytes }
