@@ -14,8 +14,9 @@ const exits: Readonly<Record<string, { readonly exit: number }>> = {
   ...trustErrors.specs,
 }
 
-/** The exit code of a failure: as the catalogues say; of what only a host knows, by how it answered. */
+/** The exit code of a failure: as the host says that answered with it, else as the catalogues here do. */
 export function exitOf(failure: PlatformError): number | undefined {
-  const known = Object.hasOwn(exits, failure.code) ? exits[failure.code]?.exit : undefined
-  return known ?? (failure instanceof HostError ? exitCodeOf(failure.problem) : undefined)
+  const exit = Object.hasOwn(exits, failure.code) ? exits[failure.code]?.exit : undefined
+  if (!(failure instanceof HostError)) return exit
+  return exitCodeOf(exit === undefined ? failure.problem : { exit, ...failure.problem })
 }

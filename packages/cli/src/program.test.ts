@@ -96,7 +96,7 @@ test('a profile is written whole and for its owner alone, or to standard output'
   const nowhere = await at(host, `profile one -o ${join(host.directory, 'no', 'where')}`)
   assert.deepEqual([nowhere.code, /BACKPLANE_FILE_UNWRITABLE.*ENOENT/.test(nowhere.err)], [73, true])
   const idle = await at(host, `profile two -o ${join(host.directory, 'two')}`)
-  assert.deepEqual([idle.code, /PROFILE_NOT_RUNNING/.test(idle.err)], [75, true])
+  assert.deepEqual([idle.code, /PROFILE_NOT_RUNNING/.test(idle.err)], [69, true])
   assert.deepEqual(
     (await readdir(host.directory)).filter((name) => /two|part/.test(name)),
     [],
@@ -120,7 +120,7 @@ test('versions are listed, rolled back, pinned and let in again', async (t) => {
   assert.match(gone.err, /VERSION_GONE/)
   assert.notEqual(gone.code, 0)
   const free = await at(host, 'release one')
-  assert.deepEqual([free.code, /PLUGIN_NOT_QUARANTINED/.test(free.err)], [1, true])
+  assert.deepEqual([free.code, /PLUGIN_NOT_QUARANTINED/.test(free.err)], [65, true])
 })
 
 test('events follow a host from where one says until a break, of one plugin if wanted', async (t) => {

@@ -69,8 +69,7 @@ const verbs = [
 
 /**
  * Runs the command line with its arguments (without program and script) and answers the exit code: 0 done, 1 the answer is
- * no, 2 usage, 3 changes are pending, 65 what was given does not fit, 66 not there, 69 no host, 70 it failed, 73 cannot write, 75 try again, 77
- * refused.
+ * no, 2 usage, 3 changes are pending; of a failure, what the catalogue has for its code.
  */
 export async function runBackplane(args: readonly string[], terminal: Terminal): Promise<number> {
   let exitCode = 0
@@ -131,7 +130,7 @@ function root(terminal: Terminal): Command {
       'profile libvirt --cpu --seconds 10',
       'rollback libvirt',
     ],
-    'Exit codes: 0 done, 1 no (something is missing, a change failed), 2 usage, 3 changes are pending, 65 what was given does not fit,\n66 not there, 69 no host, 70 it failed, 73 cannot write, 75 try again, 77 refused.',
+    'Exit codes: 0 done, 1 no (something is missing, a change failed), 2 usage, 3 changes are pending, 65 what was given does not fit,\n66 not there, 69 no host or not to be had there, 70 it failed, 73 cannot write, 74 reading or writing failed, 75 try again,\n76 not as agreed, 77 refused, 78 configured wrongly. `docs/errors.md` has them by code.',
   )
 }
 

@@ -32,15 +32,20 @@ test('search says which index or registry has what, and who could not be asked',
   assert.deepEqual(asked, ['/api/packages/search?q=object+storage', '/api/packages/search?q=x', '/api/packages/search?q='])
 })
 
-test('what a host answers ends with the exit code of its code, and by how it answered where nobody knows the code', async (t) => {
+test('what a host answers ends as the host says; where it does not say, by its code, and else by how it answered', async (t) => {
   const cases = [
-    ['FETCH_CHANGED', 409, 65],
-    ['LOCK_CHANGED', 412, 75],
-    ['OTHER_HOST_SAYS', 409, 1],
-    ['constructor', 404, 66],
+    ['PLUGIN_NOT_QUARANTINED', 409, 65, { exit: 65 }],
+    ['FETCH_CHANGED', 409, 76, { exit: 76 }],
+    ['FETCH_CHANGED', 409, 65, {}],
+    ['LOCK_CHANGED', 412, 75, {}],
+    ['OTHER_HOST_SAYS', 409, 1, {}],
+    ['OTHER_HOST_SAYS', 409, 1, { exit: 0 }],
+    ['OTHER_HOST_SAYS', 409, 1, { exit: 'rm -rf' }],
+    ['OTHER_HOST_SAYS', 409, 1, { exit: 256 }],
+    ['constructor', 404, 66, {}],
   ] as const
-  for (const [code, status, exit] of cases) {
-    const problem = { status, code, detail: 'no', retryable: false }
+  for (const [code, status, exit, said] of cases) {
+    const problem = { status, code, detail: 'no', retryable: false, ...said }
     const host = await listening(t, (_request, response) => void response.writeHead(status).end(JSON.stringify(problem)))
     assert.equal((await backplane(['search', 'x', '--url', host])).code, exit, code)
   }

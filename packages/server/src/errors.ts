@@ -63,7 +63,7 @@ export const serverErrors = defineErrors('SERVER', {
   SERVER_TOKEN_UNKNOWN: {
     message: 'There is no token `{name}`{nearest}',
     status: 404,
-    exit: 1,
+    exit: 66,
     retryable: false,
     hint: 'List the tokens and use one of their names.',
   },
@@ -147,7 +147,7 @@ export const serverErrors = defineErrors('SERVER', {
   SERVER_ROUTE_UNKNOWN: {
     message: 'There is nothing at this path.',
     status: 404,
-    exit: 2,
+    exit: 66,
     retryable: false,
     hint: 'See /openapi.json for what is offered.',
   },
@@ -182,7 +182,7 @@ export const serverErrors = defineErrors('SERVER', {
   SERVER_PLUGIN_UNKNOWN: {
     message: 'There is no plugin `{id}`{nearest}',
     status: 404,
-    exit: 1,
+    exit: 66,
     retryable: false,
     hint: 'List the plugins and use one of their ids.',
   },
@@ -252,7 +252,7 @@ export const serverErrors = defineErrors('SERVER', {
   SERVER_OPERATION_UNKNOWN: {
     message: 'There is no operation `{id}`.',
     status: 404,
-    exit: 1,
+    exit: 66,
     retryable: false,
     hint: 'Look at what it was to change; operations are forgotten when the server restarts, and the oldest for new ones.',
   },

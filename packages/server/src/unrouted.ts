@@ -14,9 +14,11 @@ export function unrouted(app: Hono<{ Bindings: Peer }>): NotFoundHandler {
       // What stands before every route of a path is no route.
       return handlers.some(([[, route]]) => route.method !== 'ALL')
     })
-    if (offered.length === 0) return problemResponse(serverErrors.error('SERVER_ROUTE_UNKNOWN'), 404)
+    if (offered.length === 0)
+      return problemResponse(serverErrors.error('SERVER_ROUTE_UNKNOWN'), serverErrors.specs.SERVER_ROUTE_UNKNOWN)
     const allow = offered.join(', ')
     const method = context.req.method
-    return problemResponse(serverErrors.error('SERVER_METHOD_REFUSED', { method, allow }, { details: { allow } }), 405)
+    const error = serverErrors.error('SERVER_METHOD_REFUSED', { method, allow }, { details: { allow } })
+    return problemResponse(error, serverErrors.specs.SERVER_METHOD_REFUSED)
   }
 }

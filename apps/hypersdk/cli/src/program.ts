@@ -84,7 +84,7 @@ function root(terminal: Terminal): Command {
       'watch job-20261121-101500-1433f3',
       `plugins list --json | jq '.plugins[].status'`,
     ],
-    'Exit codes: 0 done, 1 no (a job failed), 2 usage, 65 what was given does not fit, 66 not there, 69 no daemon,\n70 it failed, 75 try again, 77 refused.',
+    'Exit codes: 0 done, 1 no (a job failed), 2 usage, 65 what was given does not fit, 66 not there, 69 no daemon or not to be had there,\n70 it failed, 73 cannot write, 74 reading or writing failed, 75 try again, 76 not as agreed, 77 refused, 78 configured wrongly.',
   )
 }
 

@@ -162,6 +162,7 @@ test('errors of the kernel keep their code and get the status of their catalogue
     code: 'PLUGIN_BUSY',
     hint: 'Wait.',
     retryable: true,
+    exit: 75,
     details: { calls: 3 },
   })
   const odd = await send()

@@ -101,8 +101,8 @@ const wide: ReadonlySet<string> = new Set([
 /** The plugin a request would change, as written, or undefined within for all of them; undefined when it changes none. */
 function changeOf(method: string, path: string): { readonly id: string | undefined } | undefined {
   if (method === 'DELETE') return { id: path.slice('/api/plugins/'.length) }
-  if (method !== 'POST') return undefined
-  if (wide.has(path)) return { id: undefined }
+  if (method === 'POST' && wide.has(path)) return { id: undefined }
+  if (method !== 'POST' && method !== 'PUT') return undefined
   const id = verbs.exec(path)?.[1]
   return id === undefined ? undefined : { id }
 }

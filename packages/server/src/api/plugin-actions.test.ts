@@ -22,6 +22,20 @@ test('enable, disable, reload and remove do what they say', async (t) => {
   assert.equal(kernel.plugins.get('demo/two')?.state.name, 'idle')
 })
 
+test('whoever sets a state may say so with PUT: with an ETag, later, and by a token that may', async (t) => {
+  const { kernel } = await demoKernel(t)
+  const server = await startServer(t, kernel)
+  const put = (path: string, headers: Readonly<Record<string, string>> = {}): ReturnType<typeof server.tcp> =>
+    server.tcp(`/api/plugins/${path}`, { method: 'PUT', headers })
+  assert.equal((await put('demo/one/disable')).as(PluginDetail).status, 'disabled')
+  assert.equal((await put('one/disable')).as(PluginDetail).status, 'disabled')
+  assert.equal((await put('one/enable', { 'if-match': '"old"' })).status, 412)
+  assert.equal((await put('one/enable', { prefer: 'respond-async' })).status, 202)
+  assert.equal((await put('demo%2Fone/enable')).as(PluginDetail).status, 'loaded')
+  assert.equal((await put('one/reload')).problem.code, 'SERVER_METHOD_REFUSED')
+  assert.equal((await put('reload')).status, 405)
+})
+
 test('what used a plugin is named when it is disabled, and the plugin stays listed', async (t) => {
   const { kernel } = await demoKernel(t)
   const users = ({ id }: { readonly id: string }): readonly string[] => (id === 'demo/one' ? ['provider home'] : [])

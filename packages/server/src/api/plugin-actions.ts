@@ -1,5 +1,5 @@
 import type { Kernel } from '@backplane/kernel'
-import type { OpenAPIHono } from '@hono/zod-openapi'
+import type { OpenAPIHono, RouteHandler } from '@hono/zod-openapi'
 import type { Peer } from '../handler.ts'
 import { askedChange, refusedUpdate, type PluginChange } from './plugin-change.ts'
 import { stateReason } from './plugin-status.ts'
@@ -35,12 +35,14 @@ export function addPluginActions(
     return context.json(pluginDetail(record, points), 200, { ETag: `"${stateVersion(record)}"` })
   })
 
-  app.openapi(routes.enablePlugin, async (context) => {
+  const enable: RouteHandler<typeof routes.enablePlugin, { Bindings: Peer }> = async (context) => {
     const record = await change(askedChange(context), ({ id }) => plugins.enable(id))
     return context.json(pluginDetail(record, points), 200, { ETag: `"${stateVersion(record)}"` })
-  })
+  }
+  app.openapi(routes.enablePlugin, enable)
+  app.openapi(routes.setEnabled, enable)
 
-  app.openapi(routes.disablePlugin, async (context) => {
+  const disable: RouteHandler<typeof routes.disablePlugin, { Bindings: Peer }> = async (context) => {
     const { reason } = context.req.valid('json') ?? {}
     let users: readonly string[] = []
     const record = await change(askedChange(context), (before) => {
@@ -49,7 +51,9 @@ export function addPluginActions(
     })
     const ghost = { ...pluginDetail(record, points), users: [...users] }
     return context.json(ghost, 200, { ETag: `"${stateVersion(record)}"` })
-  })
+  }
+  app.openapi(routes.disablePlugin, disable)
+  app.openapi(routes.setDisabled, disable)
 
   app.openapi(routes.removePlugin, async (context) => {
     const { keep_state, deleteFiles, with_users, force } = context.req.valid('query')

@@ -10,6 +10,7 @@ export const ProblemView = z
     code: z.string().describe('What programs compare.'),
     hint: z.string().optional().describe('What to do now.'),
     retryable: z.boolean(),
+    exit: z.int().describe('What a program that only asked for this ends with.'),
     plugin: z.string().optional(),
     point: z.string().optional(),
     instance: z.string().optional(),

@@ -128,6 +128,8 @@ const action = <const Path extends string>(path: Path, summary: string) =>
 
 export const reloadPlugin = action('/api/plugins/{id}/reload', 'Start a new generation beside the serving one')
 export const enablePlugin = action('/api/plugins/{id}/enable', 'Enable a disabled plugin')
+/** The same for clients that set a state. */
+export const setEnabled = createRoute({ ...enablePlugin, method: 'put' })
 
 const DisabledPlugin = PluginDetail.extend({
   users: z.array(z.string()).describe('What used it when it was disabled: instances, jobs, calls, leases.'),
@@ -144,6 +146,8 @@ export const disablePlugin = createRoute({
   },
   responses: { 200: json(DisabledPlugin, 'The plugin afterwards, and who goes without it.'), ...later, default: problem },
 })
+/** The same for clients that set a state. */
+export const setDisabled = createRoute({ ...disablePlugin, method: 'put' })
 
 export const removePlugin = createRoute({
   method: 'delete',
@@ -205,7 +209,9 @@ export const routes = [
   getPlugin,
   reloadPlugin,
   enablePlugin,
+  setEnabled,
   disablePlugin,
+  setDisabled,
   removePlugin,
   ...Object.values(versions),
   ...Object.values(inspection),

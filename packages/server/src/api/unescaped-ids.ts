@@ -10,7 +10,7 @@ export function addUnescapedIds(app: OpenAPIHono<{ Bindings: Peer }>): void {
     const { publisher, name } = context.req.param()
     return app.fetch(at(context.req.raw, `/api/plugins/${encodeURIComponent(`${publisher}/${name}`)}`), context.env)
   })
-  app.on(['GET', 'POST'], '/api/plugins/:publisher/:name/:action', (context) => {
+  app.on(['GET', 'POST', 'PUT'], '/api/plugins/:publisher/:name/:action', (context) => {
     const { publisher, name, action } = context.req.param()
     const id = encodeURIComponent(`${publisher}/${name}`)
     return app.fetch(at(context.req.raw, `/api/plugins/${id}/${encodeURIComponent(action)}`), context.env)

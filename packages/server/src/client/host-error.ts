@@ -6,6 +6,8 @@ export interface HostProblem {
   readonly detail: string
   readonly status: number
   readonly retryable: boolean
+  /** What to end with; an older host does not say. */
+  readonly exit?: number
   readonly hint?: string
 }
 
@@ -21,10 +23,11 @@ export class HostError extends PlatformError {
 }
 
 /**
- * The exit code for an answer: 2 usage, 65 what was sent does not fit, 66 not there, 69 unavailable, 70 failed, 75 try
+ * The exit code for an answer: what the host says of the code. For a host that says nothing: 2 usage, 65 what was sent does not fit, 66 not there, 69 unavailable, 70 failed, 75 try
  * again, 77 refused, else 1.
  */
-export function exitCodeOf({ status, retryable }: HostProblem): number {
+export function exitCodeOf({ status, retryable, exit }: HostProblem): number {
+  if (exit !== undefined && Number.isInteger(exit) && exit > 0 && exit < 126) return exit
   if (retryable || status === 408 || status === 429) return 75
   if (status === 401 || status === 403 || status === 421) return 77
   if (status === 404) return 66

@@ -92,6 +92,8 @@ export const managementAccess: AccessTable = {
   // Of code that is installed already, and nothing that cannot be taken back.
   'POST /api/plugins/{id}/enable': operatePlugins,
   'POST /api/plugins/{id}/disable': operatePlugins,
+  'PUT /api/plugins/{id}/enable': operatePlugins,
+  'PUT /api/plugins/{id}/disable': operatePlugins,
   'POST /api/plugins/{id}/rollback': operatePlugins,
   'POST /api/plugins/{id}/pin': operatePlugins,
   'POST /api/plugins/{id}/unpin': operatePlugins,

@@ -27,7 +27,7 @@ export interface GuardOptions {
   readonly origins?: readonly string[]
   /** Paths that need no token, for probes. Default `/healthz` and `/readyz`. */
   readonly open?: readonly string[]
-  /** Default GET, HEAD, POST, DELETE. */
+  /** Default GET, HEAD, POST, PUT, DELETE. */
   readonly methods?: readonly string[]
   /** What each route needs. Default {@link managementAccess}. */
   readonly access?: AccessTable
@@ -56,7 +56,7 @@ export function guard(options: GuardOptions): (handler: Handler) => Handler {
   const hosts = options.hosts ?? []
   const origins = options.origins ?? []
   const open = new Set(options.open ?? ['/healthz', '/readyz'])
-  const methods = options.methods ?? ['GET', 'HEAD', 'POST', 'DELETE']
+  const methods = options.methods ?? ['GET', 'HEAD', 'POST', 'PUT', 'DELETE']
   const accessOf = accessLookup(options.access ?? managementAccess)
   const bodyTypes = options.bodyTypes ?? {}
   const limits: BodyLimits = { bytes: 1024 * 1024, depth: 32, ...options.limits }

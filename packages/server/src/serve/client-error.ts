@@ -14,13 +14,14 @@ export function answerClientError(error: Error, socket: Duplex): void {
     socket.destroy()
     return
   }
-  const [name, status] =
+  const name =
     code === 'HPE_HEADER_OVERFLOW'
-      ? (['SERVER_HEADERS_TOO_LARGE', 431] as const)
+      ? 'SERVER_HEADERS_TOO_LARGE'
       : code === 'ERR_HTTP_REQUEST_TIMEOUT'
-        ? (['SERVER_REQUEST_TIMEOUT', 408] as const)
-        : (['SERVER_REQUEST_MALFORMED', 400] as const)
-  const body = problemJson(serverErrors.error(name), status)
+        ? 'SERVER_REQUEST_TIMEOUT'
+        : 'SERVER_REQUEST_MALFORMED'
+  const { status } = serverErrors.specs[name]
+  const body = problemJson(serverErrors.error(name), serverErrors.specs[name])
   socket.end(
     `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nContent-Type: application/problem+json\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
