@@ -3,7 +3,7 @@ export const installErrors = {
   SERVER_PLUGIN_IN_USE: {
     message: '`{id}` is in use: {users}.',
     status: 409,
-    exit: 65,
+    exit: 75,
     retryable: true,
     hint: 'End or change what uses it, or remove it with force=true.',
   },
