@@ -19,6 +19,10 @@ export const ConfigFile = z.strictObject({
       trust_policy: z.string().optional(),
       /** Plugins in directories need no signature and may do all they ask for; told loudly. */
       development: z.boolean().default(false),
+      /** Folders of plugins from outside are looked through for what a plugin has no need of. */
+      scan: z.boolean().default(true),
+      /** Plugins that run in audit mode, in which what they use of their grants is told; `true`: all of which that can be told. */
+      audit: z.union([z.boolean(), z.array(Id)]).default(false),
       /** How much stands around plugins that do not ship with the program. */
       isolation: z.enum(['os', 'process']).default('os'),
       /** Protections that may be missing on this machine, by plugin. */

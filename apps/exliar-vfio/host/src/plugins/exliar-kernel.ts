@@ -50,7 +50,7 @@ export async function exliarKernel(options: ExliarKernelOptions): Promise<Exliar
   await using held = new AsyncDisposableStack()
   const directories = [...config.plugins.directories, ...standardDirectories(env)]
   const store = held.use(sqliteStore(join(stateDirectory, 'plugins.sqlite')))
-  const trust = await exliarTrust(config, { stateDirectory, directories })
+  const trust = await exliarTrust(config, { stateDirectory, directories, store })
   const packages = join(stateDirectory, 'packages')
   const guests = { modules: hostModules() }
   const kernel = held.use(
@@ -94,15 +94,23 @@ function pointsOf({ plugins: { hook_timeout_seconds: seconds } }: ExliarConfig):
 
 function settingsOf(config: ExliarConfig): (id: string, manifest: DeclaredManifest) => PluginSettings {
   return (id) => {
+    const audit = auditOf(id, config)
     const key = [id, id.slice(id.indexOf('/') + 1)].find((one) => Object.hasOwn(config.plugins.config, one))
-    if (key === undefined) return {}
+    if (key === undefined) return { audit }
     const path = ['plugins', 'config', key]
     return {
+      audit,
       config: config.plugins.config[key],
       from: `${config.file ?? ''}: plugins.config.${key}`,
       locate: (inside) => `${config.locate([...path, ...inside])}: ${[...path, ...inside].join('.')}`,
     }
   }
+}
+
+/** One that is named is refused where it cannot be; of all, those that can. */
+function auditOf(id: string, { plugins: { audit } }: ExliarConfig): NonNullable<PluginSettings['audit']> {
+  if (audit === true) return id === coreId ? false : 'where-possible'
+  return audit !== false && [id, id.slice(id.indexOf('/') + 1)].some((one) => audit.includes(one))
 }
 
 function policyOf({ plugins, file = 'config.toml' }: ExliarConfig): Policy {

@@ -42,6 +42,13 @@ export const pluginErrors = {
     retryable: false,
     hint: 'Look at the names in `exliar plugins`.',
   },
+  PERMISSION_NOT_ASKED: {
+    message: '{plugin} does not ask for {permission}{suggestion}',
+    status: 422,
+    exit: 65,
+    retryable: false,
+    hint: 'Look at `exliar plugins permissions {plugin}`.',
+  },
   COMMAND_UNKNOWN: {
     message: 'there is no verb and no plugin command {name}{suggestion}',
     status: 404,

@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Admission } from '@backplane/kernel'
+import type { Admission, AdmissionRequest, Store } from '@backplane/kernel'
 import { parseStrictJson } from '@backplane/sdk/strict-json'
-import { createAdmission, GrantsFile } from '@backplane/sources'
-import { judge, readPolicy, type TrustPolicy } from '@backplane/trust'
+import { createAdmission, filesBelow, GrantsFile, PackageScans } from '@backplane/sources'
+import { judge, readPolicy, type Finding, type TrustPolicy } from '@backplane/trust'
 import type { ExliarConfig } from '../config/exliar-config.ts'
 import { exliarErrors } from '../errors.ts'
 
@@ -14,19 +14,37 @@ export interface ExliarTrust {
   readonly grants: GrantsFile
 }
 
+/** What trust is made of. */
+export interface ExliarTrustParts {
+  readonly stateDirectory: string
+  readonly directories: readonly string[]
+  /** Keeps what the scanner found in which bytes. */
+  readonly store: Store
+}
+
 const depthLimit = 32
 
 /** Reads policy and approvals. Errors: `SETTINGS_TRUST_POLICY`, `GRANTS_INVALID`. */
 export async function exliarTrust(
   config: ExliarConfig,
-  { stateDirectory, directories }: { readonly stateDirectory: string; readonly directories: readonly string[] },
+  { stateDirectory, directories, store }: ExliarTrustParts,
 ): Promise<ExliarTrust> {
-  const { trust_policy: path, development } = config.plugins
+  const { trust_policy: path, development, scan } = config.plugins
   const written = path === undefined ? {} : await policyIn(path)
   const policy = development ? withFolders(written, directories) : written
   const grants = new GrantsFile(join(stateDirectory, 'grants.json'))
   await grants.load()
+  const scans = scan ? await PackageScans.open({ store, namespace: 'exliar:scans', scanners: [] }) : undefined
+  const scanned = async (
+    { staged, manifest }: AdmissionRequest,
+    signal: AbortSignal,
+  ): Promise<readonly Finding[] | undefined> => {
+    const { code, digest } = staged
+    if (development || code.kind !== 'files') return undefined
+    return scans?.of({ ...manifest, digest }, () => filesBelow(code.directory), signal)
+  }
   const admission = createAdmission({
+    scan: scanned,
     judge: (subject) => judge(subject, policy, Date.now()),
     grants,
     approvesDeclared: () => development,

@@ -1,9 +1,6 @@
 import { cp, mkdir, rename, rm, stat } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
-import { describePermissions, type Kernel, type PluginRecord } from '@backplane/kernel'
-import { GrantsFile } from '@backplane/sources'
-import { highlight, listText, printable, tableText } from '@backplane/terminal'
-import { permissions as vocabulary } from '@exliar-vfio/points'
+import { printable, tableText } from '@backplane/terminal'
 import type { Command } from 'commander'
 import { standardDirectories } from '../../config/exliar-config.ts'
 import { exliarErrors } from '../../errors.ts'
@@ -11,6 +8,8 @@ import { examples } from '../examples.ts'
 import { reasonOf } from '../plugin-reason.ts'
 import type { Runner } from '../run-verb.ts'
 import type { Session } from '../session.ts'
+import { addPluginPermissions } from './plugin-permissions.ts'
+import { asJson, directory, recordOf, show } from './show-plugin.ts'
 
 /** Adds `plugins` and what is done with one. */
 export function addPlugins(program: Command, run: Runner): void {
@@ -29,12 +28,7 @@ export function addPlugins(program: Command, run: Runner): void {
       .description('copy a plugin into your plugin directory; it runs once what it asks for is approved'),
     ['plugins add ./my-plugin'],
   ).action(run(async (session, folder: string) => add(session, folder)))
-  examples(plugins.command('approve <plugin>').description('approve what a plugin asks for, after it was shown'), [
-    'plugins approve local/my-plugin',
-    'plugins approve local/my-plugin --grant-file reviewed.json',
-  ])
-    .option('--grant-file <file>', 'approve exactly what this reviewed file lists; asks nobody')
-    .action(run(async (session, id: string, { grantFile }: { grantFile?: string }) => approve(session, id, grantFile)))
+  addPluginPermissions(plugins, run)
   examples(plugins.command('disable <plugin>').description('let a plugin run no more, until it is enabled again'), [
     'plugins disable notifier',
     'plugins disable notifier --reason noise',
@@ -50,25 +44,6 @@ export function addPlugins(program: Command, run: Runner): void {
   )
 }
 
-async function directory(session: Session): Promise<Kernel['plugins']> {
-  return (await session.plugins()).kernel.plugins
-}
-
-async function recordOf(session: Session, id: string): Promise<PluginRecord> {
-  const plugins = await directory(session)
-  const found = plugins.get(id)
-  if (found === undefined) {
-    throw exliarErrors.error('PLUGIN_NOT_THERE', {
-      plugin: id,
-      known: plugins
-        .list()
-        .map((one) => one.id)
-        .join(', '),
-    })
-  }
-  return found
-}
-
 async function list(session: Session): Promise<void> {
   const records = (await directory(session)).list()
   session.show({ plugins: records.map(asJson) }, () =>
@@ -80,45 +55,6 @@ async function list(session: Session): Promise<void> {
       ['WHY', reasonOf],
     ]),
   )
-}
-
-function asJson(record: PluginRecord): Readonly<Record<string, unknown>> {
-  const { id, version, origin, path, state, manifest, notes, trust } = record
-  return {
-    id,
-    version,
-    origin,
-    path,
-    state: state.name,
-    reason: reasonOf(record),
-    description: manifest?.description ?? null,
-    permissions: manifest?.permissions ?? [],
-    contributes: manifest?.contributes ?? {},
-    trust: trust ?? null,
-    notes,
-  }
-}
-
-function show(session: Session, record: PluginRecord): void {
-  const asked = describePermissions(record.manifest?.permissions ?? [], vocabulary)
-  session.show(asJson(record), () => {
-    const filled = Object.entries(record.manifest?.contributes ?? {}).map(
-      ([point, names]) => `${point}: ${Object.keys(names).join(', ')}`,
-    )
-    return (
-      listText([
-        ['plugin', record.id],
-        ['version', record.version],
-        ['state', `${record.state.name} ${reasonOf(record)}`.trim()],
-        ['what', record.manifest?.description],
-        ['path', record.path],
-        ...filled.map((line): [string, string] => ['fills', line]),
-        ...record.notes.map((note): [string, string] => ['note', note]),
-      ]) +
-      asked.map(({ risk, sentence }) => printable(`It may ${sentence} (${risk} risk).`)).join('\n') +
-      (asked.length > 0 ? '\n' : '')
-    )
-  })
 }
 
 async function add(session: Session, folder: string): Promise<void> {
@@ -139,40 +75,4 @@ async function add(session: Session, folder: string): Promise<void> {
     { added: to },
     () => `Copied to ${printable(to)}. \`exliar plugins\` shows it; approve what it asks for before it runs.\n`,
   )
-}
-
-async function approve(session: Session, id: string, grantFile: string | undefined): Promise<number> {
-  const record = await recordOf(session, id)
-  const { kernel, trust } = await session.plugins()
-  const asked = record.manifest?.permissions ?? []
-  const { terminal } = session
-  const permissions = grantFile === undefined ? await askFor(session, record, asked) : await reviewed(grantFile, record.id)
-  if (permissions === undefined) return 1
-  await trust.grants.approve(record.id, permissions, terminal.env['USER'] ?? 'somebody', terminal.signal)
-  await kernel.plugins.refresh()
-  show(session, await recordOf(session, record.id))
-  return asked.every((one) => permissions.includes(one)) ? 0 : 1
-}
-
-/** Undefined: nobody said yes. */
-async function askFor(
-  session: Session,
-  { id, version }: PluginRecord,
-  asked: readonly string[],
-): Promise<readonly string[] | undefined> {
-  const { terminal } = session
-  for (const { sentence, risk, reason } of describePermissions(asked, vocabulary)) {
-    const tone = risk === 'high' ? 'red' : risk === 'medium' ? 'yellow' : 'green'
-    terminal.err(`${highlight(terminal, tone, risk.padEnd(7))} It may ${printable(sentence)}: ${printable(reason)}.\n`)
-  }
-  if (terminal.ask === undefined) throw exliarErrors.error('EXLIAR_NOBODY_TO_ASK')
-  const answer = await terminal.ask(`Approve this for ${id} ${version}? [y/N] `)
-  return /^y(es)?$/i.test(answer.trim()) ? asked : undefined
-}
-
-/** What a reviewed file lists for a plugin: nothing, where it is not in it. */
-async function reviewed(path: string, id: string): Promise<readonly string[]> {
-  const file = new GrantsFile(path)
-  await file.load()
-  return file.permissionsOf(id) ?? []
 }
