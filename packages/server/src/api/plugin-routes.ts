@@ -22,15 +22,16 @@ export function addPluginRoutes(app: OpenAPIHono<{ Bindings: Peer }>, kernel: Ke
   })
 
   app.openapi(routes.searchPlugins, (context) => {
-    const { q: query } = context.req.valid('query')
+    const { q: text, type, tags: written } = context.req.valid('query')
+    const tags = written?.split(',').map((tag) => tag.trim())
     const visible = visiblePlugins(plugins, context.env.caller).list()
     const searchable = visible.map((record) => ({
       view: pluginView(record, points),
       tags: record.manifest?.tags ?? [],
       contributes: Object.values(record.manifest?.contributes ?? {}).flatMap((names) => Object.keys(names)),
     }))
-    const found = searchPlugins(searchable, query)
-    return context.json({ plugins: found, count: found.length, query }, 200)
+    const found = searchPlugins(searchable, { text, type, tags })
+    return context.json({ plugins: found, count: found.length, query: text ?? '', type: type ?? null, tags: tags ?? [] }, 200)
   })
 
   app.openapi(routes.pluginStats, (context) => {

@@ -28,7 +28,15 @@ export const RefreshView = z
   .openapi('Refresh')
 
 /** Plugins that were found, best first. */
-export const PluginSearch = z.object({ plugins: z.array(PluginView), count: z.int(), query: z.string() }).openapi('PluginSearch')
+export const PluginSearch = z
+  .object({
+    plugins: z.array(PluginView),
+    count: z.int(),
+    query: z.string(),
+    type: z.string().nullable(),
+    tags: z.array(z.string()),
+  })
+  .openapi('PluginSearch')
 
 /** Plugins by their status; `total` is their sum. */
 export const PluginStats = z
@@ -57,7 +65,15 @@ export const searchPlugins = createRoute({
   method: 'get',
   path: '/api/plugins/search',
   summary: 'Find plugins by id, description, tag, type or what they contribute',
-  request: { query: z.object({ q: z.string().max(200) }) },
+  request: {
+    query: z
+      .object({
+        q: z.string().max(200).optional(),
+        type: z.string().max(200).optional().describe('Only of this type.'),
+        tags: z.string().max(200).optional().describe('Only with one of these tags: `cloud,backup`.'),
+      })
+      .refine(({ q, type, tags }) => (q ?? type ?? tags) !== undefined, 'one of q, type and tags is needed'),
+  },
   responses: {
     200: json(PluginSearch, 'Best first.'),
     default: problem,

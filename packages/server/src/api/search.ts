@@ -7,17 +7,31 @@ export interface Searchable {
   readonly contributes: readonly string[]
 }
 
+/** What is looked for; what is not said does not count. */
+export interface SearchQuery {
+  readonly text: string | undefined
+  readonly type: string | undefined
+  /** One of them is enough. */
+  readonly tags: readonly string[] | undefined
+}
+
 /**
- * Plugins that match every word of `query`, best first: name, then id, type and tags, then what it contributes, then
- * description; equals before beginnings before parts. Letter case does not count.
+ * Plugins that match every word of the text, best first: name, then id, type and tags, then what it contributes, then
+ * description; equals before beginnings before parts. Without a text, all of the type and tags, by id. Letter case does not count.
  */
-export function searchPlugins(plugins: readonly Searchable[], query: string): PluginView[] {
-  const words = query.toLowerCase().split(/\s+/).filter(Boolean)
+export function searchPlugins(plugins: readonly Searchable[], { text, type, tags }: SearchQuery): PluginView[] {
+  const words = text?.toLowerCase().split(/\s+/).filter(Boolean)
   return plugins
-    .map((plugin) => ({ view: plugin.view, score: scoreAll(plugin, words) }))
+    .filter(({ view }) => type === undefined || view.type?.toLowerCase() === type.toLowerCase())
+    .filter((plugin) => tags === undefined || tags.some((tag) => has(plugin.tags, tag)))
+    .map((plugin) => ({ view: plugin.view, score: words === undefined ? 1 : scoreAll(plugin, words) }))
     .filter(({ score }) => score > 0)
     .sort((a, b) => b.score - a.score || (a.view.id < b.view.id ? -1 : 1))
     .map(({ view }) => view)
+}
+
+function has(tags: readonly string[], wanted: string): boolean {
+  return tags.some((tag) => tag.toLowerCase() === wanted.toLowerCase())
 }
 
 function scoreAll(plugin: Searchable, words: readonly string[]): number {
