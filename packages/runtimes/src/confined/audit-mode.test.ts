@@ -78,6 +78,20 @@ test('in audit mode the sandbox denies what was not granted, and the attempt is 
   assert.ok(denied.includes(`fs:write ${join(given, 'note')}`), String(denied))
 })
 
+test('in audit mode with a program, it is not said of Node that the sandbox kept it away: it has to hold it', async (t) => {
+  const { subject, instance } = await watched(t)
+  const node = await subject.attack(instance, 'output', { program: process.execPath, args: ['-p', '"ran"'] })
+  assert.deepEqual(node, { value: 'ran\n' })
+  assert.notEqual((await subject.attack(instance, 'output', { program: '/usr/bin/id', args: [] })).code, undefined)
+  assert.equal((await subject.attack(instance, 'read', { path: subject.path('secret') })).code, 'ENOENT')
+  await instance.ping(10_000)
+  const details = new Map(subject.host.violations.map((one) => [one.kind === 'grant' ? one.permission : '', one.detail]))
+  for (const program of [process.execPath, '/usr/bin/id']) {
+    assert.match(details.get(`exec ${program}`) ?? '', /^not granted; its sandbox holds Node and what the granted programs need/)
+  }
+  assert.match(details.get(`fs:read ${subject.path('secret')}`) ?? '', /^kept from it by its sandbox/)
+})
+
 for (const trust of ['community', 'first-party'] as const) {
   test(`in audit mode a ${trust} plugin without programs starts none, be it Node itself, and has its threads`, async (t) => {
     const subject = await HostileSubject.make(t, inAuditMode(confined({ modules: hostModules }), trust))

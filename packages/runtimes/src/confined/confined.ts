@@ -98,7 +98,8 @@ async function place(
     const started = startWith(paths, undefined, egress)
     const inSandbox = { body, code: { ...code, directory: directories.code }, directories }
     if (request.audit !== true) return { ...inSandbox, extra: started }
-    return { ...inSandbox, extra: { ...started, audit: true }, useOf: await useOfGrants(request.grants, paths) }
+    const audited = { useOf: await useOfGrants(request.grants, paths), hasPrograms: plan.exec.length > 0 }
+    return { ...inSandbox, extra: { ...started, audit: true }, audited }
   }
   const extra = startWith(programPaths(request), launcher, egress)
   const spare = await factory.takeSpare(shape, real)

@@ -37,7 +37,7 @@ test('uses that a plugin makes up are looked at only so often, and hide no more 
   let looked = 0
   const counted = (told: unknown): ReturnType<typeof useOf> => ((looked += 1), useOf(told))
   const output = { log: () => undefined, dropped: () => undefined }
-  const { notice } = hostLinkHandler(host, 'hostile/one', output, counted)
+  const { notice } = hostLinkHandler(host, 'hostile/one', output, { useOf: counted, hasPrograms: false })
   for (let at = 0; at < 50_000; at += 1) notice?.('denied', read(at % 2 === 0 ? `/srv/${at}` : `/etc/${at}`))
   assert.ok(looked >= usesAtOnce && looked < usesAtOnce + 500, String(looked))
   assert.ok(host.uses.length <= looked && host.violations.length < 30, `${host.uses.length} ${host.violations.length}`)

@@ -6,31 +6,42 @@ import type { PluginOutput } from '../output/plugin-output.ts'
 import { deniedAtOnce, deniedByNode, deniedPerSecond, usesAtOnce, usesPerSecond } from './denied-words.ts'
 import { IncomingContext, invokerHandler } from './invoker-handler.ts'
 
+/** A plugin in audit mode, of which Node's permission model tells and denies nothing. */
+export interface AuditedGrants {
+  /** Which of what the plugin tells is a use of what it was granted. */
+  readonly useOf: (told: unknown) => Use | undefined
+  /** Whether it may start a program: then its sandbox lets it start whatever it holds. */
+  readonly hasPrograms: boolean
+}
+
 /** What is not granted to a plugin in audit mode is kept from it by its sandbox. */
-const notThere = "not in its sandbox, by the plugin's own word"
+const keptAway = "kept from it by its sandbox, by the plugin's own word"
+/** But for programs, where one is granted: the filter that keeps a plugin from starting any is off. */
+const perhapsStarted =
+  "not granted; its sandbox holds Node and what the granted programs need, and keeps it from starting anything else; by the plugin's own word"
 
 /** Longest message of one log line that is kept, UTF-16 units; the rest is cut. */
 const longestMessage = 16_384
 
 /**
  * Answers a plugin behind a session with what its host offers. Whatever the plugin says of itself is checked or replaced:
- * it calls in its own name only. In audit mode `useOf` says which of what it tells is a use of what it was granted.
+ * it calls in its own name only.
  */
 export function hostLinkHandler(
   host: HostLink,
   plugin: string,
   output: Pick<PluginOutput, 'log' | 'dropped'>,
-  useOf?: (told: unknown) => Use | undefined,
+  audited?: AuditedGrants,
 ): Handler {
   const targets = invokerHandler(host, plugin)
   const denials = new RateGate(deniedPerSecond, deniedAtOnce)
-  const uses = useOf === undefined ? undefined : new RateGate(usesPerSecond, usesAtOnce)
+  const uses = audited === undefined ? undefined : new RateGate(usesPerSecond, usesAtOnce)
   const told = (value: unknown): void => {
     // Looked at only as often as that: it may be made up.
     if (uses?.take(1) === false) return
-    const use = useOf?.(value)
+    const use = audited?.useOf(value)
     if (use !== undefined) return host.used(use)
-    const violation = deniedByNode(value, useOf === undefined ? undefined : notThere)
+    const violation = deniedByNode(value, audited === undefined ? undefined : detailOf(value, audited))
     if (violation !== undefined && denials.take(1)) host.violated(violation)
   }
   const text = (value: unknown, what: string): string => {
@@ -77,4 +88,8 @@ function logLine(value: unknown): PluginLogLine {
     ...(typeof fields === 'object' && fields !== null && !Array.isArray(fields) ? { fields: { ...fields } } : {}),
     ...(typeof traceId === 'string' ? { traceId: traceId.slice(0, 64) } : {}),
   }
+}
+
+function detailOf(told: unknown, { hasPrograms }: AuditedGrants): string {
+  return hasPrograms && Reflect.get(Object(told), 'permission') === 'ChildProcess' ? perhapsStarted : keptAway
 }

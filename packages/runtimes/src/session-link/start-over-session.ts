@@ -1,4 +1,4 @@
-import type { HostLink, Instance, NetworkUse, StartRequest, Use, UseVerb } from '@backplane/kernel'
+import type { HostLink, Instance, NetworkUse, StartRequest, UseVerb } from '@backplane/kernel'
 import { createSession } from '@backplane/rpc'
 import type { Directories, Tier } from '@backplane/sdk'
 import { runtimeErrors } from '../errors.ts'
@@ -6,7 +6,7 @@ import type { GuestRequest } from '../guest/plugin-scope.ts'
 import type { ProfileLimits } from '../profile/bounded-profile.ts'
 import { checkedContributions } from './checked-contributions.ts'
 import type { GuestBody } from './guest-body.ts'
-import { hostLinkHandler } from './host-link-handler.ts'
+import { hostLinkHandler, type AuditedGrants } from './host-link-handler.ts'
 import { SessionInstance } from './session-instance.ts'
 import { sessionLimits } from './session-limits.ts'
 
@@ -19,8 +19,8 @@ export interface Placement {
   readonly extra?: object
   /** What went to the network through the host. */
   readonly network?: (() => NetworkUse) | undefined
-  /** In audit mode: which of what the guest tells is a use of what it was granted. */
-  readonly useOf?: ((told: unknown) => Use | undefined) | undefined
+  /** In audit mode: what of what the guest tells is a use of what it was granted. */
+  readonly audited?: AuditedGrants | undefined
   /** What uses are told of. */
   readonly tellsUse?: readonly UseVerb[]
 }
@@ -46,11 +46,11 @@ export async function startOverSession(
   request: StartRequest,
   { host, signal, hangMs, profileLimits }: SessionStart,
 ): Promise<Instance> {
-  const { body, directories, network, useOf, tellsUse } = placement
+  const { body, directories, network, audited, tellsUse } = placement
   const plugin = request.plugin.id
   body.output.attach(host.log, request.limits)
   const session = createSession(body.openChannel(), {
-    handler: hostLinkHandler(host, plugin, body.output, useOf),
+    handler: hostLinkHandler(host, plugin, body.output, audited),
     limits: sessionLimits(request.limits),
   })
   const instance = new SessionInstance({ tier, plugin, body, session, directories, hangMs, network, tellsUse, profileLimits })

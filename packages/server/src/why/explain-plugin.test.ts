@@ -124,6 +124,14 @@ test('what is not kept where it runs, an open breaker and bad health are told', 
   assert.equal(findings.at(-1)?.what, 'Nothing holds it to net:connect.')
 })
 
+test('of one in audit mode it is not said that its sandbox keeps Node from it where it may start programs', async (t) => {
+  const one: PluginRecord = { ...(await healthy(t)), audit: { isOn: true } }
+  const because = (exec: readonly string[]): string | undefined =>
+    explainPlugin({ ...one, grants: { ...one.grants, exec } }, []).find(({ what }) => what === 'It runs in audit mode.')?.because
+  assert.match(because([]) ?? '', /kept from it by its sandbox, not by Node's permission model too\.$/)
+  assert.match(because(['echo']) ?? '', /too; Node itself it can start, in the same sandbox, because it may start programs\.$/)
+})
+
 test('what a policy waived or let pass is told, and what nobody waived is not', async (t) => {
   const one: PluginRecord = {
     ...(await healthy(t)),

@@ -78,14 +78,19 @@ export function withheldFindings({ id, withheld = [] }: PluginRecord): readonly 
 }
 
 /** Whether it is watched, or was to be. */
-export function auditFindings({ id, audit }: PluginRecord): readonly Finding[] {
+export function auditFindings({ id, audit, grants }: PluginRecord): readonly Finding[] {
   if (audit === undefined) return []
   const what = audit.isOn ? 'It runs in audit mode.' : 'It was to run in audit mode, and does not.'
   const because = audit.isOn
-    ? "Uses of its grants are told; what it was not granted is kept from it by its sandbox, not by Node's permission model too."
+    ? `Uses of its grants are told; what it was not granted is kept from it by its sandbox, not by Node's permission model too${byPrograms(grants)}.`
     : sentence(audit.reason)
   const hint = audit.isOn ? `Look at what it used with \`backplane permissions ${id} --used\`.` : undefined
   return [{ weight: 'notice', what, because, evidence: [], ...(hint === undefined ? {} : { hint }) }]
+}
+
+/** A sandbox in which programs are started starts Node as well, which it holds. */
+function byPrograms({ exec }: PluginRecord['grants']): string {
+  return exec.length === 0 ? '' : '; Node itself it can start, in the same sandbox, because it may start programs'
 }
 
 /** What is asked of its tier and not kept there. */
