@@ -244,6 +244,25 @@ test('a file that somebody changed since is kept and named, everything else is a
   assert.deepEqual(Object.keys(treeSnapshot(root)), Object.keys(before))
 })
 
+test('cards that the machine has taken at its start are given back at the next: that is said, and not where it was not started since', async (t) => {
+  const { exliar, root, configure } = await operator(t, nvidia)
+  await configure(alone)
+  const startedAt = (ms: number): Promise<void> =>
+    writeFile(join(root, 'proc/stat'), `cpu 1 2\nbtime ${Math.floor(ms / 1_000)}\n`)
+  await startedAt(Date.now() - 60_000)
+  await exliar(['apply', card, '--yes', '--bind', 'at-start'])
+  const early = await exliar(['cleanup', '--yes'])
+  assert.match(early.out, /Everything is as it was before\.\n$/)
+  await exliar(['apply', card, '--yes', '--bind', 'at-start'])
+  await startedAt(Date.now() + 60_000)
+  const late = await exliar(['rollback', '--yes', '--json'])
+  assert.equal(late.json().restart, true)
+  await exliar(['apply', card, '--yes', '--bind', 'at-start'])
+  await startedAt(Date.now() + 120_000)
+  const clean = await exliar(['cleanup', '--yes'])
+  assert.match(clean.out, /as it was before\. The machine was started with it: start it again, only then it counts no more\.\n$/)
+})
+
 test('what keeps plugins from starting keeps nobody from taking back what was changed', async (t) => {
   const { exliar, root, configure, dropIn, home } = await operator(t, nvidia)
   await configure(alone)

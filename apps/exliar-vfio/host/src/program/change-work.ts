@@ -3,6 +3,7 @@ import { openChanges, type Changes, type ChangesOptions } from '../changes/open-
 import { standardExecutors } from '../changes/standard-executors.ts'
 import type { UndoneChange, UndoReport } from '../changes/undo.ts'
 import type { MachineTree } from '../machine/machine-tree.ts'
+import type { TakenBack } from './take-back-changes.ts'
 import { bindExecutor } from '../vfio/bind-executor.ts'
 import { domainExecutor } from '../vm/domain-executor.ts'
 
@@ -17,7 +18,7 @@ export function openMachineChanges(tree: MachineTree): Promise<Changes> {
 }
 
 /** An undo for people: what is as it was, and what was kept, why, and how it differs. */
-export function undoText(report: UndoReport): string {
+export function undoText(report: UndoReport & Partial<TakenBack>): string {
   // Files and what programs said of them are quoted here.
   return `${[...report.changes.map(lineOf), undoEnd(report)]
     .flatMap((text) => text.split('\n'))
@@ -25,8 +26,13 @@ export function undoText(report: UndoReport): string {
     .join('\n')}\n`
 }
 
-/** What an undo came to, in one sentence. */
-export function undoEnd({ changes, complete, standing }: UndoReport): string {
+/** What an undo came to, in a sentence, and what is left to do in another. */
+export function undoEnd(report: UndoReport & Partial<TakenBack>): string {
+  const restart = report.restart === true ? ' The machine was started with it: start it again, only then it counts no more.' : ''
+  return endOf(report) + restart
+}
+
+function endOf({ changes, complete, standing }: UndoReport): string {
   if (!complete) return 'What is marked as kept is not as it was before.'
   if (standing > 0) return `It is taken back. Of what was applied before, ${standing} changes stand.`
   const isSame = changes.every(({ end }) => end.kind === 'undone' && end.notes.length === 0)

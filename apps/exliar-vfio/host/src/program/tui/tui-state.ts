@@ -1,9 +1,9 @@
 import type { ApprovalRequest, PluginRecord } from '@backplane/kernel'
 import type { PanelContent, RecordedChange } from '@exliar-vfio/points'
 import type { Applied } from '../../changes/apply.ts'
-import type { UndoReport } from '../../changes/undo.ts'
 import type { Detection } from '../../lifecycle/detect.ts'
 import type { PlanOptions } from '../../plan/make-plan.ts'
+import type { TakenBack } from '../take-back-changes.ts'
 import type { Plan } from '../../plan/plan.ts'
 
 /** The screens, in the order of their numbers. */
@@ -59,7 +59,7 @@ export type Work =
 /** How the last work ended; shown until the next. */
 export type Result =
   | { readonly kind: 'applied'; readonly applied: Applied; readonly reboot: boolean }
-  | { readonly kind: 'taken-back'; readonly reason: TakingBack; readonly report: UndoReport }
+  | { readonly kind: 'taken-back'; readonly reason: TakingBack; readonly report: TakenBack }
   /** Nothing was done. */
   | { readonly kind: 'refused'; readonly message: string }
 

@@ -60,6 +60,7 @@ async function takeBack(session: Session, reason: 'cleanup' | 'rollback', yes: b
     {
       complete: report.complete,
       standing: report.standing,
+      restart: report.restart,
       changes: report.changes.map(({ change, summary, end }) => ({ id: change, summary, ...end })),
     },
     () => (report.changes.length === 0 ? 'There is nothing to take back.\n' : undoText(report)),

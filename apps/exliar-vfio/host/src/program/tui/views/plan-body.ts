@@ -1,6 +1,7 @@
 import type { UndoReport } from '../../../changes/undo.ts'
 import type { Plan } from '../../../plan/plan.ts'
 import { undoEnd } from '../../change-work.ts'
+import type { TakenBack } from '../../take-back-changes.ts'
 import type { Result, TuiState, Work } from '../tui-state.ts'
 import { blank, line, wrapped, type Body, type Line, type Tone } from './line.ts'
 
@@ -115,7 +116,7 @@ export function resultLines(result: Result, width: number): Line[] {
   }
 }
 
-function undoLines(report: UndoReport, width: number): Line[] {
+function undoLines(report: UndoReport & Partial<TakenBack>, width: number): Line[] {
   const lines = report.changes.flatMap(({ summary, end }): Line[] => {
     if (end.kind === 'undone') {
       return [
@@ -129,5 +130,5 @@ function undoLines(report: UndoReport, width: number): Line[] {
       ...(end.diff === undefined ? [] : diffLines(end.diff)),
     ]
   })
-  return [...lines, ...wrapped(undoEnd(report), width, { tone: report.complete ? 'good' : 'warning' })]
+  return [...lines, ...wrapped(undoEnd(report), width, { tone: report.complete && report.restart !== true ? 'good' : 'warning' })]
 }

@@ -66,10 +66,15 @@ test('a plan shows functions, steps with their cause, and differences in the col
 
 test('an undo that left something names it with its difference', () => {
   const end = { kind: 'kept', reason: 'somebody changed it since', diff: '-a\n+b\n' } as const
-  const report = { changes: [{ change: 1, summary: 'write /etc/x', stood: 'other' as const, end }], complete: false, standing: 1 }
+  const report = {
+    changes: [{ change: 1, summary: 'write /etc/x', stood: 'other' as const, end }],
+    complete: false,
+    standing: 1,
+    restart: true,
+  }
   const changes = { kind: 'there', value: { changes: [], interrupted: false } } as const
   const text = screenOf(seen({ screen: 'changes', changes, result: { kind: 'taken-back', reason: 'cleanup', report } }))
-  assert.match(text, /kept {4}write \/etc\/x\n +somebody changed it since\n-a\n\+b\nWhat is marked as kept/)
+  assert.match(text, /kept {4}write \/etc\/x\n +somebody changed it since\n-a\n\+b\nWhat is marked as kept[^]*start it\s+again/)
 })
 
 test('the frame says where one is, what waits for an answer, and how much is not seen', () => {
