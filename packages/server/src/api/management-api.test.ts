@@ -40,7 +40,17 @@ test('the listing says name, version, type, status, loaded_at and path, and why 
   const failure = { stage: 'start', code: 'DEMO_NO_LICENCE', message: 'no licence', hint: 'Buy one.' }
   assert.deepEqual(byName.get('broken')?.failure, failure)
   const stats = (await server.tcp('/api/plugins/stats')).json
-  assert.deepEqual(stats, { total: 4, loaded: 2, failed: 1, disabled: 1, unloaded: 0 })
+  const byStatus = { loaded: 2, failed: 1, disabled: 1, unloaded: 0 }
+  assert.deepEqual(stats, {
+    total: 4,
+    ...byStatus,
+    enabled: 3,
+    built_in_count: 4,
+    namespace_count: 1,
+    by_type: { 'broken-echo': 1, 'off-echo': 1, 'one-echo': 1, 'two-echo': 1 },
+    by_status: byStatus,
+    resources: { memory_bytes: 0, cpu_percent: 0, processes: 0 },
+  })
 })
 
 test('a package that cannot be read is listed with its path and the reason', async (t) => {

@@ -2,7 +2,7 @@ import type { Kernel } from '@backplane/kernel'
 import type { OpenAPIHono } from '@hono/zod-openapi'
 import type { Peer } from '../handler.ts'
 import { findPlugin } from './plugin-id.ts'
-import { pluginStatus } from './plugin-status.ts'
+import { pluginStats } from './plugin-stats.ts'
 import { pluginDetail, pluginView, stateVersion } from './plugin-view.ts'
 import * as routes from './routes.ts'
 import { searchPlugins } from './search.ts'
@@ -35,12 +35,7 @@ export function addPluginRoutes(app: OpenAPIHono<{ Bindings: Peer }>, kernel: Ke
   })
 
   app.openapi(routes.pluginStats, (context) => {
-    const counts = { total: 0, loaded: 0, failed: 0, disabled: 0, unloaded: 0 }
-    for (const record of visiblePlugins(plugins, context.env.caller).list()) {
-      counts.total += 1
-      counts[pluginStatus(record.state)] += 1
-    }
-    return context.json(counts, 200)
+    return context.json(pluginStats(visiblePlugins(plugins, context.env.caller).list(), points), 200)
   })
 
   app.openapi(routes.builtinPlugins, (context) => {

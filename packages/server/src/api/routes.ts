@@ -38,9 +38,23 @@ export const PluginSearch = z
   })
   .openapi('PluginSearch')
 
-/** Plugins by their status; `total` is their sum. */
+/** Plugins by their status, whose sum is `total`; and by other things. */
 export const PluginStats = z
-  .object({ total: z.int(), loaded: z.int(), failed: z.int(), disabled: z.int(), unloaded: z.int() })
+  .object({
+    total: z.int(),
+    loaded: z.int(),
+    failed: z.int(),
+    disabled: z.int(),
+    unloaded: z.int(),
+    enabled: z.int().describe('Not switched off.'),
+    built_in_count: z.int().describe('Of them ship with the host.'),
+    namespace_count: z.int(),
+    by_type: z.record(z.string(), z.int()).describe('Without those that have no type.'),
+    by_status: z.record(z.string(), z.int()),
+    resources: z
+      .object({ memory_bytes: z.int(), cpu_percent: z.number(), processes: z.int() })
+      .describe('What those that run use together, when they were last looked at.'),
+  })
   .openapi('Stats')
 
 /** What a probe is told, and why it is not ready. */
