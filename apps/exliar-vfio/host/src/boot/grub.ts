@@ -3,8 +3,9 @@ import type { Making } from '../changes/step.ts'
 import { exliarErrors } from '../errors.ts'
 import { readConfig, readDropIns, type ConfigFile, type TreeReader } from '../text/config-file.ts'
 import { missingStretch } from '../text/mapped-text.ts'
-import { effective, readAssignments, refuseAssignment, type Assignment } from '../text/shell-file.ts'
+import { appendedLine, effective, effectiveText, readAssignments, refuseAssignment, type Assignment } from '../text/shell-file.ts'
 import type { BootSetup } from './boot-setup.ts'
+import { readCommandLineFile } from './command-line-file.ts'
 import type { KernelLine, LinePart } from './kernel-line.ts'
 import { readLoaderEntries } from './loader-entries.ts'
 
@@ -17,22 +18,31 @@ const usualEntries = 'GRUB_CMDLINE_LINUX_DEFAULT'
 export function readGrub(tree: TreeReader): BootSetup {
   const main = readConfig(tree, settings)
   if (main === undefined) throw exliarErrors.error('CONFIG_MISSING', { path: settings, reason: 'GRUB is here', owner: 'GRUB' })
-  const files = [main, ...readDropIns(tree, `${settings}.d`, '.cfg')]
+  const files = [main, ...(readsDropIns(tree) ? readDropIns(tree, `${settings}.d`, '.cfg') : [])]
   const names = [everyEntry, usualEntries, 'GRUB_ENABLE_BLSCFG']
   const assignments = files.flatMap((file) => readAssignments(file, names))
+  refuseAppending(tree, assignments)
   const line = grubLine(main, assignments)
-  const entries = hasOwnEntries(assignments) ? readLoaderEntries(tree) : []
+  const entries = hasOwnEntries(assignments) ? [...readLoaderEntries(tree), ...lineOfNewEntries(tree)] : []
   return { bootloader: 'grub', lines: [line, ...entries], makings: [grubMaking(tree)], notes: [] }
 }
 
 function grubLine(main: ConfigFile, assignments: readonly Assignment[]): KernelLine {
-  const every = effective(assignments, everyEntry).map(partOf)
-  const usual = effective(assignments, usualEntries).map(partOf)
+  const every = effectiveText(assignments, everyEntry).map(partOf)
+  const usual = effectiveText(assignments, usualEntries).map(partOf)
   const target = usual[0] ?? every[0]
   if (target !== undefined) return { parts: [...every, ...usual], target }
-  const before = `${main.text === '' || main.text.endsWith('\n') ? '' : '\n'}${usualEntries}="`
-  const added = { file: main, value: missingStretch(main.text.length, before, '"\n') }
+  const { at, gap } = appendedLine(main, usualEntries)
+  const added = { file: main, value: missingStretch(at, `${gap}${usualEntries}="`, '"\n') }
   return { parts: [added], target: added }
+}
+
+/** GRUB's programs are run by `sh`, which is a shell that knows `+=` only on some systems. */
+function refuseAppending(tree: TreeReader, assignments: readonly Assignment[]): void {
+  const appending = assignments.find(({ appends }) => appends)
+  const shell = tree.realPath('/bin/sh')
+  if (appending === undefined || shell === undefined || shell.endsWith('/bash')) return
+  throw refuseAssignment(appending, `${shell} reads this file, and it knows no "+="`)
 }
 
 function partOf(assignment: Assignment): LinePart {
@@ -45,6 +55,18 @@ function partOf(assignment: Assignment): LinePart {
 function hasOwnEntries(assignments: readonly Assignment[]): boolean {
   const last = effective(assignments, 'GRUB_ENABLE_BLSCFG').at(-1)?.value
   return last?.kind === 'word' && last.text.text === 'true'
+}
+
+/** Where it is missing, new entries get the line that the running kernel has. */
+function lineOfNewEntries(tree: TreeReader): readonly KernelLine[] {
+  return [readCommandLineFile(tree)].filter((line) => line !== undefined)
+}
+
+/** Only some distributions' GRUB heeds the directory; its program says so. */
+function readsDropIns(tree: TreeReader): boolean {
+  const program = findProgram(tree, 'grub-mkconfig') ?? findProgram(tree, 'grub2-mkconfig')
+  const script = program === undefined ? undefined : readConfig(tree, program)?.text
+  return script === undefined || !script.includes('/default/grub') || script.includes('/default/grub.d')
 }
 
 /** Its own configuration is made by a program that is named differently everywhere. */

@@ -48,6 +48,13 @@ test('what says the opposite gives way in its place, and is remembered', () => {
   assert.equal(edited('i915.enable_gvt=0 a', { add: ['i915.enable_gvt=1'] }), 'i915.enable_gvt=1 a')
 })
 
+test('of a list only the option that says the opposite gives way', () => {
+  assert.equal(edited('intel_iommu=off,sm_on a', { add: ['intel_iommu=on'] }), 'intel_iommu=on,sm_on a')
+  assert.equal(edited('intel_iommu=on,off', { add: ['intel_iommu=on'] }), 'intel_iommu=on')
+  assert.equal(edited('iommu=pt iommu=off,force', { add: ['iommu=pt'] }), 'iommu=pt iommu=pt,force')
+  assert.equal(edited('intel_iommu=igfx_off', { add: ['intel_iommu=on'] }), 'intel_iommu=igfx_off intel_iommu=on')
+})
+
 test('another value of a parameter that adds up is no contradiction', () => {
   assert.equal(edited('rd.driver.pre=nvme', { add: ['rd.driver.pre=vfio-pci'] }), 'rd.driver.pre=nvme rd.driver.pre=vfio-pci')
   assert.equal(edited('iommu=force', { add: ['iommu=pt'] }), 'iommu=force iommu=pt')
@@ -55,6 +62,8 @@ test('another value of a parameter that adds up is no contradiction', () => {
 
 test('what is for the first program stays behind the kernel’s parameters', () => {
   assert.equal(edited('quiet -- --log', { add: ['iommu=pt'] }), 'quiet iommu=pt -- --log')
+  assert.equal(edited('quiet -- iommu=pt', { add: ['iommu=pt'] }), 'quiet iommu=pt -- iommu=pt')
+  assert.equal(edited('-- iommu=off', { add: ['iommu=pt'], remove: ['iommu=off'] }), 'iommu=pt -- iommu=off')
   assert.equal(edited('-- a', { add: ['iommu=pt'] }), 'iommu=pt -- a')
 })
 

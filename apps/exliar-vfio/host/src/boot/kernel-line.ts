@@ -2,7 +2,7 @@ import { cut, put, type MappedText } from '../text/mapped-text.ts'
 import { lineAt, type Splice } from '../text/splice.ts'
 import { exliarErrors } from '../errors.ts'
 import type { ConfigFile } from '../text/config-file.ts'
-import { contradicts, satisfies } from './parameter-meaning.ts'
+import { contradicts, reconciled, satisfies } from './parameter-meaning.ts'
 
 /** A part of a kernel command line, and the file it stands in. */
 export interface LinePart {
@@ -49,7 +49,9 @@ export function parametersOf({ parts }: KernelLine): readonly string[] {
  * is not added again; what says the opposite gives way. Errors: `CONFIG_UNCLEAR`, `BOOT_PARAMETER_UNSAFE`.
  */
 export function editKernelLine(line: KernelLine, { add, remove }: LineChange): LineEdit {
-  const tokens = line.parts.flatMap(tokensOf)
+  const all = line.parts.flatMap(tokensOf)
+  const separator = all.find(({ text }) => text === '--')
+  const tokens = separator === undefined ? all : all.slice(0, all.indexOf(separator))
   const gone = new Set<Token>(tokens.filter(({ text }) => remove.includes(text)))
   const removed = [...gone].map(({ text }) => text)
   const standIns = new Map<Token, string>()
@@ -57,19 +59,27 @@ export function editKernelLine(line: KernelLine, { add, remove }: LineChange): L
   const added: string[] = []
   for (const wanted of add.map(safeParameter)) {
     const standing = tokens.filter((token) => !gone.has(token) && !standIns.has(token))
-    const there = standing.some(({ text }) => satisfies(text, wanted)) || [...standIns.values(), ...added].includes(wanted)
+    const there = [...standing.map(({ text }) => text), ...standIns.values(), ...added].some((text) => satisfies(text, wanted))
     const against = standing.filter(({ text }) => contradicts(text, wanted))
     for (const [index, token] of against.entries()) {
-      replaced.push({ from: token.text, to: wanted })
-      if (there || index > 0) gone.add(token)
-      else standIns.set(token, wanted)
+      const to = safeParameter(reconciled(token.text, wanted))
+      replaced.push({ from: token.text, to })
+      if ((there || index > 0) && to === wanted) gone.add(token)
+      else standIns.set(token, to)
     }
     if (!there && against.length === 0) added.push(wanted)
   }
+  const target = targetOf(line, separator)
   const splices = line.parts.flatMap((part) =>
-    splicesOf(part, { tokens, gone, standIns, add: part === line.target ? added : [] }),
+    splicesOf(part, { tokens: all, gone, standIns, add: part === target ? added : [] }),
   )
   return { splices, added, removed, replaced }
+}
+
+/** What follows `--` is for the first program, not for the kernel. Source: the kernel's `parse_args`. */
+function targetOf({ parts, target }: KernelLine, separator: Token | undefined): LinePart {
+  const isBehind = separator !== undefined && parts.indexOf(separator.part) < parts.indexOf(target)
+  return isBehind ? separator.part : target
 }
 
 interface PartEdit {
@@ -114,7 +124,7 @@ function withGap(own: readonly Token[], index: number, gone: ReadonlySet<Token>)
   return first ? [token.start, own[index + 1]?.start ?? token.end] : [own[index - 1]?.end ?? token.start, token.end]
 }
 
-/** What follows `--` is for the first program, not for the kernel. */
+/** Before `--`, else at the end. */
 function addition({ value }: LinePart, standing: readonly Token[], text: string): Splice {
   const end = standing.findIndex((token) => token.text === '--')
   const last = end === -1 ? standing.at(-1) : standing[end - 1]
@@ -123,7 +133,7 @@ function addition({ value }: LinePart, standing: readonly Token[], text: string)
   return put(value, 0, text)
 }
 
-/** As the kernel parts its line: at white space outside double quotes. */
+/** As the kernel parts its line: at white space outside double quotes. Source: its `next_arg`. */
 function tokensOf(part: LinePart): readonly Token[] {
   const { text } = part.value
   const tokens: Token[] = []

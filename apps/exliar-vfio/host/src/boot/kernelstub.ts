@@ -54,7 +54,9 @@ function listPart(file: ConfigFile, list: Node): LinePart {
     for (let at = 0; at < inner.length; at++) places.push({ start: offset + 1 + at, end: offset + 2 + at, quoting: 'as-is' })
     text += inner
   }
-  const empty = missingStretch(list.offset + 1, '"', '"')
+  const only = list.children?.[0]
+  const empty =
+    only === undefined ? missingStretch(list.offset + 1, '"', '"') : plainStretch(file.text, only.offset + 1, only.offset + 1)
   return { file, value: { text, places, space: space ?? '", "', origin: empty.origin } }
 }
 

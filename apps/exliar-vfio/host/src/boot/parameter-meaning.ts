@@ -50,17 +50,32 @@ export function sameParameter(parameter: string, name: string): boolean {
   return nameOf(parameter) === nameOf(name)
 }
 
+function excludedBy(wanted: string): readonly string[] | undefined {
+  return opposites[nameOf(wanted)]?.[valueOf(wanted) ?? '']
+}
+
 /** Whether what stands there does what is wanted. */
 export function satisfies(there: string, wanted: string): boolean {
   if (!sameParameter(there, wanted)) return false
   const value = valueOf(wanted)
-  return valueOf(there) === value || (value !== undefined && lists.has(nameOf(wanted)) && listed(there).includes(value))
+  if (valueOf(there) === value) return true
+  if (value === undefined || !lists.has(nameOf(wanted)) || !listed(there).includes(value)) return false
+  return !listed(there).some((option) => excludedBy(wanted)?.includes(option))
 }
 
 /** Whether what stands there says the opposite of what is wanted. */
 export function contradicts(there: string, wanted: string): boolean {
   if (!sameParameter(there, wanted) || satisfies(there, wanted)) return false
-  const excluded = opposites[nameOf(wanted)]?.[valueOf(wanted) ?? '']
+  const excluded = excludedBy(wanted)
   if (excluded !== undefined) return listed(there).some((option) => excluded.includes(option))
   return !repeatable.has(nameOf(wanted)) && !lists.has(nameOf(wanted))
+}
+
+/** What contradicts, made to say what is wanted; its other options stay. */
+export function reconciled(there: string, wanted: string): string {
+  const excluded = excludedBy(wanted)
+  const value = valueOf(wanted)
+  if (excluded === undefined || value === undefined) return wanted
+  const kept = listed(there).filter((option) => !excluded.includes(option) && option !== value)
+  return [wanted, ...kept].join(',')
 }

@@ -1,14 +1,17 @@
 import type { Making } from '../changes/step.ts'
 import { readConfig, type FileEdit, type TreeReader } from '../text/config-file.ts'
 import { writtenBy } from '../text/written-by.ts'
+import { ownModprobeFiles } from '../vfio/modprobe-files.ts'
 import type { EarlyNeeds, InitramfsEdit } from './edit-initramfs.ts'
 
 const path = '/etc/dracut.conf.d/exliar-vfio.conf'
 
 /** dracut, by a drop-in of its own. Source: dracut.conf(5), `force_drivers`, `install_items`. */
 export function editDracut(tree: TreeReader, { modules, files }: EarlyNeeds): InitramfsEdit {
+  // Without its options vfio-pci would be loaded early and take nothing; only an image for this machine alone has them by itself.
+  const brought = [...new Set([...ownModprobeFiles(tree), ...files])]
   const lines = [`force_drivers+=" ${modules.join(' ')} "`]
-  if (files.length > 0) lines.push(`install_items+=" ${files.join(' ')} "`)
+  if (brought.length > 0) lines.push(`install_items+=" ${brought.join(' ')} "`)
   const text = `${writtenBy}${lines.join('\n')}\n`
   const before = readConfig(tree, path)?.text
   const edits: readonly FileEdit[] = before === text ? [] : [{ path, before, text }]
@@ -27,5 +30,6 @@ function makingsOf(tree: TreeReader): readonly Making[] {
     return [{ program: 'dracut', args: ['--force', image, '--kver', version], generates: [image] }]
   })
   if (named.length > 0) return named
-  return [{ program: 'dracut', args: ['--force', '--regenerate-all'], generates: ['/boot/initramfs-*.img', '/boot/*/*/initrd'] }]
+  const generates = ['/boot/initramfs-*.img', '/boot/initrd.img-*', '/boot/initrd-*', '/boot/*/*/initrd', '/efi/*/*/initrd']
+  return [{ program: 'dracut', args: ['--force', '--regenerate-all'], generates }]
 }

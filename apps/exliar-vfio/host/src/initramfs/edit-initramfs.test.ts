@@ -64,6 +64,9 @@ test('dracut gets a file of its own, and what was in it already is no change', a
   const text = texts['/etc/dracut.conf.d/exliar-vfio.conf'] ?? ''
   assert.match(text, /^force_drivers\+=" vfio_pci vfio vfio_iommu_type1 "$/m)
   assert.match(text, /^install_items\+=" \/etc\/exliar-vfio\/override.sh "$/m)
+  const conf = { 'etc/modprobe.d/vfio.conf': 'options vfio-pci ids=10de:1b80\n' }
+  const withOptions = await edit(t, 'dracut', { tree: conf })
+  assert.match(Object.values(withOptions.texts)[0] ?? '', /^install_items\+=" \/etc\/modprobe.d\/vfio.conf "$/m)
   const again = await edit(t, 'dracut', { tree: { 'etc/dracut.conf.d/exliar-vfio.conf': text }, files: [script] })
   assert.deepEqual(again.files, [])
 })

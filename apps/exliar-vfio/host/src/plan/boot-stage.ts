@@ -24,10 +24,10 @@ export function bootStage(draft: PlanDraft, work: PlanWork): Stage<PlanSubject> 
   const { bootloader } = work.system
   const setup = readBootSetup(draft.tree, bootloader)
   const lines = setup.lines.map(parametersOf)
-  for (const line of lines) refuseIds(line, work)
+  const ids = idsOnLine(lines, work)
   const steps: Step[] = []
   const edits: BootEdit[] = []
-  for (const { add, remove, summary, cause } of wishesOf(draft, work)) {
+  for (const { add, remove, summary, cause } of wishesOf(draft, work, ids)) {
     const edit = editBootSetup(readBootSetup(draft.tree, bootloader), { add, remove })
     edits.push(edit)
     const records = 'kernel-param-added'
@@ -42,8 +42,8 @@ export function bootStage(draft: PlanDraft, work: PlanWork): Stage<PlanSubject> 
   return { subject: { kind: 'bootloader-update', config: { bootloader, parameters: [...(lines[0] ?? [])], ...config } }, steps }
 }
 
-function wishesOf(draft: PlanDraft, { system, proposals }: PlanWork): readonly Wish[] {
-  const [add, remove] = [wantedParameters(system), unwantedParameters(system)]
+function wishesOf(draft: PlanDraft, { system, proposals }: PlanWork, ids: readonly string[]): readonly Wish[] {
+  const [add, remove] = [[...wantedParameters(system), ...ids], unwantedParameters(system)]
   const summary = `start the kernel with ${add.join(' ')}, so that devices are separated from each other`
   const wishes: Wish[] = [{ add, remove, summary }]
   for (const { plugin, hook, quirk } of proposals) {
@@ -72,13 +72,23 @@ function unique(names: readonly string[]): string[] {
   return [...new Set(names)]
 }
 
-/** Ids on the line take every device that has them, also the one that is not selected. */
-function refuseIds(parameters: readonly string[], { claim, selection }: PlanWork): void {
-  const slotIds = claim.bySlot.map(idOf)
-  const taking = parameters.find(
-    (parameter) => sameParameter(parameter, 'vfio-pci.ids') && slotIds.some((id) => parameter.toLowerCase().includes(id)),
-  )
-  if (taking === undefined) return
-  const reason = `the kernel is started with ${taking}, which takes every device of that id; take it out first`
-  throw exliarErrors.error('SELECTION_REFUSED', { selection: selection.select.join(', '), reason })
+/**
+ * Ids on the line take every device that has them, also the one that is not selected; and they count in place of those that
+ * modprobe's files name, so that what is missing has to be added there, too.
+ */
+function idsOnLine(lines: readonly (readonly string[])[], { claim, selection }: PlanWork): readonly string[] {
+  const [taking, ...others] = new Set(lines.map((line) => line.findLast((parameter) => sameParameter(parameter, 'vfio-pci.ids'))))
+  const refuse = (named: string | undefined, why: string): Error => {
+    const reason = `the kernel is started with ${named ?? 'vfio-pci.ids'}, ${why}; take it out first`
+    return exliarErrors.error('SELECTION_REFUSED', { selection: selection.select.join(', '), reason })
+  }
+  for (const named of [taking, ...others]) {
+    const isTaken = claim.bySlot.map(idOf).some((id) => named?.toLowerCase().includes(id) === true)
+    if (isTaken) throw refuse(named, 'which takes every device of that id')
+  }
+  const named = [taking, ...others].find((parameter) => parameter !== undefined)
+  const missing = claim.ids.filter((id) => named?.toLowerCase().includes(id) === false)
+  if (named === undefined || missing.length === 0) return []
+  if (others.length > 0) throw refuse(named, 'in some entries only')
+  return [`${named},${missing.join(',')}`]
 }

@@ -1,4 +1,5 @@
 import type { InitramfsConfig } from '@exliar-vfio/points'
+import { limineAfterImages } from '../boot/limine.ts'
 import type { Stage } from '../changes/apply.ts'
 import { editInitramfs } from '../initramfs/edit-initramfs.ts'
 import { overrideScriptPath } from '../vfio/override-script.ts'
@@ -17,6 +18,7 @@ export function initramfsStage(draft: PlanDraft, { system, selected, claim }: Pl
   const edit = editInitramfs(draft.tree, system.initramfs_system, { modules: vfioModules(system.kernel_version), files })
   const changes = edit.files.length > 0 || isInside
   if (changes) draft.note(...edit.notes)
+  const after = changes && system.bootloader === 'limine' ? limineAfterImages(draft.tree) : []
   const [making] = edit.makings
   const config: InitramfsConfig = {
     system: system.initramfs_system,
@@ -28,6 +30,7 @@ export function initramfsStage(draft: PlanDraft, { system, selected, claim }: Pl
     ? [
         ...draft.write(edit.files, 'load VFIO before the drivers of graphics adapters'),
         ...draft.run(edit.makings, 'make the initial file system anew'),
+        ...draft.run(after, 'bring the image to where the bootloader reads it'),
       ]
     : []
   return { subject: { kind: 'initramfs-update', config }, steps }

@@ -1,4 +1,5 @@
 import type { Bootloader } from '@exliar-vfio/points'
+import { liminePaths } from '../boot/limine-files.ts'
 import { findProgram } from '../machine/find-program.ts'
 import type { MachineTree } from '../machine/machine-tree.ts'
 import { efiVariable } from './efi-variable.ts'
@@ -8,8 +9,6 @@ type Found = Fact<Bootloader> | undefined
 
 /** Where boot partitions are mounted. */
 const partitions = ['/boot', '/efi', '/boot/efi']
-
-const limineFiles = ['limine.conf', 'limine/limine.conf', 'EFI/limine/limine.conf', 'EFI/BOOT/limine.conf', 'boot/limine.conf']
 
 /**
  * Which bootloader started this machine: what it said itself comes before what the firmware says, and that before what the
@@ -66,9 +65,9 @@ function byCommandLine(tree: MachineTree): Found {
 function byFiles(tree: MachineTree): Found {
   const kernelstub = kernelstubFile(tree)
   if (kernelstub !== undefined) return { value: 'kernelstub', evidence: kernelstub }
-  const limine = inPartitions(tree, limineFiles)
+  const limine = liminePaths.find((path) => tree.has(path))
   if (limine !== undefined) return { value: 'limine', evidence: limine }
-  const loader = inPartitions(tree, ['loader/loader.conf'])
+  const loader = partitions.map((partition) => `${partition}/loader/loader.conf`).find((path) => tree.has(path))
   if (loader !== undefined) return { value: 'systemd-boot', evidence: loader }
   const grub = grubFile(tree)
   if (grub !== undefined) return { value: 'grub', evidence: grub }
@@ -93,8 +92,4 @@ function kernelstubFile(tree: MachineTree): string | undefined {
 function grubFile(tree: MachineTree): string | undefined {
   const configuration = ['/boot/grub/grub.cfg', '/boot/grub2/grub.cfg'].find((path) => tree.has(path))
   return tree.has('/etc/default/grub') ? configuration : undefined
-}
-
-function inPartitions(tree: MachineTree, names: readonly string[]): string | undefined {
-  return partitions.flatMap((partition) => names.map((name) => `${partition}/${name}`)).find((path) => tree.has(path))
 }

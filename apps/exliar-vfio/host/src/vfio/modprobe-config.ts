@@ -1,13 +1,13 @@
 import { exliarErrors } from '../errors.ts'
-import { readConfig, readDropIns, type ConfigFile, type FileEdit, type TreeReader } from '../text/config-file.ts'
+import { readConfig, type ConfigFile, type FileEdit, type TreeReader } from '../text/config-file.ts'
 import { applySplices, lineAt, type Splice } from '../text/splice.ts'
 import { writtenBy } from '../text/written-by.ts'
 import { idOf, type Claim } from './claim.ts'
+import { orderPath, readModprobeFiles, softDependencies, type SoftDependency } from './modprobe-files.ts'
 import { overrideScriptPath } from './override-script.ts'
 
-const directory = '/etc/modprobe.d'
 /** What modprobe is told of VFIO. */
-const modprobePath = `${directory}/vfio.conf`
+const modprobePath = '/etc/modprobe.d/vfio.conf'
 
 /** Before these vfio-pci is to be loaded. Source: seed 004's `configure_modprobe`, and Intel's newer driver. */
 const graphicsModules = ['drm', 'amdgpu', 'nouveau', 'radeon', 'nvidia', 'i915', 'xe']
@@ -18,7 +18,8 @@ const options = ['disable_vga=1', 'disable_idle_d3=1']
  * Errors: `MODPROBE_CONFLICT` when something else already tells vfio-pci what to take; `CONFIG_UNCLEAR`.
  */
 export function editModprobe(tree: TreeReader, claim: Claim, drivers: readonly string[]): readonly FileEdit[] {
-  for (const file of readDropIns(tree, directory, '.conf')) refuseConflicts(file, claim)
+  const files = readModprobeFiles(tree)
+  for (const file of files) refuseConflicts(file, claim)
   const file = readConfig(tree, modprobePath)
   const text = file?.text ?? writtenBy
   const splices: Splice[] = []
@@ -30,13 +31,27 @@ export function editModprobe(tree: TreeReader, claim: Claim, drivers: readonly s
     lines.push(`install vfio-pci ${overrideScriptPath}`)
   }
   const modules = [...new Set([...graphicsModules, ...drivers.map((name) => moduleOf(tree, name))])]
-  for (const name of modules.filter((module) => module !== 'vfio_pci' && !hasDependency(text, module))) {
-    lines.push(`softdep ${name} pre: vfio-pci`)
-  }
+  const others = softDependencies(files)
+  const late = modules.filter((module) => module !== 'vfio_pci' && others.get(module)?.pre.some(isVfio) !== true)
+  for (const name of late.filter((module) => !others.has(module))) lines.push(`softdep ${name} pre: vfio-pci`)
   const gap = text.endsWith('\n') ? '' : '\n'
   if (lines.length > 0) splices.push({ start: text.length, end: text.length, text: `${gap}${lines.join('\n')}\n` })
   const edited = applySplices(text, splices)
-  return edited === file?.text ? [] : [{ path: modprobePath, before: file?.text, text: edited }]
+  const order = editOrder(
+    tree,
+    late.flatMap((module) => others.get(module) ?? []),
+  )
+  return [...(edited === file?.text ? [] : [{ path: modprobePath, before: file?.text, text: edited }]), ...order]
+}
+
+/** modprobe heeds the first line of a module only, so what another file says is said again, with VFIO in it, before that. */
+function editOrder(tree: TreeReader, standing: readonly SoftDependency[]): readonly FileEdit[] {
+  if (standing.length === 0) return []
+  const before = readConfig(tree, orderPath)?.text
+  const lines = standing.map(({ module, pre, post }) => {
+    return [`softdep ${module} pre: vfio-pci`, ...pre, ...(post.length === 0 ? [] : ['post:', ...post])].join(' ')
+  })
+  return [{ path: orderPath, before, text: `${before ?? writtenBy}${lines.join('\n')}\n` }]
 }
 
 /** modprobe knows modules, whose names need not be their drivers': `nvidia-gpu` is a driver of `i2c_nvidia_gpu`. */
@@ -44,10 +59,21 @@ function moduleOf(tree: TreeReader, driver: string): string {
   return tree.linkName(`/sys/bus/pci/drivers/${driver}/module`) ?? driver.replaceAll('-', '_')
 }
 
+function isVfio(module: string): boolean {
+  return module.replaceAll('-', '_') === 'vfio_pci'
+}
+
 /** modprobe heeds the last `ids=` only, and one `install`: with two files that say so, one would be without effect. */
 function refuseConflicts(file: ConfigFile, { bySlot }: Claim): void {
   const slotIds = new Set(bySlot.map(idOf))
-  for (const match of file.text.matchAll(/^[ \t]*(options|install)[ \t]+vfio[-_]pci\b([^\n]*)/gm)) {
+  const blocked = /^[ \t]*(?:blacklist[ \t]+vfio[-_]pci[ \t]*$|alias[ \t]+vfio[-_]pci[ \t])/m.exec(file.text)
+  if (blocked !== null) {
+    const line = lineAt(file.text, blocked.index)
+    throw exliarErrors.error('MODPROBE_CONFLICT', { path: file.path, line, what: 'something in place of the loading' })
+  }
+  // A line that goes on in the next one is one line; each character keeps its position.
+  const text = file.text.replaceAll('\\\n', '  ')
+  for (const match of text.matchAll(/^[ \t]*(options|install)[ \t]+vfio[-_]pci\b([^\n]*)/gm)) {
     const [, keyword, rest = ''] = match
     const own = file.path === modprobePath
     const ids = /\bids=(\S*)/.exec(rest)?.[1]?.split(',')
@@ -107,10 +133,4 @@ function mergeOptions({ file, start, end, words }: OptionsLine, claim: Claim): r
 function idsOption(present: readonly string[], { ids }: Claim): readonly string[] {
   const all = [...new Set([...present, ...ids])]
   return all.length === 0 ? [] : [`ids=${all.join(',')}`]
-}
-
-function hasDependency(text: string, name: string): boolean {
-  return [...text.matchAll(/^[ \t]*softdep[ \t]+(\S+)[ \t]+pre:([^\n]*)/gm)].some(
-    ([, module = '', before = '']) => module.replaceAll('-', '_') === name && /\bvfio[-_]pci\b/.test(before),
-  )
 }

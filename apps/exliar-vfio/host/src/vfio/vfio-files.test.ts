@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import { requireProgram, temporaryDirectory } from '@backplane/testing'
 import type { PciDevice } from '@exliar-vfio/points'
 import { madeTree, type TreeDescription } from '../fixtures/materialise.ts'
 import { pciDevice } from '../fixtures/pci-device.ts'
@@ -80,6 +81,43 @@ test('a file that already tells vfio-pci what to take is named, not overruled', 
   for (const files of cases) await assert.rejects(modprobe(t, files, one), { code: 'MODPROBE_CONFLICT', message: /line 2 / })
   const spaced = { 'etc/modprobe.d/vfio.conf': 'options vfio-pci ids=1002:73bf, 1002:ab28\n' }
   await assert.rejects(modprobe(t, spaced, { all: [gpu], chosen: [gpu] }), { code: 'CONFIG_UNCLEAR' })
+})
+
+test('a conflict is found in every directory that modprobe reads, over lines that go on, and where loading is blocked', async (t) => {
+  const one = { all: [gpu], chosen: [gpu] }
+  const cases: readonly TreeDescription[] = [
+    { 'usr/lib/modprobe.d/card.conf': 'options vfio-pci ids=1002:73bf\n' },
+    { 'etc/modprobe.d/mine.conf': 'options vfio-pci \\\n ids=1002:73bf\n' },
+    { 'etc/modprobe.d/mine.conf': 'blacklist vfio_pci\n' },
+    { 'run/modprobe.d/mine.conf': 'alias vfio-pci off\n' },
+  ]
+  for (const files of cases) await assert.rejects(modprobe(t, files, one), { code: 'MODPROBE_CONFLICT', message: /line 1 / })
+  const masked = { 'usr/lib/modprobe.d/card.conf': 'options vfio-pci ids=1002:73bf\n', 'etc/modprobe.d/card.conf': '' }
+  assert.match(await modprobe(t, masked, one), /ids=10de:1b80/)
+})
+
+test('modprobe heeds the first order of a module only, so that of another file is said again before it, with VFIO in it', async (t) => {
+  const files = { 'usr/lib/modprobe.d/nvidia-uvm.conf': 'softdep nvidia pre: ecc post: nvidia-uvm\nsoftdep xe pre: vfio-pci\n' }
+  const tree = MachineTree.open(await madeTree(t, files))
+  const [own, order] = editModprobe(tree, claimOf([gpu], [gpu]), ['nvidia'])
+  assert.doesNotMatch(own?.text ?? '', /softdep (?:nvidia|xe) /)
+  assert.equal(order?.path, '/etc/modprobe.d/00-exliar-vfio.conf')
+  assert.match(order.text, /^softdep nvidia pre: vfio-pci ecc post: nvidia-uvm\n/m)
+  if (!requireProgram(t, 'modprobe', 'kmod')) return
+  const directory = await temporaryDirectory(t)
+  for (const { path, text } of [own, order].filter((edit) => edit !== undefined))
+    writeFileSync(join(directory, basename(path)), text)
+  writeFileSync(join(directory, 'nvidia-uvm.conf'), files['usr/lib/modprobe.d/nvidia-uvm.conf'])
+  const read = execFileSync('modprobe', ['--config', directory, '--showconfig'], {
+    encoding: 'utf8',
+    env: { PATH: '/usr/sbin:/sbin' },
+  })
+  const lines = read.replaceAll(/ ?post:/g, ' post:').match(/^(?:softdep nvidia|options vfio_pci) .*/gm)
+  assert.deepEqual(lines, [
+    'options vfio_pci ids=10de:1b80 disable_vga=1 disable_idle_d3=1',
+    'softdep nvidia pre: vfio-pci ecc post: nvidia-uvm',
+    'softdep nvidia pre: ecc post: nvidia-uvm',
+  ])
 })
 
 test('vfio_virqfd is listed only for kernels that have it apart', async (t) => {
