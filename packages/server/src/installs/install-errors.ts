@@ -26,7 +26,14 @@ export const installErrors = {
     status: 422,
     exit: 65,
     retryable: false,
-    hint: 'Name permissions as `GET /api/plugins/{id}/permissions` lists them.',
+    hint: 'Name permissions as `backplane permissions {id}` (`GET /api/plugins/{id}/permissions`) lists them.',
+  },
+  SERVER_PERMISSION_OF_UPDATE: {
+    message: '`{id}` {version} does not ask for `{permission}`; {next}, which an update would bring, does',
+    status: 422,
+    exit: 65,
+    retryable: false,
+    hint: 'Run `backplane update {id}`, which asks for it; without a terminal, with it in a `--grant-file`; over the API, send it as `approvals` with `POST /api/plugins/{id}/update`.',
   },
   SERVER_BUNDLE_UNKNOWN: {
     message: 'There is no bundle {digest}.',

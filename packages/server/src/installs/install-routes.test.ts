@@ -5,7 +5,7 @@ import { ApiClient } from '../client/index.ts'
 import { demoKernel, echoPlugin } from '../fixtures/demo-kernel.ts'
 import { fakeInstalls, type FakeInstalls } from '../fixtures/fake-installs.ts'
 import { startServer, type StartedServer } from '../fixtures/start-server.ts'
-import type { PluginInstalls } from './plugin-installs.ts'
+import type { InstallPut, PluginInstalls } from './plugin-installs.ts'
 import type { PluginUsers } from './plugin-users.ts'
 
 interface Stage {
@@ -188,6 +188,30 @@ test('only what a plugin asks for is approved, each by its text, and what was ap
     grants.grants.map(({ id }) => id),
     ['demo/asking'],
   )
+})
+
+test('of what only the version asks for that an update would bring it is said where to approve it, and it is not approved', async (t) => {
+  const { permissions, ...step } = (await fakeInstalls().plan([{ kind: 'update' }], { signal: AbortSignal.timeout(1) }))
+    .steps[0] as InstallPut
+  const asking = { ...permissions, asked: ['exec rsync'] }
+  let plan: PluginInstalls['plan'] = async () => ({
+    etag: 'x',
+    steps: [{ ...step, kind: 'update', id: 'demo/asking', version: '2.0.0', permissions: asking }],
+  })
+  const { server, installs } = await stage(t, { plan: (...given) => plan(...given), isInstalled: () => true })
+  installs.granted.set('demo/asking', [])
+  const approve = async (permission: string): Promise<readonly [number, string | undefined]> => {
+    const { status, problem } = await server.tcp('/api/plugins/asking/approve', post({ permissions: [permission] }))
+    return [status, problem.code]
+  }
+  const { problem } = await server.tcp('/api/plugins/asking/approve', post({ permissions: ['exec rsync'] }))
+  assert.equal(problem.code, 'SERVER_PERMISSION_OF_UPDATE')
+  assert.match(problem.detail, /1\.0\.0 does not ask for `exec rsync`; 2\.0\.0, which an update would bring, does/)
+  assert.match(problem.hint ?? '', /^Run `backplane update demo\/asking`, which asks for it/)
+  assert.deepEqual(await approve('exec sh'), [422, 'SERVER_PERMISSION_NOT_ASKED'])
+  plan = () => Promise.reject(new Error('no network'))
+  assert.deepEqual(await approve('exec rsync'), [422, 'SERVER_PERMISSION_NOT_ASKED'])
+  assert.deepEqual(installs.granted.get('demo/asking'), [])
 })
 
 test('what is approved is what was approved when it is written, not when it was asked for', async (t) => {

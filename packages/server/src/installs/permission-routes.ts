@@ -8,9 +8,11 @@ import { serverErrors } from '../errors.ts'
 import { checkAccess } from '../guard/access.ts'
 import type { Peer } from '../handler.ts'
 import { sentences, verdictView } from './install-views.ts'
+import { ofUpdate } from './permission-of-update.ts'
 import { definitions, type PermissionsView } from './permission-definitions.ts'
 import { type usedShape, usedView } from './used-view.ts'
 import type { PermissionAnswers, PluginInstalls } from './plugin-installs.ts'
+import { workOf } from './work-of.ts'
 
 /** Adds what shows, approves, withholds and takes back what plugins may do. */
 export function addPermissionRoutes(
@@ -60,13 +62,17 @@ export function addPermissionRoutes(
 
   app.openapi(definitions.approve, async (context) => {
     const { permissions } = context.req.valid('json')
-    const view = await permit(context, (record, { approved, withheld }) => {
+    const permitted = permit(context, (record, { approved, withheld }) => {
       const known = [...askedBy(record), ...withheld]
       for (const permission of permissions) checkAsked(record.id, permission, known)
       return {
         approved: [...new Set([...approved, ...permissions])],
         withheld: withheld.filter((permission) => !permissions.includes(permission)),
       }
+    })
+    const view = await permitted.catch(async (error: unknown) => {
+      const record = findPlugin(visiblePlugins(plugins, context.env.caller), context.req.param('id'))
+      throw await ofUpdate(error, { record, permissions }, installs, workOf(context))
     })
     return context.json(view, 200)
   })
