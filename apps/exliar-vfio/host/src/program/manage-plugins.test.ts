@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { development, operator, type Operator } from '../fixtures/operator.ts'
@@ -115,6 +115,11 @@ test('what is added again takes the place of what was there, whole, and what is 
   assert.equal((await exliar(['plugins', 'add', folder])).code, 0)
   assert.match(await readFile(join(target, 'plugin.toml'), 'utf8'), /0\.2\.0/)
   assert.match(treeSnapshot(target)['passwd'] ?? '', /^link /)
+  assert.deepEqual(await readdir(join(target, '..')), ['my-plugin'], 'nothing else is left there')
+  const hidden = join(home, 'downloads/.my-plugin')
+  await mkdir(hidden)
+  assert.equal((await exliar(['plugins', 'add', hidden, '--json'])).error().code, 'PLUGIN_FOLDER_NAMELESS')
+  assert.equal((await exliar(['plugins', 'add', join(home, 'downloads'), '--json'])).error().code, 'PLUGIN_NOT_THERE')
 })
 
 test('a plugin.toml that is wrong is told with file and line, and the others serve', async (t) => {

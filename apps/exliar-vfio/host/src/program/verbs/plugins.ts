@@ -1,9 +1,10 @@
-import { cp, mkdir, rename, rm, stat } from 'node:fs/promises'
+import { cp, mkdir, readdir, rename, rm } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { printable, tableText } from '@backplane/terminal'
 import type { Command } from 'commander'
 import { standardDirectories } from '../../config/exliar-config.ts'
 import { exliarErrors } from '../../errors.ts'
+import { errnoOf } from '../../machine/errno-of.ts'
 import { examples } from '../examples.ts'
 import { reasonOf } from '../plugin-reason.ts'
 import type { Runner } from '../run-verb.ts'
@@ -59,18 +60,25 @@ async function list(session: Session): Promise<void> {
 
 async function add(session: Session, folder: string): Promise<void> {
   const from = resolve(folder)
-  if ((await stat(from).catch(() => undefined))?.isDirectory() !== true) {
+  const name = basename(from)
+  // A hidden one would not be found there.
+  if (name === '' || name.startsWith('.')) throw exliarErrors.error('PLUGIN_FOLDER_NAMELESS', { folder: from })
+  const names = await readdir(from).catch(() => [])
+  if (!names.some((one) => one === 'plugin.toml' || one === 'plugin.json')) {
     throw exliarErrors.error('PLUGIN_NOT_THERE', { plugin: folder, known: 'a folder with plugin.toml or plugin.json' })
   }
-  if (basename(from) === '') throw exliarErrors.error('PLUGIN_FOLDER_NAMELESS', { folder: from })
   const [into = ''] = standardDirectories(session.terminal.env)
-  const to = join(into, basename(from))
+  const to = join(into, name)
   await mkdir(into, { recursive: true })
-  const staging = `${to}.incoming`
-  await rm(staging, { recursive: true, force: true })
+  // Hidden from whoever looks for plugins meanwhile, and out of the way of an earlier attempt that was killed.
+  const [staging, before] = ['incoming', 'before'].map((what) => join(into, `.${name}.${what}`)) as [string, string]
+  for (const left of [staging, before]) await rm(left, { recursive: true, force: true })
   await cp(from, staging, { recursive: true, dereference: false, errorOnExist: true })
-  await rm(to, { recursive: true, force: true })
+  await rename(to, before).catch((error: unknown) => {
+    if (errnoOf(error) !== 'ENOENT') throw error
+  })
   await rename(staging, to)
+  await rm(before, { recursive: true, force: true })
   session.show(
     { added: to },
     () => `Copied to ${printable(to)}. \`exliar plugins\` shows it; approve what it asks for before it runs.\n`,
