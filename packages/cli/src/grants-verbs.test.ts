@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { temporaryDirectory } from '@backplane/testing'
 import { listening } from './fixtures/listening.ts'
 import { backplane, type Ran } from './fixtures/run-backplane.ts'
 
@@ -96,6 +99,62 @@ test('withholding names what and from whom, and nothing is withheld without a na
   assert.deepEqual([code, asked], [0, ['POST /api/plugins/acme%2Fs3/withhold']])
   assert.match(out, /withheld, so it runs without:\n {2}low risk\n {4}- read files in \/srv\/images/)
   assert.equal((await run('grants', 'withhold', 'acme/s3')).code, 2)
+})
+
+test('a file withholds what it says from each plugin in it, and names none beside', async (t) => {
+  const { run, asked } = await hostOf(t, { ...permissions, withheld: [sentence] })
+  const file = join(await temporaryDirectory(t), 'grants.json')
+  const of = (withheld: readonly string[]): object => ({ permissions: ['vm:edit'], withheld })
+  await writeFile(
+    file,
+    JSON.stringify({ grantsVersion: 1, plugins: { 'acme/s3': of([read]), 'acme/b': of([]), 'acme/c': of(['exec x']) } }),
+  )
+  assert.equal((await run('grants', 'withhold', '--grant-file', file)).code, 0)
+  assert.deepEqual(asked, ['POST /api/plugins/acme%2Fs3/withhold', 'POST /api/plugins/acme%2Fc/withhold'])
+  for (const args of [[], ['acme/s3'], ['acme/s3', read, '--grant-file', file]]) {
+    assert.equal((await run('grants', 'withhold', ...args)).code, 2, args.join(' '))
+  }
+})
+
+test('a file that withholds from what is there already says that it did not, and how to', async (t) => {
+  const grants = [{ id: 'acme/s3', permissions: [], withheld: ['vm:edit'], kept_in: 'lock', by: null, at: null }]
+  const { run } = await hostOf(t, { etag: 'e', pending: false, steps: [], message: 'nothing to do', plugins: [], grants })
+  const file = join(await temporaryDirectory(t), 'grants.json')
+  const withhold = async (withheld: readonly string[]): Promise<Ran> => {
+    const plugins = { 'acme/s3': { permissions: [], withheld }, 'acme/elsewhere': { permissions: [], withheld: [read] } }
+    await writeFile(file, JSON.stringify({ grantsVersion: 1, plugins }))
+    return run('add', 'npm:@acme/s3', '--grant-file', file)
+  }
+  const told = await withhold(['vm:edit', read])
+  assert.equal(told.code, 1)
+  assert.match(
+    told.err,
+    /^acme\/s3 is there already, and nothing more is withheld from it: backplane grants withhold --grant-file/,
+  )
+  const done = await withhold(['vm:edit'])
+  assert.deepEqual([done.code, done.err], [0, ''])
+})
+
+test('a plan says in words what nobody approved', async (t) => {
+  const change = { unapproved: [sentence], dropped: [] }
+  const step = {
+    ...{ kind: 'install', id: 'acme/s3', version: '1.0.0', from: null, source: 'npm:@acme/s3', size_bytes: 1, needed_by: [] },
+    ...{ verdict: { trust: 'signed', publisher: 'Acme', rules: [] }, permissions: change, license: { from: null, to: null } },
+    settings: { added: [], removed: [], changed: [], required: [] },
+  }
+  const { run } = await hostOf(t, { etag: 'e', pending: true, steps: [step] })
+  const { code, out } = await run('plan', '--add', 'npm:@acme/s3')
+  assert.equal(code, 3)
+  assert.match(out, /that nobody approved\nacme\/s3 would be allowed to\n {2}low risk\n {4}- read files in \/srv\/images/)
+})
+
+test('what could not be fetched again is told with what to do, beside what was', async (t) => {
+  const failed = [{ id: 'acme/b', code: 'FETCH_CHANGED', message: `it ${esc}moved`, hint: 'Ask why.' }]
+  const { run } = await hostOf(t, { restored: ['acme/a'], failed })
+  const { code, out, err } = await run('install')
+  assert.deepEqual([code, out], [1, 'acme/a fetched\n'])
+  assert.match(err, /^acme\/b could not be fetched: it .*moved\. \(FETCH_CHANGED\)\n {4}→ Ask why\.\n$/)
+  assert.ok(!err.includes('\u001b'))
 })
 
 test('with --json what is not approved is told as one JSON, and without it in words before that', async (t) => {

@@ -3,6 +3,7 @@ import { parseStrictJson } from '@backplane/sdk/strict-json'
 import { backplaneErrors } from '../errors.ts'
 import type { Plan, PlanPut } from '../host-answers.ts'
 import type { Session } from '../session.ts'
+import type { Terminal } from '../terminal/terminal.ts'
 import { printable } from '@backplane/terminal'
 import { sentencesText } from './plan-text.ts'
 
@@ -40,14 +41,23 @@ export async function agreeOn(
     return file ?? {}
   }
   // With --json what is not asked is told by the error alone, so that every line is JSON.
-  for (const { id, permissions } of terminal.ask === undefined && session.json ? [] : open) {
-    terminal.err(`${printable(id)} would be allowed to\n${sentencesText(terminal, permissions)}`)
-  }
+  if (terminal.ask !== undefined || !session.json) terminal.err(openText(terminal, open))
   // A file is the whole of what was approved: what it lacks is nobody's to add at a prompt, and --yes never approves.
   if (terminal.ask === undefined || file !== undefined) throw unapproved(open)
   await confirm(session, open.length === 1 ? 'Approve this and go on?' : 'Approve all of this and go on?')
   const approved = open.map(({ id, permissions }) => [id, permissions.map(({ permission }) => permission)] as const)
   return Object.fromEntries(approved)
+}
+
+/** What nobody approved of what a plan brings, in words. */
+export function unapprovedText(terminal: Terminal, plan: Plan): string {
+  return openText(terminal, unapprovedIn(plan, undefined))
+}
+
+function openText(terminal: Terminal, open: readonly Unapproved[]): string {
+  return open
+    .map(({ id, permissions }) => `${printable(id)} would be allowed to\n${sentencesText(terminal, permissions)}`)
+    .join('')
 }
 
 interface Unapproved {

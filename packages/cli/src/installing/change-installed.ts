@@ -1,4 +1,4 @@
-import type { Applied, Plan } from '../host-answers.ts'
+import type { Applied, Grants, Plan } from '../host-answers.ts'
 import { show, type Session } from '../session.ts'
 import { agreeOn, readGrantFile, type AgreeOptions, type Approvals, type GrantFile } from './approvals.ts'
 import { printableLine } from '@backplane/terminal'
@@ -26,7 +26,25 @@ export async function changeInstalled(session: Session, changes: readonly Change
   const plan = await planOf(session, changes, file)
   if (plan.pending && !session.json) session.terminal.err(planText(session.terminal, plan))
   const approvals = await agreeOn(session, plan, { ...options, file })
-  return applyPlan(session, { changes, etag: plan.etag, approvals, ...withheldIn(file) })
+  const done = await applyPlan(session, { changes, etag: plan.etag, approvals, ...withheldIn(file) })
+  return (await tellNotWithheld(session, plan, file)) ? 1 : done
+}
+
+/** Tells from which plugins nothing is withheld although a file says so, because they are there and do not come anew. */
+export async function tellNotWithheld(session: Session, { steps }: Plan, file: GrantFile | undefined): Promise<boolean> {
+  const coming = new Set(steps.flatMap(({ kind, id }) => (kind === 'remove' ? [] : [id])))
+  const wanted = Object.entries(withheldIn(file).withheld ?? {}).filter(([id]) => !coming.has(id))
+  if (wanted.length === 0) return false
+  const { grants } = (await session.api().get('/api/grants')) as Grants
+  const left = wanted.flatMap(([id, permissions]) => {
+    const kept = grants.find((one) => one.id === id)
+    return kept === undefined || permissions.every((each) => kept.withheld?.includes(each) === true) ? [] : [id]
+  })
+  for (const id of left) {
+    const todo = 'backplane grants withhold --grant-file <file>'
+    session.terminal.err(`${printableLine(`${id} is there already, and nothing more is withheld from it: ${todo}`)}\n`)
+  }
+  return left.length > 0
 }
 
 /** Does what was planned. Answers 1 when a plugin that came does not run. */

@@ -5,6 +5,11 @@ import { Readable } from 'node:stream'
 import type { Session } from '../session.ts'
 import { progressBar } from './progress-bar.ts'
 
+/** `oci://registry.example.org/acme/s3` is how others write `oci:registry.example.org/acme/s3`. */
+export function registryReference(reference: string): string {
+  return reference.replace(/^oci:\/\//, 'oci:')
+}
+
 /** What says which kind of place it is. */
 const kindPattern = /^[a-z][a-z+]*:/
 
@@ -14,7 +19,7 @@ const kindPattern = /^[a-z][a-z+]*:/
  */
 export async function hostReference(session: Session, reference: string): Promise<string> {
   if (reference.startsWith('bundle:')) return `bundle:${resolve(reference.slice('bundle:'.length))}`
-  if (kindPattern.test(reference)) return reference
+  if (kindPattern.test(reference)) return registryReference(reference)
   const path = resolve(reference)
   const stats = await stat(path).catch(() => undefined)
   if (stats === undefined) return reference

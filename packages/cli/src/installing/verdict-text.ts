@@ -13,7 +13,7 @@ const marks: Readonly<Record<string, readonly [mark: string, style: 'green' | 'r
 export function verdictText(terminal: Terminal, { ok, trust, publisher, rules }: Verdict): string {
   const lines = rules.map(({ rule, outcome, reason, file, fix }) => {
     const [mark, style] = marks[outcome] ?? ['?', 'dim']
-    const where = file === null ? '' : ` (${file})`
+    const where = file === null || reason.includes(file) ? '' : ` (${file})`
     const todo = fix === null ? '' : `    → ${printableLine(fix)}\n`
     return `${highlight(terminal, style, mark)} ${printableLine(`${rule}: ${reason}${where}`)}\n${todo}`
   })

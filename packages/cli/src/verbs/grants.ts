@@ -1,6 +1,8 @@
 import type { Command } from 'commander'
 import { printable, printableLine } from '@backplane/terminal'
 import type { Grants, Permissions, Plugin } from '../host-answers.ts'
+import { backplaneErrors } from '../errors.ts'
+import { readGrantFile, type AgreeOptions } from '../installing/approvals.ts'
 import { sentencesText } from '../installing/plan-text.ts'
 import { pluginPath, show, type Runner, type Session } from '../session.ts'
 import { timeAgo } from './audit-options.ts'
@@ -23,19 +25,18 @@ export function addGrants(program: Command, run: Runner): void {
   )
   propose.action(run(proposeGrants))
   const withhold = grants
-    .command('withhold <plugin> <permissions...>')
+    .command('withhold [plugin] [permissions...]')
     .description('let a plugin run without permissions it asks for, each by its text; `approve` gives them back')
+    .option('--grant-file <file>', 'withhold what a file says, from each plugin in it')
   examples(
     withhold,
-    [`grants withhold acme/s3 'exec rclone' 'net:connect s3.example.org:443'`],
+    [
+      `grants withhold acme/s3 'exec rclone' 'net:connect s3.example.org:443'`,
+      'grants propose acme/s3 > grants.json; backplane grants withhold --grant-file grants.json',
+    ],
     'It is stopped at once and started without them. An update that asks for them runs without them, too.',
   )
-  withhold.action(
-    run(async (session, id: string, permissions: string[]) => {
-      const answer = (await session.api().post(`${pluginPath(id)}/withhold`, { permissions })) as Permissions
-      show(session, answer, () => permissionsText(session, answer))
-    }),
-  )
+  withhold.action(run(withholdGrants))
 }
 
 async function listGrants(session: Session): Promise<void> {
@@ -50,6 +51,25 @@ async function listGrants(session: Session): Promise<void> {
       })
       .join(''),
   )
+}
+
+async function withholdGrants(
+  session: Session,
+  id: string | undefined,
+  permissions: readonly string[],
+  options: Pick<AgreeOptions, 'grantFile'>,
+): Promise<void> {
+  const file = await readGrantFile(options)
+  const named = id === undefined ? [] : ([[id, permissions]] as const)
+  const wanted = [...named, ...Object.entries(file?.withheld ?? {})].filter(([, texts]) => texts.length > 0)
+  if (file === undefined ? wanted.length === 0 : id !== undefined) {
+    const reason = 'either a plugin and permissions are named, or a file with --grant-file'
+    throw backplaneErrors.error('BACKPLANE_USAGE', { reason })
+  }
+  for (const [plugin, texts] of wanted) {
+    const answer = (await session.api().post(`${pluginPath(plugin)}/withhold`, { permissions: texts })) as Permissions
+    show(session, answer, () => permissionsText(session, answer))
+  }
 }
 
 async function proposeGrants(session: Session, ids: string[], { since }: { readonly since?: string }): Promise<void> {

@@ -3,11 +3,18 @@ import type { Command } from 'commander'
 import type { Lock } from '../host-answers.ts'
 import { progressBar } from '../installing/progress-bar.ts'
 import { show, type Runner, type Session } from '../session.ts'
-import { printable, tableText } from '@backplane/terminal'
+import { printable, printableLine, tableText } from '@backplane/terminal'
 import { examples } from './examples.ts'
 
 interface Restored {
   readonly restored: readonly string[]
+  /** Older hosts say nothing of it. */
+  readonly failed?: readonly {
+    readonly id: string
+    readonly code: string
+    readonly message: string
+    readonly hint: string | null
+  }[]
 }
 
 interface Collected {
@@ -23,7 +30,7 @@ export function addLockVerbs(program: Command, run: Runner): void {
   examples(
     install,
     ['install', 'install --bundle /media/usb/plugins.bundle'],
-    'For a fresh machine with a lock from version control, or a damaged store. To install something new: add.',
+    'For a fresh machine with a lock from version control, or a damaged store. To install something new: add.\nEnds with 1 when something could not be fetched; everything else was.',
   )
   install.option('--bundle <file>', 'take it from a bundle, which must lie in a directory the host allows')
   install.action(run(restore))
@@ -35,15 +42,19 @@ export function addLockVerbs(program: Command, run: Runner): void {
   gc.action(run(collect))
 }
 
-async function restore(session: Session, { bundle }: { readonly bundle?: string }): Promise<void> {
+async function restore(session: Session, { bundle }: { readonly bundle?: string }): Promise<number> {
   using bar = progressBar(session.terminal, session.json)
   const from = bundle === undefined ? {} : { bundle: `bundle:${resolve(bundle)}` }
   const answer = (await session.api().change('/api/lock/restore', from, bar.show)) as Restored
   bar[Symbol.dispose]()
-  const { restored } = answer
-  show(session, answer, () =>
-    restored.length === 0 ? 'everything is there\n' : restored.map((id) => `${printable(id)} fetched\n`).join(''),
-  )
+  const { restored, failed = [] } = answer
+  const isWhole = restored.length + failed.length === 0
+  show(session, answer, () => (isWhole ? 'everything is there\n' : restored.map((id) => `${printable(id)} fetched\n`).join('')))
+  for (const { id, code, message, hint } of session.json ? [] : failed) {
+    session.terminal.err(`${printableLine(`${id} could not be fetched: ${message}. (${code})`)}\n`)
+    if (hint !== null) session.terminal.err(`    → ${printableLine(hint)}\n`)
+  }
+  return failed.length === 0 ? 0 : 1
 }
 
 async function showLock(session: Session): Promise<void> {

@@ -1,8 +1,8 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { backplaneErrors } from '../errors.ts'
-import { agreeOn, readGrantFile, type AgreeOptions } from '../installing/approvals.ts'
-import { applyPlan, planOf, withheldIn, type Change } from '../installing/change-installed.ts'
+import { agreeOn, readGrantFile, unapprovedText, type AgreeOptions } from '../installing/approvals.ts'
+import { applyPlan, planOf, tellNotWithheld, withheldIn, type Change } from '../installing/change-installed.ts'
 import { planText } from '../installing/plan-text.ts'
 import { hostReference } from '../installing/reference.ts'
 import { show, type Runner, type Session } from '../session.ts'
@@ -57,7 +57,7 @@ async function makePlan(session: Session, { add = [], update, remove = [], out }
   const plan = await planOf(session, changes)
   const document = { changes, ...plan }
   if (out !== undefined) await write(out, `${JSON.stringify(document, undefined, 2)}\n`)
-  show(session, document, () => planText(session.terminal, plan))
+  show(session, document, () => `${planText(session.terminal, plan)}${unapprovedText(session.terminal, plan)}`)
   return plan.pending ? 3 : 0
 }
 
@@ -72,7 +72,8 @@ async function applyFile(session: Session, path: string, options: ApplyOptions):
   const approvals = looked.etag === etag ? await agreeOn(session, plan, { ...options, file }) : {}
   const { force = false } = options
   const order = looked.etag === etag ? { etag: plan.etag, ...withheldIn(file) } : { etag }
-  return applyPlan(session, { changes, approvals, ...order, ...(force ? { force } : {}) })
+  const done = await applyPlan(session, { changes, approvals, ...order, ...(force ? { force } : {}) })
+  return (await tellNotWithheld(session, plan, file)) ? 1 : done
 }
 
 /** Errors: `BACKPLANE_FILE_UNREADABLE`, `BACKPLANE_FILE_INVALID`. */

@@ -14,9 +14,10 @@ export function auditedInstalls(installs: PluginInstalls, trail: AuditTrail): Pl
       return plan
     },
     restore: async (work, ...more) => {
-      const ids = await installs.restore(work, ...more)
-      for (const id of ids) note(trail, { actor: actorOf(work.by), action: 'package.restored', subject: id, plugin: id })
-      return ids
+      const report = await installs.restore(work, ...more)
+      for (const id of report.restored)
+        note(trail, { actor: actorOf(work.by), action: 'package.restored', subject: id, plugin: id })
+      return report
     },
     permit: async (plugin, permitted, by, work) => {
       let before = unanswered

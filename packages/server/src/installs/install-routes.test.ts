@@ -261,8 +261,9 @@ test('a bundle is made, read by its digest, and restored from', async (t) => {
   const gone = await server.tcp('/api/lock/bundles/sha256:0')
   assert.deepEqual([gone.status, gone.problem.code], [404, 'SERVER_BUNDLE_UNKNOWN'])
   const restored = await server.tcp('/api/lock/restore', post({ bundle: 'bundle:/media/usb/plugins.bundle' }))
-  assert.deepEqual(restored.json, { restored: ['acme/new'] })
-  assert.deepEqual((await server.tcp('/api/lock/restore', { method: 'POST' })).json, { restored: [] })
+  const failed = [{ id: 'acme/lost', code: 'DEMO_LOST', message: 'nobody has it', hint: 'Look for it.' }]
+  assert.deepEqual(restored.json, { restored: ['acme/new'], failed })
+  assert.deepEqual((await server.tcp('/api/lock/restore', { method: 'POST' })).json, { restored: [], failed: [] })
   assert.equal((await server.tcp('/api/lock/restore', post({ bundel: 'x' }))).problem.code, 'SERVER_REQUEST_INVALID')
   assert.deepEqual(installs.told, ['restore bundle:/media/usb/plugins.bundle'])
 })

@@ -23,6 +23,13 @@ const verifyLock = createRoute({
   },
 })
 
+const LockRestored = z
+  .object({
+    restored: z.array(z.string()),
+    failed: z.array(z.object({ id: z.string(), code: z.string(), message: z.string(), hint: z.string().nullable() })),
+  })
+  .openapi('LockRestored')
+
 const restoreLock = createRoute({
   method: 'post',
   path: '/api/lock/restore',
@@ -40,7 +47,7 @@ const restoreLock = createRoute({
     },
   },
   responses: {
-    200: json(z.object({ restored: z.array(z.string()) }).openapi('LockRestored'), 'Ids that were fetched.'),
+    200: json(LockRestored, 'Ids that were fetched, and what could not be.'),
     ...later,
     default: problem,
   },

@@ -27,13 +27,14 @@ export function addLockRoutes(app: OpenAPIHono<{ Bindings: Peer }>, { plugins }:
   })
 
   app.openapi(definitions.restoreLock, async (context) => {
-    const restored = await inTurn('installs', async () => {
+    const { restored, failed } = await inTurn('installs', async () => {
       const { bundle } = context.req.valid('json') ?? {}
-      const ids = await installs.restore(workOf(context), bundle)
-      if (ids.length > 0) await plugins.refresh()
-      return ids
+      const report = await installs.restore(workOf(context), bundle)
+      if (report.restored.length > 0) await plugins.refresh()
+      return report
     })
-    return context.json({ restored: [...restored] }, 200)
+    const told = failed.map(({ id, error: { code, message, hint } }) => ({ id, code, message, hint: hint ?? null }))
+    return context.json({ restored: [...restored], failed: told }, 200)
   })
 
   app.openapi(definitions.makeBundle, async (context) => {

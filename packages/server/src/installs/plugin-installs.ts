@@ -1,4 +1,4 @@
-import type { Progress } from '@backplane/sdk'
+import type { PlatformError, Progress } from '@backplane/sdk'
 
 /*
  * What a host that can install gives the management API. Plain values, so that the API knows nothing of how packages are
@@ -167,6 +167,12 @@ export interface StorageFinding {
   readonly action: string
 }
 
+/** What came of fetching what was missing: ids, and why some are missing still. */
+export interface RestoredPlugins {
+  readonly restored: readonly string[]
+  readonly failed: readonly { readonly id: string; readonly error: PlatformError }[]
+}
+
 /** A file with everything a lock names. */
 export interface MadeBundle {
   /** `sha256:…` of the file. */
@@ -222,8 +228,11 @@ export interface PluginInstalls {
   readonly verify: (
     work: InstallWork,
   ) => Promise<readonly { readonly id: string; readonly version: string; readonly digest: string }[]>
-  /** Fetches what the lock names and the store lacks, or takes it from a bundle (`bundle:/media/usb/plugins.bundle`); answers ids. */
-  readonly restore: (work: InstallWork, bundle?: string) => Promise<readonly string[]>
+  /**
+   * Fetches what the lock names and the store lacks, or takes it from a bundle (`bundle:/media/usb/plugins.bundle`); answers ids,
+   * and why some are missing still.
+   */
+  readonly restore: (work: InstallWork, bundle?: string) => Promise<RestoredPlugins>
   /** Makes one file of everything the lock names; it is kept until the next is made. */
   readonly bundle: (work: InstallWork) => Promise<MadeBundle>
   /** The bytes of a bundle that is kept, by its digest; undefined for none. */

@@ -255,6 +255,26 @@ test('a package that changed at its place since it was locked is not taken for i
   await assert.rejects(at.installer.restore({ signal }), { code: 'FETCH_CHANGED' })
 })
 
+test('what cannot be fetched again keeps no other plugin from coming back, and is told', async (t) => {
+  const at = await place(t)
+  for (const name of ['a', 'b', 'c']) {
+    await put(at.packages, name)
+    await at.do([add(name)])
+  }
+  await rm(at.options.store, { recursive: true, force: true })
+  await put(at.packages, 'a', {}, { 'index.js': 'other()' })
+  const { restored, failed } = await at.installer.restoreEach({ signal })
+  assert.deepEqual(restored, ['acme/b', 'acme/c'])
+  assert.deepEqual(
+    failed.map(({ id, error }) => [id, error.code]),
+    [['acme/a', 'FETCH_CHANGED']],
+  )
+  assert.deepEqual(
+    (await at.installer.verify(signal)).map(({ id }) => id),
+    ['acme/a'],
+  )
+})
+
 test('a missing entry of the store is a problem that names the plugin', async (t) => {
   const at = await place(t)
   await put(at.packages, 'a')

@@ -1,4 +1,4 @@
-import type { Manifest } from '@backplane/sdk'
+import { PlatformError, type Manifest } from '@backplane/sdk'
 import { sourceErrors } from '../errors.ts'
 import type { FetchedPackage, Fetcher, FetchOptions } from '../fetch/fetcher.ts'
 import { recallPackage } from '../found-package.ts'
@@ -50,6 +50,12 @@ export interface InstalledProblem {
   readonly id: string
   readonly version: string
   readonly digest: string
+}
+
+/** What came of fetching what was missing: ids, and why some are missing still. */
+export interface RestoreReport {
+  readonly restored: readonly string[]
+  readonly failed: readonly { readonly id: string; readonly error: PlatformError }[]
 }
 
 /**
@@ -133,33 +139,51 @@ export class Installer {
   }
 
   /**
-   * Fetches what the lock names and the store lacks, from exactly where the lock says: for a fresh machine, or a damaged
-   * store; of all plugins, or only of some. Answers the ids that were fetched. Errors: those of fetchers, `FETCH_CHANGED`, `INSTALL_REFUSED`,
-   * `INSTALL_NOT_STORED` when what is there is not what was locked.
+   * As {@link restoreEach}; answers the ids that were fetched. Errors: the first of what failed, once all others were fetched.
    */
-  async restore(options: FetchOptions, only?: ReadonlySet<string>): Promise<readonly string[]> {
+  async restore(options: FetchOptions): Promise<readonly string[]> {
+    const { restored, failed } = await this.restoreEach(options)
+    if (failed[0] !== undefined) throw failed[0].error
+    return restored
+  }
+
+  /**
+   * Fetches what the lock names and the store lacks, from exactly where the lock says: for a fresh machine, or a damaged
+   * store; of all plugins, or only of some. What cannot be had hides no other: those of fetchers, `FETCH_CHANGED`, `INSTALL_REFUSED`, and
+   * `INSTALL_NOT_STORED` when what is there is not what was locked, are in the report.
+   */
+  async restoreEach(options: FetchOptions, only?: ReadonlySet<string>): Promise<RestoreReport> {
     const problems = (await this.verify(options.signal)).filter(({ id }) => only?.has(id) !== false)
     const { plugins } = await this.lock()
+    const restored: string[] = []
+    const failed: { readonly id: string; readonly error: PlatformError }[] = []
     for (const [at, { id }] of problems.entries()) {
       const plugin = plugins[id]
       const artifact = plugin === undefined ? undefined : artifactFor(plugin, this.#platform)
       if (plugin === undefined || artifact === undefined) continue
       options.onProgress?.({ done: at, total: problems.length, phase: `fetching ${id}` })
-      const fetched = await this.#fetcher(artifact.place.kind, id).fetch(artifact.place, options)
-      const { version } = plugin
-      const manifest = this.#options.acceptManifest(manifestIn(fetched.tree.files, id), id)
-      const isLocked = fetched.tree.digest === artifact.digest && cameIn(artifact, fetched)
-      if (!isLocked || manifest.id !== id || manifest.version !== version) {
-        throw sourceErrors.error('INSTALL_NOT_STORED', { plugin: id, version, digest: artifact.digest }, { plugin: id })
+      try {
+        await this.#fetchAgain(id, plugin.version, artifact, options)
+        restored.push(id)
+      } catch (error) {
+        if (!(error instanceof PlatformError)) throw error
+        failed.push({ id, error })
       }
-      askVerdict(this.#options, {
-        ...(await subjectOf(this.#options, manifest, { fetched, signal: options.signal })),
-        locked: artifact,
-      })
-      const { release } = await this.#put(manifest, fetched, options.signal)
-      await release()
     }
-    return problems.map(({ id }) => id)
+    return { restored, failed }
+  }
+
+  async #fetchAgain(id: string, version: string, artifact: LockedArtifact, options: FetchOptions): Promise<void> {
+    const fetched = await this.#fetcher(artifact.place.kind, id).fetch(artifact.place, options)
+    const manifest = this.#options.acceptManifest(manifestIn(fetched.tree.files, id), id)
+    const isLocked = fetched.tree.digest === artifact.digest && cameIn(artifact, fetched)
+    if (!isLocked || manifest.id !== id || manifest.version !== version) {
+      throw sourceErrors.error('INSTALL_NOT_STORED', { plugin: id, version, digest: artifact.digest }, { plugin: id })
+    }
+    const subject = await subjectOf(this.#options, manifest, { fetched, signal: options.signal })
+    askVerdict(this.#options, { ...subject, locked: artifact })
+    const { release } = await this.#put(manifest, fetched, options.signal)
+    await release()
   }
 
   /** One that has what a bundle holds and fetches nothing else; and the changes that install all of it. */

@@ -2,7 +2,6 @@ import { readdir, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { emptyGroups } from '@backplane/runtimes'
-import { PlatformError } from '@backplane/sdk'
 import type { StorageFinding } from '@backplane/server'
 import { examineStore, isLeftover, takeOut, type StoreFlaw } from '@backplane/sources'
 import type { FetchOptions, Installer } from '@backplane/sources/install'
@@ -58,22 +57,19 @@ async function storeFindings(store: string, { dataDirectory, options, fix }: Sto
 
 /** What the lock names and the store does not hold; each by itself, so that one which cannot be had hides no other. */
 async function lockFindings({ installer, options, fix }: StorageParts): Promise<readonly StorageFinding[]> {
-  const findings: StorageFinding[] = []
-  for (const { id, version, digest } of await installer.verify(options.signal)) {
-    const finding = { kind: 'missing', subject: id, problem: `the store does not hold ${version} (${digest}) whole` }
-    if (!fix) {
-      findings.push({ ...finding, fixed: false, action: 'is to be fetched from where the lock says' })
-      continue
-    }
-    try {
-      await installer.restore(options, new Set([id]))
-      findings.push({ ...finding, fixed: true, action: 'fetched from where the lock says' })
-    } catch (error) {
-      if (!(error instanceof PlatformError)) throw error
-      findings.push({ ...finding, fixed: false, action: `could not be fetched: ${error.message}` })
-    }
+  const missing = await installer.verify(options.signal)
+  const report = fix && missing.length > 0 ? await installer.restoreEach(options) : undefined
+  const outcomeOf = (id: string): Pick<StorageFinding, 'fixed' | 'action'> => {
+    const failure = report?.failed.find((one) => one.id === id)
+    if (report === undefined) return { fixed: false, action: 'is to be fetched from where the lock says' }
+    if (failure === undefined) return { fixed: true, action: 'fetched from where the lock says' }
+    return { fixed: false, action: `could not be fetched: ${failure.error.message}` }
   }
-  return findings
+  return missing.map(({ id, version, digest }) => {
+    const problem = `the store does not hold ${version} (${digest}) whole`
+    const { fixed, action } = outcomeOf(id)
+    return { kind: 'missing', subject: id, problem, fixed, action }
+  })
 }
 
 /** Of git: in the daemon's folder, and what versions before it left in the system's. */

@@ -91,7 +91,7 @@ export async function hostInstalls({ config, trust, fetchers, paths }: HostInsta
     verify: ({ signal }) => installer.verify(signal),
     restore: async (work, bundle) => {
       const from = bundle === undefined ? installer : installer.from(await bundleAt(bundle, directories, work.signal)).installer
-      return from.restore(optionsOf(work))
+      return from.restoreEach(optionsOf(work))
     },
     bundle: async (work) => {
       const bytes = await installer.bundle(optionsOf(work))
