@@ -138,8 +138,16 @@ test('a file that withholds from what is there already says that it did not, and
 test('a plan says in words what nobody approved', async (t) => {
   const change = { unapproved: [sentence], dropped: [] }
   const step = {
-    ...{ kind: 'install', id: 'acme/s3', version: '1.0.0', from: null, source: 'npm:@acme/s3', size_bytes: 1, needed_by: [] },
-    ...{ verdict: { trust: 'signed', publisher: 'Acme', rules: [] }, permissions: change, license: { from: null, to: null } },
+    kind: 'install',
+    id: 'acme/s3',
+    version: '1.0.0',
+    from: null,
+    source: 'npm:@acme/s3',
+    size_bytes: 1,
+    needed_by: [],
+    verdict: { trust: 'signed', publisher: 'Acme', rules: [] },
+    permissions: change,
+    license: { from: null, to: null },
     settings: { added: [], removed: [], changed: [], required: [] },
   }
   const { run } = await hostOf(t, { etag: 'e', pending: true, steps: [step] })

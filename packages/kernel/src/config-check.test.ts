@@ -17,3 +17,13 @@ test('the schema compiler is loaded by the first start that has a config schema,
   assert.equal((await t.kernel.plugins.start('it')).state.name, 'active')
   assert.ok(isCompilerLoaded())
 })
+
+test('a setting with a misspelled name is told before the one that is missing for it', async () => {
+  const config = { type: 'object', additionalProperties: false, required: ['bucket'], properties: { bucket: {} } }
+  await using t = await testKernel({
+    plugins: [{ manifest: { id: 'demo/it', config } }],
+    settings: () => ({ config: { bukcet: 'x' } }),
+  })
+  const { state } = await t.kernel.plugins.start('it')
+  assert.match(JSON.stringify(state), /bukcet is not a known setting; did you mean \\"bucket\\"/)
+})

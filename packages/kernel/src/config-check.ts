@@ -27,7 +27,9 @@ export async function checkConfig(
   if (schema === undefined) return freezeDeep(value)
   const validate = await compileConfigSchema(plugin, schema)
   if (validate(value)) return freezeDeep(value)
-  const { at, problem } = describe((validate.errors ?? [])[0])
+  const errors = validate.errors ?? []
+  // A name that is misspelled is often why another is missing, and says what was meant.
+  const { at, problem } = describe(errors.find(({ keyword }) => keyword === 'additionalProperties') ?? errors[0])
   const path = `$${pathText(at)}`
   throw kernelErrors.error('CONFIG_INVALID', { from: from(at), path, problem }, { plugin, details: { path } })
 }

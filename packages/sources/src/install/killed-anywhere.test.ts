@@ -20,7 +20,7 @@ const user = [
   fileURLToPath(new URL('../fixtures/install-user.ts', import.meta.url)),
 ] as const
 
-/** Kills of each operation, spread over all points there are. `KILLS=200 npm test -- killed-anywhere` is the long form. */
+/** Kills of each operation, spread over all points there are. `KILLS=200 FILE_TIMEOUT_SECONDS=3600 npm test -- install/killed-anywhere` is the long form. */
 const kills = Number(process.env['KILLS'] ?? 3)
 /** How often a process opens and writes anything differs from run to run, so only the long form counts these. */
 const alsoElsewhere = kills > 100 ? ['openat', 'write'] : []
