@@ -19,8 +19,13 @@ interface Opened {
   readonly left: Promise<Ran>
 }
 
-async function opened(t: TestContext, config = alone, screen = fakeScreen()): Promise<Opened> {
-  const person = await operator(t, nvidia)
+async function opened(
+  t: TestContext,
+  config = alone,
+  screen = fakeScreen(),
+  machine: Parameters<typeof operator>[1] = nvidia,
+): Promise<Opened> {
+  const person = await operator(t, machine)
   await person.configure(config)
   const ended = new AbortController()
   const all = open(person, screen, { signal: ended.signal })
@@ -103,6 +108,23 @@ test('a selection that cannot go is refused with its reason, and what is not agr
   screen.press('q')
   await left
   assert.deepEqual(treeSnapshot(person.root), before)
+})
+
+test('what shares the group of a card is taken along when one says so, and what is done by hand is left out', async (t) => {
+  const { screen, left } = await opened(t, alone, fakeScreen(120, 70), 'fedora-grub-dracut-sriov')
+  await screen.until(/bootloader/)
+  screen.press('2', 'n', 'n', 'n', 'n')
+  await screen.until(/› +0000:65:00\.0/)
+  screen.press('s', 'c')
+  await screen.until(/SELECTION_REFUSED[^]*0000:66:00\.0/)
+  screen.press('2', '\u001B[B', '\u001B[B', 't')
+  await screen.until(/›\[\+\] 0000:66:00\.0/)
+  screen.press('c')
+  assert.match(await screen.until(/Plan: pass 0000:65:00[^]*0000:66:00\.0 is taken along/), /make the initial file system anew/)
+  screen.press('i')
+  assert.doesNotMatch(await screen.until(/initramfs: by hand[^]*Plan: pass/), /make the initial file system anew/)
+  screen.press('q')
+  await left
 })
 
 test('no terminal is too small, and no line is longer than it', async (t) => {
