@@ -86,7 +86,7 @@ const specs = {
     status: 422,
     exit: 65,
     retryable: false,
-    hint: 'Read the reasons of each function, and take along or leave out what they name.',
+    hint: 'Read the reasons, and take along what they name (--take-along, or t on the devices screen), or choose another card.',
   },
   MODPROBE_CONFLICT: {
     message: '{path}, line {line} already sets {what} of vfio-pci',
