@@ -188,7 +188,12 @@ test('without anybody to ask a critical call is refused, whoever is missing', as
   assert.equal(s.desk.asked.length, 0, 'nobody is asked what cannot be said')
   await using asking = await stage({ demanded: () => assert.fail('broken') })
   await assert.rejects(asking.t.kernel.provider(disks, 'core').list(''), { code: 'APPROVAL_UNAVAILABLE', message: /broken/ })
-  assert.deepEqual([s.done, asking.done], [[], []])
+  await using unsure = await stage({ demanded: (async () => false) as never })
+  await assert.rejects(unsure.t.kernel.provider(disks, 'core').list(''), {
+    code: 'APPROVAL_UNAVAILABLE',
+    message: /does not say/,
+  })
+  assert.deepEqual([s.done, asking.done, unsure.done], [[], [], []])
 })
 
 test('a desk that fails refuses; its own coded refusal passes through, and of what it does not take only that is told', async () => {
@@ -209,7 +214,7 @@ test('a desk that fails refuses; its own coded refusal passes through, and of wh
 
 test('what is asked is what the host read in the checked input, on one line, and exactly that is done', async () => {
   await using s = await stage()
-  const input = { disk: 'sda\u001b[2K\r\n\u202eapproved', sentence: 'do nothing', note: new Uint8Array(3) }
+  const input = { disk: 'sda\u001b[2K\r\n\u202e\u061c\u{e0061}approved', sentence: 'do nothing', note: new Uint8Array(3) }
   const calling = s.scope.use(disks, 'core').wipe(input)
   const { sentence, input: shown } = await s.desk.until(1)
   assert.equal(sentence, 'wipe the disk sda [2K approved')

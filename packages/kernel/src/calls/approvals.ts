@@ -50,7 +50,12 @@ export class Approvals {
   }
 
   #isDemanded({ target: { point, name, method } }: CallSubject, { caller }: CallRequest): boolean {
-    return this.#core.options.approvals?.demanded?.({ caller: caller?.id ?? 'host', point, name, method }) === true
+    const { demanded } = this.#core.options.approvals ?? {}
+    if (demanded === undefined) return false
+    const answer: unknown = demanded({ caller: caller?.id ?? 'host', point, name, method })
+    // a promise, say, is no no
+    if (typeof answer !== 'boolean') throw new TypeError('the host does not say whether a person is asked')
+    return answer
   }
 
   /** Throws at once what was not even asked. */
@@ -161,10 +166,14 @@ function unavailable(caller: string, sentence: string, cause: unknown): Error {
   return kernelErrors.error('APPROVAL_UNAVAILABLE', { caller, sentence, reason }, fields)
 }
 
+/** Controls, characters without width, and marks that turn text around. */
+const unseen =
+  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]+/gu
+
 /** What is read by a person must not steer a terminal, nor pretend to be more than one line. */
 function oneLine(text: string): string {
-  // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
-  return text.replaceAll(/[\u0000-\u001f\u007f-\u009f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]+/g, ' ').trim()
+  return text.replaceAll(unseen, ' ').trim()
 }
 
 function shortly(error: unknown): string {

@@ -72,6 +72,18 @@ test('what a process that was killed left open is abandoned, and nobody can appr
   assert.deepEqual(next.list({ state: 'pending', limit: 10 }), [])
 })
 
+test('what another process closed as left behind is not done, whoever approves it', async (t) => {
+  const path = join(await temporaryDirectory(t), 'approvals.sqlite')
+  using asking = approvalQueue(path, { process: gone })
+  const asked = question()
+  const answering = asking.ask(asked, signal)
+  using other = approvalQueue(path)
+  assert.equal(other.abandoned.length, 1)
+  const outcome = asking.decide(asked.id, { approved: true, by: 'ann' })
+  assert.deepEqual([outcome?.decided, outcome?.entry.state, outcome?.entry.by], [false, 'abandoned', null])
+  assert.deepEqual(await answering, { approved: false, reason: 'the question was closed meanwhile' })
+})
+
 test('a question of a process that lives stays open, whoever opens or closes the file beside it', async (t) => {
   const path = join(await temporaryDirectory(t), 'approvals.sqlite')
   using asking = approvalQueue(path)

@@ -124,12 +124,19 @@ class SqliteApprovalQueue implements ApprovalQueue {
     const waiting = this.#waiting.get(id)
     if (waiting !== undefined) {
       const said = reason === undefined ? undefined : this.#options.redact(reason).slice(0, longestReason)
-      this.#end(id, approved ? 'approved' : 'denied', { by, reason: said })
+      const isWritten = this.#end(id, approved ? 'approved' : 'denied', { by, reason: said })
       this.#waiting.delete(id)
-      waiting.answer.resolve({ approved, by, ...(said === undefined ? {} : { reason: said }) })
+      if (isWritten) waiting.answer.resolve({ approved, by, ...(said === undefined ? {} : { reason: said }) })
+      // another process took this one for dead: what does not stand there as approved was not
+      else waiting.answer.resolve({ approved: false, reason: 'the question was closed meanwhile' })
+      return this.#outcome(id, isWritten)
     }
+    return this.#outcome(id, false)
+  }
+
+  #outcome(id: string, decided: boolean): ReturnType<ApprovalBook['decide']> {
     const entry = this.get(id)
-    return entry === undefined ? undefined : { decided: waiting !== undefined, entry }
+    return entry === undefined ? undefined : { decided, entry }
   }
 
   [Symbol.dispose](): void {
@@ -202,10 +209,15 @@ class SqliteApprovalQueue implements ApprovalQueue {
     }
   }
 
-  #end(id: string, state: ApprovalState, { by, reason }: { readonly by?: string; readonly reason?: string | undefined }): void {
-    this.#run(() => {
+  /** Whether it was open until now. */
+  #end(
+    id: string,
+    state: ApprovalState,
+    { by, reason }: { readonly by?: string; readonly reason?: string | undefined },
+  ): boolean {
+    return this.#run(() => {
       this.#inPlace()
-      this.#statements.end.run(state, Math.floor(this.#options.now()), by ?? null, reason ?? null, id)
+      return this.#statements.end.run(state, Math.floor(this.#options.now()), by ?? null, reason ?? null, id).changes > 0
     })
   }
 
