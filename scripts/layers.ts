@@ -19,7 +19,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   trust: ['sdk'],
   storage: ['sdk', 'types:kernel'],
   terminal: ['sdk'],
-  cli: ['sdk', 'runtimes', 'server/client', 'sources', 'storage', 'terminal', 'trust'],
+  cli: ['sdk', 'kernel/check', 'runtimes', 'server/client', 'sources', 'storage', 'terminal', 'trust'],
 }
 
 /** The same for the parts of an app, which also have its points; a host may import every package. */
