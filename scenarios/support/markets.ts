@@ -1,17 +1,17 @@
-import { execFile, spawn } from 'node:child_process'
+import { execFile } from 'node:child_process'
 import { hash } from 'node:crypto'
 import { once } from 'node:events'
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join, normalize } from 'node:path'
-import { createInterface } from 'node:readline'
 import type { TestContext } from 'node:test'
 import { promisify } from 'node:util'
-import { pushPackage, writeIndex } from '@backplane/sources/install'
-import { requireProgram } from '@backplane/testing'
-import { generateKey, type EnvelopeJson } from '@backplane/trust'
+import { writeIndex } from '@backplane/sources/install'
+import { dockerRegistry, requireProgram } from '@backplane/testing'
+import { generateKey } from '@backplane/trust'
 import { runServer } from 'verdaccio'
+import { backplaneHere } from './backplane.ts'
 import { packFolder } from './signed-package.ts'
 
 const { signal } = new AbortController()
@@ -66,50 +66,23 @@ export async function gitMarket(t: TestContext, root: string): Promise<GitMarket
 /** Debian's docker-registry. Undefined when there is none; the test is skipped then. */
 export async function ociMarket(t: TestContext, root: string): Promise<Market | undefined> {
   if (!requireProgram(t, 'docker-registry', 'docker-registry')) return undefined
-  const storage = join(root, 'registry')
-  await mkdir(storage)
-  const file = join(root, 'registry.yml')
-  const http = { addr: '127.0.0.1:0' }
-  const config = {
-    version: 0.1,
-    log: { level: 'info', formatter: 'text' },
-    storage: { filesystem: { rootdirectory: storage } },
-    http,
-  }
-  await writeFile(file, JSON.stringify(config))
-  const child = spawn('docker-registry', ['serve', file], { env: { PATH: '/usr/bin:/bin' }, stdio: ['ignore', 'ignore', 'pipe'] })
-  const ended = once(child, 'close')
-  const stop = async (): Promise<void> => {
-    child.kill('SIGKILL')
-    await ended
-  }
-  t.after(stop)
-  const host = await listening(createInterface({ input: child.stderr }))
-  child.stderr.resume()
-  const registries = { [host]: { url: `http://${host}/` } }
+  await mkdir(join(root, 'registry'))
+  const { host, url, stop } = await dockerRegistry(t, join(root, 'registry'))
   return {
-    sources: `oci: { '${host}': { url: 'http://${host}/' } }`,
+    sources: `oci: { '${host}': { url: '${url}' } }`,
     reference: `oci:${host}/acme/slow:^1.0.0`,
-    publish: async (folder, version) => {
-      const bytes = await readFile(packFolder(folder, join(root, `slow-${version}.tgz`)))
-      const signatures = await readdir(join(folder, '.backplane')).catch(() => [])
-      const attestations = signatures.map(async (name) => {
-        const text = await readFile(join(folder, '.backplane', name), 'utf8')
-        return JSON.parse(text) as EnvelopeJson
-      })
-      const published = { archives: { any: bytes }, attestations: await Promise.all(attestations) }
-      await pushPackage(`oci:${host}/acme/slow`, published, { registries }, { signal })
+    publish: async (folder) => {
+      const { code, err } = await backplaneHere({ socket: '' }, [
+        'push',
+        folder,
+        `oci://${host}/acme/slow`,
+        '--registry-url',
+        url,
+      ])
+      if (code !== 0) throw new Error(`it is not published: ${err}`)
     },
     stop,
   }
-}
-
-async function listening(lines: AsyncIterable<string>): Promise<string> {
-  for await (const line of lines) {
-    const [, host] = /listening on (127\.0\.0\.1:\d+)/.exec(line) ?? []
-    if (host !== undefined) return host
-  }
-  throw new Error('docker-registry did not start')
 }
 
 /** A verdaccio, to which packages are published as npm's own client sends them. */

@@ -50,6 +50,13 @@ const specs = {
     retryable: false,
     hint: 'Approve it at a terminal; without one name the permissions to `approve`, or to others a reviewed file with --grant-file. --yes approves nothing.',
   },
+  BACKPLANE_PUSH_REFUSED: {
+    message: '{package} is not published: {reason}',
+    status: 403,
+    exit: 77,
+    retryable: false,
+    hint: '{hint}',
+  },
   BACKPLANE_DECLINED: {
     message: 'it was not agreed to; nothing was changed',
     status: 409,

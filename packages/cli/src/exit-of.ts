@@ -1,3 +1,4 @@
+import { kernelErrors } from '@backplane/kernel/check'
 import type { PlatformError } from '@backplane/sdk'
 import { clientErrors, exitCodeOf, HostError } from '@backplane/server/client'
 import { archiveErrors, sourceErrors } from '@backplane/sources'
@@ -8,6 +9,7 @@ import { backplaneErrors } from './errors.ts'
 const exits: Readonly<Record<string, { readonly exit: number }>> = {
   ...backplaneErrors.specs,
   ...clientErrors.specs,
+  ...kernelErrors.specs,
   ...sourceErrors.specs,
   ...archiveErrors.specs,
   ...storageErrors.specs,

@@ -24,6 +24,7 @@ import { addHistory } from './verbs/history.ts'
 import { addPin } from './verbs/pin.ts'
 import { addPlugins } from './verbs/plugins.ts'
 import { addProfile } from './verbs/profile.ts'
+import { addPush } from './verbs/push.ts'
 import { addRelease } from './verbs/release.ts'
 import { addRollback } from './verbs/rollback.ts'
 import { addBundle } from './verbs/bundle.ts'
@@ -51,6 +52,7 @@ const verbs = [
   addLockVerbs,
   addBundle,
   addMirror,
+  addPush,
   addPermissionVerbs,
   addGrants,
   addApprovals,

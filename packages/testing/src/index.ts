@@ -1,3 +1,4 @@
+export { dockerRegistry, passwordAuth, registryAccount, type DockerRegistry } from './docker-registry.ts'
 export { compiledCode } from './compiled-code.ts'
 export { fakeClock, type FakeClock } from './fake-clock.ts'
 export { inlineRuntime, type InlineRuntime, type InlineRuntimeOptions } from './inline-runtime.ts'

@@ -5,6 +5,8 @@ import { backplaneErrors } from '../errors.ts'
 
 /** A package that lies here, read whole; nothing of it has run. */
 export interface LocalPackage {
+  /** Where it lies, absolute. */
+  readonly path: string
   readonly id: string
   readonly version: string
   readonly fetched: FetchedPackage
@@ -15,7 +17,10 @@ export interface LocalPackage {
 const { signal } = new AbortController()
 
 /** Reads a folder or an archive. Errors: `BACKPLANE_FILE_UNREADABLE`, `BACKPLANE_FILE_INVALID`, those of archives and trees. */
-export async function readPackage(path: string): Promise<LocalPackage> {
+export async function readPackage(
+  path: string,
+  { keepArchive = false }: { readonly keepArchive?: boolean } = {},
+): Promise<LocalPackage> {
   const place = resolve(path)
   const stats = await stat(place).catch((error: unknown) => {
     const reason = String(Reflect.get(Object(error), 'code') ?? error)
@@ -23,11 +28,12 @@ export async function readPackage(path: string): Promise<LocalPackage> {
   })
   const fetcher = stats.isDirectory() ? directoryFetcher() : archiveFetcher()
   const reference = `${fetcher.kind}:${place}`
-  const [found] = await fetcher.versions(reference, { signal })
-  const fetched = found === undefined ? undefined : await fetcher.fetch(found.place, { signal })
+  const options = { signal, keepArchive }
+  const [found] = await fetcher.versions(reference, options)
+  const fetched = found === undefined ? undefined : await fetcher.fetch(found.place, options)
   const id: unknown = Reflect.get(Object(fetched?.manifest), 'id')
   if (found !== undefined && fetched !== undefined && typeof id === 'string') {
-    return { id, version: found.version, fetched, source: reference }
+    return { path: place, id, version: found.version, fetched, source: reference }
   }
   const hint = 'Write id and version into its plugin.json.'
   throw backplaneErrors.error('BACKPLANE_FILE_INVALID', { path, reason: 'its plugin.json has no id or no version', hint })

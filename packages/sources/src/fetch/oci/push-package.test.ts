@@ -31,8 +31,8 @@ test('the same package again is the same, and another one under its version is r
   const here = await ground(t)
   if (here === undefined) return
   const one = await here.push({ any: packed('1.0.0') })
-  assert.deepEqual([one.version, one.tag], ['1.0.0', '1.0.0'])
-  assert.deepEqual(await here.push({ any: packed('1.0.0') }), one)
+  assert.deepEqual([one.version, one.tag, one.wasThere], ['1.0.0', '1.0.0', false])
+  assert.deepEqual(await here.push({ any: packed('1.0.0') }), { ...one, wasThere: true })
   await assert.rejects(here.push({ any: packed('1.0.0', {}, 'other') }), { code: 'PUSH_EXISTS', message: new RegExp(one.digest) })
   const [found] = await ociFetcher(here.options).versions(here.name, { signal })
   assert.ok(found?.place.kind === 'oci')

@@ -36,6 +36,8 @@ export interface PushedPackage {
   readonly tag: string
   /** Of what the tag leads to. */
   readonly digest: string
+  /** Whether the tag led there before; then nothing but attestations was added. */
+  readonly wasThere: boolean
 }
 
 /**
@@ -70,12 +72,18 @@ export async function pushPackage(
   if (there !== undefined && there.digest !== top.descriptor.digest && isVersion) {
     throw sourceErrors.error('PUSH_EXISTS', { reference: `${repository.place}:${tag}`, digest: there.digest })
   }
-  for (const blob of packed.blobs) await upload.blob(repository, blob)
+  const total = packed.blobs.reduce((sum, { bytes }) => sum + bytes.length, 0)
+  let done = 0
+  for (const blob of packed.blobs) {
+    fetchOptions.onProgress?.({ done, total, phase: `sending ${version} to ${repository.place}` })
+    await upload.blob(repository, blob)
+    done += blob.bytes.length
+  }
   for (const each of below) await upload.manifest(repository, each)
   await upload.manifest(repository, top)
   for (const content of published.attestations ?? []) await attach(repository, top.descriptor, content)
   await upload.manifest(repository, top, tag)
-  return { version, tag, digest: top.descriptor.digest }
+  return { version, tag, digest: top.descriptor.digest, wasThere: there?.digest === top.descriptor.digest }
 }
 
 interface Packed {
