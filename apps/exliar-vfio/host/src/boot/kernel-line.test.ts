@@ -57,6 +57,9 @@ test('of a list only the option that says the opposite gives way', () => {
 
 test('another value of a parameter that adds up is no contradiction', () => {
   assert.equal(edited('rd.driver.pre=nvme', { add: ['rd.driver.pre=vfio-pci'] }), 'rd.driver.pre=nvme rd.driver.pre=vfio-pci')
+  const pages = 'hugepagesz=2M hugepages=512'
+  assert.equal(edited(pages, { add: ['hugepagesz=1G', 'hugepages=16'] }), `${pages} hugepagesz=1G hugepages=16`)
+  assert.equal(edited('rd.luks.name=1=a', { add: ['rd.luks.name=2=b'] }), 'rd.luks.name=1=a rd.luks.name=2=b')
   assert.equal(edited('iommu=force', { add: ['iommu=pt'] }), 'iommu=force iommu=pt')
 })
 

@@ -6,20 +6,28 @@ const repeatable = new Set([
   'video',
   'module_blacklist',
   'modprobe.blacklist',
-  'rd.driver.pre',
-  'rd.driver.post',
-  'rd.driver.blacklist',
-  'rd.luks.uuid',
-  'rd.luks.name',
-  'rd.lvm.lv',
-  'rd.md.uuid',
-  'systemd.wants',
-  'systemd.mask',
+  'initrd',
   'pci',
+  'pcie_acs_override',
+  'hugepages',
+  'hugepagesz',
+  'acpi_osi',
+  'ivrs_ioapic',
+  'ivrs_hpet',
+  'ivrs_acpihid',
+  'ip',
   'dyndbg',
   'memmap',
+  'mem',
   'crashkernel',
 ])
+
+/** Those of programs that read the line, too: each of theirs may be given again. */
+const readAgain = /^(?:rd|luks|systemd)\.|\.dyndbg$/
+
+function isRepeatable(name: string): boolean {
+  return repeatable.has(name) || readAgain.test(name)
+}
 
 /** Parameters whose values are options of their own; only these exclude each other. Source: kernel-parameters.txt. */
 const opposites: Readonly<Record<string, Readonly<Record<string, readonly string[]>>>> = {
@@ -68,7 +76,7 @@ export function contradicts(there: string, wanted: string): boolean {
   if (!sameParameter(there, wanted) || satisfies(there, wanted)) return false
   const excluded = excludedBy(wanted)
   if (excluded !== undefined) return listed(there).some((option) => excluded.includes(option))
-  return !repeatable.has(nameOf(wanted)) && !lists.has(nameOf(wanted))
+  return !isRepeatable(nameOf(wanted)) && !lists.has(nameOf(wanted))
 }
 
 /** What contradicts, made to say what is wanted; its other options stay. */

@@ -59,6 +59,30 @@ test('mkinitcpio: a list that is computed, text or not closed is refused with fi
   await assert.rejects(edit(t, 'mkinitcpio', { tree: {} }), { code: 'CONFIG_MISSING' })
 })
 
+test('mkinitcpio: what bash would make something else of is refused: text beside lists, and presets with other settings', async (t) => {
+  for (const text of [
+    'MODULES=(a)\nMODULES=""',
+    'MODULES=\nMODULES+=(a)',
+    'MODULES=([2]=a)',
+    'MODULES=(a)\r\n',
+    'MODULES=($MODULES a)',
+  ]) {
+    await assert.rejects(mkinitcpio(t, text), { code: 'CONFIG_UNCLEAR', message: /mkinitcpio\.conf, line \d/ }, text)
+  }
+  const preset = (config: string): Record<string, string> => ({
+    'etc/mkinitcpio.conf': 'MODULES=()\n',
+    'etc/mkinitcpio.d/linux.preset': `PRESETS=('default')\n${config}\n`,
+  })
+  const other = preset('default_config="/etc/mkinitcpio-custom.conf"')
+  await assert.rejects(edit(t, 'mkinitcpio', { tree: other }), { code: 'CONFIG_UNCLEAR', message: /linux\.preset, line 2/ })
+  const usual = preset('ALL_config="/etc/mkinitcpio.conf"')
+  assert.equal((await edit(t, 'mkinitcpio', { tree: usual })).files.length, 1)
+  const dropIn = { ...usual, 'etc/mkinitcpio.conf.d/a.conf': 'MODULES+=(b)\n' }
+  await assert.rejects(edit(t, 'mkinitcpio', { tree: dropIn }), { code: 'CONFIG_UNCLEAR', message: /linux\.preset, line 2/ })
+  const { texts } = await edit(t, 'mkinitcpio', { tree: { 'etc/mkinitcpio.conf': 'FILES=' }, files: [script] })
+  assert.equal(texts['/etc/mkinitcpio.conf'], `FILES=(${script})\nMODULES=(${modules.join(' ')})\n`)
+})
+
 test('dracut gets a file of its own, and what was in it already is no change', async (t) => {
   const { texts } = await edit(t, 'dracut', { tree: {}, files: [script] })
   const text = texts['/etc/dracut.conf.d/exliar-vfio.conf'] ?? ''

@@ -1,7 +1,7 @@
 import { exliarErrors } from '../errors.ts'
 import { readConfig, readDropIns, type ConfigFile, type FileEdit, type TreeReader } from '../text/config-file.ts'
 import { applySplices, type Splice } from '../text/splice.ts'
-import { effective, readAssignments, refuseAssignment, type Assignment } from '../text/shell-file.ts'
+import { appendedLine, effective, readAssignments, refuseAssignment, type Assignment } from '../text/shell-file.ts'
 import type { EarlyNeeds, InitramfsEdit } from './edit-initramfs.ts'
 import { isLoadedEarly, moduleName, withEarly } from './early-modules.ts'
 
@@ -14,6 +14,8 @@ export function editMkinitcpio(tree: TreeReader, needs: EarlyNeeds): InitramfsEd
     throw exliarErrors.error('CONFIG_MISSING', { path: settings, reason: 'mkinitcpio is here', owner: 'mkinitcpio' })
   const files = [main, ...readDropIns(tree, `${settings}.d`, '.conf')]
   const assignments = files.flatMap((file) => readAssignments(file, ['MODULES', 'FILES', 'HOOKS']))
+  refuseOtherSettings(tree, files)
+  for (const name of ['MODULES', 'FILES']) refuseMixed(assignments, name)
   const modules = elementsOf(effective(assignments, 'MODULES'))
   const brought = elementsOf(effective(assignments, 'FILES'))
   const names = modules.map(({ text }) => text)
@@ -38,8 +40,28 @@ export function editMkinitcpio(tree: TreeReader, needs: EarlyNeeds): InitramfsEd
   }
 }
 
+/** A text that is assigned to what is a list already is its first element only, and the other way round. */
+function refuseMixed(assignments: readonly Assignment[], name: string): void {
+  const own = assignments.filter((assignment) => assignment.name === name)
+  const other = own.find(({ value }) => value.kind !== own[0]?.value.kind)
+  if (other !== undefined) throw refuseAssignment(other, `${name} is text in one place and a list in another`)
+}
+
+/** A preset may name the file that counts for it; the others are not read then. Source: mkinitcpio(8), "-c". */
+function refuseOtherSettings(tree: TreeReader, files: readonly ConfigFile[]): void {
+  for (const preset of readDropIns(tree, '/etc/mkinitcpio.d', '.preset')) {
+    for (const match of preset.text.matchAll(/^[ \t]*\w+_config=(["']?)([^"'\s#;]*)\1/gm)) {
+      if (match[2] === settings && files.length === 1) continue
+      const reason = match[2] === settings ? `with it nothing in ${settings}.d is read` : `it is made from ${match[2]}`
+      throw refuseAssignment({ file: preset, start: match.index }, reason)
+    }
+  }
+}
+
 interface Edit {
   readonly file: ConfigFile
+  /** A line of its own, behind all that is there. */
+  readonly isLine?: boolean
   readonly splice: Splice
 }
 
@@ -72,7 +94,7 @@ function editModules({ main, assignments, modules, wanted }: ModulesEdit): reado
   const moved = modules.filter(({ text }) => names.has(moduleName(text)))
   const cuts = moved.map(({ file, start, end }) => ({ file, splice: { start, end: end + gapAfter(file, end), text: '' } }))
   const [base] = effective(assignments, 'MODULES')
-  if (base === undefined) return [...cuts, newLine(main, `MODULES=(${wanted.join(' ')})`)]
+  if (base === undefined) return [...cuts, newLine(main, 'MODULES', wanted)]
   const { at, isEmpty } = frontOf(base)
   return [...cuts, { file: base.file, splice: { start: at, end: at, text: textAt(base, wanted.join(' '), isEmpty ? '' : ' ') } }]
 }
@@ -88,7 +110,7 @@ function editFiles({ main, assignments, brought, wanted }: FilesEdit): readonly 
   const missing = wanted.filter((path) => !brought.some(({ text }) => text === path))
   if (missing.length === 0) return []
   const base = effective(assignments, 'FILES').at(-1)
-  if (base === undefined) return [newLine(main, `FILES=(${missing.join(' ')})`)]
+  if (base === undefined) return [newLine(main, 'FILES', missing)]
   const { at, isEmpty } = frontOf(base)
   return [{ file: base.file, splice: { start: at, end: at, text: textAt(base, missing.join(' '), isEmpty ? '' : ' ') } }]
 }
@@ -108,17 +130,23 @@ function gapAfter({ text }: ConfigFile, end: number): number {
   return /^[ \t]*/.exec(text.slice(end))?.[0].length ?? 0
 }
 
-function newLine(file: ConfigFile, line: string): Edit {
-  const end = file.text.length
-  const before = file.text === '' || file.text.endsWith('\n') ? '' : '\n'
-  return { file, splice: { start: end, end, text: `${before}${line}\n` } }
+function newLine(file: ConfigFile, name: string, values: readonly string[]): Edit {
+  const { at, gap } = appendedLine(file, name)
+  return { file, isLine: true, splice: { start: at, end: at, text: `${gap}${name}=(${values.join(' ')})\n` } }
 }
 
 function filesOf(files: readonly ConfigFile[], edits: readonly Edit[]): readonly FileEdit[] {
   return files.flatMap((file) => {
-    const own = edits.filter((edit) => edit.file === file).map(({ splice }) => splice)
+    const all = edits.filter((edit) => edit.file === file)
+    const lines = all.filter(({ isLine }) => isLine).map(({ splice }, index) => (index === 0 ? splice : withoutGap(splice)))
+    const own = [...all.filter(({ isLine }) => isLine !== true).map(({ splice }) => splice), ...lines]
     return own.length === 0 ? [] : [{ path: file.path, before: file.text, text: applySplices(file.text, own) }]
   })
+}
+
+/** The line before it has ended the last one of the file. */
+function withoutGap(splice: Splice): Splice {
+  return { ...splice, text: splice.text.replace(/^\n/, '') }
 }
 
 function notesOn(hooks: readonly string[], { files }: EarlyNeeds): readonly string[] {

@@ -143,5 +143,7 @@ export function readArray(cursor: ShellCursor): ShellArray {
     const hasPlace = cursor.file.text[start] === '['
     elements.push({ text, start, end: cursor.at, doubt: hasPlace ? 'an element names its place in the list' : doubt })
   }
-  return { open: opening + 1, close: cursor.at++, elements }
+  const close = cursor.at++
+  if (!cursor.atEnd && !cursor.isAt(/[ \t\n;&|)]/y)) throw cursor.unclear(close, 'something follows the parenthesis at once')
+  return { open: opening + 1, close, elements }
 }
