@@ -49,7 +49,9 @@ for (const [kind, market] of Object.entries(kinds)) {
     const unasked = await backplane(places, 'add', here.reference, '--yes')
     assert.deepEqual([unasked.code, /BACKPLANE_UNAPPROVED: .*fs:read/.test(unasked.err)], [77, true], unasked.err)
     await grant(reads)
-    const added = await backplane(places, 'add', here.reference, '--grant-file', grants)
+    // as others write it
+    const written = here.reference.replace(/^oci:/, 'oci://')
+    const added = await backplane(places, 'add', written, '--grant-file', grants)
     assert.deepEqual([added.code, added.out], [0, 'acme/slow 1.0.0 installed\n'], added.err)
     const lock = JSON.parse((await backplane(places, 'lock', '--json')).out)
     const { requested, permissions, publisher, artifacts } = lock.plugins['acme/slow']
