@@ -9,7 +9,7 @@ import { pinPath, type PinnedPath } from './pinned-path.ts'
 import { readFileInside } from './read-file.ts'
 import { resolveInside, type Resolved } from './resolve-inside.ts'
 import { TreeDirectory } from './tree-directory.ts'
-import { attributeDeadlineMs, writeAttribute } from './write-attribute.ts'
+import { attributeAnswers, attributeDeadlineMs, writeAttribute } from './write-attribute.ts'
 import { flushDirectory, removeFile, replaceFile, unfinishedPath, type FileMarks } from './write-file.ts'
 
 /** What stands at a path. */
@@ -158,7 +158,13 @@ export class MachineTree {
    * `ATTRIBUTE_BLOCKED` when it has not answered within the deadline (default 30 s).
    */
   async writeAttribute(path: string, value: string, deadlineMs = attributeDeadlineMs): Promise<void> {
-    await this.#change(path, (hostPath) => writeAttribute({ hostPath, value, deadlineMs, path }))
+    await this.#change(path, (hostPath) => writeAttribute({ hostPath, deadlineMs }, { value, path }))
+  }
+
+  /** Whether the kernel answers what is read there within the deadline (default 30 s), without waiting for it any longer itself. */
+  async attributeAnswers(path: string, deadlineMs = attributeDeadlineMs): Promise<boolean> {
+    using pinned = this.pin(path)
+    return await attributeAnswers({ hostPath: pinned.path, deadlineMs })
   }
 
   /**

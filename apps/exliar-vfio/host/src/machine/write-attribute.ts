@@ -4,24 +4,24 @@ import { exliarErrors } from '../errors.ts'
 /** Longest that a driver may take to let go of a device, or to take it, ms. */
 export const attributeDeadlineMs = 30_000
 
-/** Answers the name of the error on its output, and nothing when it is written. */
-const script = `const { closeSync, constants, openSync, writeSync } = require('node:fs')
+/** Says the name of the error on its output, and nothing when all went well. */
+const script = `const { closeSync, constants, openSync, readSync, writeSync } = require('node:fs')
+const [, path, value] = process.argv
 try {
-  const file = openSync(process.argv[1], constants.O_WRONLY | constants.O_TRUNC | constants.O_NOFOLLOW)
-  writeSync(file, process.argv[2])
+  const flags = value === undefined ? constants.O_RDONLY : constants.O_WRONLY | constants.O_TRUNC
+  const file = openSync(path, flags | constants.O_NOFOLLOW)
+  if (value === undefined) readSync(file, Buffer.alloc(4096))
+  else writeSync(file, value)
   closeSync(file)
 } catch (error) {
   process.stdout.write(error.code ?? String(error))
 }`
 
-/** What the kernel is told, and where. */
-export interface AttributeWrite {
+/** What the kernel is asked or told, and where. */
+interface AttributeUse {
   /** On this machine. */
   readonly hostPath: string
-  readonly value: string
   readonly deadlineMs: number
-  /** As the machine names it, for the error. */
-  readonly path: string
 }
 
 /**
@@ -29,25 +29,44 @@ export interface AttributeWrite {
  * no signal ends that. Rejects with an error whose `code` is the kernel's own. Errors: `ATTRIBUTE_BLOCKED` after the deadline;
  * the process is left to it then, and what was written may still happen.
  */
-export async function writeAttribute({ hostPath, value, deadlineMs, path }: AttributeWrite): Promise<void> {
-  const own = hostPath.replace(/^\/proc\/self\//, `/proc/${process.pid}/`)
-  const child = spawn(process.execPath, ['-e', script, own, value], { env: {}, stdio: ['ignore', 'pipe', 'ignore'] })
-  const ended = Promise.withResolvers<string>()
+export async function writeAttribute(
+  { hostPath, deadlineMs }: AttributeUse,
+  { value, path }: { readonly value: string; /** As the machine names it, for the error. */ readonly path: string },
+): Promise<void> {
+  const end = await inProcess([hostPath, value], deadlineMs)
+  if (end.kind === 'blocked') {
+    const details = { seconds: deadlineMs / 1_000, pid: end.pid }
+    throw exliarErrors.error('ATTRIBUTE_BLOCKED', { path, ...details }, { details })
+  }
+  if (end.said !== '') throw Object.assign(new Error(end.said), { code: end.said })
+}
+
+/** Whether the kernel answers what is read there within the deadline, whatever it answers. */
+export async function attributeAnswers({ hostPath, deadlineMs }: AttributeUse): Promise<boolean> {
+  return (await inProcess([hostPath], deadlineMs)).kind === 'ended'
+}
+
+type End = { readonly kind: 'ended'; readonly said: string } | { readonly kind: 'blocked'; readonly pid: number }
+
+async function inProcess([path = '', ...more]: readonly string[], deadlineMs: number): Promise<End> {
+  const own = path.replace(/^\/proc\/self\//, `/proc/${process.pid}/`)
+  const child = spawn(process.execPath, ['-e', script, own, ...more], { env: {}, stdio: ['ignore', 'pipe', 'ignore'] })
+  const ended = Promise.withResolvers<End>()
   let said = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text))
   child.once('error', ended.reject)
-  child.once('close', (code) => ended.resolve(code === 0 ? said : 'the process that was to write it did not end well'))
+  child.once('close', (code) => {
+    ended.resolve({ kind: 'ended', said: code === 0 ? said : 'its process did not end well' })
+  })
   const timer = setTimeout(() => {
-    const details = { seconds: deadlineMs / 1_000, pid: child.pid ?? 0 }
-    ended.reject(exliarErrors.error('ATTRIBUTE_BLOCKED', { path, ...details }, { details }))
+    ended.resolve({ kind: 'blocked', pid: child.pid ?? 0 })
     // It heeds that as soon as the kernel lets it; nobody waits for that here.
     child.kill('SIGKILL')
     child.stdout.destroy()
     child.unref()
   }, deadlineMs)
   try {
-    const code = await ended.promise
-    if (code !== '') throw Object.assign(new Error(code), { code })
+    return await ended.promise
   } finally {
     clearTimeout(timer)
   }

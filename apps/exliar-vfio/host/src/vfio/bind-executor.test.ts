@@ -134,6 +134,22 @@ test('a driver that does not let go is named with the device and what to do; not
   assert.equal(again.kind === 'rolled-back' && Reflect.get(again.error, 'code'), 'BIND_REFUSED')
 })
 
+test('who takes back what a driver holds in another process waits no longer either, and keeps it', async (t) => {
+  const root = await card(t, 'nvidia')
+  const executors = { ...standardExecutors, 'bind-device': bindExecutor({ isLive: true, deadlineMs: 300 }) }
+  {
+    await using changes = await openChanges({ tree: treeWithKernel(root, { natural }), executors })
+    await apply(changes, { title: 'bind', stages: [{ subject: null, steps: [step] }] })
+  }
+  const override = join(root, 'sys/bus/pci/devices', bdf, 'driver_override')
+  rmSync(override)
+  execFileSync('mkfifo', [override])
+  await using changes = await openChanges({ tree: MachineTree.open(root), executors })
+  const report = await cleanup(changes)
+  assert.equal(report.complete, false)
+  assert.match(JSON.stringify(report.changes), /0000:01:00\.0: the kernel has not done yet what it was told/)
+})
+
 test('a function that is not there is refused', async (t) => {
   const tree = MachineTree.open(await madeTree(t, { 'etc/': '' }))
   await using changes = await changesOf(tree)

@@ -31,7 +31,8 @@ export function bindExecutor({ isLive, deadlineMs }: Binding = {}): Executor<Bin
   const live = (tree: MachineTree): boolean => isLive ?? tree.isThisMachine
   return {
     look: async ({ bdf, driver }, { tree }) => {
-      if (tree.isHeldOff(functionPath(bdf))) throw exliarErrors.error('BIND_REFUSED', { bdf, reason: unanswered })
+      if (live(tree) && !(await answers(tree, bdf, deadlineMs)))
+        throw exliarErrors.error('BIND_REFUSED', { bdf, reason: unanswered })
       const found = readFunction(tree, bdf)
       if (found === undefined) throw exliarErrors.error('BIND_REFUSED', { bdf, reason: 'it is not there' })
       if (driver !== null) refuseStorage(tree, bdf)
@@ -40,8 +41,11 @@ export function bindExecutor({ isLive, deadlineMs }: Binding = {}): Executor<Bin
     },
     perform: (step, before, ground) =>
       live(ground.tree) ? bindLive(step, Before.parse(before), { ...ground, deadlineMs }) : bindCopied(step, ground),
-    standing: ({ step, before }, { tree }) =>
-      standingOf(step.kind === 'bind-device' ? step : undefined, Before.parse(before), tree),
+    standing: async ({ step, before }, { tree }) => {
+      if (step.kind !== 'bind-device') return 'before'
+      if (live(tree) && !(await answers(tree, step.bdf, deadlineMs))) return 'other'
+      return standingOf(step, Before.parse(before), tree)
+    },
     undo: (entry, ground) => undo(entry, { ...ground, deadlineMs }, live(ground.tree)),
     script,
   }
@@ -153,10 +157,19 @@ async function bindByName(ground: LiveGround, bdf: string, driver: string): Prom
   return readFunction(tree, bdf)?.driver === driver
 }
 
-function standingOf(step: BindDeviceStep | undefined, before: FunctionDriver, tree: MachineTree): 'before' | 'after' | 'other' {
-  const now = step === undefined ? undefined : readFunction(tree, step.bdf)
+/** Looking at a function that the kernel binds or unbinds waits until that is done; who would wait too long does not look. */
+async function answers(tree: MachineTree, bdf: string, deadlineMs: number | undefined): Promise<boolean> {
+  const path = functionPath(bdf)
+  const isThere = tree.has(`${path}/driver_override`)
+  if (!tree.isHeldOff(path) && isThere && !(await tree.attributeAnswers(`${path}/driver_override`, deadlineMs)))
+    tree.holdOff(path)
+  return !tree.isHeldOff(path)
+}
+
+function standingOf(step: BindDeviceStep, before: FunctionDriver, tree: MachineTree): 'before' | 'after' | 'other' {
+  const now = readFunction(tree, step.bdf)
   if (now === undefined || (now.driver === before.driver && now.override === before.override)) return 'before'
-  return now.override === step?.driver ? 'after' : 'other'
+  return now.override === step.driver ? 'after' : 'other'
 }
 
 async function undo({ step, before: given }: Entry, ground: LiveGround, isLive: boolean): Promise<Undone> {
