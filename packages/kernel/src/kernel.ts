@@ -48,7 +48,7 @@ export interface Kernel extends AsyncDisposable {
    * copied, but for those a person was asked about.
    */
   readonly provider: <P extends ProviderPoint>(point: P, name: string) => ProviderHandle<P>
-  /** What is declared for a point, without starting anything. Sorted by name. */
+  /** What is declared for a point, without starting anything. Sorted by name; handlers of a hook in the order they run. */
   readonly contributions: (point: Point) => readonly PointUser[]
   /** Values of a data point, declared and added at run time. */
   readonly data: <V>(point: DataPoint<V>) => readonly DataEntry<V>[]

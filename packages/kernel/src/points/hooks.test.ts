@@ -28,6 +28,16 @@ test('pipe: the value flows through every handler and each change is attributed'
   ])
 })
 
+test('handlers are listed in the order they run, those that cannot run last', async () => {
+  const late = handler('h/a', pipe, () => undefined, { contributes: { [pipe.id]: { it: { phase: 'late' } } } })
+  const old = handler('h/0', pipe, () => undefined, { requires: { api: '^9.0.0' } })
+  await using t = await testKernel({ points, plugins: [late, handler('h/b', pipe, () => undefined), old] })
+  const { steps } = await t.kernel.emit(pipe, 'x', { trace: true })
+  const listed = t.kernel.contributions(pipe).map(({ plugin }) => plugin)
+  assert.deepEqual(listed, [...(steps ?? []).map(({ plugin }) => plugin), 'h/0'])
+  assert.deepEqual(listed, ['h/b', 'h/a', 'h/0'])
+})
+
 test('pipe: a handler that fails or answers nonsense fails the emit, named', async () => {
   await using failing = await testKernel({ points, plugins: [handler('h/a', pipe, fail)] })
   await assert.rejects(failing.kernel.emit(pipe, 'x'), { code: 'CALL_FAILED', plugin: 'h/a', point: 'demo.pipe' })

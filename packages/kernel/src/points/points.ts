@@ -3,6 +3,7 @@ import { kernelErrors } from '../errors.ts'
 import type { DeclaredManifest } from '../manifest-summary.ts'
 import type { DataEntry, PointListener, PointUser } from '../kernel.ts'
 import { type Plugin, unavailableReason } from '../plugins/plugin.ts'
+import { orderHandlers } from './hook-order.ts'
 import { type Binding, PointTable } from './point-table.ts'
 import { type ListedUser, PointWatches } from './point-watches.ts'
 import { noVocabulary } from '../plugins/permissions.ts'
@@ -116,7 +117,8 @@ export class Points {
   }
 
   contributions(table: PointTable): readonly PointUser[] {
-    return this.#list(table).map(({ user }) => user)
+    const users = this.#list(table).map(({ user }) => user)
+    return table.point.kind === 'hook' ? inRunningOrder(users) : users
   }
 
   #list(table: PointTable): readonly ListedUser[] {
@@ -166,6 +168,14 @@ export class Points {
     }
     return declared
   }
+}
+
+/** Those that are not available stand last: what they declare was perhaps never checked. */
+function inRunningOrder(users: readonly PointUser[]): readonly PointUser[] {
+  const available = users.filter((user) => user.available)
+  const sequence = orderHandlers(available.map((user) => ({ user, ...user, plugin: { id: user.plugin } })))
+  const ordered = sequence.ok ? sequence.handlers.map(({ user }) => user) : available
+  return [...ordered, ...users.filter((user) => !user.available)]
 }
 
 interface Declared {
