@@ -21,7 +21,7 @@ export function editBooster(tree: TreeReader, { modules, files }: EarlyNeeds): I
     : []
   const edits: readonly FileEdit[] = early
     ? []
-    : [{ path, before: file?.text, text: edited(file, value, withEarly(present, modules)) }]
+    : [{ path, before: file?.text, text: checked(file, edited(file, value, withEarly(present, modules))) }]
   return { files: edits, modules: early ? present : withEarly(present, modules), makings: makingsOf(tree), notes }
 }
 
@@ -58,6 +58,20 @@ function edited(file: ConfigFile | undefined, value: Scalar | undefined, modules
   if (/[\n\\|>]/.test(source)) throw unclear(file, start, `${key} spans lines or holds escaped characters`)
   const gap = source === '' && file.text[start - 1] === ':' ? ' ' : ''
   return applySplices(file.text, [{ start, end, text: `${gap}${quote}${list}${quote}` }])
+}
+
+/** Indents, anchors and ends of documents may make something else of what was written: all but the one key must stay. */
+function checked(file: ConfigFile | undefined, text: string): string {
+  if (file === undefined || restOf(file.text) === restOf(text)) return text
+  throw unclear(file, Math.max(0, file.text.search(new RegExp(`^${key}`, 'm'))), `${key} cannot be changed without another key`)
+}
+
+/** All but the one key; undefined where it cannot be read. */
+function restOf(text: string): string | undefined {
+  const document = parseDocument(text)
+  if (document.errors.length > 0 || !(isMap(document.contents) || document.contents === null)) return undefined
+  const all: Record<string, unknown> = { ...document.toJS() }
+  return JSON.stringify({ ...all, [key]: undefined })
 }
 
 /** Arch Linux brings a script that knows the names of the images; elsewhere each kernel's is made by name. */

@@ -126,6 +126,13 @@ test('booster: one key changes, and comments, quotes and order stay', async (t) 
   assert.equal(await edited('modules_force_load:\nstrip: true\n'), `modules_force_load: ${list}\nstrip: true\n`)
   assert.equal(await edited(`modules_force_load: ${list},amdgpu\n`), undefined)
   assert.deepEqual((await edit(t, 'booster', { tree: {} })).texts, { '/etc/booster.yaml': `modules_force_load: ${list}\n` })
+  const wrapped = [
+    'strip: true\n...\n',
+    '  strip: true\n',
+    'modules_force_load: &x a\nmodules: *x\n',
+    'modules_force_load: !!str\n',
+  ]
+  for (const text of wrapped) await assert.rejects(edited(text), { code: 'CONFIG_UNCLEAR', message: /another key/ }, text)
   for (const text of ['modules_force_load: [a]\n', '{strip: true}\n', 'a: b: c\n', 'modules_force_load: |\n  a\n']) {
     await assert.rejects(edited(text), { code: 'CONFIG_UNCLEAR' }, text)
   }

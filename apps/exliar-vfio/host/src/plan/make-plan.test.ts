@@ -6,6 +6,7 @@ import { PciDevice, QuirkSetting } from '@exliar-vfio/points'
 import { apply, type Gate } from '../changes/apply.ts'
 import { openChanges } from '../changes/open-changes.ts'
 import { cleanup } from '../changes/undo.ts'
+import { bringScript } from '../fixtures/bring-program.ts'
 import { madeTree } from '../fixtures/materialise.ts'
 import {
   combinations,
@@ -93,6 +94,35 @@ test('ids on the kernel’s own line would take the identical card too: the plan
     code: 'SELECTION_REFUSED',
     message: /vfio-pci\.ids=10de:1b80/,
   })
+})
+
+test('ids on the kernel’s own line count in place of modprobe’s, so that new ones are added to them there', async (t) => {
+  const both = { selection: { select: ['0000:01:00', '0000:02:00'] } }
+  const root = await madeTree(t, passthroughFiles(usual), {
+    'etc/default/grub': 'GRUB_CMDLINE_LINUX="vfio-pci.ids=1002:73bf a"\n',
+  })
+  const plan = passthroughPlan(MachineTree.open(root), usual, both)
+  assert.match(textOf(plan, '/etc/default/grub'), /^\+.*="vfio-pci\.ids=1002:73bf,10de:1b80,10de:10f0 a /m)
+  const entries: Combination = { bootloader: 'systemd-boot', initramfs: 'mkinitcpio' }
+  const second = { 'boot/loader/entries/vfio.conf': 'linux /vmlinuz\noptions vfio-pci.ids=1002:73bf\n' }
+  const differing = MachineTree.open(await madeTree(t, passthroughFiles(entries), second))
+  assert.throws(() => passthroughPlan(differing, entries, both), { code: 'SELECTION_REFUSED', message: /in some entries only/ })
+})
+
+test('where Limine checks hashes, its program follows the one that makes the initial file system', async (t) => {
+  const limine: Combination = { bootloader: 'limine', initramfs: 'mkinitcpio' }
+  const entry = `/Arch\n    protocol: linux\n    module_path: boot():/a.img#${'a'.repeat(128)}\n    cmdline: iommu=pt\n`
+  const root = await madeTree(t, passthroughFiles(limine), { 'boot/limine.conf': entry })
+  assert.throws(() => passthroughPlan(MachineTree.open(root), limine), {
+    code: 'CONFIG_UNCLEAR',
+    message: /limine\.conf, line 3/,
+  })
+  bringScript(root, 'usr/bin/limine-update', 'true')
+  const { stages } = passthroughPlan(MachineTree.open(root), limine)
+  const commands = stages.flatMap(({ subject, steps }) =>
+    subject.kind === 'initramfs-update' ? steps.flatMap((step) => (step.kind === 'run-command' ? [step.program] : [])) : [],
+  )
+  assert.deepEqual(commands, ['mkinitcpio', 'limine-update'])
 })
 
 test('a file that somebody edits while plugins are still being asked is not overwritten', async (t) => {
