@@ -33,7 +33,13 @@ test('with the card of a machine that is NVIDIA’s, the start hides KVM and set
   )
   assert.match(trace.out, /exliar\/perf-monitor begin: unchanged/)
   assert.equal((await exliar(['status'])).out, 'Nothing was changed.\n')
-  assert.equal((await exliar(['vm', 'start', 'nonesuch', '--json'])).error().code, 'VM_UNKNOWN')
+  for (const verb of ['start', 'prepare', 'restore']) {
+    const { code, message } = (await exliar(['vm', verb, 'win1', '--json'])).error()
+    assert.deepEqual([code, message], ['VM_UNKNOWN', 'libvirt knows no machine win1; did you mean "win11"?'])
+  }
+  const nothing = await exliar(['vm', 'restore', 'win11'])
+  assert.equal(nothing.code, 0)
+  assert.match(nothing.out, /^No start left anything to bring back/)
 })
 
 const program = fileURLToPath(new URL('../../apps/exliar-vfio/host/src/exliar.ts', import.meta.url))

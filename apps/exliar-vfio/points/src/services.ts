@@ -94,6 +94,8 @@ export const RecordedChange = z.object({
   plugin: z.string().nullable(),
   hook: z.string().nullable(),
   state: z.enum(['planned', 'done', 'undone', 'kept']),
+  /** What a person is to know of it, such as that its program was left out. */
+  notes: z.array(z.string()),
 })
 export type RecordedChange = z.output<typeof RecordedChange>
 

@@ -9,6 +9,7 @@ export interface Change extends Entry {
   /** RFC 3339. */
   readonly at: string
   readonly state: RecordedChange['state']
+  readonly notes: readonly string[]
 }
 
 /** Every step that was begun, oldest first. */
@@ -22,11 +23,11 @@ export function changesIn({ records }: Pick<Journal, 'records'>): readonly Chang
     switch (record.type) {
       case 'doing': {
         const { change, run, at, step, before } = record
-        changes.set(change, { change, run, at, step, before, state: 'planned' })
+        changes.set(change, { change, run, at, step, before, state: 'planned', notes: [] })
         break
       }
       case 'done':
-        mark(record.change, { state: 'done', after: record.after })
+        mark(record.change, { state: 'done', after: record.after, notes: record.notes })
         break
       case 'undone':
         mark(record.change, { state: 'undone' })
@@ -53,7 +54,7 @@ export function unfinishedRun(records: readonly TimedRecord[]): number | undefin
 
 /** Changes as plugins and people are told of them. */
 export function recordedChanges(journal: Pick<Journal, 'records'>): readonly RecordedChange[] {
-  return changesIn(journal).map(({ change, at, step, state }) => ({
+  return changesIn(journal).map(({ change, at, step, state, notes }) => ({
     id: change,
     at,
     kind: step.records,
@@ -61,5 +62,6 @@ export function recordedChanges(journal: Pick<Journal, 'records'>): readonly Rec
     plugin: step.cause?.plugin ?? null,
     hook: step.cause?.hook ?? null,
     state,
+    notes: [...notes],
   }))
 }

@@ -42,8 +42,12 @@ export function bootStage(draft: PlanDraft, work: PlanWork): Stage<PlanSubject> 
   return { subject: { kind: 'bootloader-update', config: { bootloader, parameters: [...(lines[0] ?? [])], ...config } }, steps }
 }
 
-function wishesOf(draft: PlanDraft, { system, proposals }: PlanWork, ids: readonly string[]): readonly Wish[] {
-  const [add, remove] = [[...wantedParameters(system), ...ids], unwantedParameters(system)]
+function wishesOf(draft: PlanDraft, work: PlanWork, ids: readonly string[]): readonly Wish[] {
+  const { system, proposals, selected, claim } = work
+  // The initial file system gets VFIO only for what lasts.
+  const lasting = selected.length > claim.untilRestart.length
+  const wanted = wantedParameters(system).filter((parameter) => lasting || !sameParameter(parameter, 'rd.driver.pre'))
+  const [add, remove] = [[...wanted, ...ids], unwantedParameters(system)]
   const summary = `start the kernel with ${add.join(' ')}, so that devices are separated from each other`
   const wishes: Wish[] = [{ add, remove, summary }]
   for (const { plugin, hook, quirk } of proposals) {

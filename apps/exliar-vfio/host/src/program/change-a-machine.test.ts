@@ -72,6 +72,9 @@ test('a virtual function goes alone; a card in a group with a disk goes only wit
   const functions = async (...args: readonly string[]): Promise<readonly string[]> =>
     (await exliar(['plan', ...args, '--json'])).json().functions.map(({ bdf }: { bdf: string }) => bdf)
   assert.deepEqual(await functions('4d:00.1'), ['0000:4d:00.1'])
+  // It is no part of the initial file system, which would look in vain for what the kernel is told to load there.
+  assert.doesNotMatch((await exliar(['plan', '4d:00.1'])).out, /rd\.driver\.pre/)
+  assert.match((await exliar(['plan', '10000:b3:00'])).out, /rd\.driver\.pre=vfio-pci/)
   assert.deepEqual(await functions('10000:B3:00'), ['10000:b3:00.0', '10000:b3:00.1'])
   const physical = await exliar(['plan', '4d:00', '--json'])
   assert.deepEqual([physical.code, physical.error().code], [65, 'SELECTION_REFUSED'])
@@ -143,6 +146,13 @@ test('a plan that is no longer true is not done; what is applied already is plan
   assert.equal((await exliar(['plan', card, '--exit-code', '--bind', 'at-start'])).code, 0)
 })
 
+test('what a plugin emits is not said never to have been', async (t) => {
+  const { exliar, configure } = await operator(t, nvidia)
+  await configure(alone)
+  assert.match((await exliar(['trace', 'plugin-event'])).out, /is not written down/)
+  assert.equal((await exliar(['trace', 'cleanup'])).out, 'cleanup has not run yet.\n')
+})
+
 test('status tells each change, and rollback takes back the last apply only', async (t) => {
   const { exliar, root, configure } = await operator(t, nvidia)
   await configure(alone)
@@ -159,6 +169,7 @@ test('status tells each change, and rollback takes back the last apply only', as
   assert.ok(all.every(({ state, plugin }: { state: string; plugin: unknown }) => state === 'done' && plugin === null))
   const text = await exliar(['status'])
   assert.match(text.out, /^CHANGE +STATE +AT +BY +WHAT\n1 +done +\S+ +exliar /)
+  assert.match(text.out, /^\d+: Left out, because .*: update-grub$/m)
   const rolled = await exliar(['rollback', '--yes', '--json'])
   const back = rolled.json()
   assert.equal(back.changes.length, all.length - first.changes.length)

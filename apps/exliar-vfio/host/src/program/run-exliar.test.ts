@@ -102,6 +102,7 @@ test('a command line that makes no sense is a usage error with what is wrong, an
   const close = await exliar(['perff'])
   assert.equal(close.code, 2)
   assert.match(close.err, /^COMMAND_UNKNOWN: there is no verb and no plugin command perff; did you mean "perf"\?/m)
+  assert.match((await exliar(['reprot'])).err, /no plugin command reprot; did you mean "report"\?/)
 })
 
 test('what is asked for and is not there is said with its own code and exit code', async (t) => {
@@ -114,6 +115,8 @@ test('what is asked for and is not there is said with its own code and exit code
     [['report', '--config', join(home, 'nonesuch.toml')], 'SETTINGS_UNREADABLE', 66],
     [['report', '--root', join(home, 'nonesuch')], 'TREE_NOT_FOUND', 66],
     [['panel', 'nonesuch'], 'POINT_UNKNOWN_PROVIDER', 66],
+    [['trace', 'gpu-detected', '--last', 'x'], 'EXLIAR_USAGE', 2],
+    [['trace', 'gpu-detected', '--last', '0'], 'EXLIAR_USAGE', 2],
   ]
   for (const [args, expected, exit] of wrong) {
     const { code, error, out } = await exliar([...args, '--json'])
@@ -195,6 +198,12 @@ test('the hooks are listed in the order of a machine’s life, each with who han
       'ui-event',
       'plugin-event',
     ],
+  )
+  const before = hooks.find(({ hook }: { hook: string }) => hook === 'pre-vm-start').handlers
+  assert.deepEqual(
+    before.map(({ plugin }: { plugin: string }) => plugin),
+    ['exliar/nvidia-handler', 'exliar/perf-monitor'],
+    'in the order they run',
   )
   assert.deepEqual(hooks[2].handlers, [{ plugin: 'exliar/nvidia-handler', available: true }])
   const { out } = await exliar(['hooks'])

@@ -40,7 +40,7 @@ const verbs = [addReport, addPlan, addChanges, addMachines, addTrace, addPlugins
 /**
  * Runs the program with its arguments (without program and script) and answers the exit code: 0 done, 1 no (nobody agreed,
  * or not all is as it was), 2 usage, 3 changes are pending, 65 what was given does not fit, 66 not there, 69 unavailable, 70 it
- * failed, 73 cannot write, 77 refused, 78 the configuration is wrong.
+ * failed, 73 cannot write, 75 not now, 77 refused, 78 the configuration is wrong.
  */
 export async function runExliar(args: readonly string[], terminal: Terminal): Promise<number> {
   let exitCode = 0
@@ -63,7 +63,8 @@ export async function runExliar(args: readonly string[], terminal: Terminal): Pr
     .argument('[args...]')
     .allowUnknownOption()
     .action(async (name: string | undefined, rest: readonly string[]) => {
-      if (name !== undefined) return withSession((session) => runCommand(session, name, rest))
+      if (name !== undefined)
+        return withSession((session) => runCommand(session, { name, args: rest, verbs: verbNames(program) }))
       return terminal.screen === undefined ? program.help({ error: true }) : withSession(startTui)
     })
   try {
@@ -78,6 +79,14 @@ export async function runExliar(args: readonly string[], terminal: Terminal): Pr
       exitOf: ({ code }) => exits[code]?.exit,
     })
   }
+}
+
+/** What `--help` shows; others are called by programs. */
+function verbNames(program: Command): readonly string[] {
+  return program
+    .createHelp()
+    .visibleCommands(program)
+    .map((verb) => verb.name())
 }
 
 const exits: Readonly<Record<string, { readonly exit: number }>> = {
@@ -110,7 +119,7 @@ function root(terminal: Terminal): Command {
       'status',
       'cleanup',
     ],
-    'Exit codes: 0 done, 1 no (nobody agreed, or not all is as it was), 2 usage, 3 changes are pending, 65 what was given does\nnot fit, 66 not there, 69 unavailable, 70 it failed, 73 cannot write, 77 refused, 78 the configuration is wrong.',
+    'Exit codes: 0 done, 1 no (nobody agreed, or not all is as it was), 2 usage, 3 changes are pending, 65 what was given does\nnot fit, 66 not there, 69 unavailable, 70 it failed, 73 cannot write, 75 not now, 77 refused, 78 the configuration is wrong.',
   )
 }
 

@@ -84,7 +84,16 @@ test('the screen the machine starts with is given away only knowingly', () => {
 })
 
 test('what is not there is refused, and without an IOMMU the group is unknown', () => {
-  assert.match(reasons(card, { select: ['0000:09:00'] }), /there is no device 0000:09:00/)
+  assert.match(reasons(card, { select: ['0000:09:00'] }), /there is no device 0000:09:00; graphics adapters are at 0000:01:00$/)
   const alone = pciDevice({ bdf: '0000:01:00.0', iommu_group: null })
   assert.match(selectFunctions([alone], { select: ['0000:01:00'] }).notes[0] ?? '', /IOMMU is off/)
+})
+
+test('what is to be taken along and is not there is refused; what has no group with the card stays, and that is said', () => {
+  const far = pciDevice({ bdf: '0000:09:00.0', class_code: '010802', iommu_group: 99 })
+  const wish = { select: ['0000:01:00'] }
+  assert.match(reasons([...card, far], { ...wish, takeAlong: ['0000:09:01'] }), /there is no device 0000:09:01/)
+  const { functions, notes } = selectFunctions([...card, far], { ...wish, takeAlong: ['0000:09:00'] })
+  assert.ok(functions.every(({ device }) => device.bdf !== far.bdf))
+  assert.ok(notes.includes('0000:09:00 stays: nothing that goes has a group with it.'), notes.join())
 })

@@ -11,6 +11,9 @@ export interface SelectionWish {
   readonly allowBootScreen?: boolean
 }
 
+/** Of what could have been meant. */
+const mostNamed = 8
+
 /** One function that moves, and why. */
 export interface SelectedFunction {
   readonly device: PciDevice
@@ -35,8 +38,11 @@ export function selectFunctions(devices: readonly PciDevice[], wish: SelectionWi
   const notes: string[] = []
   for (const name of wish.select) {
     const found = functionsOf(devices, name)
-    if (found.length === 0) refusals.push({ bdf: name, reason: `there is no device ${name}` })
+    if (found.length === 0) refusals.push({ bdf: name, reason: noDevice(devices, name) })
     for (const device of found) chosen.set(device.bdf, { device, because: `${device.bdf} is a function of ${name}.` })
+  }
+  for (const name of wish.takeAlong ?? []) {
+    if (!devices.some((device) => isMeant([name], device))) refusals.push({ bdf: name, reason: noDevice(devices, name) })
   }
   // A Map is walked to its end also when it grows meanwhile.
   for (const { device } of chosen.values()) {
@@ -53,8 +59,17 @@ export function selectFunctions(devices: readonly PciDevice[], wish: SelectionWi
       } else refusals.push({ bdf: device.bdf, reason: foreignReason(device, other) })
     }
   }
+  for (const name of wish.takeAlong ?? []) {
+    const isTaken = [...chosen.values()].some(({ device }) => isMeant([name], device))
+    if (!isTaken) notes.push(`${name} stays: nothing that goes has a group with it.`)
+  }
   const functions = [...chosen.values()].sort((a, b) => (a.device.bdf < b.device.bdf ? -1 : 1))
   return { functions, refusals: refusals.filter(isFirst), notes: [...new Set(notes)] }
+}
+
+function noDevice(devices: readonly PciDevice[], name: string): string {
+  const cards = [...new Set(devices.filter(isDisplay).map(({ slot }) => slot))].slice(0, mostNamed)
+  return `there is no device ${name}${cards.length === 0 ? '' : `; graphics adapters are at ${cards.join(', ')}`}`
 }
 
 /** A processor with graphics has functions of its own in the slot of the graphics: those are of another vendor and stay. */

@@ -70,7 +70,7 @@ export function connectVirsh(options: VirshOptions = {}): Virsh {
       const passwords = withPasswords ? ['--security-info'] : []
       const xml = await run(['dumpxml', '--inactive', ...passwords, '--domain', name], signal)
       // virsh takes a number for the id of a running machine, whatever others are called.
-      if (textOf(find(readXml(xml).root, 'name')) !== name) throw exliarErrors.error('VM_UNKNOWN', { name })
+      if (textOf(find(readXml(xml).root, 'name')) !== name) throw exliarErrors.error('VM_UNKNOWN', { name, suggestion: '' })
       return xml
     },
     define: (xml, signal) => define(run, xml, signal),
@@ -139,7 +139,7 @@ async function runVirsh({ program: called, uri, timeoutMs, args, signal }: Virsh
     throw exliarErrors.error('VIRSH_UNREACHABLE', { uri, reason: reason.split('\n').at(-1) })
   }
   if (/failed to get domain|Domain not found/.test(reason)) {
-    throw exliarErrors.error('VM_UNKNOWN', { name: args[args.indexOf('--domain') + 1] })
+    throw exliarErrors.error('VM_UNKNOWN', { name: args[args.indexOf('--domain') + 1], suggestion: '' })
   }
   throw exliarErrors.error('VIRSH_FAILED', { command, reason })
 }

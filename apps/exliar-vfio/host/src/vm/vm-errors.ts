@@ -29,11 +29,11 @@ export const vmErrors = {
     hint: 'Look at it with `virsh dumpxml {name}`, then decide by hand; nothing was overwritten.',
   },
   VM_UNKNOWN: {
-    message: 'libvirt knows no machine {name}',
+    message: 'libvirt knows no machine {name}{suggestion}',
     status: 404,
     exit: 66,
     retryable: false,
-    hint: 'Look which there are with `virsh list --all`.',
+    hint: 'Look which there are with `exliar vm`.',
   },
   VM_NOT_STOPPED: {
     message: '{name} is {state}, so its start cannot be prepared',

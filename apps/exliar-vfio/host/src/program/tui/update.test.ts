@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { RecordedChange } from '@exliar-vfio/points'
 import { describeMachine } from '../../devices/describe-machine.ts'
 import { sampleTree } from '../../fixtures/sample-tree.ts'
 import { MachineTree } from '../../machine/machine-tree.ts'
@@ -10,7 +11,7 @@ import { listedDevices } from './views/devices-body.ts'
 
 const made: Partial<TuiState> = { screen: 'plan', selected: [freeSlot], plan: { kind: 'made', plan, detection } }
 const applying = { kind: 'applying', steps: 2, done: [], running: 'write a file', broken: false } as const
-const standing = {
+const standing: RecordedChange = {
   id: 1,
   at: '2026-11-21T10:00:00Z',
   kind: 'file-modified',
@@ -18,7 +19,8 @@ const standing = {
   plugin: null,
   hook: null,
   state: 'done',
-} as const
+  notes: [],
+}
 const changed: Partial<TuiState> = {
   screen: 'changes',
   changes: { kind: 'there', value: { changes: [standing], interrupted: false } },

@@ -1,4 +1,4 @@
-import { tableText } from '@backplane/terminal'
+import { printable, tableText } from '@backplane/terminal'
 import type { Command } from 'commander'
 import { cleanupScriptPath, readJournal } from '../../changes/open-changes.ts'
 import { recordedChanges, unfinishedRun } from '../../changes/recorded-changes.ts'
@@ -41,7 +41,8 @@ function showStatus(session: Session): void {
       ['BY', ({ plugin, hook }) => (plugin === null ? 'exliar' : `${plugin} ${hook ?? ''}`.trim())],
       ['WHAT', ({ summary }) => summary],
     ])
-    return `${table}${interrupted ? '\nAn apply was interrupted: `exliar rollback` takes it back.\n' : ''}`
+    const notes = changes.flatMap(({ id, notes: told }) => told.map((note) => `${id}: ${printable(note)}\n`))
+    return `${table}${notes.length === 0 ? '' : `\n${notes.join('')}`}${interrupted ? '\nAn apply was interrupted: `exliar rollback` takes it back.\n' : ''}`
   })
 }
 

@@ -27,7 +27,9 @@ export function addContributed(program: Command, run: Runner): void {
   )
   const runs = program.command('run <command> [args...]').description('run a command of a plugin; what follows -- is its own')
   examples(runs, ['run perf', 'run perf win11', 'run notify-test -- --loud'])
-  runs.allowUnknownOption().action(run(async (session, name: string, args: readonly string[]) => runCommand(session, name, args)))
+  runs
+    .allowUnknownOption()
+    .action(run(async (session, name: string, args: readonly string[]) => runCommand(session, { name, args })))
   const panels = program.command('panels').description('panels that plugins bring along')
   examples(panels, ['panels', 'panels --json'])
   panels.action(
@@ -54,11 +56,20 @@ export function addContributed(program: Command, run: Runner): void {
   )
 }
 
+/** A command of a plugin. */
+export interface CommandCall {
+  readonly name: string
+  readonly args: readonly string[]
+  /** What else could have been meant. */
+  readonly verbs?: readonly string[]
+}
+
 /** Runs a plugin's command. Errors: `COMMAND_UNKNOWN` with the nearest name. */
-export async function runCommand(session: Session, name: string, args: readonly string[]): Promise<void> {
+export async function runCommand(session: Session, { name, args, verbs = [] }: CommandCall): Promise<void> {
   const { kernel } = await session.plugins()
   const known = kernel.contributions(command).map((one) => one.name)
-  if (!known.includes(name)) throw exliarErrors.error('COMMAND_UNKNOWN', { name, suggestion: didYouMean(name, known) })
+  if (!known.includes(name))
+    throw exliarErrors.error('COMMAND_UNKNOWN', { name, suggestion: didYouMean(name, [...verbs, ...known]) })
   const { text, data } = await kernel.provider(command, name).run({ args: [...args] }, { signal: session.terminal.signal })
   session.show(data ?? { text }, () => (text === '' ? '' : `${text.split('\n').map(printable).join('\n').trimEnd()}\n`))
 }

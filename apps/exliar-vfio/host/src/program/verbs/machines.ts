@@ -1,6 +1,7 @@
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { inspect } from 'node:util'
+import { didYouMean } from '@backplane/sdk'
 import { printable, tableText } from '@backplane/terminal'
 import type { Command } from 'commander'
 import { apply } from '../../changes/apply.ts'
@@ -125,6 +126,7 @@ async function prepare(session: Session, name: string, dryRun: boolean): Promise
   const { hooks } = await session.plugins()
   const { signal } = session.terminal
   const parts = { virsh: virshOf(session), facts: deviceFacts(session.tree), preStart: preStartOf(hooks, signal), signal }
+  await uuidOf(parts.virsh, name, signal)
   const preparation = await prepareMachine(name, parts)
   const prepared = !dryRun && preparation.step !== undefined
   if (prepared && preparation.step !== undefined) await journalOf(session).define(preparation.step, 'keep')
@@ -137,6 +139,7 @@ async function start(session: Session, name: string): Promise<void> {
   const { terminal, tree, config } = session
   const { signal } = terminal
   const parts = { virsh: virshOf(session), facts: deviceFacts(tree), preStart: preStartOf(hooks, signal), signal }
+  await uuidOf(parts.virsh, name, signal)
   const preparation = await startMachine(name, {
     ...parts,
     ...journalOf(session),
@@ -149,10 +152,24 @@ async function start(session: Session, name: string): Promise<void> {
 async function restore(session: Session, name: string): Promise<number> {
   const virsh = virshOf(session)
   const { signal } = session.terminal
-  const { uuid } = (await virsh.list(signal)).find((one) => one.name === name || one.uuid === name) ?? { uuid: name }
+  const uuid = await uuidOf(virsh, name, signal)
+  const isPending = (await pendingWithdrawals(session.tree.hostPath(runDirectory))).includes(uuid)
   const ended = await withdrawAfterRun({ virsh, uuid, withdraw: journalOf(session).withdraw, signal })
-  session.show({ restored: ended }, () => `${printable(name)} ${ended ? 'is as it was before' : 'still runs'}.\n`)
+  session.show({ restored: ended && isPending }, () => {
+    if (!ended) return `${printable(name)} still runs.\n`
+    if (isPending) return `${printable(name)} is as it was before.\n`
+    return 'No start left anything to bring back. What was prepared to last is taken back by `exliar rollback` or `cleanup`.\n'
+  })
   return ended ? 0 : 1
+}
+
+/** Of a machine by its name or by that. Errors: `VM_UNKNOWN` with the nearest name. */
+async function uuidOf(virsh: Virsh, name: string, signal: AbortSignal): Promise<string> {
+  const machines = await virsh.list(signal)
+  const machine = machines.find((one) => one.name === name || one.uuid === name)
+  if (machine !== undefined) return machine.uuid
+  const names = machines.map((one) => one.name)
+  throw exliarErrors.error('VM_UNKNOWN', { name, suggestion: didYouMean(name, names) })
 }
 
 /** Machines are defined through the journal, and what ends with a run is remembered beside its watch. */

@@ -1,6 +1,6 @@
 import { didYouMean } from '@backplane/sdk'
 import { printable } from '@backplane/terminal'
-import { allPoints, type RecordedChange } from '@exliar-vfio/points'
+import { allPoints, pluginEvent, type RecordedChange } from '@exliar-vfio/points'
 import type { Command } from 'commander'
 import { readJournal } from '../../changes/open-changes.ts'
 import { recordedChanges } from '../../changes/recorded-changes.ts'
@@ -43,20 +43,30 @@ export function addTrace(program: Command, run: Runner): void {
   const trace = program
     .command('trace <hook>')
     .description('the last runs of a hook: every handler in order, what it changed, how long it took, who stopped the step')
-    .option('--last <count>', 'how many runs', '1')
+    .option('--last <count>', 'how many runs', runCount, 1)
   examples(trace, ['trace pre-vm-start', 'trace pre-vfio-bind --last 5', 'trace gpu-detected --json'])
   trace.action(
-    run(async (session, hook: string, { last }: { last: string }) => {
+    run(async (session, hook: string, { last }: { last: number }) => {
       const name = hook.replace(/^(exliar\.|on_)/, '').replaceAll('_', '-')
       if (!hooks.includes(name)) throw exliarErrors.error('HOOK_UNKNOWN', { hook, suggestion: didYouMean(name, hooks) })
       const { runs } = await session.plugins()
       const changes = recordedChanges(readJournal(session.tree)).filter((change) => change.hook === `exliar.${name}`)
-      const told = withChanges(await runs.of(name), changes).slice(0, Math.max(1, Number.parseInt(last, 10) || 1))
-      session.show({ hook: name, runs: told }, () =>
-        told.length === 0 ? `${name} has not run yet.\n` : told.map(runText).join('\n'),
-      )
+      const told = withChanges(await runs.of(name), changes).slice(0, last)
+      session.show({ hook: name, runs: told }, () => (told.length === 0 ? untold(name) : told.map(runText).join('\n')))
     }),
   )
+}
+
+function runCount(text: string): number {
+  const count = Number(text)
+  if (Number.isInteger(count) && count > 0) return count
+  throw exliarErrors.error('EXLIAR_USAGE', { reason: `--last takes a whole number from 1, not ${text}` })
+}
+
+/** What plugins tell each other passes by here. */
+function untold(name: string): string {
+  if (name === hookName(pluginEvent)) return 'What plugins tell each other is not written down; --verbose tells what they log.\n'
+  return `${name} has not run yet.\n`
 }
 
 interface ChangingRun extends HookRun {

@@ -11,11 +11,12 @@ export function changesBody({ changes, interrupted }: ChangesNow, { work, result
     ? [...wrapped('An apply was interrupted: press u, and what it had done is taken back.', width, { tone: 'warning' }), blank]
     : []
   if (changes.length === 0) return { lines: [...end, ...broken, line('Nothing was changed.')] }
-  const listed = changes.flatMap(({ id, state, at, plugin, hook, summary }): Line[] => [
+  const listed = changes.flatMap(({ id, state, at, plugin, hook, summary, notes }): Line[] => [
     ...wrapped(`${id}  ${state}  ${summary}`, width, {
       tone: state === 'kept' ? 'warning' : state === 'undone' ? 'muted' : 'plain',
     }),
     line(`   ${at}  by ${plugin === null ? 'exliar' : `${plugin} ${hook ?? ''}`.trim()}`, 'muted'),
+    ...notes.flatMap((note) => wrapped(note, width, { indent: 3, tone: 'muted' })),
   ])
   return { lines: [...end, ...broken, ...listed] }
 }
