@@ -117,3 +117,18 @@ test('a run that is given up by its caller is no fault of a plugin', async (t) =
   await assert.rejects(hooks.run(preInitramfsUpdate, image, null, leaving.signal), /enough/)
   assert.deepEqual(runs, [])
 })
+
+test('a hook that runs twice at the same time runs until both have ended', async (t) => {
+  const waiting: (() => void)[] = []
+  const { hooks } = await hooksWith(t, {
+    'a/slow': (scope) => scope.on(preInitramfsUpdate, 'it', () => new Promise<void>((resolve) => void waiting.push(resolve))),
+  })
+  const runs = [hooks.run(preInitramfsUpdate, image, null), hooks.run(preInitramfsUpdate, image, null)]
+  while (waiting.length < 2) await new Promise(setImmediate)
+  waiting[0]?.()
+  await Promise.race(runs)
+  assert.deepEqual(hooks.running, [preInitramfsUpdate])
+  waiting[1]?.()
+  await Promise.all(runs)
+  assert.deepEqual(hooks.running, [])
+})

@@ -38,8 +38,8 @@ export class Hooks {
   readonly #kernel: Pick<Kernel, 'emit'>
   readonly #record: (run: HookRun) => void
   readonly #now: () => Date
-  /** Those that run now; almost always one. */
-  readonly #running = new Set<HookPoint>()
+  /** Those that run now, each as often as it does; almost always one. */
+  #running: readonly HookPoint[] = []
 
   constructor({ kernel, record, now = () => new Date() }: HooksParts) {
     this.#kernel = kernel
@@ -48,7 +48,7 @@ export class Hooks {
   }
 
   /** The hooks that run now. */
-  get running(): ReadonlySet<HookPoint> {
+  get running(): readonly HookPoint[] {
     return this.#running
   }
 
@@ -69,8 +69,10 @@ export class Hooks {
     const at = this.#now()
     const trace = (step: HookStep): void => void steps.push(step)
     const running = point as HookPoint
-    this.#running.add(running)
-    const emitted = this.#kernel.emit(point, value, { trace, signal }).finally(() => this.#running.delete(running))
+    this.#running = [...this.#running, running]
+    const emitted = this.#kernel.emit(point, value, { trace, signal }).finally(() => {
+      this.#running = this.#running.toSpliced(this.#running.indexOf(running), 1)
+    })
     const outcome = await emitted.catch((error: unknown) => {
       if (signal?.aborted === true) throw error
       const { plugin, reason } = culpritOf(error, steps)

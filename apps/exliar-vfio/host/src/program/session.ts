@@ -131,7 +131,7 @@ export class Session implements AsyncDisposable {
       this.onHookRun?.(run)
     }
     const hooks = new Hooks({ kernel, record })
-    hookOf = (plugin) => [...hooks.running].find((point) => kernel.contributions(point).some((one) => one.plugin === plugin))?.id
+    hookOf = (plugin) => hooks.running.find((point) => kernel.contributions(point).some((one) => one.plugin === plugin))?.id
     return { kernel, trust, runs, hooks }
   }
 }
