@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { cp, mkdir, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { fileURLToPath } from 'node:url'
@@ -79,8 +79,12 @@ test('what a plugin of the operator’s finds refuses by every way in, and where
   // approved by its digest, it looks through what waits in the folder at the start
   await Hypervisord.configure(places, (text) => text.replace('plugin: acme/private-keys', `$&, digest: "${digest}"`))
   await cp(good, join(places.plugins, 'good'), { recursive: true })
+  const manifest = join(places.plugins, 'good/plugin.json')
+  await writeFile(manifest, JSON.stringify({ ...JSON.parse(await readFile(manifest, 'utf8')), activation: 'eager' }))
   await cp(bad, join(places.plugins, 'bad'), { recursive: true })
   const next = await Hypervisord.start(places, {}, [], [])
+  const { state } = await next.plugin('acme/good')
+  assert.equal(state, 'active', 'one that starts with the daemon waits for its scanner, and the daemon for nobody')
   assert.equal((await next.get('/api/providers/acme-good/vms')).status, 200)
   const { tier, trust } = await next.plugin('acme/private-keys')
   assert.deepEqual([tier, trust.level], ['confined', 'unsigned'])
