@@ -257,6 +257,8 @@ export interface HostLink extends Invoker {
   readonly violated: (violation: Violation) => void
   /** Told by the runtime of uses of what was granted, as far as {@link Instance.tellsUse} says. Cheap, and never throws. */
   readonly used: (use: Use) => void
+  /** Told by the runtime when the plugin used more at once than it could tell of: what was not told may have been used. Never throws. */
+  readonly untold?: () => void
 }
 
 /** One log line of a plugin, or of its standard output. */

@@ -34,7 +34,7 @@ export interface InlineRuntime extends Runtime {
   /** Tells the host that every running generation of a plugin, or one of them, went over a limit or past a grant. */
   readonly violate: (plugin: string, violation: Violation, generation?: number) => void
   /** Tells the host that every running generation of a plugin used something. */
-  readonly tellUse: (plugin: string, use: Use) => void
+  readonly tellUse: (plugin: string, use: Use | 'untold') => void
 }
 
 /** What {@link inlineRuntime} may be told. */
@@ -156,8 +156,9 @@ class InlineInstance implements Instance {
     this.#host.violated(violation)
   }
 
-  tellUse(use: Use): void {
-    this.#host.used(use)
+  tellUse(use: Use | 'untold'): void {
+    if (use === 'untold') this.#host.untold?.()
+    else this.#host.used(use)
   }
 
   end(cause: ExitCause): void {

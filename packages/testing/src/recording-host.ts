@@ -16,6 +16,8 @@ export class RecordingHost implements HostLink {
   readonly calls: RecordedCall[] = []
   readonly violations: Violation[] = []
   readonly uses: Use[] = []
+  /** Whether a runtime said that uses were left out. */
+  isUntold = false
   readonly #values = new Map<string, unknown>()
   readonly #waiting = new Set<(line: PluginLogLine) => void>()
   readonly #waitingForViolation = new Set<(violation: Violation) => void>()
@@ -43,6 +45,8 @@ export class RecordingHost implements HostLink {
   }
 
   readonly used = (use: Use): void => void this.uses.push(use)
+
+  readonly untold = (): void => void (this.isUntold = true)
 
   /** Settles with the first violation of a limit, told by now or later. */
   violation(limit: LimitName): Promise<Violation> {

@@ -91,6 +91,7 @@ export function linkHost(
       core.log.write({ ...cleaned, plugin, generation })
     },
     used: (use) => identity.uses.note(use.by === 'plugin' ? { ...use, what: core.redactor.text(use.what) } : use),
+    untold: () => identity.uses.untold(),
     violated: (violation) => core.supervisor.violations.report(plugin, generation, violation),
   }
   const release = (): void => {

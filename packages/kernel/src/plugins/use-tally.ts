@@ -4,6 +4,9 @@ import type { Opened } from './permissions.ts'
 import type { Clock } from '../ports.ts'
 import type { PermissionUse, Use, UseVerb } from '../permission-use.ts'
 
+/** Places of the network and permissions of the host's own are seen by the host. */
+const toldByPlugins: readonly UseVerb[] = ['fs:read', 'fs:write', 'exec']
+
 /** What is kept of one version of a plugin. */
 export interface VersionUses {
   /** By permission, as the manifest writes it. */
@@ -56,6 +59,8 @@ export class UseTally {
     const entry =
       this.#exact.get(keyOf(verb, what)) ?? this.#paths.find((one) => one.verb === verb && lies(what, one.value))?.entry
     this.#note(entry, by)
+    // a program may read and write all that the plugin may, and tells nobody
+    if (verb === 'exec' && entry !== undefined) this.#unwatch(['fs:read', 'fs:write'])
     if (isPath || verb === 'net:connect') entry?.see(verb, what)
   }
 
@@ -65,6 +70,18 @@ export class UseTally {
     for (const verb of watched.keys()) if (!verbs.includes(verb)) watched.delete(verb)
     for (const verb of verbs) if (!watched.has(verb)) watched.set(verb, this.#clock.now())
     this.#changed()
+  }
+
+  /** Of what plugins tell of themselves something was left out: nobody can say any more what was never used. */
+  untold(): void {
+    this.#unwatch(toldByPlugins)
+  }
+
+  #unwatch(verbs: readonly UseVerb[]): void {
+    const { watched } = this.#uses
+    const had = watched.size
+    for (const verb of verbs) watched.delete(verb)
+    if (watched.size < had) this.#changed()
   }
 
   #entry(permission: string): UseEntry {

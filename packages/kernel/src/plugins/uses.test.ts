@@ -97,6 +97,32 @@ test('each use counts for the permission that covers it, by whose word, and what
   })
 })
 
+test('where more was used at once than is told, what was not seen is unknown until the next start', async () => {
+  const user = new User()
+  await using t = await start(user)
+  t.runtime.tellUse('demo/user', reading('/srv/images/a/1.raw'))
+  t.runtime.tellUse('demo/user', 'untold')
+  const uses = await t.kernel.plugins.uses('user')
+  assert.match(uses.permissions[1]?.unknown ?? '', /in too many places at once/)
+  const { used: kept, unknown, unused } = leastGrant(uses)
+  assert.deepEqual([kept, unknown], [[images], ['fs:write /srv/out', 'exec qemu-img']])
+  assert.deepEqual(unused, ['net:connect ${config.hosts.*}', 'vm:read', 'vm:edit'], 'the host sees these by itself')
+  await t.kernel.plugins.reload('user')
+  assert.deepEqual(leastGrant(await t.kernel.plugins.uses('user')).unknown, [])
+})
+
+test('what a program reads and writes nobody sees, so nothing of that is proposed away from who runs one', async () => {
+  const user = new User()
+  await using t = await start(user)
+  t.runtime.tellUse('demo/user', { verb: 'exec', what: 'dog', by: 'plugin' })
+  assert.ok(leastGrant(await t.kernel.plugins.uses('user')).unused.includes(images))
+  t.runtime.tellUse('demo/user', { verb: 'exec', what: 'qemu-img', by: 'plugin' })
+  const uses = await t.kernel.plugins.uses('user')
+  assert.match(uses.permissions[0]?.unknown ?? '', /ran a program/)
+  assert.deepEqual(leastGrant(uses).unknown, [images, 'fs:write /srv/out'])
+  assert.deepEqual(leastGrant(uses).used, ['exec qemu-img'])
+})
+
 test('without audit mode what nobody sees is unknown, with the reason, and stays granted', async () => {
   const user = new User()
   await using t = await start(user, { audit: false })

@@ -62,6 +62,16 @@ test('in audit mode more files of one place than are told hide no use of another
   const all = told(subject)
   assert.ok(all.length < usesAtOnce, String(all.length))
   assert.ok(all.includes(`fs:read ${join(out, 'rare')} plugin`))
+  assert.equal(subject.host.isUntold, false)
+})
+
+test('in audit mode uses in more places at once than are told are said to be left out', async (t) => {
+  const { subject, instance, given } = await watched(t)
+  const missing = (at: number): Promise<unknown> => subject.attack(instance, 'read', { path: join(given, `place-${at}`, 'file') })
+  for (let at = 0; at < usesAtOnce && !subject.host.isUntold; at += 100)
+    await Promise.all(Array.from({ length: 100 }, (_, more) => missing(at + more)))
+  await instance.ping(10_000)
+  assert.ok(subject.host.isUntold)
 })
 
 test('in audit mode the sandbox denies what was not granted, and the attempt is told as one', async (t) => {

@@ -20,13 +20,15 @@ export function tellDenials(session: Session): void {
 
 /**
  * Tells the host what this process uses, in audit mode: each thing once in a while, and as often as the host takes it. Half of
- * that is for what lies where nothing was told of yet, so that many files in one place hide no use of another.
+ * that is for what lies where nothing was told of yet, so that many files in one place hide no use of another. Where that is not
+ * enough, it says once that something was left out.
  */
 export function tellUses(session: Session): void {
   const gate = new RateGate(usesPerSecond / 2, usesAtOnce / 2)
   const elsewhere = new RateGate(usesPerSecond / 2, usesAtOnce / 2)
   const told = new Set<string>()
   let sinceMs = performance.now()
+  let isUntold = false
   listen((used) => {
     const { permission, resource } = Object(used) as Readonly<Record<string, unknown>>
     const key = `${String(permission)} ${String(resource)}`
@@ -36,7 +38,14 @@ export function tellUses(session: Session): void {
       sinceMs = nowMs
     }
     const near = `${String(permission)} in ${dirname(String(resource))}`
-    if (told.has(key) || !(told.has(near) ? gate : elsewhere).take(1)) return
+    if (told.has(key)) return
+    const isNear = told.has(near)
+    if (!(isNear ? gate : elsewhere).take(1)) {
+      // in a place that nothing was told of, it may be the only use of a grant
+      if (!isNear && !isUntold) session.notify('untold', undefined)
+      isUntold ||= !isNear
+      return
+    }
     told.add(key).add(near)
     session.notify('denied', { permission, resource })
   })

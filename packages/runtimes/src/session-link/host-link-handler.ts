@@ -38,7 +38,9 @@ export function hostLinkHandler(
   const uses = audited === undefined ? undefined : new RateGate(usesPerSecond, usesAtOnce)
   const told = (value: unknown): void => {
     // Looked at only as often as that: it may be made up.
-    if (uses?.take(1) === false) return
+    if (uses?.take(1) === false) return host.untold?.()
+    // a thread tells nobody of what it uses
+    if (audited !== undefined && Reflect.get(Object(value), 'permission') === 'WorkerThreads') host.untold?.()
     const use = audited?.useOf(value)
     if (use !== undefined) return host.used(use)
     const violation = deniedByNode(value, audited === undefined ? undefined : detailOf(value, audited))
@@ -74,6 +76,7 @@ export function hostLinkHandler(
       if (target === 'log') output.log(logLine(value))
       else if (target === 'dropped' && Number.isSafeInteger(value)) output.dropped(Math.max(0, Number(value)))
       else if (target === 'denied') told(value)
+      else if (target === 'untold' && audited !== undefined) host.untold?.()
     },
     dropped: () => output.dropped(1),
   }
