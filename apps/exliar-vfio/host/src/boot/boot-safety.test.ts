@@ -105,9 +105,18 @@ test('where GRUB reads an entry for each kernel, the line of the next kernel is 
   assert.equal((await edit(t, 'grub', { files }))['/etc/kernel/cmdline'], 'a iommu=pt\n')
 })
 
-test('systemd-boot takes quotes off that stand around a whole line, so such a line is refused', async (t) => {
-  const files = { 'boot/loader/entries/a.conf': 'linux /vmlinuz\noptions "root=UUID=1 rw"\n' }
-  await assert.rejects(edit(t, 'systemd-boot', { files }), { ...unclear, message: /a\.conf, line 2/ })
+test('systemd-boot takes quotes off that stand around a whole line, so one before a parameter is refused', async (t) => {
+  for (const options of ['"root=UUID=1 rw"', '"a=b c" iommu=off "d"', 'iommu=pt iommu=off "a" b="c"']) {
+    const files = { 'boot/loader/entries/a.conf': `linux /vmlinuz\noptions ${options}\n` }
+    await assert.rejects(edit(t, 'systemd-boot', { files }), { ...unclear, message: /a\.conf, line 2/ }, options)
+  }
+})
+
+test('a kernel’s line of nothing but comments gets a line of its own', async (t) => {
+  const files = { 'etc/kernel/cmdline': '# none\n' }
+  assert.deepEqual(await edit(t, 'uki', { files }), { '/etc/kernel/cmdline': '# none\niommu=pt\n' })
+  const behind = { 'etc/kernel/cmdline': 'quiet # none\n' }
+  await assert.rejects(edit(t, 'uki', { files: behind }), { ...unclear, message: /cmdline, line 1/ })
 })
 
 test('kernelstub’s list stays valid where its only element is empty', async (t) => {

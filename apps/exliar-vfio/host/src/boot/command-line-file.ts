@@ -1,7 +1,7 @@
 import { exliarErrors } from '../errors.ts'
 import { readConfig, type TreeReader } from '../text/config-file.ts'
-import { plainStretch } from '../text/mapped-text.ts'
-import type { KernelLine } from './kernel-line.ts'
+import { missingStretch, plainStretch } from '../text/mapped-text.ts'
+import { unclear, type KernelLine } from './kernel-line.ts'
 
 /** The line from which entries and images of new kernels are made. Source: kernel-install(8). */
 const commandLinePath = '/etc/kernel/cmdline'
@@ -13,7 +13,12 @@ export function readCommandLineFile(tree: TreeReader): KernelLine | undefined {
   const parts = [...file.text.matchAll(/^(?![ \t]*#)[^\n]*/gm)]
     .filter(([text]) => text.trim() !== '')
     .map((match) => ({ file, value: plainStretch(file.text, match.index, match.index + match[0].length) }))
-  const empty = { file, value: plainStretch(file.text, 0, 0) }
+  for (const part of parts) {
+    const mark = part.value.text.search(/\s#/)
+    if (mark !== -1) throw unclear(part, mark, 'what begins with # is a comment to some programs and a parameter to others')
+  }
+  const gap = file.text === '' || file.text.endsWith('\n') ? '' : '\n'
+  const empty = { file, value: missingStretch(file.text.length, gap, '\n') }
   return { parts: parts.length === 0 ? [empty] : parts, target: parts.at(-1) ?? empty }
 }
 

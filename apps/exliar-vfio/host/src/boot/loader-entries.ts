@@ -37,8 +37,8 @@ function entryLine(file: ConfigFile): KernelLine {
     const part = { file, value: plainStretch(file.text, start, start + (match[2] ?? '').length) }
     const variable = part.value.text.indexOf('$')
     if (variable !== -1) throw unclear(part, variable, 'a part of the line is kept in a variable of the bootloader')
-    if (/^".*"\s*$/.test(part.value.text))
-      throw unclear(part, 0, 'quotation marks around the whole line are taken off by systemd-boot')
+    const quoted = part.value.text.search(/(?<!\S)"/)
+    if (quoted !== -1) throw unclear(part, quoted, 'systemd-boot takes off quotation marks around a whole line')
     parts.push(part)
   }
   const last = parts.at(-1)
