@@ -7,6 +7,13 @@ export const programErrors = {
     retryable: false,
     hint: 'Look at `exliar --help`, or `exliar VERB --help`.',
   },
+  EXLIAR_BROKEN_OFF: {
+    message: 'broken off: {reason}',
+    status: 499,
+    exit: 130,
+    retryable: true,
+    hint: 'Run it again when you like; `exliar status` shows whether anything was changed.',
+  },
   EXLIAR_DEFECT: {
     message: 'exliar failed: {reason}',
     status: 500,

@@ -161,6 +161,13 @@ test('a directory for state that cannot be made is said, and what should never h
   assert.match(broken.error().message, /the screen is full/)
 })
 
+test('who breaks off a verb is told that, and not of a defect', async (t) => {
+  const { exliar } = await operator(t, 'popos-kernelstub')
+  const broken = await exliar(['report', '--json'], { signal: AbortSignal.abort(new Error('ended by SIGINT')) })
+  assert.deepEqual([broken.code, broken.error().code], [130, 'EXLIAR_BROKEN_OFF'])
+  assert.equal(broken.error().message, 'broken off: ended by SIGINT')
+})
+
 test('a panel shows what its plugin says, and a command its text, or its data with --json', async (t) => {
   const { exliar } = await operator(t, nvidia)
   assert.match((await exliar(['panel', 'performance'])).out, /\S/)

@@ -40,7 +40,7 @@ const verbs = [addReport, addPlan, addChanges, addMachines, addTrace, addPlugins
 /**
  * Runs the program with its arguments (without program and script) and answers the exit code: 0 done, 1 no (nobody agreed,
  * or not all is as it was), 2 usage, 3 changes are pending, 65 what was given does not fit, 66 not there, 69 unavailable, 70 it
- * failed, 73 cannot write, 75 not now, 77 refused, 78 the configuration is wrong.
+ * failed, 73 cannot write, 75 not now, 77 refused, 78 the configuration is wrong, 130 broken off.
  */
 export async function runExliar(args: readonly string[], terminal: Terminal): Promise<number> {
   let exitCode = 0
@@ -71,7 +71,7 @@ export async function runExliar(args: readonly string[], terminal: Terminal): Pr
     await program.parseAsync(args, { from: 'user' })
     return exitCode
   } catch (error) {
-    return tellFailure(error, {
+    return tellFailure(unlessBrokenOff(error, terminal.signal), {
       terminal,
       json: args.includes('--json'),
       usage: (reason) => exliarErrors.error('EXLIAR_USAGE', { reason }),
@@ -87,6 +87,14 @@ function verbNames(program: Command): readonly string[] {
     .createHelp()
     .visibleCommands(program)
     .map((verb) => verb.name())
+}
+
+/** Who breaks it off is not told of a defect. */
+function unlessBrokenOff(error: unknown, signal: AbortSignal): unknown {
+  const isOwn = signal.aborted && (error === signal.reason || Reflect.get(Object(error), 'name') === 'AbortError')
+  if (!isOwn) return error
+  const reason = signal.reason instanceof Error ? signal.reason.message : 'somebody asked for it'
+  return exliarErrors.error('EXLIAR_BROKEN_OFF', { reason }, { cause: error })
 }
 
 const exits: Readonly<Record<string, { readonly exit: number }>> = {
@@ -119,7 +127,7 @@ function root(terminal: Terminal): Command {
       'status',
       'cleanup',
     ],
-    'Exit codes: 0 done, 1 no (nobody agreed, or not all is as it was), 2 usage, 3 changes are pending, 65 what was given does\nnot fit, 66 not there, 69 unavailable, 70 it failed, 73 cannot write, 75 not now, 77 refused, 78 the configuration is wrong.',
+    'Exit codes: 0 done, 1 no (nobody agreed, or not all is as it was), 2 usage, 3 changes are pending, 65 what was given does\nnot fit, 66 not there, 69 unavailable, 70 it failed, 73 cannot write, 75 not now, 77 refused, 78 the configuration is wrong, 130 broken off.',
   )
 }
 
