@@ -22,6 +22,7 @@ export function editModprobe(tree: TreeReader, claim: Claim, drivers: readonly s
   for (const file of files) refuseConflicts(file, claim)
   const file = readConfig(tree, modprobePath)
   const text = file?.text ?? writtenBy
+  refuseContinued({ path: modprobePath, text })
   const splices: Splice[] = []
   const lines: string[] = []
   const standing = optionsLine({ path: modprobePath, text })
@@ -94,7 +95,17 @@ interface OptionsLine {
   readonly words: readonly string[]
 }
 
-/** The line of our file that has the ids, else the last one. */
+/** A line that goes on in the next one leaves no place that is surely between two. */
+function refuseContinued(file: ConfigFile): void {
+  const at = file.text.search(/\\(?:\n|$)/)
+  if (at !== -1) throw unclear(file, at, 'a line goes on in the next one')
+}
+
+function unclear({ path, text }: ConfigFile, at: number, reason: string): Error {
+  return exliarErrors.error('CONFIG_UNCLEAR', { path, line: lineAt(text, at), reason })
+}
+
+/** The last line of our file that has ids, which are the ones that count, else the last one. */
 function optionsLine(file: ConfigFile): OptionsLine | undefined {
   const lines = [...file.text.matchAll(/^[ \t]*options[ \t]+vfio[-_]pci\b([^\n]*)/gm)].map((match) => {
     const end = match.index + match[0].length
@@ -108,23 +119,21 @@ function optionsLine(file: ConfigFile): OptionsLine | undefined {
         .filter((word) => word !== ''),
     }
   })
-  return lines.find(({ words }) => words.some((word) => word.startsWith('ids='))) ?? lines.at(-1)
+  return lines.findLast(({ words }) => words.some((word) => word.startsWith('ids='))) ?? lines.at(-1)
 }
 
 function mergeOptions({ file, start, end, words }: OptionsLine, claim: Claim): readonly Splice[] {
   const broken = words.find((word) => !word.includes('='))
   if (broken !== undefined || words.some((word) => word.endsWith(','))) {
-    const reason = 'the options of vfio-pci hold a space where modprobe takes none'
-    throw exliarErrors.error('CONFIG_UNCLEAR', { path: file.path, line: lineAt(file.text, start), reason })
+    throw unclear(file, start, 'the options of vfio-pci hold a space where modprobe takes none')
   }
-  const present =
-    words
-      .find((word) => word.startsWith('ids='))
-      ?.slice('ids='.length)
-      .split(',') ?? []
+  const given = words.filter((word) => word.startsWith('ids='))
+  if (given.length > 1 || given[0]?.includes('"'))
+    throw unclear(file, start, 'the ids of vfio-pci are given twice, or in quotation marks')
+  const present = (given[0]?.slice('ids='.length).split(',') ?? []).filter((id) => id !== '')
   const [ids] = idsOption(present, claim)
   const merged = words.map((word) => (word.startsWith('ids=') && ids !== undefined ? ids : word))
-  if (present.length === 0 && ids !== undefined) merged.unshift(ids)
+  if (given.length === 0 && ids !== undefined) merged.unshift(ids)
   for (const option of options) if (!words.some((word) => word.startsWith(option.split('=')[0] ?? option))) merged.push(option)
   return merged.join(' ') === words.join(' ') ? [] : [{ start, end, text: ` ${merged.join(' ')}` }]
 }

@@ -32,8 +32,8 @@ export function softDependencies(files: readonly ConfigFile[]): ReadonlyMap<stri
   for (const { text } of files) {
     for (const [, name = '', rest = ''] of text.replaceAll('\\\n', '  ').matchAll(/^[ \t]*softdep[ \t]+(\S+)([^\n]*)/gm)) {
       const module = name.replaceAll('-', '_')
-      const [before = '', post = ''] = rest.split(/(?<=\s)post:/)
-      const pre = before.replace(/^.*?(?:(?<=\s)pre:|$)/, '')
+      const [before = '', post = ''] = rest.split(/(?<=\s)post:(?=\s|$)/)
+      const pre = before.replace(/^.*?(?:(?<=\s)pre:(?=\s|$)|$)/, '')
       if (!found.has(module)) found.set(module, { module, pre: wordsOf(pre), post: wordsOf(post) })
     }
   }

@@ -83,6 +83,21 @@ test('a file that already tells vfio-pci what to take is named, not overruled', 
   await assert.rejects(modprobe(t, spaced, { all: [gpu], chosen: [gpu] }), { code: 'CONFIG_UNCLEAR' })
 })
 
+test('of two lines with ids the last counts, and what modprobe would read otherwise is refused', async (t) => {
+  const one = { all: [gpu], chosen: [gpu] }
+  const edited = async (text: string): Promise<string> => modprobe(t, { 'etc/modprobe.d/vfio.conf': text }, one)
+  const two = 'options vfio-pci ids=1002:73bf\noptions vfio-pci ids=1002:ab28\n'
+  assert.match(await edited(two), /^options vfio-pci ids=1002:73bf\noptions vfio-pci ids=1002:ab28,10de:1b80 disable_vga=1/)
+  assert.match(await edited('softdep nvidia pre:vfio-pci\n'), /^softdep nvidia pre:vfio-pci\noptions /)
+  const refused = [
+    'options vfio-pci ids="1002:73bf"',
+    'options vfio-pci ids=1:1 ids=2:2',
+    'softdep xe pre: a \\\n b',
+    'options nvidia a=1 \\',
+  ]
+  for (const text of refused) await assert.rejects(edited(text), { code: 'CONFIG_UNCLEAR', message: /line 1: / }, text)
+})
+
 test('a conflict is found in every directory that modprobe reads, over lines that go on, and where loading is blocked', async (t) => {
   const one = { all: [gpu], chosen: [gpu] }
   const cases: readonly TreeDescription[] = [
