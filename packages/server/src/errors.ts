@@ -334,11 +334,11 @@ export const serverErrors = defineErrors('SERVER', {
     hint: 'Choose a shorter path.',
   },
   SERVER_TOKEN_FILE_EXPOSED: {
-    message: 'The token file {path} can be read by others (mode {mode}).',
+    message: 'The token file {path} can be read by others ({how}).',
     status: 500,
     exit: 77,
     retryable: false,
-    hint: 'Remove the file so that a new token is made, or run `chmod 600` on it.',
+    hint: 'Remove the file so that a new token is made, or run `chown` and `chmod 600` on it.',
   },
   SERVER_TOKEN_FILE_INVALID: {
     message: 'The token file {path} holds no token.',

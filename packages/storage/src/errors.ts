@@ -86,11 +86,11 @@ const specs = {
     hint: 'Name the directory of the audit log, or one of its files.',
   },
   SECRETS_EXPOSED: {
-    message: '{path} can be read by others (mode {mode})',
+    message: '{path} can be read by others ({how})',
     status: 500,
     exit: 78,
     retryable: false,
-    hint: 'Run chmod go-rwx {path}.',
+    hint: '{todo}.',
   },
   SECRETS_KEY_UNUSABLE: {
     message: 'the key of the secrets, {place}, cannot be used: {reason}',

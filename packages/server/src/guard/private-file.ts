@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import type { Stats } from 'node:fs'
 import { mkdir, open, rename, unlink, type FileHandle } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { serverErrors } from '../errors.ts'
@@ -16,12 +17,17 @@ export async function readPrivateFile(path: string, limitBytes: number): Promise
     throw error
   }
   await using opened = file
-  const { mode } = await opened.stat()
-  if ((mode & 0o077) !== 0) {
-    throw serverErrors.error('SERVER_TOKEN_FILE_EXPOSED', { path, mode: (mode & 0o777).toString(8) })
-  }
+  refuseExposed(path, await opened.stat())
   const { buffer, bytesRead } = await opened.read(Buffer.alloc(limitBytes), 0, limitBytes, 0)
   return buffer.toString('utf8', 0, bytesRead)
+}
+
+/** Refuses what others than this process and root may read or put something else into. Errors: `SERVER_TOKEN_FILE_EXPOSED`. */
+export function refuseExposed(path: string, { mode, uid }: Pick<Stats, 'mode' | 'uid'>): void {
+  const isForeign = uid !== (process.geteuid?.() ?? uid) && uid !== 0
+  if ((mode & 0o077) === 0 && !isForeign) return
+  const how = isForeign ? `it belongs to user ${uid}` : `mode ${(mode & 0o777).toString(8)}`
+  throw serverErrors.error('SERVER_TOKEN_FILE_EXPOSED', { path, how })
 }
 
 /**

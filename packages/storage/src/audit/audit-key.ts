@@ -3,6 +3,7 @@ import { link, mkdir, open, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { PlatformError } from '@backplane/sdk'
 import { storageErrors } from '../errors.ts'
+import { isForeign } from '../secrets/private-file.ts'
 
 const keyBytes = 32
 
@@ -14,8 +15,10 @@ export async function auditKey(path: string, options: { readonly make?: boolean 
   try {
     if (options.make === true) await makeKey(path)
     await using file = await open(path, 'r')
-    const { mode } = await file.stat()
+    const { mode, uid } = await file.stat()
     if ((mode & 0o077) !== 0) throw unusable(path, `others may read it (mode ${(mode & 0o777).toString(8)})`)
+    // who only checks a log may be somebody else than who writes it
+    if (options.make === true && isForeign(uid)) throw unusable(path, `it belongs to user ${uid}`)
     const key = Buffer.from((await file.readFile('utf8')).trim(), 'base64')
     if (key.length !== keyBytes) throw unusable(path, `it does not hold ${keyBytes} bytes in base64`)
     return key

@@ -49,5 +49,5 @@ export function directorySecrets(directory: string): SecretBroker {
 /** Refuses a directory that others may enter. Errors: `SECRETS_EXPOSED`. */
 export async function checkSecretsDirectory(directory: string): Promise<void> {
   const found = await stat(directory).catch(() => undefined)
-  if (found !== undefined) refuseExposed(directory, found.mode)
+  if (found !== undefined) refuseExposed(directory, found)
 }

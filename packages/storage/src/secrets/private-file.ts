@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { constants } from 'node:fs'
+import { constants, type Stats } from 'node:fs'
 import { open, rename, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { storageErrors } from '../errors.ts'
@@ -18,7 +18,7 @@ export async function readPrivate(path: string, limitBytes: number): Promise<str
   await using file = opened
   const found = await file.stat()
   if (!found.isFile()) return undefined
-  refuseExposed(path, found.mode)
+  refuseExposed(path, found)
   const { buffer, bytesRead } = await file.read(Buffer.alloc(limitBytes + 1), 0, limitBytes + 1, 0)
   if (bytesRead > limitBytes) throw storageErrors.error('SECRETS_FULL', { what: path, limit: limitBytes, unit: 'bytes' })
   return buffer.toString('utf8', 0, bytesRead)
@@ -41,8 +41,19 @@ export async function writePrivate(path: string, text: string): Promise<void> {
   }
 }
 
-/** Errors: `SECRETS_EXPOSED`. */
-export function refuseExposed(path: string, mode: number): void {
-  if ((mode & 0o077) === 0) return
-  throw storageErrors.error('SECRETS_EXPOSED', { path, mode: (mode & 0o777).toString(8).padStart(4, '0') })
+/** Whether a file belongs to somebody who is neither this process nor root. */
+export function isForeign(uid: number): boolean {
+  return uid !== (process.geteuid?.() ?? uid) && uid !== 0
+}
+
+/** Refuses what others than this process and root may read or put something else into. Errors: `SECRETS_EXPOSED`. */
+export function refuseExposed(path: string, { mode, uid }: Pick<Stats, 'mode' | 'uid'>): void {
+  if ((mode & 0o077) !== 0) {
+    const how = `mode ${(mode & 0o777).toString(8).padStart(4, '0')}`
+    throw storageErrors.error('SECRETS_EXPOSED', { path, how, todo: `Run chmod go-rwx ${path}` })
+  }
+  if (!isForeign(uid)) return
+  const todo = `Run it as user ${uid}, or chown ${process.geteuid?.()} ${path}`
+  const parameters = { path, how: `it belongs to user ${uid}`, todo }
+  throw storageErrors.error('SECRETS_EXPOSED', parameters)
 }
