@@ -208,16 +208,18 @@ function unlessUnknownScanner(
   { id, origin, digest, source }: Subject,
   plugins: HostConfig['plugins'],
 ): Verdict {
-  const named = plugins.scanners.find((one) => one.kind === 'plugin' && one.plugin === id)
-  if (origin === 'bundled' || named?.kind !== 'plugin' || !verdict.ok) return verdict
+  const named = plugins.scanners.filter((one) => one.kind === 'plugin' && one.plugin === id)
+  const [first] = named
+  if (origin === 'bundled' || first === undefined || !verdict.ok) return verdict
   const isInFolder = plugins.directories.some((directory) => source.startsWith(`directory:${directory}/`))
-  if (named.digest === digest || (plugins.development && isInFolder)) return verdict
-  const place = `plugins.scanners.${named.name}.digest`
-  if (named.digest === undefined && verdict.trust === 'signed') return verdict
+  const digests = named.flatMap((one) => (one.kind === 'plugin' ? (one.digest ?? []) : []))
+  if (digests.includes(digest) || (plugins.development && isInFolder)) return verdict
+  const place = `plugins.scanners.${first.name}.digest`
+  if (digests.length === 0 && verdict.trust === 'signed') return verdict
   const reason =
-    named.digest === undefined
-      ? `it is the scanner ${named.name}, which no other plugin looks through, and nobody the policy trusts signed it`
-      : `it is the scanner ${named.name}, of which ${place} takes ${named.digest} alone`
+    digests.length === 0
+      ? `it is the scanner ${first.name}, which no other plugin looks through, and nobody the policy trusts signed it`
+      : `it is the scanner ${first.name}, of which ${place} takes ${digests.join(', ')} alone`
   const fix = `Take a version that a publisher of the policy signed, or read this one and write ${place}: ${digest} into the configuration.`
   return refusedAs(verdict, { rule: 'publisher', outcome: 'refused', reason, fix })
 }
