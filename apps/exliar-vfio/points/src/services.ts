@@ -37,7 +37,10 @@ export const deviceService = defineProvider(
 export const vfioService = defineProvider(
   'exliar.vfio',
   {
-    /** Errors: `DEVICE_UNKNOWN`, `BIND_REFUSED`, `BIND_FAILED` (the device is as it was). */
+    /**
+     * Errors: `DEVICE_UNKNOWN`, `BIND_REFUSED`, `BIND_FAILED` (the device is as it was), `BIND_BLOCKED` (its driver does not let go),
+     * `CHANGE_DURING_APPLY`, `CHANGES_BUSY`.
+     */
     bind: unary(z.object({ bdf: Bdf }), PciDevice, {
       permission: 'vfio:bind',
       approval: ({ bdf }) => `take ${bdf} away from its driver and bind it to vfio-pci`,
