@@ -90,7 +90,7 @@ const specs = {
     status: 500,
     exit: 78,
     retryable: false,
-    hint: '{todo}.',
+    hint: '{todo}',
   },
   SECRETS_KEY_UNUSABLE: {
     message: 'the key of the secrets, {place}, cannot be used: {reason}',

@@ -50,10 +50,10 @@ export function isForeign(uid: number): boolean {
 export function refuseExposed(path: string, { mode, uid }: Pick<Stats, 'mode' | 'uid'>): void {
   if ((mode & 0o077) !== 0) {
     const how = `mode ${(mode & 0o777).toString(8).padStart(4, '0')}`
-    throw storageErrors.error('SECRETS_EXPOSED', { path, how, todo: `Run chmod go-rwx ${path}` })
+    throw storageErrors.error('SECRETS_EXPOSED', { path, how, todo: `Run chmod go-rwx ${path}.` })
   }
   if (!isForeign(uid)) return
-  const todo = `Run it as user ${uid}, or chown ${process.geteuid?.()} ${path}`
+  const todo = `Run it as user ${uid}, or run chown ${process.geteuid?.()} ${path}.`
   const parameters = { path, how: `it belongs to user ${uid}`, todo }
   throw storageErrors.error('SECRETS_EXPOSED', parameters)
 }
