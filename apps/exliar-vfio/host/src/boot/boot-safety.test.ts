@@ -105,6 +105,12 @@ test('where GRUB reads an entry for each kernel, the line of the next kernel is 
   assert.equal((await edit(t, 'grub', { files }))['/etc/kernel/cmdline'], 'a iommu=pt\n')
 })
 
+test('the variable that TuneD puts into each entry stays where it is', async (t) => {
+  const entry = 'linux /vmlinuz\noptions root=UUID=1 ro $tuned_params\n'
+  const edited = await edit(t, 'systemd-boot', { files: { 'boot/loader/entries/a.conf': entry } })
+  assert.deepEqual(Object.values(edited), ['linux /vmlinuz\noptions root=UUID=1 ro $tuned_params iommu=pt\n'])
+})
+
 test('systemd-boot takes quotes off that stand around a whole line, so one before a parameter is refused', async (t) => {
   for (const options of ['"root=UUID=1 rw"', '"a=b c" iommu=off "d"', 'iommu=pt iommu=off "a" b="c"']) {
     const files = { 'boot/loader/entries/a.conf': `linux /vmlinuz\noptions ${options}\n` }

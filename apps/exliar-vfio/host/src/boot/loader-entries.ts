@@ -29,13 +29,16 @@ export function requireLoaderEntries(tree: TreeReader): readonly KernelLine[] {
   throw exliarErrors.error('CONFIG_MISSING', { path: '/boot/loader/entries', reason, owner: 'systemd-boot' })
 }
 
-/** An entry may have several `options` lines; together they are the kernel's line. */
+/**
+ * An entry may have several `options` lines; together they are the kernel's line. TuneD's variable only adds to it; of any
+ * other nobody knows what it says.
+ */
 function entryLine(file: ConfigFile): KernelLine {
   const parts: LinePart[] = []
   for (const match of file.text.matchAll(/^([ \t]*options[ \t]+)([^\r\n]*)/gm)) {
     const start = match.index + (match[1] ?? '').length
     const part = { file, value: plainStretch(file.text, start, start + (match[2] ?? '').length) }
-    const variable = part.value.text.indexOf('$')
+    const variable = part.value.text.search(/\$(?!tuned_params(?!\S))/)
     if (variable !== -1) throw unclear(part, variable, 'a part of the line is kept in a variable of the bootloader')
     const quoted = part.value.text.search(/(?<!\S)"/)
     if (quoted !== -1) throw unclear(part, quoted, 'systemd-boot takes off quotation marks around a whole line')
