@@ -1,4 +1,4 @@
-/** A line that replaces itself on a live terminal, and on others is written only when it says something new enough. */
+/** A line that replaces itself, for live terminals; whoever writes to others prints lines. Its text is clean, and as wide as there is room. */
 export class StatusLine {
   readonly #terminal: { readonly err: (text: string) => void }
   #shown = false
