@@ -13,7 +13,7 @@ import { rollBack } from './roll-back.ts'
 import { findVersion } from './selection.ts'
 import { renew } from './succession.ts'
 import { endUnadmitted } from './readmit.ts'
-import { retryUnlaunched } from './retry-unlaunched.ts'
+import { offerAgain, retryUnlaunched } from './retry-unlaunched.ts'
 import type { PluginUses } from '../permission-use.ts'
 import { usesOf } from './uses-of.ts'
 import { endProbation } from './move-back.ts'
@@ -45,6 +45,7 @@ export class PluginCommands implements PluginDirectory {
   }
 
   async #refreshAndRetry(): Promise<RefreshReport> {
+    await offerAgain(this.#core)
     const report = await this.#refresher.refresh()
     const running = await retryUnlaunched(this.#core)
     return { ...report, failed: report.failed.filter((id) => !running.has(id)) }

@@ -20,6 +20,11 @@ const surroundings = [
   'KERNEL_',
 ] as const
 
+/** Whether a version could not take over because of what surrounds it, before anything of it ran. */
+export function isOfSurroundings({ code }: Failure): boolean {
+  return surroundings.some((prefix) => code.startsWith(prefix))
+}
+
 /** What was found wanting, and what serves in its place. */
 export interface Rejected {
   readonly candidate: Candidate
@@ -48,8 +53,7 @@ export async function noteRejected(core: Core, plugin: Plugin, { candidate, fail
   const { fingerprint } = candidate.found
   const against = { version: candidate.version, ...(digest === undefined ? {} : { digest }) }
   const hold = { why, to, against, sinceMs: update.atMs, update, fingerprint }
-  const isDurable = !surroundings.some((prefix) => failure.code.startsWith(prefix))
-  await core.choices.hold(plugin.id, hold, isDurable)
+  await core.choices.hold(plugin.id, hold, !isOfSurroundings(failure))
   await keep(core, candidate, to.digest)
 }
 

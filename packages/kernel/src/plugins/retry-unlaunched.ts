@@ -1,5 +1,6 @@
 import type { Core } from '../core.ts'
 import type { Plugin } from './plugin.ts'
+import { isOfSurroundings } from './rejection.ts'
 import { settle } from './succession.ts'
 
 /**
@@ -16,6 +17,17 @@ export async function retryUnlaunched(core: Core): Promise<ReadonlySet<string>> 
   }
   await Promise.allSettled(failed.filter(({ usable }) => usable).map((plugin) => core.activate(plugin)))
   return new Set(failed.filter(({ serving }) => serving !== undefined).map(({ id }) => id))
+}
+
+/** Lets the next look at the sources offer again what could not take over for what surrounds it: a policy, settings, bytes. */
+export async function offerAgain({ plugins, choices }: Core): Promise<void> {
+  for (const plugin of plugins.values()) {
+    const { id, rejected, update } = plugin
+    if (rejected === undefined || choices.held(id)?.why !== 'failed') continue
+    if (update?.failure.stage !== 'start' || !isOfSurroundings(update.failure)) continue
+    plugin.rejected = undefined
+    await choices.release(id)
+  }
 }
 
 function isUnlaunched({ state, launched, generation, serving, isBusy, departure }: Plugin): boolean {
