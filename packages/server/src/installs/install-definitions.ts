@@ -83,6 +83,7 @@ const InstallRequest = z
     source: Reference.optional(),
     path: z.string().max(2_000).optional().describe('A folder or an archive of the host, in a directory it allows.'),
     url: z.string().max(2_000).optional().describe('Of an archive, where the host allows that.'),
+    validate: z.literal(true, 'every package is validated').optional().describe('It always is.'),
     approvals: Approvals.default({}),
     withheld: Withheld,
   })

@@ -47,7 +47,11 @@ test('what is wrong with a request is refused before anything is planned', async
   }
   const both = await server.tcp('/api/plugins/install', post({ path: '/a', url: 'https://b' }))
   assert.match(both.problem.detail, /one of source, path and url/)
+  const unchecked = await server.tcp('/api/plugins/install', post({ source: '/a', validate: false }))
+  assert.deepEqual([unchecked.status, unchecked.problem.code], [400, 'SERVER_REQUEST_INVALID'])
+  assert.match(unchecked.problem.detail, /every package is validated/)
   assert.deepEqual(installs.told, [])
+  assert.equal((await server.tcp('/api/plugins/install', post({ source: '/a', validate: true }))).status, 201)
 })
 
 test('installing goes on after its answer when that is wished for, and tells how far it is', async (t) => {
