@@ -1,9 +1,8 @@
 import { exliarErrors } from '../errors.ts'
 import type { ConfigFile } from './config-file.ts'
-import type { MappedText } from './mapped-text.ts'
 import { readCommands, type ShellCommand } from './shell-commands.ts'
 import { changesName } from './shell-mention.ts'
-import type { ShellArray, ShellElement, ShellWord } from './shell-word.ts'
+import type { ShellArray, ShellWord } from './shell-word.ts'
 import { lineAt } from './splice.ts'
 
 /** One assignment of a shell configuration file. */
@@ -14,7 +13,7 @@ export interface Assignment {
   readonly appends: boolean
   /** Position of its name. */
   readonly start: number
-  readonly value: { readonly kind: 'word'; readonly text: MappedText } | ({ readonly kind: 'array' } & ShellArray)
+  readonly value: { readonly kind: 'word'; readonly text: ShellWord } | ({ readonly kind: 'array' } & ShellArray)
   /** Why it cannot be edited: it is only made sometimes, or its value is computed. */
   readonly unclear: string | undefined
 }
@@ -125,7 +124,7 @@ function baseOf(name: string): string {
   return name.replace(/\[.*/, '')
 }
 
-function piecesOf(value: Assignment['value']): readonly (ShellElement | (MappedText & Partial<ShellWord>))[] {
+function piecesOf(value: Assignment['value']): readonly Pick<ShellWord, 'text' | 'doubt'>[] {
   return value.kind === 'word' ? [value.text] : value.elements
 }
 
