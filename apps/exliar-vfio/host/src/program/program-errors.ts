@@ -40,7 +40,7 @@ export const programErrors = {
     status: 400,
     exit: 2,
     retryable: false,
-    hint: 'Look at the plan first, then say --yes.',
+    hint: 'Look at what it is about, then say --yes, or --grant-file to approve a plugin.',
   },
   EXLIAR_NO_TERMINAL: {
     message: 'there is no terminal to draw on',

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { operator } from '../fixtures/operator.ts'
+import { development, operator } from '../fixtures/operator.ts'
 
 const nvidia = 'two-identical-nvidia-grub-initramfs-tools'
 
@@ -215,6 +215,20 @@ test('the hooks are listed in the order of a machine’s life, each with who han
   assert.deepEqual(hooks[2].handlers, [{ plugin: 'exliar/nvidia-handler', available: true }])
   const { out } = await exliar(['hooks'])
   assert.match(out, /^system-detected +all +Told what machine this is\ndevice-enumeration/)
+})
+
+test('a warning of a plugin is told with its reason, its other fields only with --verbose', async (t) => {
+  const { exliar, configure, dropIn } = await operator(t, nvidia)
+  await configure(`${development}deny = ["nvidia-handler", "amd-reset", "intel-gvt", "perf-monitor", "notifier"]\n`)
+  await dropIn('worried', {
+    'plugin.toml': 'name = "worried"\nversion = "1.0.0"\napi_version = "1.0"\n',
+    'index.js': `export const createPlugin = () => ({
+      on_system_detected: (context) => context.logger().warn('it was not sent', { error: new Error('no way there'), times: 7 }),
+    })`,
+  })
+  const { err } = await exliar(['report'])
+  assert.match(err, /^warn: local\/worried: it was not sent: no way there$/m)
+  assert.match((await exliar(['report', '--verbose'])).err, /it was not sent \{.*no way there.*"times":7/)
 })
 
 test('what plugins and devices call themselves reaches the terminal without control characters', async (t) => {

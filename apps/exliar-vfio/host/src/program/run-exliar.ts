@@ -147,6 +147,12 @@ async function open(options: GlobalOptions, terminal: Terminal): Promise<Session
   })
 }
 
+/** Why something went wrong: of the fields all that everybody needs. */
+function reasonIn({ error }: Readonly<Record<string, unknown>>): string {
+  const reason: unknown = Reflect.get(Object(error), 'message')
+  return typeof reason === 'string' ? `: ${reason}` : ''
+}
+
 /** What plugins and the kernel log: warnings always, the rest when it is wanted; with `--json` one object a line. */
 function terminalLog(terminal: Terminal, { verbose, json }: Pick<GlobalOptions, 'verbose' | 'json'>): Log {
   return {
@@ -154,7 +160,7 @@ function terminalLog(terminal: Terminal, { verbose, json }: Pick<GlobalOptions, 
       if (verbose !== true && (level === 'debug' || level === 'info')) return
       if (json === true) return terminal.err(`${printableJson({ level, plugin, message, fields })}\n`)
       const who = plugin === undefined ? '' : `${plugin}: `
-      const rest = fields === undefined || verbose !== true ? '' : ` ${JSON.stringify(fields)}`
+      const rest = fields === undefined ? '' : verbose === true ? ` ${JSON.stringify(fields)}` : reasonIn(fields)
       const style = level === 'error' ? 'red' : level === 'warn' ? 'yellow' : 'dim'
       terminal.err(`${highlight(terminal, style, level)}: ${printable(`${who}${message}${rest}`)}\n`)
     },
