@@ -4,8 +4,8 @@ import { ApiClient, HostError } from '@backplane/server/client'
 import { type Command, Option } from 'commander'
 import { backplaneErrors } from './errors.ts'
 import { hostAddress, type AddressOptions } from './host-address.ts'
-import type { Runner, Verb } from './session.ts'
-import { quietCommand, tellFailure } from '@backplane/terminal'
+import type { Session } from './session.ts'
+import { quietCommand, tellFailure, verbRunner } from '@backplane/terminal'
 import type { Terminal } from './terminal/terminal.ts'
 import { addInstallVerbs } from './verbs/install-verbs.ts'
 import { addLockVerbs } from './verbs/lock-verbs.ts'
@@ -76,19 +76,15 @@ const verbs = [
 export async function runBackplane(args: readonly string[], terminal: Terminal): Promise<number> {
   let exitCode = 0
   const program = root(terminal)
-  const run: Runner =
-    <Args extends readonly unknown[]>(verb: Verb<Args>) =>
-    async (...given: [...Args, ...unknown[]]) => {
-      const { json = false, timeout, ...where } = program.opts<GlobalOptions>()
-      const address = await hostAddress(where, terminal.env)
-      const api = (): ApiClient => {
-        if (address === undefined) throw backplaneErrors.error('BACKPLANE_HOST_UNSAID')
-        return new ApiClient(address, timeout * 1_000)
-      }
-      // Commander adds the command itself at the end.
-      const own = given.slice(0, -1) as unknown as Args
-      exitCode = (await verb({ api, hasHost: address !== undefined, terminal, json }, ...own)) ?? 0
+  const run = verbRunner<Session>(async (work) => {
+    const { json = false, timeout, ...where } = program.opts<GlobalOptions>()
+    const address = await hostAddress(where, terminal.env)
+    const api = (): ApiClient => {
+      if (address === undefined) throw backplaneErrors.error('BACKPLANE_HOST_UNSAID')
+      return new ApiClient(address, timeout * 1_000)
     }
+    exitCode = (await work({ api, hasHost: address !== undefined, terminal, json })) ?? 0
+  })
   for (const add of verbs) add(program, run)
   try {
     await program.parseAsync(args, { from: 'user' })

@@ -13,8 +13,8 @@ import { addVmCommands } from './commands/vms.ts'
 import { addWatchCommand } from './commands/watch.ts'
 import { cliErrors } from './errors.ts'
 import { hintFor } from './own-hints.ts'
-import type { Runner, Verb } from './session.ts'
-import { quietCommand, tellFailure } from '@backplane/terminal'
+import type { Session } from './session.ts'
+import { quietCommand, tellFailure, verbRunner } from '@backplane/terminal'
 import type { Terminal } from './terminal/terminal.ts'
 
 interface GlobalOptions extends AddressOptions {
@@ -32,16 +32,11 @@ const exits: Readonly<Record<string, { readonly exit: number }>> = { ...cliError
 export async function runHyperctl(args: readonly string[], terminal: Terminal): Promise<number> {
   let exitCode = 0
   const program = root(terminal)
-  const run: Runner =
-    <Args extends readonly unknown[]>(verb: Verb<Args>) =>
-    async (...given: [...Args, ...unknown[]]) => {
-      const { json = false, timeout, ...where } = program.opts<GlobalOptions>()
-      const address = await findDaemon(where, terminal.env, terminal.uid)
-      const api = new ApiClient(address, timeout * 1_000)
-      // Commander adds the command itself at the end.
-      const own = given.slice(0, -1) as unknown as Args
-      exitCode = (await verb({ api, terminal, json }, ...own)) ?? 0
-    }
+  const run = verbRunner<Session>(async (work) => {
+    const { json = false, timeout, ...where } = program.opts<GlobalOptions>()
+    const api = new ApiClient(await findDaemon(where, terminal.env, terminal.uid), timeout * 1_000)
+    exitCode = (await work({ api, terminal, json })) ?? 0
+  })
   addProviderCommands(program, run)
   addVmCommands(program, run)
   addSubmitCommand(program, run)

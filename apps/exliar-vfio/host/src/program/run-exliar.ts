@@ -1,5 +1,5 @@
 import { resolve } from 'node:path'
-import { highlight, printable, printableJson, quietCommand, tellFailure } from '@backplane/terminal'
+import { highlight, printable, printableJson, quietCommand, tellFailure, verbRunner } from '@backplane/terminal'
 import type { Command } from 'commander'
 import { kernelErrors, type KernelLogLine, type Log } from '@backplane/kernel'
 import { runtimeErrors } from '@backplane/runtimes'
@@ -13,7 +13,6 @@ import { MachineTree } from '../machine/machine-tree.ts'
 import { productVersion } from '../product.ts'
 import { changesOptions } from './change-work.ts'
 import { examples } from './examples.ts'
-import type { Runner, Verb } from './run-verb.ts'
 import { Session } from './session.ts'
 import { stateDirectory } from './state-directory.ts'
 import type { Terminal } from './terminal.ts'
@@ -49,13 +48,7 @@ export async function runExliar(args: readonly string[], terminal: Terminal): Pr
     await using session = await open(program.opts<GlobalOptions>(), terminal)
     exitCode = (await verb(session)) ?? 0
   }
-  const run: Runner =
-    <Args extends readonly unknown[]>(verb: Verb<Args>) =>
-    async (...given: [...Args, ...unknown[]]) => {
-      // Commander adds the command itself at the end.
-      const own = given.slice(0, -1) as unknown as Args
-      await withSession((session) => verb(session, ...own))
-    }
+  const run = verbRunner(withSession)
   for (const add of verbs) add(program, run)
   // What is no verb may be a command of a plugin.
   program

@@ -1,6 +1,6 @@
 import type { ApprovalAnswer, ApprovalRequest, Kernel, Log, Store } from '@backplane/kernel'
 import { sqliteStore } from '@backplane/storage'
-import { highlight, printable, printableJson } from '@backplane/terminal'
+import { highlight, printable, printableJson, show } from '@backplane/terminal'
 import { join } from 'node:path'
 import type { ExliarConfig } from '../config/exliar-config.ts'
 import { detect, type Detection } from '../lifecycle/detect.ts'
@@ -66,7 +66,7 @@ export class Session implements AsyncDisposable {
 
   /** Shows an answer: as it is with `--json`, else as text. */
   show(answer: unknown, text: () => string): void {
-    this.terminal.out(this.json ? `${printableJson(answer, 2)}\n` : text())
+    show(this, answer, text)
   }
 
   /** Says what went on without: to people in a line, with `--json` as an object in one. */
