@@ -8,6 +8,7 @@ import { MachineTree } from '../machine/machine-tree.ts'
 import { editBootSetup } from './edit-boot-setup.ts'
 import { limineAfterImages } from './limine.ts'
 import { readBootSetup } from './read-boot-setup.ts'
+import { unifiedAfterImages } from './unified-image.ts'
 
 const add = ['iommu=pt']
 const unclear = { code: 'CONFIG_UNCLEAR' }
@@ -156,6 +157,14 @@ test('an image whose hash Limine knows is made anew only together with what writ
   const tree = await treeOf(t, { files: { ...hashed, ...efi }, programs: { 'limine-update': 'true' } })
   const generates = ['/boot/limine.conf', '/boot/EFI/BOOT/BOOTX64.EFI']
   assert.deepEqual(limineAfterImages(tree), [{ program: 'limine-update', args: [], generates }])
+})
+
+test('a unified image is made anew after the initial file system in it, where another program makes it', async (t) => {
+  const programs = { dracut: 'true', 'kernel-install': 'true' }
+  const tree = await treeOf(t, { files: { 'etc/kernel/install.conf': 'layout=uki\n' }, programs })
+  const [making] = unifiedAfterImages(tree, [{ program: 'dracut', args: ['--force'], generates: [] }])
+  assert.equal(making?.program, 'kernel-install')
+  assert.deepEqual(unifiedAfterImages(tree, [making]), [])
 })
 
 test('Limine’s program has its line from the file that has the last word, or from the kernel’s own', async (t) => {

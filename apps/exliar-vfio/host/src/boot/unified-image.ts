@@ -24,6 +24,13 @@ export function readUnifiedImage(tree: TreeReader): BootSetup {
   return { bootloader: 'uki', lines: [line], makings: maker === undefined ? [] : [maker.making], notes }
 }
 
+/** What must run when an initial file system was made anew by these: the image that holds it is another's to make. */
+export function unifiedAfterImages(tree: TreeReader, makings: readonly Making[]): readonly Making[] {
+  const command = ({ program, args }: Making): string => [program, ...args].join(' ')
+  const maker = makerOf(tree)
+  return maker === undefined || makings.map(command).includes(command(maker.making)) ? [] : [maker.making]
+}
+
 /** Whether this machine starts from such images. */
 export function hasUnifiedImages(tree: TreeReader): boolean {
   return images.some((pattern) => tree.names(pattern.slice(0, pattern.lastIndexOf('/'))).some((name) => name.endsWith('.efi')))

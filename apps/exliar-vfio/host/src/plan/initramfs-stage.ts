@@ -1,6 +1,8 @@
-import type { InitramfsConfig } from '@exliar-vfio/points'
+import type { Bootloader, InitramfsConfig } from '@exliar-vfio/points'
 import { limineAfterImages } from '../boot/limine.ts'
+import { unifiedAfterImages } from '../boot/unified-image.ts'
 import type { Stage } from '../changes/apply.ts'
+import type { Making } from '../changes/step.ts'
 import { editInitramfs } from '../initramfs/edit-initramfs.ts'
 import { overrideScriptPath } from '../vfio/override-script.ts'
 import { vfioModules } from '../vfio/vfio-modules.ts'
@@ -18,7 +20,7 @@ export function initramfsStage(draft: PlanDraft, { system, selected, claim }: Pl
   const edit = editInitramfs(draft.tree, system.initramfs_system, { modules: vfioModules(system.kernel_version), files })
   const changes = edit.files.length > 0 || isInside
   if (changes) draft.note(...edit.notes)
-  const after = changes && system.bootloader === 'limine' ? limineAfterImages(draft.tree) : []
+  const after = changes ? afterImages(draft, system.bootloader, edit.makings) : []
   const [making] = edit.makings
   const config: InitramfsConfig = {
     system: system.initramfs_system,
@@ -34,4 +36,10 @@ export function initramfsStage(draft: PlanDraft, { system, selected, claim }: Pl
       ]
     : []
   return { subject: { kind: 'initramfs-update', config }, steps }
+}
+
+/** Where the bootloader reads something that is made of the image. */
+function afterImages({ tree }: PlanDraft, bootloader: Bootloader, makings: readonly Making[]): readonly Making[] {
+  if (bootloader === 'limine') return limineAfterImages(tree)
+  return bootloader === 'uki' ? unifiedAfterImages(tree, makings) : []
 }
