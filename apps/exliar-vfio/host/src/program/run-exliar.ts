@@ -39,7 +39,7 @@ const verbs = [addReport, addPlan, addChanges, addMachines, addTrace, addPlugins
 /**
  * Runs the program with its arguments (without program and script) and answers the exit code: 0 done, 1 no (nobody agreed,
  * or not all is as it was), 2 usage, 3 changes are pending, 65 what was given does not fit, 66 not there, 69 unavailable, 70 it
- * failed, 73 cannot write, 75 not now, 77 refused, 78 the configuration is wrong, 130 broken off.
+ * failed, 73 cannot write, 74 cannot be read, 75 not now, 77 refused, 78 the configuration is wrong, 130 broken off.
  */
 export async function runExliar(args: readonly string[], terminal: Terminal): Promise<number> {
   let exitCode = 0
@@ -120,7 +120,7 @@ function root(terminal: Terminal): Command {
       'status',
       'cleanup',
     ],
-    'Exit codes: 0 done, 1 no (nobody agreed, or not all is as it was), 2 usage, 3 changes are pending, 65 what was given does\nnot fit, 66 not there, 69 unavailable, 70 it failed, 73 cannot write, 75 not now, 77 refused, 78 the configuration is wrong, 130 broken off.',
+    'Exit codes: 0 done, 1 no (nobody agreed, or not all is as it was), 2 usage, 3 changes are pending, 65 what was given does\nnot fit, 66 not there, 69 unavailable, 70 it failed, 73 cannot write, 74 cannot be read, 75 not now, 77 refused, 78 the configuration\nis wrong, 130 broken off.',
   )
 }
 
