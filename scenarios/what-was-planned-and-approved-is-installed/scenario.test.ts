@@ -192,7 +192,7 @@ test('a folder is approved, revoked and deleted like what is installed, but for 
   assert.equal((await daemon.send('DELETE', '/api/plugins/slow?deleteFiles=true&force=true')).status, 204)
   assert.deepEqual(await readdir(places.plugins), ['mine.txt'])
   const bundled = await daemon.send('DELETE', '/api/plugins/libvirt?deleteFiles=true')
-  assert.deepEqual([bundled.status, bundled.body.code], [409, 'SERVER_FILES_KEPT'])
+  assert.deepEqual([bundled.status, bundled.body.code], [400, 'SERVER_PLUGIN_BUILT_IN'])
 })
 
 test('a daemon that is killed while it installs has the old version or the new one at its next start', async (t) => {

@@ -5,6 +5,7 @@ import {
   type KernelEvent,
   type KernelLogLine,
   type KernelOptions,
+  type Source,
 } from '@backplane/kernel'
 import { fakeClock, type FakeClock } from './fake-clock.ts'
 import { inlineRuntime, type InlineRuntime } from './inline-runtime.ts'
@@ -12,6 +13,8 @@ import { type InlinePlugin, inlineSource, type InlineSource } from './inline-sou
 
 /** Options of {@link testKernel}: those of a kernel, and the plugins written in the test. */
 export interface TestKernelOptions extends Partial<Omit<KernelOptions, 'clock' | 'log'>> {
+  /** Whether the plugins ship with the host. Default `bundled`. */
+  readonly origin?: Source['origin']
   readonly plugins?: readonly InlinePlugin[]
   /** Default: one that is made. Give one to share it between two kernels. */
   readonly clock?: FakeClock
@@ -36,8 +39,8 @@ export interface TestKernel extends AsyncDisposable {
  * warm unless `times.probationMs` is.
  */
 export async function testKernel(options: TestKernelOptions = {}): Promise<TestKernel> {
-  const { plugins = [], clock = fakeClock(), ...rest } = options
-  const source = inlineSource(plugins)
+  const { plugins = [], origin = 'bundled', clock = fakeClock(), ...rest } = options
+  const source = inlineSource(plugins, { origin })
   const runtime = inlineRuntime()
   const lines: KernelLogLine[] = []
   const kernel = await createKernel({

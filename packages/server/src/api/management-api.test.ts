@@ -45,7 +45,7 @@ test('the listing says name, version, type, status, loaded_at and path, and why 
     total: 4,
     ...byStatus,
     enabled: 3,
-    built_in_count: 4,
+    built_in_count: 0,
     namespace_count: 1,
     by_type: { 'broken-echo': 1, 'off-echo': 1, 'one-echo': 1, 'two-echo': 1 },
     by_status: byStatus,

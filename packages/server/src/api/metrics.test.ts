@@ -37,7 +37,7 @@ test('metrics are Prometheus text with counters, latency, generation and state p
   const samples = parse(answer.text)
   const expected: [string, number][] = [
     ['backplane_info{host="test-host",api="1.0.0",node="' + process.versions.node + '"}', 1],
-    ['backplane_plugin_info{plugin="demo/one",version="1.0.0",origin="bundled"}', 1],
+    ['backplane_plugin_info{plugin="demo/one",version="1.0.0",origin="external"}', 1],
     ['backplane_plugin_calls_total{plugin="demo/one"}', 2],
     ['backplane_plugin_errors_total{plugin="demo/one"}', 1],
     ['backplane_plugin_calls_active{plugin="demo/one"}', 0],

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { demoKernel } from '../fixtures/demo-kernel.ts'
+import { testKernel } from '@backplane/testing'
+import { demoKernel, echo, echoPlugin } from '../fixtures/demo-kernel.ts'
 import { startServer } from '../fixtures/start-server.ts'
 import { PluginDetail } from './plugin-view.ts'
+import { PluginStats } from './routes.ts'
 
 test('enable, disable, reload and remove do what they say', async (t) => {
   const { kernel } = await demoKernel(t)
@@ -34,6 +36,18 @@ test('whoever sets a state may say so with PUT: with an ETag, later, and by a to
   assert.equal((await put('demo%2Fone/enable')).as(PluginDetail).status, 'loaded')
   assert.equal((await put('one/reload')).problem.code, 'SERVER_METHOD_REFUSED')
   assert.equal((await put('reload')).status, 405)
+})
+
+test('what ships with the host is switched off and not uninstalled, and counted by itself', async (t) => {
+  const demo = await testKernel({ points: [echo], plugins: [echoPlugin('demo/one')] })
+  t.after(() => demo[Symbol.asyncDispose]())
+  const server = await startServer(t, demo.kernel)
+  for (const query of ['', '?deleteFiles=true', '?force=true']) {
+    const answer = await server.tcp(`/api/plugins/one${query}`, { method: 'DELETE' })
+    assert.deepEqual([answer.status, answer.problem.code], [400, 'SERVER_PLUGIN_BUILT_IN'])
+  }
+  assert.equal(demo.kernel.plugins.get('demo/one')?.state.name, 'idle')
+  assert.equal((await server.tcp('/api/plugins/stats')).as(PluginStats).built_in_count, 1)
 })
 
 test('what used a plugin is named when it is disabled, and the plugin stays listed', async (t) => {

@@ -13,7 +13,7 @@ const tokens = scopes.map((scope) => ({ name: scope, scope, sha256: tokenDigest(
 /** Every operation of the document, with the scope it says it needs; undefined where it needs no token. */
 function operations(): readonly { readonly method: string; readonly path: string; readonly scope: string | undefined }[] {
   return Object.entries(openapiDocument().paths ?? {}).flatMap(([path, item]) =>
-    (['get', 'post', 'delete'] as const).flatMap((method) => {
+    (['get', 'post', 'put', 'delete'] as const).flatMap((method) => {
       const { security } = item[method] ?? {}
       return security === undefined ? [] : [{ method: method.toUpperCase(), path, scope: security[0]?.['token']?.[0] }]
     }),

@@ -1,5 +1,12 @@
 /** Errors of installing over the API; part of the catalogue of the server. What a host's installer refuses has its own codes. */
 export const installErrors = {
+  SERVER_PLUGIN_BUILT_IN: {
+    message: '`{id}` ships with the host and is not uninstalled.',
+    status: 400,
+    exit: 77,
+    retryable: false,
+    hint: 'Disable it instead.',
+  },
   SERVER_PLUGIN_IN_USE: {
     message: '`{id}` is in use: {users}.',
     status: 409,

@@ -24,7 +24,7 @@ export interface RemovalParts {
 
 /**
  * Takes a plugin out: of the lock when it is installed, with what only it needed; else it is forgotten until its source changes.
- * Errors: `SERVER_PLUGIN_IN_USE`, `SERVER_PLUGINS_REFUSED`, `SERVER_FILES_KEPT`, those of the installer.
+ * Errors: `SERVER_PLUGIN_BUILT_IN`, `SERVER_PLUGIN_IN_USE`, `SERVER_PLUGINS_REFUSED`, `SERVER_FILES_KEPT`, those of the installer.
  */
 export async function removePlugin(
   { kernel, installs, users }: RemovalParts,
@@ -33,6 +33,7 @@ export async function removePlugin(
   work: InstallWork,
 ): Promise<void> {
   const { id } = record
+  if (record.origin === 'bundled') throw serverErrors.error('SERVER_PLUGIN_BUILT_IN', { id }, { plugin: id })
   const isInstalled = installs?.isInstalled(record) === true
   if (installs !== undefined && isInstalled) {
     const check = (plan: InstallPlan): void => {

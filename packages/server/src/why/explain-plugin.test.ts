@@ -47,7 +47,7 @@ test('a limit that was gone over is told with the newest numbers, what was done,
     [
       [3, 'held 310 MiB of 256 MiB'],
       [1, 'held 300 MiB of 256 MiB'],
-      [undefined, 'its limit is 256 (memor'],
+      [undefined, 'its limit is 192 (memor'],
       [undefined, 'kept by cgroup v2 memor'],
     ],
   )
