@@ -5,7 +5,7 @@ import { exliarErrors } from '../errors.ts'
 import { readConfig, type ConfigFile, type FileEdit, type TreeReader } from '../text/config-file.ts'
 import { applySplices, lineAt } from '../text/splice.ts'
 import type { EarlyNeeds, InitramfsEdit } from './edit-initramfs.ts'
-import { isLoadedEarly, withEarly } from './early-modules.ts'
+import { isGraphicsDriver, isLoadedEarly, withEarly, withoutThese } from './early-modules.ts'
 
 const path = '/etc/booster.yaml'
 const key = 'modules_force_load'
@@ -15,14 +15,26 @@ export function editBooster(tree: TreeReader, { modules, files }: EarlyNeeds): I
   const file = readConfig(tree, path)
   const value = file === undefined ? undefined : forceLoadOf(file)
   const present = listOf(value)
-  const early = isLoadedEarly(present, modules)
-  const notes = files.some((brought) => brought.endsWith('.sh'))
-    ? ['booster runs no scripts: what is bound by slot is taken once the root file system is there, before its driver is loaded.']
-    : []
-  const edits: readonly FileEdit[] = early
-    ? []
-    : [{ path, before: file?.text, text: checked(file, edited(file, value, withEarly(present, modules))) }]
-  return { files: edits, modules: early ? present : withEarly(present, modules), makings: makingsOf(tree), notes }
+  const bySlot = files.some((brought) => brought.endsWith('.sh'))
+  const list = bySlot ? withoutThese(present, modules) : isLoadedEarly(present, modules) ? present : withEarly(present, modules)
+  const same = list.join() === present.join()
+  const edits: readonly FileEdit[] = same ? [] : [{ path, before: file?.text, text: checked(file, edited(file, value, list)) }]
+  return { files: edits, modules: list, makings: makingsOf(tree), notes: bySlot ? notesOf(list) : [] }
+}
+
+/**
+ * booster loads what it is told to without asking modprobe, and modprobe runs no script for what is loaded already: for
+ * whoever is bound by slot VFIO must come later. Source: libkmod, `kmod_module_probe_insert_module`.
+ */
+function notesOf(list: readonly string[]): readonly string[] {
+  const later =
+    'booster runs no scripts: VFIO is loaded once the root file system is there, and takes what is bound by slot before its driver is loaded.'
+  const sooner = list.filter(isGraphicsDriver)
+  if (sooner.length === 0) return [later]
+  return [
+    later,
+    `booster loads ${sooner.join(', ')} before that, which keeps its cards: take it out of ${key} if one of them is to go.`,
+  ]
 }
 
 function forceLoadOf(file: ConfigFile): Scalar | undefined {

@@ -30,8 +30,13 @@ export function isLoadedEarly(present: readonly string[], wanted: readonly strin
   return wanted.every((name) => before.has(moduleName(name)))
 }
 
+/** All others, as they were. */
+export function withoutThese(present: readonly string[], unwanted: readonly string[]): readonly string[] {
+  const names = new Set(unwanted.map(moduleName))
+  return present.filter((name) => !names.has(moduleName(name)))
+}
+
 /** The modules in the order they are to be loaded: what is wanted, then all others as they were. */
 export function withEarly(present: readonly string[], wanted: readonly string[]): readonly string[] {
-  const names = new Set(wanted.map(moduleName))
-  return [...wanted, ...present.filter((name) => !names.has(moduleName(name)))]
+  return [...wanted, ...withoutThese(present, wanted)]
 }

@@ -138,6 +138,18 @@ test('booster: one key changes, and comments, quotes and order stay', async (t) 
   }
 })
 
+test('booster: where something is bound by slot VFIO is not loaded before the script that does it, and drivers that are loaded sooner are named', async (t) => {
+  const bySlot = async (text: string): Promise<Awaited<ReturnType<typeof edit>>> =>
+    edit(t, 'booster', { tree: { 'etc/booster.yaml': text }, files: [script] })
+  assert.deepEqual((await bySlot('strip: true\n')).texts, {})
+  const forced = await bySlot('modules_force_load: vfio-pci,vfio,vfio_iommu_type1,nvidia\n')
+  assert.deepEqual(forced.texts, { '/etc/booster.yaml': 'modules_force_load: nvidia\n' })
+  assert.match(forced.notes.join('\n'), /booster runs no scripts[^]*booster loads nvidia before that/)
+  const emptied = await bySlot('modules_force_load: vfio_pci,vfio,vfio_iommu_type1\nstrip: true\n')
+  assert.match(emptied.texts['/etc/booster.yaml'] ?? '', /^modules_force_load: *\nstrip: true\n$/)
+  assert.equal(emptied.notes.length, 1)
+})
+
 test('the image is made by the tool of the system that is there, and never by another one’s (E7)', async (t) => {
   const conf = { 'etc/mkinitcpio.conf': '' }
   const kernel = { 'usr/lib/modules/6.12.1-arch1/pkgbase': 'linux\n', 'boot/initramfs-linux.img': '' }
