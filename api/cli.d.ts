@@ -57,6 +57,13 @@ declare const specs: {
         readonly retryable: false;
         readonly hint: 'Approve it at a terminal; without one name the permissions to `approve`, or to others a reviewed file with --grant-file. --yes approves nothing.';
     };
+    readonly BACKPLANE_PUSH_REFUSED: {
+        readonly message: '{package} is not published: {reason}';
+        readonly status: 403;
+        readonly exit: 77;
+        readonly retryable: false;
+        readonly hint: '{hint}';
+    };
     readonly BACKPLANE_DECLINED: {
         readonly message: 'it was not agreed to; nothing was changed';
         readonly status: 409;
@@ -94,8 +101,7 @@ export {};
 import type { Terminal } from './terminal/terminal.ts';
 /**
  * Runs the command line with its arguments (without program and script) and answers the exit code: 0 done, 1 the answer is
- * no, 2 usage, 3 changes are pending, 65 what was given does not fit, 66 not there, 69 no host, 70 it failed, 73 cannot write, 75 try again, 77
- * refused.
+ * no, 2 usage, 3 changes are pending; of a failure, what the catalogue has for its code.
  */
 export declare function runBackplane(args: readonly string[], terminal: Terminal): Promise<number>;
 

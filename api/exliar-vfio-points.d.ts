@@ -1244,7 +1244,10 @@ export declare const deviceService: import("@backplane/sdk").ProviderPoint<{
 }, undefined>;
 /** Binds single functions now, until the next start of the machine. */
 export declare const vfioService: import("@backplane/sdk").ProviderPoint<{
-    /** Errors: `DEVICE_UNKNOWN`, `BIND_REFUSED`, `BIND_FAILED` (the device is as it was). */
+    /**
+     * Errors: `DEVICE_UNKNOWN`, `BIND_REFUSED`, `BIND_FAILED` (the device is as it was), `BIND_BLOCKED` (its driver does not let go),
+     * `CHANGE_DURING_APPLY`, `CHANGES_BUSY`.
+     */
     readonly bind: import("@backplane/sdk").Method<z.ZodObject<{
         bdf: z.ZodString;
     }, z.core.$strip>, z.ZodObject<{
@@ -1325,6 +1328,7 @@ export declare const RecordedChange: z.ZodObject<{
         planned: "planned";
         undone: "undone";
     }>;
+    notes: z.ZodArray<z.ZodString>;
 }, z.core.$strip>;
 export type RecordedChange = z.output<typeof RecordedChange>;
 /** What was changed on this machine and not taken back. */
@@ -1351,6 +1355,7 @@ export declare const changeService: import("@backplane/sdk").ProviderPoint<{
             planned: "planned";
             undone: "undone";
         }>;
+        notes: z.ZodArray<z.ZodString>;
     }, z.core.$strip>>, "unary">;
 }, undefined>;
 /** What a machine uses now. What cannot be looked at from here is null. */

@@ -288,7 +288,7 @@ export interface Kernel extends AsyncDisposable {
      * copied, but for those a person was asked about.
      */
     readonly provider: <P extends ProviderPoint>(point: P, name: string) => ProviderHandle<P>;
-    /** What is declared for a point, without starting anything. Sorted by name. */
+    /** What is declared for a point, without starting anything. Sorted by name; handlers of a hook in the order they run. */
     readonly contributions: (point: Point) => readonly PointUser[];
     /** Values of a data point, declared and added at run time. */
     readonly data: <V>(point: DataPoint<V>) => readonly DataEntry<V>[];
@@ -1044,6 +1044,8 @@ export interface HostLink extends Invoker {
     readonly violated: (violation: Violation) => void;
     /** Told by the runtime of uses of what was granted, as far as {@link Instance.tellsUse} says. Cheap, and never throws. */
     readonly used: (use: Use) => void;
+    /** Told by the runtime when the plugin used more at once than it could tell of: what was not told may have been used. Never throws. */
+    readonly untold?: () => void;
 }
 /** One log line of a plugin, or of its standard output. */
 export interface PluginLogLine {
@@ -1176,6 +1178,7 @@ export interface KernelLogLine extends PluginLogLine {
 export type AcceptedManifest = Manifest & Required<Pick<Manifest, 'main' | 'contributes' | 'dependencies' | 'permissions' | 'activation' | 'criticality'>>;
 
 // admission-port.d.ts
+import type { Kernel } from './kernel.ts';
 import type { AcceptedManifest, StagedPackage } from './ports.ts';
 /** Decides what may run, and with which permissions. */
 export interface Admission {
@@ -1194,7 +1197,14 @@ export interface Admission {
      * over {@link approved}; a plugin fills no point that takes one. Asked as often. What serves is held to it by `readmit`.
      */
     readonly withheld?: (plugin: Pick<AdmissionRequest, 'id' | 'version' | 'origin' | 'source'>) => readonly string[];
+    /**
+     * Given once, before anything of a plugin runs, what plugins can be asked by, for a gate that asks some about others. Whom it asks it
+     * has to let in without asking them: else one waits for the other.
+     */
+    readonly attach?: (plugins: PluginAccess) => void;
 }
+/** How plugins are asked while a kernel is not made yet as well. */
+export type PluginAccess = Pick<Kernel, 'lease' | 'plugins'>;
 /** A package about to be started. */
 export interface AdmissionRequest {
     readonly id: string;
@@ -1856,6 +1866,13 @@ declare const specs: {
         readonly exit: 65;
         readonly retryable: false;
         readonly hint: 'Put {main} into the package of {plugin}, or correct main in its manifest.';
+    };
+    readonly MANIFEST_MAIN_UNSAID: {
+        readonly message: '{plugin}: its plugin.json names no main, and there is no index.js at the top of the package';
+        readonly status: 422;
+        readonly exit: 65;
+        readonly retryable: false;
+        readonly hint: 'Put index.js at the top of the package of {plugin}, or name its module as main in plugin.json.';
     };
     readonly API_INCOMPATIBLE: {
         readonly message: '{plugin} needs API {range}, but {host} offers {api}';
@@ -3004,6 +3021,8 @@ export declare class UseTally {
     note({ verb, what, by }: Use): void;
     /** Uses of these are told from now on, and of nothing else. */
     watches(verbs: readonly UseVerb[]): void;
+    /** Of what plugins tell of themselves something was left out: nobody can say any more what was never used. */
+    untold(): void;
 }
 
 // plugins/use-entry.d.ts
@@ -3844,12 +3863,17 @@ export declare function noteFailed(core: Core, call: ActiveCall, error: Error): 
 
 // check-package.d.ts
 import type { Manifest } from '@backplane/sdk';
+/** How far a package may be looked into. */
+export interface PackageCheck {
+    /** Whether the verdict takes it; of another the schema of settings is not compiled. Default true. */
+    readonly isTrusted?: boolean;
+}
 /**
  * Whether what a manifest says of its package can be so, before it is installed: what would else fail only at the first start.
- * `paths` are those of the package's files. Nothing of it runs and nothing is fetched; ask it of packages that are trusted, as
- * their schema of settings is compiled. Errors: `MANIFEST_MAIN_MISSING`, `CONFIG_SCHEMA_INVALID`.
+ * `paths` are those of the package's files. Nothing of it runs and nothing is fetched. Errors: `MANIFEST_MAIN_MISSING`,
+ * `MANIFEST_MAIN_UNSAID`, `CONFIG_SCHEMA_INVALID`.
  */
-export declare function checkPackage({ id, main, config }: Manifest, paths: ReadonlySet<string>): Promise<void>;
+export declare function checkPackage({ id, main, config }: Manifest, paths: ReadonlySet<string>, { isTrusted }?: PackageCheck): Promise<void>;
 
 // settings.d.ts
 import type { SecretBroker } from './ports.ts';
@@ -3879,3 +3903,8 @@ export declare function secretName(handleOrName: string): string;
 import type { Clock } from './ports.ts';
 /** The machine's own time. Timers do not keep the process alive. */
 export declare const systemClock: Clock;
+
+// check.d.ts
+export { checkPackage } from './check-package.ts';
+export { kernelErrors } from './errors.ts';
+export { acceptManifest } from './stages/check.ts';

@@ -10,6 +10,7 @@ export { didYouMean, nearestName } from './nearest-name.ts';
 export type { PermissionKind, PermissionRisk, PermissionVocabulary } from './permission-kind.ts';
 export { PlatformError, type PlatformErrorFields, type PlatformErrorJson } from './platform-error.ts';
 export { defineData, defineHook, defineProvider, optional, stream, unary, type Client, type DataPoint, type HookHandler, type HookOptions, type HookPoint, type HookStrategy, type Implementation, type Method, type MethodOptions, type Methods, type OpenedClient, type OpenedImplementation, type Point, type PointActivation, type Provided, type ProviderHandle, type ProviderOptions, type ProviderPoint, type VetoAnswer, } from './point.ts';
+export { mostScannerFindings, scanner, type ScannedPackage, type ScannedPiece, type ScannerFinding, type ScannerMethods, } from './scanner.ts';
 export type { Directories, PluginIdentity, Scope, Secrets, State } from './scope.ts';
 export { anything, type InputOf, type OutputOf, type Schema, type SchemaIssue, type SchemaResult } from './standard-schema.ts';
 
@@ -590,6 +591,62 @@ export interface PermissionKind {
 }
 /** Permissions by name: `area:verb`, lower case. */
 export type PermissionVocabulary = Readonly<Record<string, PermissionKind>>;
+
+// scanner.d.ts
+import { type Method, type ProviderPoint } from './point.ts';
+import type { Schema } from './standard-schema.ts';
+/** The package that a scanner is opened for. None of it has run. */
+export interface ScannedPackage {
+    /** `publisher/name`. */
+    readonly id: string;
+    /** SemVer. */
+    readonly version: string;
+    /** Of all its files: `sha256:` and 64 hexadecimal digits. */
+    readonly digest: string;
+}
+/** A file of the package, or a piece of one; the pieces of a file come one after another, files in the order of their paths. */
+export interface ScannedPiece {
+    /** In the package, with a slash. */
+    readonly path: string;
+    /** Of the whole file. */
+    readonly sizeBytes: number;
+    /** Where the piece begins, bytes; the last one ends at `sizeBytes`. */
+    readonly offset: number;
+    /** Up to 256 KiB; none of an empty file. The scanner's own from here on. */
+    readonly bytes: Uint8Array;
+}
+/** Something that a scanner found. */
+export interface ScannerFinding {
+    /** Which of the scanner's rules, small letters, digits, dots and dashes: `private-key`. The host puts the scanner's name before it. */
+    readonly rule: string;
+    /** Policies refuse `danger`, and `warning` where they say so. */
+    readonly severity: 'info' | 'warning' | 'danger';
+    /** Path in the package. */
+    readonly file: string;
+    /** From 1. */
+    readonly line?: number;
+    /** What it is, half a sentence. */
+    readonly message: string;
+    /** What to do about it, one imperative sentence. */
+    readonly fix?: string;
+}
+/** Findings of one package; a scanner that answers more has failed. */
+export declare const mostScannerFindings = 1000;
+type Nothing = Schema<null | undefined>;
+/** The methods of {@link scanner}. */
+export type ScannerMethods = {
+    /** Looks at a file, or a piece of one. */
+    readonly file: Method<Schema<ScannedPiece>, Nothing, 'unary'>;
+    /** After the last piece: all that was found. */
+    readonly findings: Method<Nothing, Schema<readonly ScannerFinding[]>, 'unary'>;
+};
+/**
+ * Looks through packages before they are installed, updated or started, beside the host's own scanner; a host that has this
+ * point asks only the plugins its operator named as scanners. Opened once for each package, and closed after its findings. Whatever
+ * it fails with, and an answer that is none, refuses the package it was to look at. Source: seed 002 "Security Scanning".
+ */
+export declare const scanner: ProviderPoint<ScannerMethods, Schema<ScannedPackage>>;
+export {};
 
 // address-ranges.d.ts
 /** What kind of place an address is. `private` is somebody's own network; `special` is nobody's to reach by a name. */

@@ -19,7 +19,7 @@ export { tokenDigest, type Token } from './guard/token.ts';
 export { tokenFile, type TokenFile } from './guard/token-file.ts';
 export type { Handler, Peer } from './handler.ts';
 export { idempotent, type IdempotencyOptions } from './idempotent.ts';
-export { problemResponder, problemResponse, type Problem, type ProblemResponder } from './problem.ts';
+export { problemResponder, problemResponse, type Problem, type ProblemKind, type ProblemResponder } from './problem.ts';
 export type * from './installs/plugin-installs.ts';
 export type { PluginUsers } from './installs/plugin-users.ts';
 export { automaticProfiles, type AutomaticProfiles, type AutomaticProfilesOptions } from './profiles/automatic-profiles.ts';
@@ -234,7 +234,7 @@ export interface ManagementApi {
 export declare function managementApi(kernel: Kernel, options?: ManagementApiOptions): ManagementApi;
 
 // installs/plugin-installs.d.ts
-import type { Progress } from '@backplane/sdk';
+import type { PlatformError, Progress } from '@backplane/sdk';
 /** What is to change. */
 export type InstallChange = 
 /** A reference such as `npm:@acme/s3@^1.2`, `./s3.tgz` or `/srv/packages/s3`. */
@@ -398,6 +398,14 @@ export interface StorageFinding {
     /** What was done, or what is to be done. */
     readonly action: string;
 }
+/** What came of fetching what was missing: ids, and why some are missing still. */
+export interface RestoredPlugins {
+    readonly restored: readonly string[];
+    readonly failed: readonly {
+        readonly id: string;
+        readonly error: PlatformError;
+    }[];
+}
 /** A file with everything a lock names. */
 export interface MadeBundle {
     /** `sha256:…` of the file. */
@@ -454,8 +462,11 @@ export interface PluginInstalls {
         readonly version: string;
         readonly digest: string;
     }[]>;
-    /** Fetches what the lock names and the store lacks, or takes it from a bundle (`bundle:/media/usb/plugins.bundle`); answers ids. */
-    readonly restore: (work: InstallWork, bundle?: string) => Promise<readonly string[]>;
+    /**
+     * Fetches what the lock names and the store lacks, or takes it from a bundle (`bundle:/media/usb/plugins.bundle`); answers ids,
+     * and why some are missing still.
+     */
+    readonly restore: (work: InstallWork, bundle?: string) => Promise<RestoredPlugins>;
     /** Makes one file of everything the lock names; it is kept until the next is made. */
     readonly bundle: (work: InstallWork) => Promise<MadeBundle>;
     /** The bytes of a bundle that is kept, by its digest; undefined for none. */
@@ -723,7 +734,7 @@ export declare function requestAudit(trail: AuditTrail, options: RequestAuditOpt
 
 // errors.d.ts
 /** Errors of the HTTP side: what the guard refuses, what a route cannot do, what listening fails with. */
-export declare const serverErrors: import("@backplane/sdk").ErrorCatalogue<"SERVER_ADDRESS_IN_USE" | "SERVER_ADDRESS_REMOTE" | "SERVER_ADDRESS_UNAVAILABLE" | "SERVER_APPROVAL_DECIDED" | "SERVER_APPROVAL_UNKNOWN" | "SERVER_BODY_ENCODED" | "SERVER_BODY_INVALID" | "SERVER_BODY_KEY_REFUSED" | "SERVER_BODY_TOO_DEEP" | "SERVER_BODY_TOO_LARGE" | "SERVER_BODY_TYPE_REFUSED" | "SERVER_BODY_UNEXPECTED" | "SERVER_BUNDLE_UNKNOWN" | "SERVER_FILES_KEPT" | "SERVER_HEADERS_TOO_LARGE" | "SERVER_HOST_REFUSED" | "SERVER_IDEMPOTENCY_KEY_INVALID" | "SERVER_IDEMPOTENCY_MISMATCH" | "SERVER_ID_AMBIGUOUS" | "SERVER_ID_INVALID" | "SERVER_ID_RESERVED" | "SERVER_INTERNAL" | "SERVER_METHOD_REFUSED" | "SERVER_OPERATIONS_FULL" | "SERVER_OPERATION_UNKNOWN" | "SERVER_ORIGIN_REFUSED" | "SERVER_PATH_INVALID" | "SERVER_PERMISSION_NOT_ASKED" | "SERVER_PLUGINS_REFUSED" | "SERVER_PLUGIN_BUSY" | "SERVER_PLUGIN_IN_USE" | "SERVER_PLUGIN_UNKNOWN" | "SERVER_RELOAD_FAILED" | "SERVER_REQUEST_INVALID" | "SERVER_REQUEST_MALFORMED" | "SERVER_REQUEST_TIMEOUT" | "SERVER_ROLLBACK_FAILED" | "SERVER_ROUTE_UNKNOWN" | "SERVER_SCOPE_REFUSED" | "SERVER_SOCKET_OCCUPIED" | "SERVER_SOCKET_PATH_LONG" | "SERVER_STATE_CHANGED" | "SERVER_STREAMS_FULL" | "SERVER_TLS_INVALID" | "SERVER_TOKENS_FULL" | "SERVER_TOKEN_EXISTS" | "SERVER_TOKEN_EXPIRED" | "SERVER_TOKEN_FILE_EXPOSED" | "SERVER_TOKEN_FILE_INVALID" | "SERVER_TOKEN_FILE_UNUSABLE" | "SERVER_TOKEN_MISSING" | "SERVER_TOKEN_RATE_LIMITED" | "SERVER_TOKEN_REFUSED" | "SERVER_TOKEN_STORE_INVALID" | "SERVER_TOKEN_UNKNOWN" | "SERVER_UPLOAD_INVALID" | "SERVER_UPLOAD_TOO_LARGE">;
+export declare const serverErrors: import("@backplane/sdk").ErrorCatalogue<"SERVER_ADDRESS_IN_USE" | "SERVER_ADDRESS_REMOTE" | "SERVER_ADDRESS_UNAVAILABLE" | "SERVER_APPROVAL_DECIDED" | "SERVER_APPROVAL_UNKNOWN" | "SERVER_BODY_ENCODED" | "SERVER_BODY_INVALID" | "SERVER_BODY_KEY_REFUSED" | "SERVER_BODY_TOO_DEEP" | "SERVER_BODY_TOO_LARGE" | "SERVER_BODY_TYPE_REFUSED" | "SERVER_BODY_UNEXPECTED" | "SERVER_BUNDLE_UNKNOWN" | "SERVER_FILES_KEPT" | "SERVER_HEADERS_TOO_LARGE" | "SERVER_HOST_REFUSED" | "SERVER_IDEMPOTENCY_KEY_INVALID" | "SERVER_IDEMPOTENCY_MISMATCH" | "SERVER_ID_AMBIGUOUS" | "SERVER_ID_INVALID" | "SERVER_ID_RESERVED" | "SERVER_INTERNAL" | "SERVER_METHOD_REFUSED" | "SERVER_OPERATIONS_FULL" | "SERVER_OPERATION_UNKNOWN" | "SERVER_ORIGIN_REFUSED" | "SERVER_PATH_INVALID" | "SERVER_PERMISSION_NOT_ASKED" | "SERVER_PERMISSION_OF_UPDATE" | "SERVER_PLUGINS_REFUSED" | "SERVER_PLUGIN_BUILT_IN" | "SERVER_PLUGIN_BUSY" | "SERVER_PLUGIN_IN_USE" | "SERVER_PLUGIN_UNKNOWN" | "SERVER_RELOAD_FAILED" | "SERVER_REQUEST_INVALID" | "SERVER_REQUEST_MALFORMED" | "SERVER_REQUEST_TIMEOUT" | "SERVER_ROLLBACK_FAILED" | "SERVER_ROUTE_UNKNOWN" | "SERVER_SCOPE_REFUSED" | "SERVER_SOCKET_OCCUPIED" | "SERVER_SOCKET_PATH_LONG" | "SERVER_STATE_CHANGED" | "SERVER_STREAMS_FULL" | "SERVER_TLS_INVALID" | "SERVER_TOKENS_FULL" | "SERVER_TOKEN_EXISTS" | "SERVER_TOKEN_EXPIRED" | "SERVER_TOKEN_FILE_EXPOSED" | "SERVER_TOKEN_FILE_INVALID" | "SERVER_TOKEN_FILE_UNUSABLE" | "SERVER_TOKEN_MISSING" | "SERVER_TOKEN_RATE_LIMITED" | "SERVER_TOKEN_REFUSED" | "SERVER_TOKEN_STORE_INVALID" | "SERVER_TOKEN_UNKNOWN" | "SERVER_UPLOAD_INVALID" | "SERVER_UPLOAD_TOO_LARGE">;
 
 // guard/body.d.ts
 /** Ceilings of a request body. */
@@ -768,7 +779,7 @@ export interface GuardOptions {
     readonly origins?: readonly string[];
     /** Paths that need no token, for probes. Default `/healthz` and `/readyz`. */
     readonly open?: readonly string[];
-    /** Default GET, HEAD, POST, DELETE. */
+    /** Default GET, HEAD, POST, PUT, DELETE. */
     readonly methods?: readonly string[];
     /** What each route needs. Default {@link managementAccess}. */
     readonly access?: AccessTable;
@@ -838,7 +849,7 @@ export declare function idempotent(options?: IdempotencyOptions): (handler: Hand
 
 // problem.d.ts
 import type { Log } from '@backplane/kernel';
-import { PlatformError, type ErrorCatalogue } from '@backplane/sdk';
+import { PlatformError, type ErrorCatalogue, type ErrorSpec } from '@backplane/sdk';
 /** An error as the API answers it: `application/problem+json`. Source: RFC 9457 §3. */
 export interface Problem {
     /** Stable per code: programs compare `type` or `code`, never `detail`. */
@@ -850,6 +861,8 @@ export interface Problem {
     /** What to do now. */
     readonly hint?: string;
     readonly retryable: boolean;
+    /** What a program that only asked for this ends with, 1 to 125: that of the catalogue. */
+    readonly exit: number;
     readonly plugin?: string;
     readonly point?: string;
     /** Of an unexpected failure: what to look for in the server's log. */
@@ -859,15 +872,17 @@ export interface Problem {
 /** Makes the answer to whatever was thrown. */
 export type ProblemResponder = (error: unknown) => Response;
 /**
- * Makes answers from errors. The status comes from the catalogue that has the code; a code in none is a 500. Anything
+ * Makes answers from errors. Status and exit come from the catalogue that has the code; a code in none is a 500. Anything
  * but a {@link PlatformError} is answered with a fixed text and written to the log, so that no stack, path or secret of
  * the host leaves it. Causes are never shown; `details` only where the fault is the caller's (below 500).
  */
 export declare function problemResponder(catalogues: readonly ErrorCatalogue[], log?: Log): ProblemResponder;
-/** The answer for one error with a status that is already known. */
-export declare function problemResponse(error: PlatformError, status: number): Response;
+/** What a catalogue says of a code. */
+export type ProblemKind = Pick<ErrorSpec, 'status' | 'exit'>;
+/** The answer for one error of a kind that is already known. */
+export declare function problemResponse(error: PlatformError, kind: ProblemKind): Response;
 /** The body of the answer. */
-export declare function problemJson(error: PlatformError, status: number): string;
+export declare function problemJson(error: PlatformError, { status, exit }: ProblemKind): string;
 
 // profiles/automatic-profiles.d.ts
 import { type Clock, type Kernel, type Log } from '@backplane/kernel';
@@ -1226,6 +1241,8 @@ export interface HostProblem {
     readonly detail: string;
     readonly status: number;
     readonly retryable: boolean;
+    /** What to end with; an older host does not say. */
+    readonly exit?: number;
     readonly hint?: string;
 }
 /** What a host refused or failed with; `problem` is its answer as it came. */
@@ -1234,7 +1251,7 @@ export declare class HostError extends PlatformError {
     constructor(problem: HostProblem);
 }
 /**
- * The exit code for an answer: 2 usage, 65 what was sent does not fit, 66 not there, 69 unavailable, 70 failed, 75 try
+ * The exit code for an answer: what the host says of the code. For a host that says nothing: 2 usage, 65 what was sent does not fit, 66 not there, 69 unavailable, 70 failed, 75 try
  * again, 77 refused, else 1.
  */
-export declare function exitCodeOf({ status, retryable }: HostProblem): number;
+export declare function exitCodeOf({ status, retryable, exit }: HostProblem): number;

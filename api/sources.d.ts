@@ -16,6 +16,7 @@ export type { Dialect, DialectCandidate, DialectPackage } from './dialect.ts';
 export { directory, type DirectoryOptions } from './directory.ts';
 export { sourceErrors, type SourceErrorCode } from './errors.ts';
 export { createAdmission, type AdmissionOptions } from './admission/create-admission.ts';
+export { filesBelow, PackageScans, type PackageScanner, type PackageScansParts, type PackageToScan, } from './admission/package-scans.ts';
 export { GrantsFile, type Approval, type PermissionAnswers } from './admission/grants-file.ts';
 export { installed, type InstalledOptions, type InstalledSource } from './lock/installed.ts';
 export { defaultPackageLimits, type PackageLimits } from './limits.ts';
@@ -1119,6 +1120,49 @@ export declare class GrantsFile {
 /** Sorted, each once; what is withheld is not approved. */
 export declare function inOrder({ approved, withheld }: PermissionAnswers): PermissionAnswers;
 
+// admission/package-scans.d.ts
+import type { AuditTrail, Store } from '@backplane/kernel';
+import type { Manifest, ScannedPackage } from '@backplane/sdk';
+import { type Finding, type ScannedFile } from '@backplane/trust';
+/** Something of the operator's that looks through packages. */
+export interface PackageScanner {
+    readonly name: string;
+    /** How long what it found of the same bytes counts, ms: what it knows grows. */
+    readonly freshMs: number;
+    /** What it is, for the audit log; where that changes, what it found before does not count. */
+    readonly by: () => string;
+    /** The id of the plugin it is; undefined for a command. */
+    readonly plugin?: string;
+    readonly scan: (about: ScannedPackage, files: readonly ScannedFile[], signal: AbortSignal) => Promise<readonly Finding[]>;
+}
+/** A package that is to be looked through, by what it says of itself. */
+export type PackageToScan = Pick<Manifest, 'id' | 'version' | 'dependencies' | 'requires'> & Pick<ScannedPackage, 'digest'>;
+/** What scanning works with. */
+export interface PackageScansParts {
+    readonly store: Store;
+    /** Where in the store answers are kept: the host's name, a colon, `scans`. */
+    readonly namespace: string;
+    readonly scanners: readonly PackageScanner[];
+    /** Told each time that one of {@link scanners} was asked. */
+    readonly trail?: AuditTrail | undefined;
+}
+/**
+ * What the built-in scanner and those of the operator find in packages. Answers are kept by the digest of the package, so that
+ * what was not changed is not looked through again, also after a restart; one that could not look is asked again.
+ *
+ * A plugin that is a scanner itself is looked through by the built-in scanner and by commands, and by no plugin: one would wait for
+ * the other. Whether it counts is decided by who signed it, or by its digest.
+ */
+export declare class PackageScans {
+    #private;
+    private constructor();
+    static open(parts: PackageScansParts): Promise<PackageScans>;
+    /** `files` is asked for only where somebody has to look. Rejects with the signal's reason, and with what `files` or the store throw. */
+    of(about: PackageToScan, files: () => Promise<readonly ScannedFile[]>, signal: AbortSignal): Promise<readonly Finding[]>;
+}
+/** Every file below a folder that nobody else writes to. */
+export declare function filesBelow(folder: string): Promise<readonly ScannedFile[]>;
+
 // private-folder.d.ts
 /** Makes a folder (0700) and refuses one that others may write to. Errors: `SOURCE_STORE_UNSAFE`. */
 export declare function makePrivateFolder(path: string): Promise<void>;
@@ -1150,7 +1194,7 @@ export declare function examineStore(directory: string, signal: AbortSignal): Pr
 export declare function takeOut({ kind, path }: StoreFlaw, aside: string): Promise<string | undefined>;
 
 // install/index.d.ts
-export { Installer, type Approvals, type InstalledProblem, type InstallerOptions } from './installer.ts';
+export { Installer, type Approvals, type InstalledProblem, type InstallerOptions, type RestoreReport } from './installer.ts';
 export type { Change, PermissionChange, Plan, PlannedFrom, PlanStep, PutStep, RemoveStep } from './plan.ts';
 export type { AvailableVersion, FetchedPackage, Fetcher, FetchKind, FetchOptions, PinnedPlace } from '../fetch/fetcher.ts';
 export { archiveFetcher, type ArchiveFetcherOptions } from '../fetch/archive/archive-fetcher.ts';
@@ -1173,6 +1217,7 @@ export { ociFetcher, type OciFetcherOptions } from '../fetch/oci/oci-fetcher.ts'
 export { defaultOciLimits, type OciLimits } from '../fetch/oci/oci-limits.ts';
 export type { OciRegistry } from '../fetch/oci/oci-repository.ts';
 export { pushPackage, type PackageToPush, type PushedPackage } from '../fetch/oci/push-package.ts';
+export { packArchive } from '../archive/pack-archive.ts';
 export { readLock, type LockedArtifact, type LockedPlugin, type LockFile, type LockReading } from '../lock/lock-file.ts';
 export { lockText } from '../lock/lock-file.ts';
 export { localPath } from '../fetch/local-path.ts';
@@ -1181,8 +1226,8 @@ export { defaultBundleLimits, type BundleLimits } from '../bundle/bundle-format.
 export { kindOf, sourceOf } from '../fetch/reference.ts';
 
 // install/installer.d.ts
-import type { Manifest } from '@backplane/sdk';
-import type { Fetcher, FetchOptions } from '../fetch/fetcher.ts';
+import { PlatformError, type Manifest } from '@backplane/sdk';
+import type { FetchedPackage, Fetcher, FetchOptions } from '../fetch/fetcher.ts';
 import { type PermissionAnswers } from '../admission/grants-file.ts';
 import { type LockedPlugin, type LockFile } from '../lock/lock-file.ts';
 import { type Judging } from './ask-verdict.ts';
@@ -1198,8 +1243,10 @@ export interface InstallerOptions extends Judging {
     readonly fetchers: readonly Fetcher[];
     /** A manifest as the host accepts it; throws a coded error. */
     readonly acceptManifest: (manifest: unknown, path: string) => Manifest;
-    /** Whether what a manifest says of a package's files can be so; throws a coded error. Asked once the verdict took the package. */
-    readonly checkPackage?: (manifest: Manifest, paths: ReadonlySet<string>) => Promise<void>;
+    /** Whether what a manifest says of a package's files can be so; throws a coded error. */
+    readonly checkPackage?: (manifest: Manifest, paths: ReadonlySet<string>, check?: {
+        readonly isTrusted: boolean;
+    }) => Promise<void>;
     /** SemVer of the API the host offers. */
     readonly hostApi: string;
     /** Where a dependency is fetched from, by its id: `npm:@acme/s3`; undefined when nobody knows. */
@@ -1214,6 +1261,14 @@ export interface InstalledProblem {
     readonly version: string;
     readonly digest: string;
 }
+/** What came of fetching what was missing: ids, and why some are missing still. */
+export interface RestoreReport {
+    readonly restored: readonly string[];
+    readonly failed: readonly {
+        readonly id: string;
+        readonly error: PlatformError;
+    }[];
+}
 /**
  * Changes what is installed: looks for versions, fetches, asks the verdict, asks for approval, stores, and writes the lock,
  * which is the one step that makes it so. Killed at any moment, the old lock or the new one holds and the store has what it
@@ -1224,6 +1279,11 @@ export declare class Installer {
     constructor(options: InstallerOptions);
     /** What is installed, as the lock says. Errors: those of {@link readLock}. */
     lock(): Promise<LockFile>;
+    /**
+     * Looks at a package before anybody asks for it to be installed: what it says of itself has to be so. What else keeps it out is told by
+     * a plan. Errors: those of `acceptManifest` and `checkPackage`.
+     */
+    inspect(fetched: FetchedPackage, place: string, signal: AbortSignal): Promise<Manifest>;
     /**
      * What these changes come to; nothing is written. `withheld` is kept from plugins that come, by id, and so needs no approval; what
      * the lock withholds stays withheld. Errors: those of fetchers and archives, `INSTALL_REFUSED`,
@@ -1236,11 +1296,15 @@ export declare class Installer {
      */
     apply(plan: Plan, approvals: Approvals, { signal, onProgress }: FetchOptions): Promise<LockFile>;
     /**
-     * Fetches what the lock names and the store lacks, from exactly where the lock says: for a fresh machine, or a damaged
-     * store; of all plugins, or only of some. Answers the ids that were fetched. Errors: those of fetchers, `FETCH_CHANGED`, `INSTALL_REFUSED`,
-     * `INSTALL_NOT_STORED` when what is there is not what was locked.
+     * As {@link restoreEach}; answers the ids that were fetched. Errors: the first of what failed, once all others were fetched.
      */
-    restore(options: FetchOptions, only?: ReadonlySet<string>): Promise<readonly string[]>;
+    restore(options: FetchOptions): Promise<readonly string[]>;
+    /**
+     * Fetches what the lock names and the store lacks, from exactly where the lock says: for a fresh machine, or a damaged
+     * store; of all plugins, or only of some. What cannot be had hides no other: those of fetchers, `FETCH_CHANGED`, `INSTALL_REFUSED`, and
+     * `INSTALL_NOT_STORED` when what is there is not what was locked, are in the report.
+     */
+    restoreEach(options: FetchOptions, only?: ReadonlySet<string>): Promise<RestoreReport>;
     /** One that has what a bundle holds and fetches nothing else; and the changes that install all of it. */
     from(bundle: Bundle): {
         readonly installer: Installer;
@@ -1270,10 +1334,10 @@ import type { FetchedPackage } from '../fetch/fetcher.ts';
 export interface Judging {
     readonly judge: (subject: Subject) => Verdict;
     /** Findings of the scanners; it looks aside, so that a package made to be slow holds up nobody else. */
-    readonly scan?: (fetched: FetchedPackage, signal: AbortSignal) => Promise<Subject['findings']>;
+    readonly scan?: (fetched: FetchedPackage, signal: AbortSignal, manifest: Manifest) => Promise<Subject['findings']>;
 }
 /** A package as the verdict is asked about it, scanned. */
-export declare function subjectOf({ scan }: Pick<Judging, 'scan'>, { id, version }: Manifest, { fetched, signal }: {
+export declare function subjectOf({ scan }: Pick<Judging, 'scan'>, manifest: Manifest, { fetched, signal }: {
     readonly fetched: FetchedPackage;
     readonly signal: AbortSignal;
 }): Promise<Subject>;
@@ -2302,6 +2366,8 @@ export interface PushedPackage {
     readonly tag: string;
     /** Of what the tag leads to. */
     readonly digest: string;
+    /** Whether the tag led there before; then nothing but attestations was added. */
+    readonly wasThere: boolean;
 }
 /**
  * Publishes a package: `oci:registry.example.org/acme/s3`, under a tag for its version, or under the one that is named. The

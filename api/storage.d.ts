@@ -4,6 +4,7 @@
 export { storageErrors, type StorageErrorCode } from './errors.ts';
 export { openDatabase, type DatabaseFormat, type DatabaseOptions } from './open-database.ts';
 export { placeGuard } from './place-guard.ts';
+export { isRunning, processMark, processStarted } from './process-mark.ts';
 export { sqliteFailure } from './sqlite-failure.ts';
 export { sqliteStore } from './sqlite-store.ts';
 export { approvalQueue, type ApprovalQueue, type ApprovalQueueOptions } from './approvals/approval-queue.ts';
@@ -229,6 +230,18 @@ export declare function openDatabase(path: string, format: DatabaseFormat, optio
  */
 export declare function placeGuard(path: string): () => void;
 
+// process-mark.d.ts
+/**
+ * What tells a process from every other of this machine, before it and after it: its number, when it started, and which run of the
+ * system that was. Undefined: there is none (one that has ended and is not waited for is none), or the system does not say. Source:
+ * proc_pid_stat(5), fields 3 and 22.
+ */
+export declare function processMark(pid?: number): string | undefined;
+/** Whether the process of a mark still runs; one that only has its number does not count. */
+export declare function isRunning(mark: string): boolean;
+/** When a process started, in the system's ticks since it started itself; undefined as for {@link processMark}. */
+export declare function processStarted(pid: number): string | undefined;
+
 // sqlite-failure.d.ts
 import { PlatformError } from '@backplane/sdk';
 /**
@@ -265,16 +278,18 @@ export interface ApprovalQueueOptions extends DatabaseOptions {
     readonly redact?: (text: string) => string;
     /** Milliseconds since the epoch. Default `Date.now`. */
     readonly now?: () => number;
+    /** Who waits for the answers, by {@link processMark}. Default: this process. */
+    readonly process?: string;
 }
 /** Where questions wait until somebody who looks after the host decides them. */
 export interface ApprovalQueue extends ApprovalDesk, ApprovalBook, Disposable {
-    /** What was open when the process before ended: nobody else tells what became of it. */
+    /** What was left open by processes that have ended: nobody else tells what became of it. */
     readonly abandoned: readonly ApprovalEntry[];
 }
 /**
  * Opens (or makes, mode 0600) a durable queue of questions in one SQLite file, or in `:memory:`. A question is on the disk
- * before anybody sees it, a decision before anybody acts on it. What was open when the process before ended is `abandoned`:
- * nobody waits for it any more. Errors: those of {@link openDatabase} at once; `APPROVALS_FULL`, `APPROVALS_TOO_MANY`,
+ * before anybody sees it, a decision before anybody acts on it. What a process that has ended left open is `abandoned`: nobody
+ * waits for it any more. Several processes may share a file; only the one that asked can be told an answer. Errors: those of {@link openDatabase} at once; `APPROVALS_FULL`, `APPROVALS_TOO_MANY`,
  * `STORE_FULL`, `STORE_GONE`, `STORE_CLOSED` from its methods.
  */
 export declare function approvalQueue(path: string, options?: ApprovalQueueOptions): ApprovalQueue;

@@ -16,6 +16,7 @@ export { defaultTrustLimits, type TrustLimits } from './trust-limits.ts';
 export type { RuleName, RuleResult, Verdict } from './verdict.ts';
 export { defaultScanLimits, type ScanLimits } from './scan/scan-limits.ts';
 export { commandScanner, type ScannerCommand } from './scan/command-scanner.ts';
+export { pluginScanner, type ScannerPlugin } from './scan/plugin-scanner.ts';
 export { scanRevision, scanTree, type ScannedFile } from './scan/scan-tree.ts';
 export { defaultAsideLimits, scanAside, type AsideLimits } from './scan/scan-aside.ts';
 
@@ -608,6 +609,28 @@ export interface ScannedFile {
  * It never throws. Source: seed 002 "Security Scanning".
  */
 export declare function scanTree(files: readonly ScannedFile[], limits?: ScanLimits): readonly Finding[];
+
+// scan/plugin-scanner.d.ts
+import { type OpenedClient, type ScannedPackage, type scanner } from '@backplane/sdk';
+import type { Finding } from '../subject.ts';
+import type { ScannedFile } from './scan-tree.ts';
+/** A plugin that looks through packages. */
+export interface ScannerPlugin {
+    /** Its findings are of rules `<name>/…`. */
+    readonly name: string;
+    /** Its id. */
+    readonly plugin: string;
+    /** Longest time for one package, ms, from when it is asked until it has answered. Default 60 000. */
+    readonly timeoutMs?: number;
+    /** Opens it for one package, starting it where it does not run. Rejects with why it cannot; ended by the signal. */
+    readonly open: (about: ScannedPackage, signal: AbortSignal) => Promise<OpenedClient<typeof scanner>>;
+}
+/**
+ * Scans packages by a plugin, one after another, so that one scanner is never asked about more than it can hold. It is shown the
+ * bytes of the package piece by piece, and no folder. Whatever it fails with (it is not there, crashes, takes too long, answers
+ * what is no finding) is a finding and no silence. Rejects only with the signal's reason.
+ */
+export declare function pluginScanner(by: ScannerPlugin): (about: ScannedPackage, files: readonly ScannedFile[], signal: AbortSignal) => Promise<readonly Finding[]>;
 
 // scan/scan-aside.d.ts
 import type { Finding } from '../subject.ts';
