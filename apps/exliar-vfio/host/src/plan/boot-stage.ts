@@ -8,6 +8,7 @@ import type { Stage } from '../changes/apply.ts'
 import type { Cause, Step } from '../changes/step.ts'
 import { exliarErrors } from '../errors.ts'
 import { idOf } from '../vfio/claim.ts'
+import { isVfioBuiltIn } from '../vfio/vfio-modules.ts'
 import type { PlanWork } from './make-plan.ts'
 import type { PlanSubject } from './plan.ts'
 import type { PlanDraft } from './plan-draft.ts'
@@ -24,7 +25,7 @@ export function bootStage(draft: PlanDraft, work: PlanWork): Stage<PlanSubject> 
   const { bootloader } = work.system
   const setup = readBootSetup(draft.tree, bootloader)
   const lines = setup.lines.map(parametersOf)
-  const ids = idsOnLine(lines, work)
+  const ids = idsOnLine(draft, lines, work)
   const steps: Step[] = []
   const edits: BootEdit[] = []
   for (const { add, remove, summary, cause } of wishesOf(draft, work, ids)) {
@@ -80,7 +81,8 @@ function unique(names: readonly string[]): string[] {
  * Ids on the line take every device that has them, also the one that is not selected; and they count in place of those that
  * modprobe's files name, so that what is missing has to be added there, too.
  */
-function idsOnLine(lines: readonly (readonly string[])[], { claim, selection }: PlanWork): readonly string[] {
+function idsOnLine(draft: PlanDraft, lines: readonly (readonly string[])[], work: PlanWork): readonly string[] {
+  const { claim, selection, system } = work
   const [taking, ...others] = new Set(lines.map((line) => line.findLast((parameter) => sameParameter(parameter, 'vfio-pci.ids'))))
   const refuse = (named: string | undefined, why: string): Error => {
     const reason = `the kernel is started with ${named ?? 'vfio-pci.ids'}, ${why}; take it out first`
@@ -92,7 +94,18 @@ function idsOnLine(lines: readonly (readonly string[])[], { claim, selection }: 
   }
   const named = [taking, ...others].find((parameter) => parameter !== undefined)
   const missing = claim.ids.filter((id) => named?.toLowerCase().includes(id) === false)
-  if (named === undefined || missing.length === 0) return []
+  if (named === undefined) return isVfioBuiltIn(draft.tree, system.kernel_version) ? builtInIds(draft, work) : []
+  if (missing.length === 0) return []
   if (others.length > 0) throw refuse(named, 'in some entries only')
   return [`${named},${missing.join(',')}`]
+}
+
+/** The kernel's own vfio-pci takes ids from the line alone, and nothing by slot. */
+function builtInIds(draft: PlanDraft, { claim }: PlanWork): readonly string[] {
+  for (const { bdf } of claim.bySlot) {
+    draft.note(
+      `vfio-pci is a part of this kernel, so that nothing is set aside by slot before drivers load: bind ${bdf} again after each start.`,
+    )
+  }
+  return claim.ids.length === 0 ? [] : [`vfio-pci.ids=${claim.ids.join(',')}`]
 }

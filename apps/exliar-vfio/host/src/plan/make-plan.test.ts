@@ -109,6 +109,16 @@ test('ids on the kernel’s own line count in place of modprobe’s, so that new
   assert.throws(() => passthroughPlan(differing, entries, both), { code: 'SELECTION_REFUSED', message: /in some entries only/ })
 })
 
+test('a kernel that vfio-pci is a part of is told the ids itself, and that slots do not last is said', async (t) => {
+  const kernel = { 'usr/lib/modules/6.12.1/modules.builtin': 'kernel/drivers/vfio/pci/vfio-pci.ko\n' }
+  const tree = MachineTree.open(await madeTree(t, passthroughFiles(usual), kernel))
+  const both = passthroughPlan(tree, usual, { selection: { select: ['0000:01:00', '0000:02:00'] } })
+  assert.match(textOf(both, '/etc/default/grub'), /^\+.* vfio-pci\.ids=10de:1b80,10de:10f0"/m)
+  const one = passthroughPlan(tree, usual)
+  assert.doesNotMatch(textOf(one, '/etc/default/grub'), /vfio-pci\.ids/)
+  assert.match(one.notes.join('\n'), /part of this kernel.*bind 0000:01:00\.0 again after each start/)
+})
+
 test('where Limine checks hashes, its program follows the one that makes the initial file system', async (t) => {
   const limine: Combination = { bootloader: 'limine', initramfs: 'mkinitcpio' }
   const entry = `/Arch\n    protocol: linux\n    module_path: boot():/a.img#${'a'.repeat(128)}\n    cmdline: iommu=pt\n`

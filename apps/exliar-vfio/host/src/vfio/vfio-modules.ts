@@ -11,6 +11,16 @@ export function vfioModules(kernel: KernelVersion | null): readonly string[] {
   return ['vfio_pci', 'vfio', 'vfio_iommu_type1', ...(apart ? ['vfio_virqfd'] : [])]
 }
 
+/**
+ * Whether vfio-pci is a part of the kernel that runs now: then nothing loads it, and what modprobe is told of it is without
+ * effect. Source: kbuild, `modules.builtin`.
+ */
+export function isVfioBuiltIn(tree: TreeReader, kernel: KernelVersion | null): boolean {
+  if (kernel === null) return false
+  const lists = ['/usr/lib/modules', '/lib/modules'].map((root) => `${root}/${kernel.full_version}/modules.builtin`)
+  return lists.some((path) => /\/vfio[-_]pci\.ko$/m.test(readConfig(tree, path)?.text ?? ''))
+}
+
 /** The list of modules to load, with these in it; lines that are there stay. */
 export function editModuleList(tree: TreeReader, modules: readonly string[]): readonly FileEdit[] {
   const before = readConfig(tree, moduleListPath)?.text
