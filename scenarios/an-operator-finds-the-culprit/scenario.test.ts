@@ -29,7 +29,7 @@ test(
       doctor.layers.some((one: { layer: string; available: boolean }) => one.layer === 'node-permissions' && one.available),
     )
     const idle = await backplane(places, 'profile', 'slow')
-    assert.deepEqual([idle.code, /PROFILE_NOT_RUNNING/.test(idle.err)], [75, true], idle.err)
+    assert.deepEqual([idle.code, /PROFILE_NOT_RUNNING/.test(idle.err)], [69, true], idle.err)
 
     await daemon.get('/api/providers/slow/vms')
     await daemon.until(async () => (await daemon.plugin('acme/slow')).state === 'active')
