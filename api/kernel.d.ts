@@ -253,7 +253,7 @@ import type { EmitOptions, HookOutcome } from './hook-outcome.ts';
 import type { PluginUses } from './permission-use.ts';
 import type { ProfileKind, ProfileOptions } from './ports.ts';
 import type { NamespaceDirectory } from './supervision.ts';
-import type { HistoryEntry, PluginRecord } from './record.ts';
+import type { Failure, HistoryEntry, PluginRecord } from './record.ts';
 export type * from './hook-outcome.ts';
 export type * from './kernel-options.ts';
 /**
@@ -339,6 +339,11 @@ export interface PluginDirectory {
     }) => Promise<void>;
     /** Starts an idle plugin now. */
     readonly start: (id: string) => Promise<PluginRecord>;
+    /**
+     * Why an idle plugin would not be let in by its first call, which is when the admission is asked; undefined where it would be, or
+     * is not idle. Takes as long as hashing its files, and as whom the admission asks. Errors: `PLUGIN_UNKNOWN`, the reason of the signal.
+     */
+    readonly refusal: (id: string, signal: AbortSignal) => Promise<Failure | undefined>;
     /** Lets a plugin out of quarantine and forgets its troubles. Errors: `PLUGIN_NOT_QUARANTINED`. */
     readonly release: (id: string) => Promise<PluginRecord>;
     /**

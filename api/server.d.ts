@@ -1021,15 +1021,21 @@ export declare function unrouted(app: Hono<{
 }>): NotFoundHandler;
 
 // why/explain-plugin.d.ts
-import type { PluginRecord, RecordedEvent } from '@backplane/kernel';
+import type { Failure, PluginRecord, RecordedEvent } from '@backplane/kernel';
 import type { Finding } from './finding.ts';
+/** What was looked at beside its record and its events. */
+export interface Looked {
+    /** Names of the files of its profiles that the host kept. */
+    readonly profiles?: readonly string[];
+    /** What keeps it from being started by its first call. */
+    readonly refusal?: Failure | undefined;
+}
 /**
  * Explains one plugin from what the kernel knows of it: why it is in its state, what it was refused, which limits it went
- * over, which version serves and why, and what makes it slow; each with its evidence. Pure; `profiles` are names of
- * files the host kept of it. Its state comes first, then
+ * over, which version serves and why, and what makes it slow; each with its evidence. Pure; Its state comes first, then
  * faults before notices. The events are those that are still kept.
  */
-export declare function explainPlugin(record: PluginRecord, events: readonly RecordedEvent[], profiles?: readonly string[]): readonly Finding[];
+export declare function explainPlugin(record: PluginRecord, events: readonly RecordedEvent[], { profiles, refusal }?: Looked): readonly Finding[];
 
 // why/finding.d.ts
 /** What a finding rests on. */

@@ -11,6 +11,7 @@ import type { HistoryEntry, PluginRecord } from '../record.ts'
 import type { Refresher } from './refresher.ts'
 import { rollBack } from './roll-back.ts'
 import { findVersion } from './selection.ts'
+import { refusalOf } from './refusal.ts'
 import { renew } from './succession.ts'
 import { endUnadmitted } from './readmit.ts'
 import { offerAgain, retryUnlaunched } from './retry-unlaunched.ts'
@@ -123,6 +124,8 @@ export class PluginCommands implements PluginDirectory {
     if (plugin.serving === undefined) await Promise.allSettled([this.#core.activate(plugin)])
     return plugin.record()
   }
+
+  readonly refusal: PluginDirectory['refusal'] = async (id, signal) => refusalOf(this.#core, this.#find(id), signal)
 
   readonly release = async (id: string): Promise<PluginRecord> => {
     const plugin = this.#find(id)

@@ -63,6 +63,28 @@ test('of a refused package no line runs, and the record says which rule and what
   ])
 })
 
+test('what would be refused is told before its first call, and nothing is changed or run for that', async () => {
+  const door = new Door()
+  door.refused.add('1.0.0')
+  let isRun = false
+  const plugin = { ...echoPlugin({ version: '1.0.0' }), setup: () => void (isRun = true) }
+  await using t = await kernelWith(door, { plugins: [plugin] })
+  const { plugins } = t.kernel
+  const { signal } = new AbortController()
+  const before = plugins.get('echo')
+  const refusal = await plugins.refusal('echo', signal)
+  assert.deepEqual([refusal?.stage, refusal?.code, refusal?.hint], ['start', 'TRUST_REFUSED', 'Sign it'])
+  assert.deepEqual([plugins.get('echo')?.state, isRun], [before?.state, false])
+  await assert.rejects(plugins.refusal('nonesuch', signal), { code: 'PLUGIN_UNKNOWN' })
+  await assert.rejects(plugins.refusal('echo', AbortSignal.abort(new Error('gone'))))
+  door.refused.clear()
+  assert.equal(await plugins.refusal('echo', signal), undefined)
+  await assert.rejects(say(t), /echo/, 'its setup registers nothing')
+  const asked = door.asked.length
+  assert.equal(await plugins.refusal('echo', signal), undefined, 'it is not idle')
+  assert.equal(door.asked.length, asked)
+})
+
 test('an admission that throws refuses', async () => {
   const door: Admission = { admit: () => Promise.reject(new Error('the policy cannot be read')) }
   await using t = await kernelWith(door)

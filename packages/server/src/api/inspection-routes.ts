@@ -67,7 +67,9 @@ export function addInspectionRoutes(app: OpenAPIHono<{ Bindings: Peer }>, kernel
   app.openapi(definitions.whyPlugin, async (context) => {
     const record = findPlugin(visiblePlugins(plugins, context.env.caller), context.req.param('id'))
     const profiles = await options.profiles?.(record.id)
-    const findings = explainPlugin(record, events.since(0).events, profiles).map(findingView)
+    const refusal = await plugins.refusal(record.id, context.req.raw.signal)
+    const looked = { ...(profiles === undefined ? {} : { profiles }), refusal }
+    const findings = explainPlugin(record, events.since(0).events, looked).map(findingView)
     return context.json({ plugin: record.id, state: record.state.name, findings }, 200)
   })
 

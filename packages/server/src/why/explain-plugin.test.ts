@@ -154,7 +154,7 @@ test('what a policy waived or let pass is told, and what nobody waived is not', 
 })
 
 test('profiles that were taken of it by themselves are named', async (t) => {
-  const [, finding] = explainPlugin(await healthy(t), [], ['demo~one-2026-stall.cpuprofile'])
+  const [, finding] = explainPlugin(await healthy(t), [], { profiles: ['demo~one-2026-stall.cpuprofile'] })
   assert.deepEqual(
     [finding?.what, finding?.evidence],
     ['It was profiled by itself once.', [{ text: 'demo~one-2026-stall.cpuprofile' }]],

@@ -1,4 +1,4 @@
-import type { PluginRecord, RecordedEvent } from '@backplane/kernel'
+import type { Failure, PluginRecord, RecordedEvent } from '@backplane/kernel'
 import { approvalFindings } from './approval-findings.ts'
 import type { Finding } from './finding.ts'
 import { healthFindings } from './health-findings.ts'
@@ -7,18 +7,25 @@ import { speedFindings } from './speed-findings.ts'
 import { stateFinding } from './state-findings.ts'
 import { versionFindings } from './version-findings.ts'
 
+/** What was looked at beside its record and its events. */
+export interface Looked {
+  /** Names of the files of its profiles that the host kept. */
+  readonly profiles?: readonly string[]
+  /** What keeps it from being started by its first call. */
+  readonly refusal?: Failure | undefined
+}
+
 const order: readonly Finding['weight'][] = ['fault', 'notice', 'fine']
 
 /**
  * Explains one plugin from what the kernel knows of it: why it is in its state, what it was refused, which limits it went
- * over, which version serves and why, and what makes it slow; each with its evidence. Pure; `profiles` are names of
- * files the host kept of it. Its state comes first, then
+ * over, which version serves and why, and what makes it slow; each with its evidence. Pure; Its state comes first, then
  * faults before notices. The events are those that are still kept.
  */
 export function explainPlugin(
   record: PluginRecord,
   events: readonly RecordedEvent[],
-  profiles: readonly string[] = [],
+  { profiles = [], refusal }: Looked = {},
 ): readonly Finding[] {
   const rest = [
     ...healthFindings(record, events),
@@ -35,7 +42,7 @@ export function explainPlugin(
     ...placeFindings(record),
   ]
   const sorted = rest.toSorted((one, other) => order.indexOf(one.weight) - order.indexOf(other.weight))
-  return [stateFinding(record, events), ...sorted]
+  return [stateFinding(record, events, refusal), ...sorted]
 }
 
 function profileFindings(profiles: readonly string[]): readonly Finding[] {

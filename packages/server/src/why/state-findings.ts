@@ -4,14 +4,18 @@ import { sentence, type Evidence, type Finding } from './finding.ts'
 import { evidenceOf, newestOf } from './plugin-events.ts'
 
 /** Why it is in its state. */
-export function stateFinding(record: PluginRecord, events: readonly RecordedEvent[]): Finding {
+export function stateFinding(record: PluginRecord, events: readonly RecordedEvent[], refusal?: Failure): Finding {
   const changed = newestOf(events, record.id, 'plugin.changed').find(({ event }) => event.to === record.state.name)
   const since = new Date(record.sinceMs).toISOString()
   const became: Evidence =
     changed === undefined
       ? { text: `${record.state.name} since ${since}`, atMs: record.sinceMs }
       : evidenceOf(changed, `${changed.event.from ?? 'nothing'} → ${changed.event.to}, generation ${changed.event.generation}`)
-  return { ...stateText(record, record.state), evidence: [became, ...exitEvidence(record)] }
+  const said =
+    refusal === undefined
+      ? stateText(record, record.state)
+      : failureText(`${record.id} does not run, and its first call will be refused.`, refusal)
+  return { ...said, evidence: [became, ...exitEvidence(record)] }
 }
 
 function stateText(record: PluginRecord, state: PluginState): Omit<Finding, 'evidence'> {
