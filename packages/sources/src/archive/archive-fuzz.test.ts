@@ -133,7 +133,7 @@ const names = fc.array(nameOf(), { minLength: 1, maxLength: 3 })
 /** What is mutated, how often, the mutants, and who else says what files are in them. */
 type Subject = readonly [what: string, runs: number, archives: fc.Arbitrary<Buffer>, lister: readonly string[]]
 
-const inTar = ['tar', '-tzf']
+const inTar = ['tar', '--numeric-owner', '-tvzf']
 const inZip = ['unzip', '-Z1']
 
 const subjects: readonly Subject[] = [
@@ -196,7 +196,10 @@ async function contentsOf(ground: StagingGround, path: string): Promise<Readonly
 /** Names of files as a program lists them. */
 async function listed(program: string, args: readonly string[]): Promise<string[]> {
   const { stdout } = await run(program, [...args], { env: { LC_ALL: 'C.UTF-8', TAR_OPTIONS: '--quoting-style=literal' } })
-  return stdout.split('\n').filter((name) => name !== '' && !name.endsWith('/'))
+  const lines = stdout.split('\n')
+  // Of tar's lines, the first letter tells a directory: in the archive its name needs no slash.
+  const names = program === 'tar' ? lines.flatMap((line) => /^[^d]\S+ \S+ +\S+ \S+ \S+ (.*)$/.exec(line)?.[1] ?? []) : lines
+  return names.filter((name) => name !== '' && !name.endsWith('/'))
 }
 
 function withoutSubject({ look }: StagingGround): readonly string[] {

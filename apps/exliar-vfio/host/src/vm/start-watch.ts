@@ -29,8 +29,9 @@ export async function startWatch({ command, task, timeoutMs }: WatchLaunch): Pro
   const log = await open(places.log, 'w', 0o600)
   try {
     const child = spawn(program, args, { detached: true, cwd: '/', stdio: ['pipe', 'pipe', log.fd] })
-    const failure = await untilReady(child, task, timeoutMs)
+    // Read now: one that only tells an end may be over as soon as it is ready.
     const started = child.pid === undefined ? undefined : processStarted(child.pid)
+    const failure = await untilReady(child, task, timeoutMs)
     if (failure === undefined && child.pid !== undefined && started !== undefined) return { pid: child.pid, started }
     child.kill('SIGKILL')
     throw exliarErrors.error('VM_WATCH_FAILED', { name, reason: `${failure ?? 'it ended at once'}; see ${places.log}` })
