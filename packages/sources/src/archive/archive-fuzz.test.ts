@@ -198,8 +198,8 @@ async function listed(program: string, args: readonly string[]): Promise<string[
   const { stdout } = await run(program, [...args], { env: { LC_ALL: 'C.UTF-8', TAR_OPTIONS: '--quoting-style=literal' } })
   const lines = stdout.split('\n')
   // Of tar's lines, the first letter tells a directory: in the archive its name needs no slash.
-  const names = program === 'tar' ? lines.flatMap((line) => /^[^d]\S+ \S+ +\S+ \S+ \S+ (.*)$/.exec(line)?.[1] ?? []) : lines
-  return names.filter((name) => name !== '' && !name.endsWith('/'))
+  const found = program === 'tar' ? lines.flatMap((line) => /^[^d]\S+ \S+ +\S+ \S+ \S+ (.*)$/.exec(line)?.[1] ?? []) : lines
+  return found.filter((name) => name !== '' && !name.endsWith('/'))
 }
 
 function withoutSubject({ look }: StagingGround): readonly string[] {
