@@ -15,8 +15,10 @@ const answer: Record<string, (port: MessagePort) => void> = {
   raw: answerRaw,
   rawBatched: answerRawBatched,
   rawJson: answerRawJson,
+  // as the guests of a host do
   backplane: (port) => {
-    createSession(portChannel(port), { handler: { call: async (_target, value) => value, stream: async function* () {} } })
+    const handler = { call: async (_target: string, value: unknown) => value, stream: async function* () {} }
+    createSession(portChannel(port), { handler, trustsPeer: true })
   },
   birpc: (port) => {
     createBirpc(

@@ -99,7 +99,7 @@ class ChannelSession implements Session {
   #receive(text: string, parts: readonly Uint8Array[]): void {
     try {
       if (this.#unasked.refuses(text, parts)) return this.#options.handler.dropped?.()
-      const batch = new IncomingBatch(text, parts, this.#limits.depth)
+      const batch = new IncomingBatch(text, parts, this.#options.trustsPeer === true ? undefined : this.#limits.depth)
       this.#unasked.count(batch.messages, text, parts)
       for (const message of batch.messages) {
         this.#dispatch(message, batch)

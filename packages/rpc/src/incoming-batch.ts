@@ -1,4 +1,4 @@
-import { parseAtOnceUnits, parseBatch, weightOf } from './control-text.ts'
+import { parseAtOnceUnits, parseBatch, parseTrusted, weightOf } from './control-text.ts'
 import type { RequestHead } from './incoming-request.ts'
 import { malformed, string, wholeNumber } from './message.ts'
 import { putParts } from './value-parts.ts'
@@ -20,12 +20,15 @@ export interface NoticeMessage {
 export class IncomingBatch {
   readonly messages: readonly (readonly unknown[])[]
   readonly #parts: readonly Uint8Array[]
+  readonly #isTrusted: boolean
   readonly #isLarge: boolean
   #used = 0
 
-  constructor(text: string, parts: readonly Uint8Array[], depth: number) {
-    this.messages = parseBatch(text, depth)
+  /** `depth` is that of the deepest value; undefined for a peer whose values are taken as they are. */
+  constructor(text: string, parts: readonly Uint8Array[], depth: number | undefined) {
+    this.messages = depth === undefined ? parseTrusted(text) : parseBatch(text, depth)
     this.#parts = parts
+    this.#isTrusted = depth === undefined
     this.#isLarge = text.length > parseAtOnceUnits
   }
 
@@ -38,7 +41,8 @@ export class IncomingBatch {
   notice(message: readonly unknown[]): NoticeMessage {
     const firstPart = this.#used
     const value = this.value(message, 2)
-    return { target: string(message[1], 'a target'), value, bytes: weightOf(message) + this.#partBytes(firstPart) }
+    const weight = this.#isTrusted ? 0 : weightOf(message)
+    return { target: string(message[1], 'a target'), value, bytes: weight + this.#partBytes(firstPart) }
   }
 
   /** A request whose value begins at field `at`. */
@@ -70,7 +74,7 @@ export class IncomingBatch {
 
   /** Texts of small batches are not counted: even a thousand of them hold little, and counting each would cost. */
   #bytesOf(message: readonly unknown[], firstPart: number): number {
-    return (this.#isLarge ? weightOf(message) : 0) + this.#partBytes(firstPart)
+    return (this.#isLarge && !this.#isTrusted ? weightOf(message) : 0) + this.#partBytes(firstPart)
   }
 
   #partBytes(firstPart: number): number {

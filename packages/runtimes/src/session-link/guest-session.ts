@@ -57,6 +57,7 @@ export function serveGuest({ channel, beforeLoad }: GuestPlace): Session {
 
   const session = createSession(channel, {
     limits,
+    trustsPeer: true,
     handler: {
       stream: (target, value, call) =>
         target === 'profile' ? guestProfile(value as ProfileRequest, call.signal) : running.stream(target, value, call),
