@@ -1,11 +1,22 @@
-import type { Manifest } from '@backplane/sdk'
+import type { ContributionMetadata, Manifest } from '@backplane/sdk'
 import type { AcceptedManifest } from './ports.ts'
 
-/** What the kernel goes by as long as a plugin does not start: the rest of a manifest is read when it is needed. */
-export type DeclaredManifest = Pick<
-  AcceptedManifest,
-  'id' | 'version' | 'requires' | 'provides' | 'contributes' | 'dependencies' | 'permissions' | 'activation' | 'criticality'
->
+/** One name that a plugin fills a point under. */
+export interface Contributed {
+  readonly point: string
+  readonly name: string
+  readonly metadata: ContributionMetadata
+}
+
+type Counting = 'id' | 'version' | 'requires' | 'provides' | 'dependencies' | 'permissions' | 'activation' | 'criticality'
+
+/**
+ * What the kernel goes by as long as a plugin does not start: the rest of a manifest is read when it is needed. What it
+ * contributes is a list here: objects whose members nobody else has cost an engine ten times as much, and there may be thousands.
+ */
+export interface DeclaredManifest extends Pick<AcceptedManifest, Counting> {
+  readonly contributions: readonly Contributed[]
+}
 
 /**
  * What the kernel read of a manifest that kept the rules, for a source to remember with the package as long as nothing of
@@ -15,5 +26,5 @@ export type DeclaredManifest = Pick<
 export interface ManifestSummary {
   /** Names the rules it kept; under others it says nothing. */
   readonly rules: string
-  readonly manifest: Pick<Manifest, keyof DeclaredManifest>
+  readonly manifest: Pick<Manifest, Counting> & Partial<Pick<DeclaredManifest, 'contributions'>>
 }

@@ -102,6 +102,18 @@ test('a package nobody could make a summary of is not in the index', async (t) =
   await assert.rejects(stat(place.index), { code: 'ENOENT' })
 })
 
+test('summaries that were made under other rules are replaced in the index', async (t) => {
+  const place = await Place.make(t)
+  await place.list()
+  const source = place.source()
+  const { packages } = await source.list(signal)
+  await source.remember?.(new Map(packages.map((found) => [found, { rules: 'newer', manifest: Object(found.manifest) }])))
+  assert.deepEqual(
+    (await place.source().list(signal)).packages.map(({ summary }) => summary?.rules),
+    ['newer', 'newer'],
+  )
+})
+
 test('the index is private, and nothing is left beside it', async (t) => {
   const place = await Place.make(t)
   await place.descriptions()

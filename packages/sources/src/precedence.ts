@@ -2,17 +2,17 @@ import type { FoundPackage } from '@backplane/kernel'
 
 /** Packages of one plugin directory: by path, but of one id the highest version first. */
 export async function byVersion(packages: readonly FoundPackage[]): Promise<readonly FoundPackage[]> {
-  const byId = new Map<string, FoundPackage[]>()
-  for (const found of packages.toSorted((one, other) => (one.path < other.path ? -1 : 1))) {
-    const id = textOf(manifestOf(found), 'id') ?? found.path
-    const sameId = byId.get(id)
-    if (sameId === undefined) byId.set(id, [found])
-    else sameId.push(found)
-  }
-  if (byId.size === packages.length) return [...byId.values()].flat()
+  const sorted = packages.toSorted((one, other) => (one.path < other.path ? -1 : 1))
+  if (new Set(packages.map(idOf)).size === packages.length) return sorted
   const { default: semver } = await import('semver')
   const version = (found: FoundPackage): string => semver.valid(textOf(manifestOf(found), 'version')) ?? '0.0.0-0'
-  return [...byId.values()].flatMap((same) => same.sort((one, other) => semver.rcompare(version(one), version(other))))
+  return [...Map.groupBy(sorted, idOf).values()].flatMap((same) =>
+    same.sort((one, other) => semver.rcompare(version(one), version(other))),
+  )
+}
+
+function idOf(found: FoundPackage): string {
+  return textOf(manifestOf(found), 'id') ?? found.path
 }
 
 function manifestOf(found: FoundPackage): unknown {

@@ -192,7 +192,12 @@ export class Shelf {
    */
   async remember(summaries: ReadonlyMap<FoundPackage, ManifestSummary>): Promise<void> {
     const { cache } = this.#options
-    for (const [found, summary] of summaries) if (found instanceof FilePackage) found.summary = summary
+    for (const [found, summary] of summaries) {
+      if (!(found instanceof FilePackage)) continue
+      // what the index has of it was made under other rules
+      if (found.summary !== undefined) this.#stale += 1
+      found.summary = summary
+    }
     if (cache === undefined || this.#stale * 50 <= this.#shelved.size) return
     const stale = this.#stale
     this.#stale = 0

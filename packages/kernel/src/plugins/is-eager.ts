@@ -6,6 +6,5 @@ export function isEager(core: Core, { candidate }: Plugin): boolean {
   const { declared } = candidate
   if (declared === undefined) return false
   if (declared.activation === 'eager' || core.criticalityOf(candidate) === 'required') return true
-  for (const point in declared.contributes) if (core.points.find(point)?.point.activation === 'eager') return true
-  return false
+  return declared.contributions.some(({ point }) => core.points.find(point)?.point.activation === 'eager')
 }

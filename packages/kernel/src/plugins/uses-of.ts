@@ -6,12 +6,12 @@ import type { AuditMode, PluginUses, UseVerb } from '../permission-use.ts'
 /** What the version of a plugin that serves, or would, used of each permission it asks for. */
 export async function usesOf(core: Core, { id, candidate, audit }: Plugin): Promise<PluginUses> {
   const { version, declared } = candidate
-  const { permissions = [], contributes = {} } = declared ?? {}
+  const { permissions = [], contributions = [] } = declared ?? {}
   const known = await core.uses.of(id, version)
   const withheld = new Set(core.withheld(candidate))
   const verbOf = (permission: string): UseVerb => parsePermission(id, permission, core.options.permissions ?? noVocabulary).verb
   const ranPrograms = permissions.some((one) => known?.entries.get(one)?.use !== undefined && verbOf(one) === 'exec')
-  const points = Object.keys(contributes).flatMap((point) => core.points.find(point)?.point ?? [])
+  const points = contributions.flatMap(({ point }) => core.points.find(point)?.point ?? [])
   return {
     id,
     version,

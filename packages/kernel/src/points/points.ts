@@ -1,6 +1,6 @@
 import { didYouMean, type PermissionVocabulary, type Point } from '@backplane/sdk'
 import { kernelErrors } from '../errors.ts'
-import type { DeclaredManifest } from '../manifest-summary.ts'
+import type { Contributed } from '../manifest-summary.ts'
 import type { DataEntry, PointListener, PointUser } from '../kernel.ts'
 import { type Plugin, unavailableReason } from '../plugins/plugin.ts'
 import { orderHandlers } from './hook-order.ts'
@@ -47,8 +47,8 @@ export class Points {
   }
 
   /** Permissions that points of this kind take, of those that are filled. */
-  taken(contributes: DeclaredManifest['contributes'], kind: Point['kind']): readonly string[] {
-    return Object.keys(contributes).flatMap((id) => {
+  taken(filled: readonly string[], kind: Point['kind']): readonly string[] {
+    return filled.flatMap((id) => {
       const point = this.find(id)?.point
       return point?.kind === kind && point.permission !== undefined ? [point.permission] : []
     })
@@ -56,36 +56,31 @@ export class Points {
 
   /** Makes what a usable plugin declares reachable. Errors: `POINT_CONFLICT` (nothing is bound). */
   bind(plugin: Plugin): void {
-    const declared = this.#declared(plugin)
-    refuseTaken(plugin, declared)
-    for (const { table, names } of declared) {
-      for (const name of Object.keys(names)) {
-        table.bindings.set(table.key(plugin.id, name), { plugin, name, metadata: names[name] ?? {} })
-      }
+    const contributions = contributionsOf(plugin)
+    for (const { point, name } of contributions) refuseTaken(plugin, this.find(point), name)
+    for (const { point, name, metadata } of contributions) {
+      const table = this.find(point)
+      table?.bindings.set(table.key(plugin.id, name), { plugin, name, metadata })
     }
-    this.#touch(plugin, declared)
+    this.touch(plugin)
   }
 
   unbind(plugin: Plugin): void {
-    const declared = this.#declared(plugin)
-    for (const { table, names } of declared) {
-      for (const name of Object.keys(names)) {
-        const key = table.key(plugin.id, name)
-        if (table.bindings.get(key)?.plugin === plugin) table.bindings.delete(key)
-      }
+    for (const { point, name } of contributionsOf(plugin)) {
+      const table = this.find(point)
+      const key = table?.key(plugin.id, name) ?? ''
+      if (table?.bindings.get(key)?.plugin === plugin) table.bindings.delete(key)
     }
-    this.#touch(plugin, declared)
+    this.touch(plugin)
   }
 
   /** To be told of every change of a plugin's state; who watches its points hears of it. */
   touch(plugin: Plugin): void {
-    this.#touch(plugin, this.#declared(plugin))
-  }
-
-  #touch(plugin: Plugin, declared: readonly Declared[]): void {
     if (plugin.usable) this.#unusable.delete(plugin)
     else this.#unusable.add(plugin)
-    for (const { table } of declared) {
+    for (const { point } of contributionsOf(plugin)) {
+      const table = this.find(point)
+      if (table === undefined) continue
       table.handlers = undefined
       this.#watches.touch(table)
     }
@@ -95,9 +90,7 @@ export class Points {
   forget(plugin: Plugin, reason: string): void {
     this.unbind(plugin)
     this.#unusable.delete(plugin)
-    for (const [point, names] of Object.entries(plugin.candidate.declared?.contributes ?? {})) {
-      for (const name of Object.keys(names)) this.#gone.set(`${point} ${name}`, { plugin: plugin.id, reason })
-    }
+    for (const { point, name } of contributionsOf(plugin)) this.#gone.set(`${point} ${name}`, { plugin: plugin.id, reason })
     for (const key of this.#gone.keys()) {
       if (this.#gone.size <= mostGone) break
       this.#gone.delete(key)
@@ -108,7 +101,7 @@ export class Points {
   missing(table: PointTable, name: string): Error {
     const point = table.point.id
     for (const plugin of this.#unusable) {
-      if (Object.hasOwn(plugin.candidate.declared?.contributes[point] ?? {}, name)) return unavailable(plugin)
+      if (contributionsOf(plugin).some((one) => one.point === point && one.name === name)) return unavailable(plugin)
     }
     const gone = this.#gone.get(`${point} ${name}`)
     if (gone !== undefined) return kernelErrors.error('PLUGIN_UNAVAILABLE', { ...gone }, { plugin: gone.plugin, point })
@@ -124,7 +117,8 @@ export class Points {
   #list(table: PointTable): readonly ListedUser[] {
     const users = [...table.bindings.values()].map(listed)
     for (const plugin of this.#unusable) {
-      for (const [name, metadata] of Object.entries(plugin.candidate.declared?.contributes[table.point.id] ?? {})) {
+      for (const { point, name, metadata } of contributionsOf(plugin)) {
+        if (point !== table.point.id) continue
         if (table.bindings.get(table.key(plugin.id, name))?.plugin !== plugin) users.push(listed({ plugin, name, metadata }))
       }
     }
@@ -137,8 +131,9 @@ export class Points {
     for (const plugin of this.#unusable) {
       const isBroken = plugin.isHeldBack || (plugin.candidate.failure !== undefined && plugin.off === undefined)
       if (!isBroken || !mustNotBePassedOver(plugin)) continue
-      const names = plugin.candidate.declared?.contributes[table.point.id] ?? {}
-      for (const [name, metadata] of Object.entries(names)) bindings.push({ plugin, name, metadata })
+      for (const { point, name, metadata } of contributionsOf(plugin)) {
+        if (point === table.point.id) bindings.push({ plugin, name, metadata })
+      }
     }
     return bindings
   }
@@ -157,18 +152,14 @@ export class Points {
   watch(table: PointTable, listener: PointListener): Disposable {
     return this.#watches.add(table, listener)
   }
-
-  /** What a plugin declares for points of this host. */
-  #declared({ candidate }: Plugin): readonly Declared[] {
-    if (candidate.declared === undefined) return []
-    const declared: Declared[] = []
-    for (const [id, names] of Object.entries(candidate.declared.contributes)) {
-      const table = this.#tables.get(id)
-      if (table !== undefined) declared.push({ table, names })
-    }
-    return declared
-  }
 }
+
+/** What a plugin declares, also for points that this host does not have. */
+function contributionsOf({ candidate }: Plugin): readonly Contributed[] {
+  return candidate.declared?.contributions ?? none
+}
+
+const none: readonly never[] = Object.freeze([])
 
 /** Those that are not available stand last: what they declare was perhaps never checked. */
 function inRunningOrder(users: readonly PointUser[]): readonly PointUser[] {
@@ -176,11 +167,6 @@ function inRunningOrder(users: readonly PointUser[]): readonly PointUser[] {
   const sequence = orderHandlers(available.map((user) => ({ user, ...user, plugin: { id: user.plugin } })))
   const ordered = sequence.ok ? sequence.handlers.map(({ user }) => user) : available
   return [...ordered, ...users.filter((user) => !user.available)]
-}
-
-interface Declared {
-  readonly table: PointTable
-  readonly names: Readonly<Record<string, Readonly<Record<string, unknown>>>>
 }
 
 /** A permission nobody can ask for would shut the point, or be taken for one that is kept. */
@@ -193,17 +179,14 @@ function refuseUnnamed(point: Point, vocabulary: PermissionVocabulary): void {
   }
 }
 
-function refuseTaken(plugin: Plugin, declared: readonly Declared[]): void {
-  for (const { table, names } of declared) {
-    if (table.point.kind !== 'provider') continue
-    const point = table.point.id
-    for (const name of Object.keys(names)) {
-      const other = table.bindings.get(name)?.plugin
-      if (other === undefined || other === plugin) continue
-      const parameters = { plugin: plugin.id, other: other.id, point, name }
-      throw kernelErrors.error('POINT_CONFLICT', parameters, { plugin: plugin.id, point })
-    }
-  }
+/** A provider's name has one owner. */
+function refuseTaken(plugin: Plugin, table: PointTable | undefined, name: string): void {
+  if (table?.point.kind !== 'provider') return
+  const other = table.bindings.get(name)?.plugin
+  if (other === undefined || other === plugin) return
+  const point = table.point.id
+  const parameters = { plugin: plugin.id, other: other.id, point, name }
+  throw kernelErrors.error('POINT_CONFLICT', parameters, { plugin: plugin.id, point })
 }
 
 function listed({ plugin, name, metadata }: Binding): ListedUser {

@@ -1,11 +1,4 @@
-import {
-  didYouMean,
-  manifestSchema,
-  type ContributionMetadata,
-  type Manifest,
-  type PermissionVocabulary,
-  type SchemaIssue,
-} from '@backplane/sdk'
+import { didYouMean, manifestSchema, type Manifest, type PermissionVocabulary } from '@backplane/sdk'
 import { mayRun } from '@backplane/sdk/plugin-names'
 import { kernelErrors } from '../errors.ts'
 import { checkManifestShape } from '../generated/manifest-check.ts'
@@ -13,13 +6,14 @@ import type { ShapeError } from '../shape-check.ts'
 import type { KernelOptions, Policy } from '../kernel.ts'
 import { noVocabulary, parsePermission } from '../plugins/permissions.ts'
 import type { Points } from '../points/points.ts'
-import type { DeclaredManifest, ManifestSummary } from '../manifest-summary.ts'
+import type { Contributed, DeclaredManifest, ManifestSummary } from '../manifest-summary.ts'
 import type { AcceptedManifest, FoundPackage } from '../ports.ts'
-import type { PointTable } from '../points/point-table.ts'
-import { firstIssue, pathText, pointerText } from '../calls/validation.ts'
+import { pathText, pointerText } from '../calls/validation.ts'
 import type { Failure } from '../record.ts'
 import { satisfies, validRange } from '../version-range.ts'
+import { checkContributions, contributesOf } from './contributions.ts'
 import { failureOf } from './stage-result.ts'
+import { countingOf } from './summary.ts'
 
 /** What a manifest is checked against. */
 export interface CheckContext {
@@ -48,18 +42,16 @@ export interface Checked {
 export function check(found: FoundPackage, summary: ManifestSummary | undefined, context: CheckContext): Checked {
   let incompatible: Failure | undefined
   try {
-    const declared: Summarised | Manifest = summary?.manifest ?? shaped(found)
-    const whole = summary === undefined ? (declared as Manifest) : undefined
-    const decision = mayRun(declared.id, context.policy)
-    incompatible = decision.ok ? apiFailure(declared, context.host) : undefined
+    const { whole, said } = summary === undefined ? readWhole(found) : { whole: undefined, said: summary.manifest }
+    const decision = mayRun(said.id, context.policy)
+    incompatible = decision.ok ? apiFailure(said, context.host) : undefined
     const { permissions: vocabulary = noVocabulary } = context.options
-    for (const permission of declared.permissions ?? noStrings) parsePermission(declared.id, permission, vocabulary)
+    for (const permission of said.permissions ?? noStrings) parsePermission(said.id, permission, vocabulary)
     const notes: string[] = []
-    const contributes = checkContributions(declared, context.points, notes)
-    const manifest = whole === undefined ? undefined : withDefaults(whole, contributes)
+    const declared = declaredOf(said, checkContributions(said, context.points, notes))
     return {
-      declared: manifest ?? declaredOf(declared, contributes),
-      manifest,
+      declared,
+      manifest: whole === undefined ? undefined : withDefaults(whole, declared),
       failure: incompatible,
       denied: decision.ok ? undefined : decision.reason,
       notes: notes.length === 0 ? noStrings : notes,
@@ -68,6 +60,11 @@ export function check(found: FoundPackage, summary: ManifestSummary | undefined,
     const failure = incompatible ?? failureOf('check', error)
     return { declared: undefined, manifest: undefined, failure, denied: undefined, notes: noStrings }
   }
+}
+
+function readWhole(found: FoundPackage): { readonly whole: Manifest; readonly said: Summarised } {
+  const whole = shaped(found)
+  return { whole, said: countingOf(whole) }
 }
 
 function apiFailure({ id, requires }: Summarised, host: CheckContext['host']): Failure | undefined {
@@ -80,22 +77,20 @@ function apiFailure({ id, requires }: Summarised, host: CheckContext['host']): F
 type Summarised = ManifestSummary['manifest']
 
 const noStrings: readonly string[] = Object.freeze([])
-const noContributions: Readonly<Record<string, never>> = Object.freeze({})
 const noDependencies: readonly never[] = Object.freeze([])
 
-function withDefaults(manifest: Manifest, contributes: AcceptedManifest['contributes']): AcceptedManifest {
-  return {
-    ...manifest,
-    ...declaredOf(manifest, contributes),
-    main: manifest.main ?? 'index.js',
-  }
+function withDefaults(manifest: Manifest, declared: DeclaredManifest): AcceptedManifest {
+  const { main = 'index.js', contributes = {} } = manifest
+  const { contributions, dependencies, permissions, activation, criticality } = declared
+  const defaults = { main, dependencies, permissions, activation, criticality }
+  return { ...manifest, ...defaults, contributes: contributesOf(contributions, contributes) }
 }
 
-function declaredOf(manifest: Summarised, contributes: DeclaredManifest['contributes']): DeclaredManifest {
+function declaredOf(manifest: Summarised, contributions: readonly Contributed[]): DeclaredManifest {
   const { id, version, requires, provides, activation = 'lazy', criticality = 'optional' } = manifest
   const { dependencies = noDependencies, permissions = noStrings } = manifest
   const offered = provides === undefined ? {} : { provides }
-  return { id, version, requires, ...offered, contributes, dependencies, permissions, activation, criticality }
+  return { id, version, requires, ...offered, contributions, dependencies, permissions, activation, criticality }
 }
 
 /** Of several errors these say best what is wrong. */
@@ -144,60 +139,4 @@ function knownKeys(error: ShapeError): readonly string[] {
   let schema: unknown = manifestSchema
   for (const key of error.schemaPath.split('/').slice(1, -1)) schema = (schema as Record<string, unknown> | undefined)?.[key]
   return Object.keys((schema as { readonly properties?: object } | undefined)?.properties ?? {})
-}
-
-/** Each declaration as the point's schema leaves it; for a point this host does not have as it is, with a note. */
-function checkContributions(manifest: Summarised, points: Points, notes: string[]): DeclaredManifest['contributes'] {
-  const declared = manifest.contributes
-  if (declared === undefined) return noContributions
-  const contributes: Record<string, Readonly<Record<string, ContributionMetadata>>> = {}
-  for (const [id, names] of Object.entries(declared)) {
-    const table = points.find(id)
-    if (table === undefined) notes.push(`this host has no point ${id}${didYouMean(id, points.ids)}`)
-    contributes[id] = table === undefined ? names : checkNames(manifest, table, names)
-  }
-  return contributes
-}
-
-function checkNames(
-  { id: plugin, permissions = noStrings }: Summarised,
-  table: PointTable,
-  names: Readonly<Record<string, ContributionMetadata>>,
-): Readonly<Record<string, ContributionMetadata>> {
-  const { kind, id: point, permission } = table.point
-  if (permission !== undefined && !permissions.includes(permission))
-    throw kernelErrors.error('POINT_NOT_PERMITTED', { plugin, point, permission }, { plugin, point, details: { permission } })
-  if (kind === 'provider' && table.declared === undefined) return names
-  const checked: Record<string, ContributionMetadata> = {}
-  for (const [name, metadata] of Object.entries(names)) {
-    const result = table.declared?.(metadata) ?? { value: metadata }
-    const problem = kind === 'hook' ? orderProblem(metadata) : undefined
-    const isLeftForSetup = kind === 'data' && Object.keys(metadata).length === 0
-    if (problem === undefined && result.issues === undefined) checked[name] = result.value as ContributionMetadata
-    else if (isLeftForSetup) checked[name] = metadata
-    else throw metadataInvalid(plugin, point, name, { problem, issues: result.issues ?? [] })
-  }
-  return checked
-}
-
-function metadataInvalid(
-  plugin: string,
-  point: string,
-  name: string,
-  { problem, issues }: { readonly problem: string | undefined; readonly issues: readonly SchemaIssue[] },
-): Error {
-  const issue = firstIssue(issues)
-  const parameters = { plugin, point, name, path: issue.path.slice(1), problem: problem ?? issue.problem }
-  return kernelErrors.error('POINT_METADATA_INVALID', parameters, { plugin, point })
-}
-
-/** What is wrong with a handler's place in the order. Source: `HandlerOrder` of the SDK. */
-function orderProblem(metadata: ContributionMetadata): string | undefined {
-  const { phase, before, after } = metadata
-  if (phase !== undefined && phase !== 'early' && phase !== 'normal' && phase !== 'late')
-    return 'phase must be early, normal or late'
-  const isList = (value: unknown): boolean => Array.isArray(value) && value.every((entry) => typeof entry === 'string')
-  if (before !== undefined && !isList(before)) return 'before must be a list of plugin ids'
-  if (after !== undefined && !isList(after)) return 'after must be a list of plugin ids'
-  return undefined
 }

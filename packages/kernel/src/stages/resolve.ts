@@ -105,7 +105,7 @@ export class Resolver {
   #shutPoint(candidate: Candidate): Failure | undefined {
     const withheld = this.#world.withheld(candidate)
     if (withheld.length === 0) return undefined
-    for (const point of Object.keys(candidate.declared?.contributes ?? {})) {
+    for (const { point } of candidate.declared?.contributions ?? none) {
       const permission = this.#world.points.find(point)?.point.permission
       if (permission !== undefined && withheld.includes(permission))
         return failure('POINT_WITHHELD', { plugin: candidate.id, point, permission })
@@ -183,18 +183,17 @@ export class Resolver {
 
   /** The first by precedence owns a provider's name. */
   #claim(candidate: Candidate, handlers: Map<string, HookUser[]>): void {
-    const contributes = candidate.declared?.contributes
-    if (contributes === undefined || this.#world.offReason(candidate) !== undefined) return
-    for (const point in contributes) {
-      const names = contributes[point]
+    if (candidate.declared === undefined || this.#world.offReason(candidate) !== undefined) return
+    for (const { point, name, metadata } of candidate.declared.contributions) {
       const kind = this.#world.points.find(point)?.point.kind
-      if (kind === 'provider') {
-        const owners = getOrMake(this.#owners, point, () => new Map<string, Candidate>())
-        for (const name in names) this.#own(owners, candidate, point, name)
-      } else if (kind === 'hook') {
-        const users = getOrMake(handlers, point, () => [])
-        for (const name in names) users.push({ plugin: candidate, name, metadata: names[name] ?? {} })
-      }
+      if (kind === 'provider')
+        this.#own(
+          getOrMake(this.#owners, point, () => new Map()),
+          candidate,
+          point,
+          name,
+        )
+      else if (kind === 'hook') getOrMake(handlers, point, () => []).push({ plugin: candidate, name, metadata })
     }
   }
 

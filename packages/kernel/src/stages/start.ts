@@ -111,7 +111,7 @@ async function startGeneration(core: Core, plugin: Plugin, { candidate, plan, pl
     instance = await (endsAlone ? launching() : core.supervisor.suspecting(candidate, launching))
     const data = checkContract(plugin.id, manifest, instance.contributions, core.points)
     uses.watches(['host', ...(instance.tellsUse ?? [])])
-    for (const permission of core.points.taken(manifest.contributes, 'data')) uses.host(permission)
+    for (const permission of core.points.taken(Object.keys(manifest.contributes), 'data')) uses.host(permission)
     if (plugin.serving === undefined) {
       await place.commit()
       place.taken()

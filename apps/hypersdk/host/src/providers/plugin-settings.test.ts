@@ -27,7 +27,7 @@ test('a stranger’s package of the same name takes no settings, secrets, waiver
   const policy = pluginPolicy(config, { idsNamed })
   const grants: Grants = { exec: [], fsRead: [], fsWrite: [], net: [], host: [] }
   const said = (id: string): PluginSettings => {
-    const manifest = { id, version: '1.0.0', requires: { api: '^1.0.0' }, contributes: {}, criticality: 'optional' } as const
+    const manifest = { id, version: '1.0.0', requires: { api: '^1.0.0' }, contributions: [], criticality: 'optional' } as const
     return settings(id, { ...manifest, dependencies: [], permissions: [], activation: 'lazy' })
   }
   const of = (id: string): readonly unknown[] => {

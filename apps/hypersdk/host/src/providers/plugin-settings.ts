@@ -19,7 +19,7 @@ export function pluginSettings(
   idsNamed: IdsNamed = onlyItself,
 ): (id: string, manifest: DeclaredManifest) => PluginSettings {
   return (id, manifest) => {
-    const types = Object.keys(manifest.contributes[provider.id] ?? {})
+    const types = manifest.contributions.filter(({ point }) => point === provider.id).map(({ name }) => name)
     const { perPlugin, providers } = config.plugins
     const key = keyOf(id, config.plugins.config, idsNamed)
     const own = saidOf(id, perPlugin)

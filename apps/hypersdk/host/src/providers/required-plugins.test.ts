@@ -11,7 +11,7 @@ async function criticalityOf(t: TestContext, id: string, text = ''): Promise<str
   const cwd = await temporaryDirectory(t)
   await writeFile(join(cwd, 'config.yaml'), text)
   const config = await loadConfig('config.yaml', {}, { env: { HOME: cwd }, uid: 1000, cwd })
-  const manifest = { id, version: '1.0.0', requires: { api: '^1.0.0' }, contributes: {}, criticality: 'required' } as const
+  const manifest = { id, version: '1.0.0', requires: { api: '^1.0.0' }, contributions: [], criticality: 'required' } as const
   const declared = { ...manifest, dependencies: [], permissions: [], activation: 'lazy' } satisfies DeclaredManifest
   return pluginSettings(config, {})(id, declared).criticality
 }
