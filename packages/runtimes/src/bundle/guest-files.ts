@@ -1,8 +1,9 @@
-import { chmod, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { bundleModules } from './bundle-modules.ts'
+import { compileProgram, launcherOf, type CompiledProgram } from './compiled-program.ts'
 
 /** Programs of the guest's side, one per tier. */
 export type GuestProgram = 'process' | 'worker' | 'landlock'
@@ -13,22 +14,30 @@ export interface GuestFiles extends AsyncDisposable {
   readonly directory: string
   /** Path of the module to run. */
   readonly main: string
-  /** Path of the SDK that guest and plugin share. */
-  readonly sdk: string
-  /** File URL of {@link sdk}. */
+  /** File URL of the SDK that guest and plugin share. */
   readonly sdkUrl: string
+  /** All that a guest reads of these: a directory of its own, so that a sandbox has to be given one place. */
+  readonly reads: string
 }
 
-// Written once per process and program; the text depends on nothing but this package.
+// Made once per process and program; they depend on nothing but this package.
 const texts = new Map<GuestProgram | 'sdk', Promise<string>>()
+const programs = new Map<GuestProgram, Promise<CompiledProgram>>()
 
 /** Lays out one program in a new private directory under `parent` (default: the system's temporary directory). */
 export async function layOutGuest(program: GuestProgram, parent: string = tmpdir()): Promise<GuestFiles> {
   const directory = await realpath(await mkdtemp(join(parent, 'backplane-')))
-  const main = join(directory, `${program}.cjs`)
-  const sdk = join(directory, 'sdk.mjs')
+  const reads = join(directory, 'guest')
+  const [body, code] = [`${program}.js`, `${program}.code`]
+  const [main, sdk] = [join(reads, `${program}.cjs`), join(reads, 'sdk.mjs')]
   try {
-    await Promise.all([writePublic(main, await text(program)), writePublic(sdk, await text('sdk'))])
+    const [made, sdkText] = await Promise.all([compiled(program), text('sdk'), makePublic(reads)])
+    await Promise.all([
+      writePublic(main, launcherOf(body, code)),
+      writePublic(join(reads, body), made.text),
+      writePublic(join(reads, code), made.code),
+      writePublic(sdk, sdkText),
+    ])
   } catch (error) {
     await rm(directory, { recursive: true, force: true })
     throw error
@@ -36,14 +45,20 @@ export async function layOutGuest(program: GuestProgram, parent: string = tmpdir
   return {
     directory,
     main,
-    sdk,
     sdkUrl: pathToFileURL(sdk).href,
+    reads,
     [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),
   }
 }
 
-/** A guest may run as another user, whatever this process lets others read. */
-async function writePublic(path: string, content: string): Promise<void> {
+// A guest may run as another user, whatever this process lets others read.
+
+async function makePublic(directory: string): Promise<void> {
+  await mkdir(directory)
+  await chmod(directory, 0o755)
+}
+
+async function writePublic(path: string, content: string | Buffer): Promise<void> {
   await writeFile(path, content)
   await chmod(path, 0o444)
 }
@@ -51,6 +66,12 @@ async function writePublic(path: string, content: string): Promise<void> {
 /** The text of a program that needs no files beside it. */
 export function programText(program: 'landlock'): Promise<string> {
   return text(program)
+}
+
+function compiled(program: GuestProgram): Promise<CompiledProgram> {
+  const made = programs.get(program) ?? text(program).then(compileProgram)
+  programs.set(program, made)
+  return made
 }
 
 function text(part: GuestProgram | 'sdk'): Promise<string> {

@@ -242,6 +242,6 @@ export class ChildFactory implements AsyncDisposable {
     const { modules = {}, temporaryDirectory } = this.#options
     const own = Object.entries(modules).flatMap(([name, url]) => (name === '@backplane/sdk' ? [] : [url]))
     const [files, packages] = await Promise.all([layOutGuest('process', temporaryDirectory), packageReads(own, this.#provided())])
-    return { files, reads: [files.main, files.sdk, ...packages] }
+    return { files, reads: [files.reads, ...packages] }
   }
 }

@@ -8,6 +8,7 @@ import { keepNamesUnder } from '../guest/module-map.ts'
 import type { GuestRequest } from '../guest/plugin-scope.ts'
 import { tellDenials, tellUses } from '../guest/tell-denials.ts'
 import { serveGuest } from '../session-link/guest-session.ts'
+import { rehearse } from '../session-link/rehearse.ts'
 import type { DroppedPermission } from './child-shape.ts'
 
 /** What a child is told on its command line. */
@@ -64,14 +65,17 @@ knowDirectories(boot.forgotten ?? [])
 if (boot.slot !== undefined) keepNamesUnder(boot.slot)
 const session = serveGuest({
   channel: descriptorChannel(3),
-  beforeLoad: ({ dropped = [], programs, egress, audit }: GuestRequest & ConfinedStart) => {
+  beforeLoad: (start: GuestRequest & ConfinedStart) => {
+    const { dropped = [], programs, egress, audit } = start
     exitIfOrphaned()
     for (const permission of dropped) drop(permission)
     if (egress !== undefined) useEgress(egress)
     if (programs !== undefined) ownPrograms(programs)
     if (audit === true) watchUses(programs)
     else tellDenials(session)
+    return start
   },
 })
 void session.ended.then(({ kind }) => exit(kind === 'violated' ? 76 : 0))
 provideGuestModules(boot)
+if (boot.preload) void rehearse()

@@ -33,8 +33,12 @@ export async function makeSlot(parent: string, dataName: string): Promise<Slot> 
     paths: { code, data: join(aboveData, dataName), exchange: join(exchange, handOver) },
     link: async (real) => {
       if (basename(real.data) !== dataName) throw new TypeError(`${real.data} is not called ${dataName}`)
-      await mkdir(join(real.exchange, handOver), { recursive: true, mode: 0o700 })
-      await Promise.all([symlink(real.code, code), symlink(dirname(real.data), aboveData), symlink(real.exchange, exchange)])
+      await Promise.all([
+        mkdir(join(real.exchange, handOver), { recursive: true, mode: 0o700 }),
+        symlink(real.code, code),
+        symlink(dirname(real.data), aboveData),
+        symlink(real.exchange, exchange),
+      ])
     },
     [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),
   }

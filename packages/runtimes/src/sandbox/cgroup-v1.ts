@@ -50,12 +50,18 @@ async function makeGroup(parents: ReadonlyMap<string, string>, limits: GroupLimi
   }
   try {
     await Promise.all(directories.map((directory) => mkdir(directory)))
-    await set('memory', 'memory.limit_in_bytes', limits.memoryBytes)
-    // Not every kernel counts swap.
-    await set('memory', 'memory.memsw.limit_in_bytes', limits.memoryBytes).catch(() => undefined)
-    await set('pids', 'pids.max', limits.processes)
-    await set('cpu', 'cpu.cfs_period_us', cpuPeriodUs)
-    await set('cpu', 'cpu.cfs_quota_us', Math.max(leastQuotaUs, (limits.cpuPercent * cpuPeriodUs) / 100))
+    const limitMemory = async (): Promise<void> => {
+      await set('memory', 'memory.limit_in_bytes', limits.memoryBytes)
+      // Not every kernel counts swap.
+      await set('memory', 'memory.memsw.limit_in_bytes', limits.memoryBytes).catch(() => undefined)
+    }
+    const limitCpu = async (): Promise<void> => {
+      await set('cpu', 'cpu.cfs_period_us', cpuPeriodUs)
+      await set('cpu', 'cpu.cfs_quota_us', Math.max(leastQuotaUs, (limits.cpuPercent * cpuPeriodUs) / 100))
+    }
+    // All are over before a group that could not be limited is ended.
+    const done = await Promise.allSettled([limitMemory(), set('pids', 'pids.max', limits.processes), limitCpu()])
+    for (const one of done) if (one.status === 'rejected') throw one.reason
   } catch (error) {
     await endGroup(directories)
     throw error

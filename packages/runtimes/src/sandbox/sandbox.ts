@@ -82,7 +82,7 @@ const nodeAddressBytes = 4 * 1024 ** 3
 export async function prepareSandbox(request: SandboxRequest): Promise<Sandbox> {
   const { programs, limits, directories, descriptorNumber } = request
   // Looked up meanwhile; it holds nothing.
-  const looked = Promise.all([filterFile(request), contentOf(request)])
+  const looked = Promise.all([filterFile(request), stampedContentOf(request)])
   looked.catch(() => undefined)
   await using held = new AsyncDisposableStack()
   const user = process.getuid?.() === 0 ? held.use(await takeServiceUser(request.uids, directories)) : undefined
@@ -90,7 +90,7 @@ export async function prepareSandbox(request: SandboxRequest): Promise<Sandbox> 
   const groups = resourceGroups()
   const group = await groups?.make(groupLimits(limits))
   if (group !== undefined) held.defer(group.end)
-  const [filter, { found, files }] = await looked
+  const [filter, { found, files, stamp }] = await looked
   const view = { ...found, links: [...found.links, ...(request.links ?? [])] }
   const hidden = held.use(hiddenPaths([...view.mounts.map(({ source }) => source), ...files], user?.uid))
   const tmpBytes = limits.tmpBytes
@@ -105,7 +105,6 @@ export async function prepareSandbox(request: SandboxRequest): Promise<Sandbox> 
     fileBytes: limits.fileBytes,
     addressBytes: countsMemory() ? undefined : nodeAddressBytes + limits.memoryMiB * 1024 ** 2,
   })
-  const stamp = await stampOf(found, files)
   const descriptor = openSync(filter, 'r')
   const release = held.move()
   let isOpen = true
@@ -134,13 +133,17 @@ async function contentOf({ reads, writes, exec }: Content): Promise<{ found: San
   return { found: await sandboxView(reads, writes, [...files, ...ownNames]), files }
 }
 
+async function stampedContentOf(content: Content): Promise<Awaited<ReturnType<typeof contentOf>> & { stamp: string }> {
+  const { found, files } = await contentOf(content)
+  return { found, files, stamp: await stampOf(found, files) }
+}
+
 /**
  * Names everything of the machine that a sandbox for this would hold: another stamp means other files, though they may have
  * the same names.
  */
 export async function sandboxStamp(content: Content): Promise<string> {
-  const { found, files } = await contentOf(content)
-  return stampOf(found, files)
+  return (await stampedContentOf(content)).stamp
 }
 
 async function stampOf(view: SandboxView, files: readonly string[]): Promise<string> {

@@ -11,8 +11,8 @@ import { invokerHandler } from './invoker-handler.ts'
 /** Where a guest runs. */
 export interface GuestPlace {
   readonly channel: Channel
-  /** Asked just before the plugin's code is loaded; throwing refuses the start. */
-  readonly beforeLoad: (start: GuestRequest) => void
+  /** Asked just before the plugin's code is loaded; answers what is loaded. Throwing refuses the start. */
+  readonly beforeLoad: (start: GuestRequest) => GuestRequest
 }
 
 /** The host is trusted by its plugins, so what it sends has room; what it takes, it says itself in its `hello`. */
@@ -25,8 +25,7 @@ export function serveGuest({ channel, beforeLoad }: GuestPlace): Session {
   let running: Required<Pick<Handler, 'call' | 'stream'>> = notStarted
 
   const begin = async (request: GuestRequest, signal: AbortSignal): Promise<readonly Contribution[]> => {
-    beforeLoad(request)
-    starting = startGuest(request, hostLinkOverSession(session), signal)
+    starting = startGuest(beforeLoad(request), hostLinkOverSession(session), signal)
     const guest = await starting
     running = invokerHandler(guest.invoker)
     life = guest.life
