@@ -57,6 +57,13 @@ const specs = {
     retryable: false,
     hint: '{hint}',
   },
+  BACKPLANE_BROKEN_OFF: {
+    message: 'broken off: {left}',
+    status: 499,
+    exit: 130,
+    retryable: true,
+    hint: 'Run it again when you like.',
+  },
   BACKPLANE_DECLINED: {
     message: 'it was not agreed to; nothing was changed',
     status: 409,
@@ -76,7 +83,7 @@ const specs = {
     status: 500,
     exit: 73,
     retryable: false,
-    hint: 'Choose another file with --output, or - for standard output.',
+    hint: 'Check the path, that you may write there, and that there is room.',
   },
   BACKPLANE_DEFECT: {
     message: 'backplane cannot go on: {reason}',

@@ -3,11 +3,14 @@ import type { ErrorObject, ValidateFunction } from 'ajv/dist/2020.js'
 import { kernelErrors } from './errors.ts'
 import { messageOf } from './calls/thrown.ts'
 import { pathText, pointerPath } from './calls/validation.ts'
-import { checkSchemaShape } from './generated/schema-check.ts'
 import type { ShapeError } from './shape-check.ts'
+import { withinTime } from './within-time.ts'
 
 /** A config schema as text may not be longer: it comes from the plugin. */
 const longestSchemaBytes = 256 * 1024
+
+/** What compiling a schema, and checking settings by it, may each hold up the host, ms: a pattern can take for ever. */
+const longestCheckMs = 2_000
 
 /** The only dialect of JSON Schema that is read. */
 const dialect = 'https://json-schema.org/draft/2020-12/schema'
@@ -26,7 +29,7 @@ export async function checkConfig(
   const value = structuredClone(config ?? {})
   if (schema === undefined) return freezeDeep(value)
   const validate = await compileConfigSchema(plugin, schema)
-  if (validate(value)) return freezeDeep(value)
+  if (withinTime(longestCheckMs, () => validate(value), () => refuse(plugin, tooSlow))) return freezeDeep(value)
   const errors = validate.errors ?? []
   // A name that is misspelled is often why another is missing, and says what was meant.
   const { at, problem } = describe(errors.find(({ keyword }) => keyword === 'additionalProperties') ?? errors[0])
@@ -36,12 +39,15 @@ export async function checkConfig(
 
 /** The check of a plugin's settings; nothing is fetched for it. Errors: `CONFIG_SCHEMA_INVALID`. */
 export async function compileConfigSchema(plugin: string, schema: Readonly<Record<string, unknown>>): Promise<ValidateFunction> {
-  const schemaError = (problem: string): Error =>
-    kernelErrors.error('CONFIG_SCHEMA_INVALID', { plugin, problem }, { plugin, details: { path: '$.config' } })
-  if (JSON.stringify(schema).length > longestSchemaBytes) throw schemaError(`it is longer than ${longestSchemaBytes} bytes`)
-  if ((schema['$schema'] ?? dialect) !== dialect) throw schemaError(`its $schema is not ${dialect}`)
-  const { Ajv2020 } = await import('ajv/dist/2020.js')
-  try {
+  if (JSON.stringify(schema).length > longestSchemaBytes) refuse(plugin, `it is longer than ${longestSchemaBytes} bytes`)
+  if ((schema['$schema'] ?? dialect) !== dialect) refuse(plugin, `its $schema is not ${dialect}`)
+  // With it ajv makes a check that answers later, which would be taken for one that is content.
+  if (schema['$async'] !== undefined) refuse(plugin, '$async is no keyword of JSON Schema')
+  const [{ Ajv2020 }, { checkSchemaShape }] = await Promise.all([
+    import('ajv/dist/2020.js'),
+    import('./generated/schema-check.ts'),
+  ])
+  const compile = (): ValidateFunction => {
     if (!checkSchemaShape(schema)) throw new TypeError(shapeProblem(checkSchemaShape.errors ?? []))
     return new Ajv2020({
       allErrors: true,
@@ -52,9 +58,20 @@ export async function compileConfigSchema(plugin: string, schema: Readonly<Recor
       // Done above. What ajv brings along for that takes 100 ms to compile.
       validateSchema: false,
     }).compile(schema)
-  } catch (error) {
-    throw schemaError(messageOf(error))
   }
+  try {
+    return withinTime(longestCheckMs, compile, () => {
+      throw new TypeError(tooSlow)
+    })
+  } catch (error) {
+    return refuse(plugin, messageOf(error))
+  }
+}
+
+const tooSlow = `going by it takes longer than ${longestCheckMs} ms`
+
+function refuse(plugin: string, problem: string): never {
+  throw kernelErrors.error('CONFIG_SCHEMA_INVALID', { plugin, problem }, { plugin, details: { path: '$.config' } })
 }
 
 function shapeProblem([first]: readonly ShapeError[]): string {

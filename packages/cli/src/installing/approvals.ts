@@ -1,7 +1,6 @@
-import { readFile } from 'node:fs/promises'
-import { parseStrictJson } from '@backplane/sdk/strict-json'
 import { backplaneErrors } from '../errors.ts'
 import type { Plan, PlanPut } from '../host-answers.ts'
+import { readJson } from '../offline/file-text.ts'
 import type { Session } from '../session.ts'
 import type { Terminal } from '../terminal/terminal.ts'
 import { printable } from '@backplane/terminal'
@@ -88,16 +87,11 @@ export async function confirm({ terminal }: Session, question: string): Promise<
 /** Reads a file of the form of `grants.json`; undefined without one. Errors: `BACKPLANE_FILE_UNREADABLE`, `BACKPLANE_FILE_INVALID`. */
 export async function readGrantFile({ grantFile: path }: AgreeOptions): Promise<GrantFile | undefined> {
   if (path === undefined) return undefined
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    const reason = String(Reflect.get(Object(error), 'code') ?? error)
-    throw backplaneErrors.error('BACKPLANE_FILE_UNREADABLE', { path, reason }, { cause: error })
-  })
   const hint = 'Write it like {"grantsVersion": 1, "plugins": {"acme/s3": {"permissions": ["exec rclone"]}}}.'
   const invalid = (reason: string): Error => backplaneErrors.error('BACKPLANE_FILE_INVALID', { path, reason, hint })
-  const parsed = parseStrictJson(text, 6)
-  if (parsed.kind !== 'value') throw invalid('it is not JSON that has one meaning')
-  const plugins: unknown = Reflect.get(Object(parsed.value), 'plugins')
-  if (Reflect.get(Object(parsed.value), 'grantsVersion') !== 1) throw invalid('grantsVersion must be 1')
+  const file = await readJson(path, hint)
+  const plugins: unknown = Reflect.get(Object(file), 'plugins')
+  if (Reflect.get(Object(file), 'grantsVersion') !== 1) throw invalid('grantsVersion must be 1')
   if (typeof plugins !== 'object' || plugins === null) throw invalid('plugins must be an object')
   const listsOf = (name: 'permissions' | 'withheld'): Approvals =>
     Object.fromEntries(

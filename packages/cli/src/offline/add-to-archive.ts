@@ -3,6 +3,7 @@ import { readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { gunzipSync, gzipSync } from 'node:zlib'
 import { readArchive, tarEntry } from '@backplane/sources'
 import { backplaneErrors } from '../errors.ts'
+import { unreadable, unwritable } from './file-text.ts'
 
 const blockBytes = 512
 /** What is taken into memory of a package, bytes. */
@@ -10,10 +11,10 @@ const mostBytes = 256 * 1024 * 1024
 
 /**
  * Puts a file into a `.tgz`, beside its `plugin.json`; the other entries stay byte for byte. The old archive or the new one is there, never
- * half of one. Errors: those of archives, `BACKPLANE_FILE_INVALID` for another kind of archive, or when the file is in it already.
+ * half of one. Errors: those of archives, `BACKPLANE_FILE_UNREADABLE`, `BACKPLANE_FILE_UNWRITABLE`, `BACKPLANE_FILE_INVALID` for another kind of archive, or when the file is in it already.
  */
 export async function addToArchive(path: string, name: string, text: string): Promise<void> {
-  const bytes = await readFile(path)
+  const bytes = await readFile(path).catch(unreadable(path))
   const archive = await readArchive(bytes, {}, new AbortController().signal)
   const invalid = (reason: string, hint: string): Error => backplaneErrors.error('BACKPLANE_FILE_INVALID', { path, reason, hint })
   if (archive.format !== 'tar.gz') throw invalid('it is a zip', 'Sign the folder, then pack it; or pack it as a .tgz.')
@@ -34,6 +35,8 @@ export async function addToArchive(path: string, name: string, text: string): Pr
   try {
     await writeFile(aside, signed, { flag: 'wx' })
     await rename(aside, path)
+  } catch (error) {
+    return unwritable(path)(error)
   } finally {
     await rm(aside, { force: true })
   }

@@ -1,9 +1,9 @@
-import { readFile } from 'node:fs/promises'
 import { acceptManifest, checkPackage } from '@backplane/kernel/check'
 import type { PermissionVocabulary } from '@backplane/sdk'
 import { judge, readPolicy, scanTree, type TrustPolicy } from '@backplane/trust'
 import { backplaneErrors } from '../errors.ts'
 import type { Verdict } from '../host-answers.ts'
+import { readJson } from './file-text.ts'
 import { readPackage, type LocalPackage } from './read-package.ts'
 
 /** A package that lies here, and whether it may run. */
@@ -47,18 +47,12 @@ function perhapsOfHosts(manifest: unknown): PermissionVocabulary {
 
 /** Errors: `BACKPLANE_FILE_UNREADABLE`, `BACKPLANE_FILE_INVALID`, those of the policy. */
 export async function readPolicyFile(path: string): Promise<TrustPolicy> {
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    const reason = String(Reflect.get(Object(error), 'code') ?? error)
-    throw backplaneErrors.error('BACKPLANE_FILE_UNREADABLE', { path, reason }, { cause: error })
-  })
+  const hint = 'Correct it; docs/guide/trust.md shows what a policy holds.'
+  const value = await readJson(path, hint)
   try {
-    return readPolicy(JSON.parse(text))
+    return readPolicy(value)
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
-    throw backplaneErrors.error('BACKPLANE_FILE_INVALID', {
-      path,
-      reason,
-      hint: 'Correct it; docs/guide/trust.md shows what a policy holds.',
-    })
+    throw backplaneErrors.error('BACKPLANE_FILE_INVALID', { path, reason, hint }, { cause: error })
   }
 }

@@ -1,6 +1,4 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { rm } from 'node:fs/promises'
 import { Readable } from 'node:stream'
 import { backplaneErrors } from '../errors.ts'
 import { progressBar } from '../installing/progress-bar.ts'
@@ -17,32 +15,33 @@ export interface MadeBundle {
 
 /**
  * Has the host bundle what its lock names, and writes that to a file, which is there once it is whole and has the digest that
- * the host said. Errors: `BACKPLANE_FILE_UNWRITABLE`, `BACKPLANE_FILE_INVALID`, those of the host.
+ * the host said; until then what was there before stays. Errors: `BACKPLANE_FILE_UNWRITABLE`, `BACKPLANE_FILE_INVALID`, those of the host.
  */
-export async function saveBundle(session: Session, path: string): Promise<MadeBundle> {
+export async function saveBundle(session: Session, path: string, signal: AbortSignal): Promise<MadeBundle> {
   using bar = progressBar(session.terminal, session.json)
   const made = (await session.api().change('/api/lock/bundle', {}, bar.show)) as MadeBundle
   const { bytes, sizeBytes: total } = await session.api().read(made.location)
-  const counted = Readable.from(
-    (async function* () {
-      let done = 0
-      for await (const piece of bytes as AsyncIterable<Uint8Array>) {
-        yield piece
-        done += piece.length
-        bar.show({ done, ...(total === undefined ? {} : { total }), phase: `writing ${path}` })
-      }
-    })(),
-    { objectMode: false },
-  )
-  const written = await toFile(counted, path, session.terminal.untilBreak())
-  if (written !== undefined && (await digestOf(path)) === made.digest) return made
-  await rm(path, { force: true })
-  const hint = 'Try again; look at what lies between here and the host if it stays so.'
-  throw backplaneErrors.error('BACKPLANE_FILE_INVALID', { path, reason: 'it is not what the host made', hint })
+  const onProgress = (done: number): void =>
+    bar.show({ done, ...(total === undefined ? {} : { total }), phase: `writing ${path}` })
+  await toFile(Readable.from(digested(bytes, made, { path, onProgress }), { objectMode: false }), path, signal)
+  return made
 }
 
-async function digestOf(path: string): Promise<string> {
+/** The bytes, which end in an error where they are not what the host made. */
+async function* digested(
+  bytes: AsyncIterable<Uint8Array>,
+  made: MadeBundle,
+  { path, onProgress }: { readonly path: string; readonly onProgress: (done: number) => void },
+): AsyncGenerator<Uint8Array> {
   const sum = createHash('sha256')
-  for await (const piece of createReadStream(path)) sum.update(piece as Uint8Array)
-  return `sha256:${sum.digest('hex')}`
+  let done = 0
+  for await (const piece of bytes) {
+    sum.update(piece)
+    yield piece
+    done += piece.length
+    onProgress(done)
+  }
+  if (`sha256:${sum.digest('hex')}` === made.digest) return
+  const hint = 'Try again; look at what lies between here and the host if it stays so.'
+  throw backplaneErrors.error('BACKPLANE_FILE_INVALID', { path, reason: 'it is not what the host made', hint })
 }

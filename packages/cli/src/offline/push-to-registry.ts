@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises'
 import { packArchive, pushPackage, type Credential, type OciFetcherOptions } from '@backplane/sources/install'
 import { printableLine } from '@backplane/terminal'
 import type { TrustPolicy } from '@backplane/trust'
@@ -6,6 +5,8 @@ import { backplaneErrors } from '../errors.ts'
 import { progressBar } from '../installing/progress-bar.ts'
 import { registryReference } from '../installing/reference.ts'
 import { show, type Session } from '../session.ts'
+import { breakable } from './breakable.ts'
+import { readText } from './file-text.ts'
 import { judgePackage, readPolicyFile, type JudgedPackage } from './judge-package.ts'
 import { readPackage } from './read-package.ts'
 
@@ -23,14 +24,11 @@ export interface PushOptions {
   readonly bearerFile?: string
 }
 
-/** As shells tell that Ctrl-C ended it. */
-const brokenOff = 130
-
 /**
- * Publishes a folder or a `.tgz` to a registry, with the signatures beside it. Errors: `BACKPLANE_USAGE`, `BACKPLANE_PUSH_REFUSED`, those of
+ * Publishes a folder or a `.tgz` to a registry, with the signatures beside it. Errors: `BACKPLANE_USAGE`, `BACKPLANE_PUSH_REFUSED`, `BACKPLANE_BROKEN_OFF`, those of
  * {@link judgePackage}, and of {@link pushPackage}.
  */
-export async function pushToRegistry(session: Session, path: string, to: string, options: PushOptions): Promise<number | void> {
+export async function pushToRegistry(session: Session, path: string, to: string, options: PushOptions): Promise<void> {
   const reference = registryReference(to)
   const registry = /^oci:([^/]+)\//.exec(reference)?.[1]
   if (registry === undefined) {
@@ -41,27 +39,19 @@ export async function pushToRegistry(session: Session, path: string, to: string,
   const archives: Record<string, Uint8Array> = {}
   for (const [platform, judged] of packages) archives[platform] = await archiveOf(judged)
   const attestations = packages.flatMap(([, { fetched }]) => fetched.attestations.map(({ content }) => content))
-  const signal = session.terminal.untilBreak()
-  using bar = progressBar(session.terminal, session.json)
-  try {
-    const pushed = await pushPackage(reference, { archives, attestations }, await registryOf(session, registry, options), {
-      signal,
-      onProgress: bar.show,
-    })
-    const [[, { id }] = ['', { id: '' }]] = packages
-    const { version, tag, digest, wasThere } = pushed
-    const place = `${reference.replace(/:[^:/]+$/, '')}:${tag}`
-    bar[Symbol.dispose]()
-    show(
-      session,
-      { id, version, reference: place, digest, attestations: attestations.length, changed: !wasThere },
-      () => `${printableLine(`${id} ${version}`)} ${wasThere ? 'is there already' : 'pushed'}: ${place} (${digest})\n`,
-    )
-  } catch (error) {
-    if (!signal.aborted) throw error
-    session.terminal.err('broken off; the tag was not written\n')
-    return brokenOff
-  }
+  const registries = await registryOf(session, registry, options)
+  const pushed = await breakable(session.terminal, 'the tag was not written', async (signal) => {
+    using bar = progressBar(session.terminal, session.json)
+    return await pushPackage(reference, { archives, attestations }, registries, { signal, onProgress: bar.show })
+  })
+  const [[, { id }] = ['', { id: '' }]] = packages
+  const { version, tag, digest, wasThere } = pushed
+  const place = `${reference.replace(/:[^:/]+$/, '')}:${tag}`
+  show(
+    session,
+    { id, version, reference: place, digest, attestations: attestations.length, changed: !wasThere },
+    () => `${printableLine(`${id} ${version}`)} ${wasThere ? 'is there already' : 'pushed'}: ${place} (${digest})\n`,
+  )
 }
 
 /** By platform, each judged. Errors: `BACKPLANE_USAGE`, `BACKPLANE_PUSH_REFUSED`. */
@@ -122,6 +112,9 @@ async function credentialOf(
   { username: user, passwordFile, bearerFile }: PushOptions,
 ): Promise<Credential | undefined> {
   const { BACKPLANE_REGISTRY_PASSWORD: password, BACKPLANE_REGISTRY_TOKEN: token } = terminal.env
+  if (user !== undefined && bearerFile !== undefined) {
+    throw backplaneErrors.error('BACKPLANE_USAGE', { reason: 'take --username or --bearer-file, not both' })
+  }
   if (user !== undefined) {
     const given = passwordFile === undefined ? password : await secretIn(passwordFile)
     return { kind: 'basic', user, password: given ?? (await terminal.readSecret(`Password of ${user} at ${registry}: `)).trim() }
@@ -132,9 +125,5 @@ async function credentialOf(
 }
 
 async function secretIn(path: string): Promise<string> {
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    const reason = String(Reflect.get(Object(error), 'code') ?? error)
-    throw backplaneErrors.error('BACKPLANE_FILE_UNREADABLE', { path, reason }, { cause: error })
-  })
-  return text.trim()
+  return (await readText(path)).trim()
 }

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { archiveFetcher, directoryFetcher, type FetchedPackage } from '@backplane/sources/install'
 import { backplaneErrors } from '../errors.ts'
+import { unreadable } from './file-text.ts'
 
 /** A package that lies here, read whole; nothing of it has run. */
 export interface LocalPackage {
@@ -22,10 +23,7 @@ export async function readPackage(
   { keepArchive = false }: { readonly keepArchive?: boolean } = {},
 ): Promise<LocalPackage> {
   const place = resolve(path)
-  const stats = await stat(place).catch((error: unknown) => {
-    const reason = String(Reflect.get(Object(error), 'code') ?? error)
-    throw backplaneErrors.error('BACKPLANE_FILE_UNREADABLE', { path, reason }, { cause: error })
-  })
+  const stats = await stat(place).catch(unreadable(path))
   const fetcher = stats.isDirectory() ? directoryFetcher() : archiveFetcher()
   const reference = `${fetcher.kind}:${place}`
   const options = { signal, keepArchive }

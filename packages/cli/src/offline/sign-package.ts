@@ -1,10 +1,11 @@
 import { createPublicKey } from 'node:crypto'
-import { chmod, mkdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { generateKey, keyId, signPackage } from '@backplane/trust'
 import { backplaneErrors } from '../errors.ts'
 import { show, type Session } from '../session.ts'
 import { addToArchive } from './add-to-archive.ts'
+import { jsonText, readText, systemCode, unwritable, writeText } from './file-text.ts'
 import { readPackage } from './read-package.ts'
 
 /** Makes a key pair in two files that were not there. Errors: `BACKPLANE_FILE_EXISTS`, `BACKPLANE_FILE_UNWRITABLE`. */
@@ -17,21 +18,18 @@ export async function makeKey(session: Session, name: string): Promise<void> {
 
 /** Signs a folder or an archive, in place. Errors: `BACKPLANE_FILE_UNREADABLE`, `BACKPLANE_FILE_UNWRITABLE`, those of packages. */
 export async function signAt(session: Session, path: string, { key }: { readonly key: string }): Promise<void> {
-  const privateKey = await readFile(key, 'utf8').catch((error: unknown) => {
-    throw backplaneErrors.error('BACKPLANE_FILE_UNREADABLE', { path: key, reason: reasonOf(error) }, { cause: error })
-  })
+  const privateKey = await readText(key)
   const { id, version, fetched } = await readPackage(path)
   const { digest } = fetched.tree
   const envelope = signPackage({ id, version, digest, signedAtMs: Date.now() }, privateKey)
   const by = keyId(createPublicKey(privateKey).export({ type: 'spki', format: 'pem' }))
   const name = `${by.slice('sha256:'.length, 'sha256:'.length + 16)}.json`
-  const text = `${JSON.stringify(envelope, undefined, 2)}\n`
   if ((await stat(path)).isDirectory()) {
     const folder = join(path, '.backplane')
-    await mkdir(folder, { recursive: true })
-    await write(join(folder, name), text)
+    await mkdir(folder, { recursive: true }).catch(unwritable(folder))
+    await writeText(join(folder, name), jsonText(envelope))
   } else {
-    await addToArchive(path, `.backplane/${name}`, text)
+    await addToArchive(path, `.backplane/${name}`, jsonText(envelope))
     const { fetched: signed } = await readPackage(path)
     if (signed.tree.digest !== digest) throw new TypeError('signing changed what was signed')
   }
@@ -44,18 +42,8 @@ export async function signAt(session: Session, path: string, { key }: { readonly
 
 async function writeNew(path: string, text: string, mode: number): Promise<void> {
   await writeFile(path, text, { flag: 'wx', mode }).catch((error: unknown) => {
-    if (reasonOf(error) === 'EEXIST') throw backplaneErrors.error('BACKPLANE_FILE_EXISTS', { path })
-    throw backplaneErrors.error('BACKPLANE_FILE_UNWRITABLE', { path, reason: reasonOf(error) }, { cause: error })
+    if (systemCode(error) === 'EEXIST') throw backplaneErrors.error('BACKPLANE_FILE_EXISTS', { path })
+    return unwritable(path)(error)
   })
-  await chmod(path, mode)
-}
-
-async function write(path: string, text: string): Promise<void> {
-  await writeFile(path, text).catch((error: unknown) => {
-    throw backplaneErrors.error('BACKPLANE_FILE_UNWRITABLE', { path, reason: reasonOf(error) }, { cause: error })
-  })
-}
-
-function reasonOf(error: unknown): string {
-  return String(Reflect.get(Object(error), 'code') ?? error)
+  await chmod(path, mode).catch(unwritable(path))
 }

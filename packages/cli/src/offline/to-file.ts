@@ -4,24 +4,26 @@ import { createWriteStream } from 'node:fs'
 import { rename, rm } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { backplaneErrors } from '../errors.ts'
+import { PlatformError } from '@backplane/sdk'
+import { unwritable } from './file-text.ts'
 
-/** Under its name only once it is whole; nothing is left of what was broken off, and undefined answered. */
-export async function toFile(bytes: Readable, path: string, broken: AbortSignal): Promise<number | undefined> {
+/**
+ * Under its name only once it is whole, and until then what was there before; answers how many bytes it has. Errors:
+ * `BACKPLANE_FILE_UNWRITABLE`, those of the bytes; nothing is left then, nor once the signal is aborted.
+ */
+export async function toFile(bytes: Readable, path: string, signal: AbortSignal): Promise<number> {
   // A name nobody else can have put a link under.
   const partial = `${path}.${randomBytes(6).toString('hex')}.part`
   const file = createWriteStream(partial, { mode: 0o600, flags: 'wx' })
   try {
-    await pipeline(bytes, file, { signal: broken })
+    await pipeline(bytes, file, { signal })
     await rename(partial, path)
   } catch (error) {
     // It may still be about to be made.
     if (!file.closed) await once(file.destroy(), 'close')
     await rm(partial, { force: true })
-    if (broken.aborted) return undefined
-    const code: unknown = Reflect.get(Object(error), 'code')
-    if (file.errored !== error && code === 'ECONNRESET') throw error
-    throw backplaneErrors.error('BACKPLANE_FILE_UNWRITABLE', { path, reason: String(code ?? error) }, { cause: error })
+    if (signal.aborted || error instanceof PlatformError) throw error
+    return unwritable(path)(error)
   }
   return file.bytesWritten
 }

@@ -1,13 +1,9 @@
-import { readFile, writeFile } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { parseStrictJson } from '@backplane/sdk/strict-json'
 import { readPolicy, signPolicy, signRoot, type PolicyRoot } from '@backplane/trust'
-import { backplaneErrors } from '../errors.ts'
 import { show, type Session } from '../session.ts'
+import { jsonText, readJson, readText, writeText } from './file-text.ts'
 
 const dayMs = 86_400_000
-/** Nesting of a policy's values. */
-const depthLimit = 32
 
 /** Who may sign policies, and until when. */
 export interface RootOptions {
@@ -27,7 +23,7 @@ export interface SignOptions {
 
 /** Writes the first root of signed policies. Errors: `BACKPLANE_FILE_UNREADABLE`, `BACKPLANE_FILE_UNWRITABLE`. */
 export async function writeRoot(session: Session, { key, threshold, expires, out }: RootOptions): Promise<void> {
-  const keys = await Promise.all(key.map(async (file) => [basename(file, '.pub'), await textIn(file)] as const))
+  const keys = await Promise.all(key.map(async (file) => [basename(file, '.pub'), await readText(file)] as const))
   const role = { keys: keys.map(([name]) => name), threshold }
   const root: PolicyRoot = {
     version: 1,
@@ -38,7 +34,7 @@ export async function writeRoot(session: Session, { key, threshold, expires, out
   }
   // signed by nobody, only read as strictly as hosts read it
   signRoot(root, [])
-  await written(out, root)
+  await writeText(out, jsonText(root))
   show(session, { out, keys: role.keys, threshold, expires: root.expires }, () => `${out}: until ${root.expires}\n`)
 }
 
@@ -48,34 +44,16 @@ export async function writePolicy(
   file: string,
   { key, policyVersion: version, expires, out }: SignOptions,
 ): Promise<void> {
-  const parsed = parseStrictJson(await textIn(file), depthLimit)
-  if (parsed.kind !== 'value') {
-    const hint = `Correct ${file}, and sign it then.`
-    throw backplaneErrors.error('BACKPLANE_FILE_INVALID', { path: file, reason: 'it is no JSON that has one meaning', hint })
-  }
+  const written = await readJson(file, `Correct ${file}, and sign it then.`)
   const document = {
     version,
     issued: new Date().toISOString(),
     expires: inDays(expires),
-    policy: readPolicy(parsed.value),
+    policy: readPolicy(written),
   }
-  const privateKeys = await Promise.all(key.map(textIn))
-  await written(out, { policy: signPolicy(document, privateKeys) })
+  const privateKeys = await Promise.all(key.map((path) => readText(path)))
+  await writeText(out, jsonText({ policy: signPolicy(document, privateKeys) }))
   show(session, { out, version, expires: document.expires }, () => `${out}: version ${version}, until ${document.expires}\n`)
-}
-
-async function textIn(path: string): Promise<string> {
-  return readFile(path, 'utf8').catch((error: unknown) => {
-    const reason = String(Reflect.get(Object(error), 'code') ?? error)
-    throw backplaneErrors.error('BACKPLANE_FILE_UNREADABLE', { path, reason }, { cause: error })
-  })
-}
-
-async function written(path: string, value: object): Promise<void> {
-  await writeFile(path, `${JSON.stringify(value, undefined, 2)}\n`).catch((error: unknown) => {
-    const reason = String(Reflect.get(Object(error), 'code') ?? error)
-    throw backplaneErrors.error('BACKPLANE_FILE_UNWRITABLE', { path, reason }, { cause: error })
-  })
 }
 
 function inDays(days: number): string {

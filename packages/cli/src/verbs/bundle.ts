@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { breakable } from '../offline/breakable.ts'
 import { saveBundle } from '../offline/made-bundle.ts'
 import { show, type Runner } from '../session.ts'
 import { examples } from './examples.ts'
@@ -15,7 +16,7 @@ export function addBundle(program: Command, run: Runner): void {
   )
   bundle.action(
     run(async (session, file: string) => {
-      const made = await saveBundle(session, file)
+      const made = await breakable(session.terminal, `${file} was not written`, (signal) => saveBundle(session, file, signal))
       const { digest, size_bytes: sizeBytes, plugins } = made
       show(
         session,

@@ -1,10 +1,10 @@
-import { readFile, writeFile } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { backplaneErrors } from '../errors.ts'
 import { agreeOn, readGrantFile, unapprovedText, type AgreeOptions } from '../installing/approvals.ts'
 import { applyPlan, planOf, tellNotWithheld, withheldIn, type Change } from '../installing/change-installed.ts'
 import { planText } from '../installing/plan-text.ts'
 import { hostReference } from '../installing/reference.ts'
+import { jsonText, readJson, writeText } from '../offline/file-text.ts'
 import { show, type Runner, type Session } from '../session.ts'
 import { examples } from './examples.ts'
 import { agreed } from './install-verbs.ts'
@@ -56,7 +56,7 @@ async function makePlan(session: Session, { add = [], update, remove = [], out }
   changes.push(...remove.map((id) => ({ kind: 'remove', id })))
   const plan = await planOf(session, changes)
   const document = { changes, ...plan }
-  if (out !== undefined) await write(out, `${JSON.stringify(document, undefined, 2)}\n`)
+  if (out !== undefined) await writeText(out, jsonText(document))
   show(session, document, () => `${planText(session.terminal, plan)}${unapprovedText(session.terminal, plan)}`)
   return plan.pending ? 3 : 0
 }
@@ -78,29 +78,10 @@ async function applyFile(session: Session, path: string, options: ApplyOptions):
 
 /** Errors: `BACKPLANE_FILE_UNREADABLE`, `BACKPLANE_FILE_INVALID`. */
 async function readPlan(path: string): Promise<{ readonly changes: readonly Change[]; readonly etag: string }> {
-  const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    const reason = String(Reflect.get(Object(error), 'code') ?? error)
-    throw backplaneErrors.error('BACKPLANE_FILE_UNREADABLE', { path, reason }, { cause: error })
-  })
-  const plan = parsed(text)
+  const hint = 'Make it with `backplane plan --out <file>`.'
+  const plan = await readJson(path, hint)
   const changes: unknown = Reflect.get(Object(plan), 'changes')
   const etag: unknown = Reflect.get(Object(plan), 'etag')
   if (Array.isArray(changes) && typeof etag === 'string') return { changes: changes as readonly Change[], etag }
-  const hint = 'Make it with `backplane plan --out <file>`.'
   throw backplaneErrors.error('BACKPLANE_FILE_INVALID', { path, reason: 'it is no plan', hint })
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
-async function write(path: string, text: string): Promise<void> {
-  await writeFile(path, text).catch((error: unknown) => {
-    const reason = String(Reflect.get(Object(error), 'code') ?? error)
-    throw backplaneErrors.error('BACKPLANE_FILE_UNWRITABLE', { path, reason }, { cause: error })
-  })
 }

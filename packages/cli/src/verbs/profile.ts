@@ -1,6 +1,7 @@
 import type { Readable } from 'node:stream'
 import { Option, type Command } from 'commander'
 import { backplaneErrors } from '../errors.ts'
+import { breakable } from '../offline/breakable.ts'
 import { toFile } from '../offline/to-file.ts'
 import { pluginPath, show, type Runner, type Session } from '../session.ts'
 import { bytesText } from '@backplane/terminal'
@@ -31,16 +32,14 @@ export function addProfile(program: Command, run: Runner): void {
   profile.action(run(takeProfile))
 }
 
-async function takeProfile(session: Session, id: string, options: ProfileCommand): Promise<number | void> {
+async function takeProfile(session: Session, id: string, options: ProfileCommand): Promise<void> {
   const { heap = false, output } = options
   const query = new URLSearchParams({ kind: heap ? 'heap' : 'cpu', seconds: String(options.seconds) })
   const { name, bytes } = await session.api().file(`${pluginPath(id)}/profile`, query)
   if (output === '-') return toTerminal(bytes, session.terminal)
   const extension = heap ? 'heapsnapshot' : 'cpuprofile'
   const path = output ?? ownName(name, extension) ?? `plugin.${extension}`
-  const sizeBytes = await toFile(bytes, path, session.terminal.untilBreak())
-  // As shells tell that Ctrl-C ended it.
-  if (sizeBytes === undefined) return 130
+  const sizeBytes = await breakable(session.terminal, `${path} was not written`, (signal) => toFile(bytes, path, signal))
   show(session, { plugin: id, kind: heap ? 'heap' : 'cpu', path, bytes: sizeBytes }, () => `${path} (${bytesText(sizeBytes)})\n`)
 }
 

@@ -116,7 +116,7 @@ export class ApiClient {
     const answer = await this.#request('GET', path)
     if (answer.statusCode !== 200) throw await this.#problem(answer)
     const length = Number(answer.headers['content-length'] ?? Number.NaN)
-    return { sizeBytes: Number.isNaN(length) ? undefined : length, bytes: answer }
+    return { sizeBytes: Number.isNaN(length) ? undefined : length, bytes: this.#bytes(answer) }
   }
 
   /** Asks for a file by POST; its name as the host gave it, and its bytes, which set the pace. */
@@ -124,7 +124,7 @@ export class ApiClient {
     const answer = await this.#request('POST', withQuery(path, query))
     if (answer.statusCode !== 200) throw await this.#problem(answer)
     const name = /filename="([\w.-]{1,200})"/.exec(String(answer.headers['content-disposition']))?.[1]
-    return { name, bytes: answer }
+    return { name, bytes: this.#bytes(answer) }
   }
 
   /** The events of one connection; ends when the host ends it or it breaks. */
@@ -167,6 +167,19 @@ export class ApiClient {
     const body = parse(await this.#read(answer))
     const isProblem = typeof body === 'object' && body !== null && 'code' in body && 'detail' in body
     return isProblem ? new HostError(body as HostProblem) : this.#error('CLIENT_ANSWER_INVALID')
+  }
+
+  /** What of a file comes, and that it broke off as what it is. */
+  #bytes(answer: IncomingMessage): Readable {
+    const lost = (error: unknown): unknown => this.#connectionError(error)
+    const pieces = async function* (): AsyncGenerator<Uint8Array> {
+      try {
+        yield* answer as AsyncIterable<Uint8Array>
+      } catch (error) {
+        throw lost(error)
+      }
+    }
+    return Readable.from(pieces(), { objectMode: false })
   }
 
   async #read(answer: IncomingMessage): Promise<string> {

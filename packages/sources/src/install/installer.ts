@@ -106,6 +106,8 @@ export class Installer {
       manifests.set(plugin, manifest)
       return manifest
     }
+    // Choosing asks for them one after the other; waiting for a disk is better done for all at once.
+    await Promise.allSettled(Object.entries(lock.plugins).map(([id, plugin]) => manifestOf(id, plugin)))
     return makePlan({ ...this.#options, platform: this.#platform, lock, etag, manifestOf, withheld }, changes, options)
   }
 

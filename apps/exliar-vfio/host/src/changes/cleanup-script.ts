@@ -15,14 +15,15 @@ export interface ScriptOptions {
  */
 export function cleanupScript(changes: readonly Change[], { executors, made }: ScriptOptions): string {
   const open = changes.filter(({ state }) => state !== 'undone').toReversed()
-  const inOrder = [
-    ...open.filter(({ step }) => step.kind !== 'run-command'),
-    ...open.filter(({ step }) => step.kind === 'run-command'),
-  ]
-  const calls = inOrder.flatMap((change) => {
-    const executor: Pick<Executor, 'script'> | undefined = executors[change.step.kind]
-    return [`# ${change.change}: ${change.step.summary.replaceAll('\n', ' ')}`].concat(executor?.script(change) ?? [])
+  const told = ({ change, step }: Change): string => `# ${change}: ${step.summary.replaceAll('\n', ' ')}`
+  const calls = open.flatMap((change): readonly string[] => {
+    const { kind } = change.step
+    if (kind === 'run-command') return []
+    const executor: Pick<Executor, 'script'> | undefined = executors[kind]
+    return [told(change), ...(executor?.script(change) ?? [])]
   })
+  const commands = open.filter(({ step }) => step.kind === 'run-command')
+  calls.push(...commands.map(told), ...executors['run-command'].scriptTogether(commands))
   const directories = made.toReversed().map((directory) => `  drop_directory ${shellQuoted(directory)}`)
   return `${head}\n${calls.join('\n')}\n\n${foot(directories)}`
 }

@@ -40,16 +40,16 @@ test('small generated files come back to the byte; for large ones the program ru
   const { root, options } = await sample(t, { 'boot/grub/grub.cfg': 'old', 'boot/initrd-1.img': large })
   const before = treeSnapshot(root)
   let runs = 0
-  const run: ChangesOptions['run'] = async () => {
+  const run: ChangesOptions['run'] = async (program) => {
+    if (program === 'update-grub') await writeFile(join(root, 'boot/grub/grub.cfg'), `made ${runs}`)
+    if (program === 'update-grub') return { kind: 'done', output: '', errors: '' }
     runs++
     const isOld = (await readFile(join(root, 'etc/default/grub'), 'utf8')) === 'a\n'
-    await writeFile(join(root, 'boot/grub/grub.cfg'), `made ${runs}`)
     await writeFile(join(root, 'boot/initrd-1.img'), isOld ? large : `${large}new`)
     await writeFile(join(root, 'boot/initrd-2.img'), 'further')
     return { kind: 'done', output: '', errors: '' }
   }
-  const generates = ['/boot/grub/grub.cfg', '/boot/initrd-*.img']
-  await applied({ ...options, run }, [change, running('make', generates), running('make', generates)])
+  await applied({ ...options, run }, [change, image, running('update-grub', ['/boot/grub/grub.cfg']), image])
   const report = await cleaned({ ...options, run })
   assert.match(JSON.stringify(report.changes), /Made anew by make -P: \/boot\/initrd-1\.img/)
   assert.equal(runs, 3)
@@ -112,4 +112,32 @@ test('a file that somebody made anew since is made again by its program, and sta
     /Made anew by update-grub -P: \/boot\/grub\/grub\.cfg/,
   )
   assert.equal(await readFile(join(root, 'boot/grub/grub.cfg'), 'utf8'), 'made')
+})
+
+test('what follows a program that runs again runs again after it, also where it was never begun, and what it makes stays', async (t) => {
+  const large = 'i'.repeat(1024 * 1024 + 1)
+  const { root, options } = await sample(t, { 'boot/limine.conf': 'hash of old', 'boot/initrd-1.img': large })
+  const at = (name: string): string => join(root, 'boot', name)
+  let made = 0
+  const ran: string[] = []
+  const run: ChangesOptions['run'] = async (program) => {
+    ran.push(program)
+    if (program === 'make') await writeFile(at('initrd-1.img'), `${large}${++made}`)
+    else await writeFile(at('limine.conf'), `hash of ${(await readFile(at('initrd-1.img'), 'utf8')).slice(large.length)}`)
+    return { kind: 'done', output: '', errors: '' }
+  }
+  const follower = { program: 'limine-update', args: [], generates: ['/boot/limine.conf'] }
+  const maker: Step = { ...image, followers: [follower] }
+  await applied({ ...options, run }, [maker, { kind: 'run-command', ...follower, ...marks }])
+  assert.equal(await readFile(at('limine.conf'), 'utf8'), 'hash of 1')
+  const script = await readFile(join(root, 'var/lib/exliar-vfio/cleanup.sh'), 'utf8')
+  assert.match(script, /^remake make -P\nremake limine-update$/m)
+  assert.doesNotMatch(script, /^put_back \//m)
+  const { changes } = await cleaned({ ...options, run })
+  assert.equal(await readFile(at('limine.conf'), 'utf8'), 'hash of 2')
+  assert.match(JSON.stringify(changes), /Made anew by limine-update: \/boot\/limine\.conf/)
+  await applied({ ...options, run }, [maker])
+  assert.match(JSON.stringify(await cleaned({ ...options, run })), /Made anew by make -P: .*Made anew by limine-update\./)
+  assert.equal(await readFile(at('limine.conf'), 'utf8'), 'hash of 4')
+  assert.deepEqual(ran.slice(2), ['make', 'limine-update', 'make', 'make', 'limine-update'])
 })

@@ -1,29 +1,19 @@
-import { statSync } from 'node:fs'
 import { z } from 'zod'
 import { exliarErrors } from '../errors.ts'
-import type { MachineTree } from '../machine/machine-tree.ts'
 import type { Entry, Ground, LastExecutor, Performed, Undone } from './executor.ts'
-import { FileMark, markOf, restoreFile } from './file-marks.ts'
+import { restoreFile, type FileMark } from './file-marks.ts'
+import { Generated, generatedFiles, identityOf, writtenMs } from './generated-files.ts'
 import { putBackLine, shellQuoted } from './shell-lines.ts'
-import type { RunCommandStep } from './step.ts'
+import type { Making, RunCommandStep } from './step.ts'
 
-/** Larger files are made anew by the program that made them. */
-const keptBytes = 1024 * 1024
 /** A file written later than this after an interrupted program began is not that program's: it is ended before. */
 const longestRunMs = 15 * 60_000
-
-/** A generated file: kept whole, or too large for that and only known by size and time. */
-const Generated = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('kept'), path: z.string(), file: FileMark }),
-  z.object({ kind: z.literal('image'), path: z.string(), sizeBytes: z.int(), modifiedMs: z.number() }),
-])
-type Generated = z.output<typeof Generated>
 
 const Before = z.object({ generated: z.array(Generated).readonly(), startedMs: z.number() })
 const After = z.object({ generated: z.array(Generated).readonly(), leftOut: z.string().nullable() })
 
 /** Runs programs that make files from configuration; they are taken back when that configuration is. */
-export const commandExecutor: LastExecutor = { look, perform, standing, undoTogether, script }
+export const commandExecutor: LastExecutor = { look, perform, standing, undoTogether, scriptTogether }
 
 async function look({ generates }: RunCommandStep, { tree, backups }: Ground): Promise<unknown> {
   const generated = generatedFiles(tree, generates)
@@ -50,82 +40,132 @@ async function perform(step: RunCommandStep, _before: unknown, { tree, run, atPo
 }
 
 function standing({ step, before, after }: Entry, { tree }: Ground): 'before' | 'after' | 'other' {
-  const now = step.kind === 'run-command' ? JSON.stringify(generatedFiles(tree, step.generates).map(identity)) : ''
-  if (now === JSON.stringify(Before.parse(before).generated.map(identity))) return 'before'
+  const now = step.kind === 'run-command' ? JSON.stringify(generatedFiles(tree, step.generates).map(identityOf)) : ''
+  if (now === JSON.stringify(Before.parse(before).generated.map(identityOf))) return 'before'
   const done = After.safeParse(after)
-  return done.success && now === JSON.stringify(done.data.generated.map(identity)) ? 'after' : 'other'
+  return done.success && now === JSON.stringify(done.data.generated.map(identityOf)) ? 'after' : 'other'
+}
+
+/** A step that was begun and not left out. */
+interface Ran {
+  readonly change: number
+  readonly step: RunCommandStep
+  readonly before: z.output<typeof Before>
+  /** Undefined: it was interrupted. */
+  readonly made: readonly Generated[] | undefined
+}
+
+function ranOf(entries: readonly Entry[]): readonly Ran[] {
+  return entries.flatMap(({ change, step, before, after }) => {
+    const { generated: made, leftOut = null } = After.safeParse(after).data ?? {}
+    return step.kind === 'run-command' && leftOut === null ? [{ change, step, before: Before.parse(before), made }] : []
+  })
+}
+
+function makesImages({ before, made = [] }: Ran): boolean {
+  return [...before.generated, ...made].some(({ kind }) => kind === 'image')
+}
+
+function followersOf(ran: readonly Ran[]): readonly Making[] {
+  return ran.flatMap(({ step }) => step.followers ?? [])
 }
 
 /**
  * Configuration is as it was by now. A small file that nobody else changed is put back to the byte; for images, and for
- * files that somebody made anew since, the program runs again, once however often it was run.
+ * files that somebody made anew since, the program runs again, once however often it was run, and after it what makes something of
+ * its files. What that one makes, or a program together with an image, belongs to the image, and stays as it is made then.
  */
 async function undoTogether(entries: readonly Entry[], ground: Ground): Promise<ReadonlyMap<number, Undone>> {
-  const ran = entries.filter(
-    ({ after }) => After.safeParse(after).data?.leftOut === undefined || After.parse(after).leftOut === null,
-  )
+  const ran = ranOf(entries)
   const plan = restorePlan(ran, ground)
-  const notes = new Map<string, readonly string[]>()
-  const failures = new Map<string, string>()
-  for (const { step } of ran.toReversed()) {
-    if (step.kind !== 'run-command') continue
-    const command = commandText(step)
-    if (notes.has(command) || failures.has(command) || !plan.stale.has(command)) continue
-    const end = await ground.run(step.program, step.args)
-    ground.atPoint('a program was run again')
-    if (end.kind === 'done') notes.set(command, [`Made anew by ${command}: ${plan.stale.get(command)?.join(', ') ?? ''}.`])
-    else failures.set(command, `${command} must be run by hand: ${end.reason}`)
+  const again = await runAgain(ran, plan, ground)
+  const whole = new Set([...ran.filter(makesImages).map(({ step }) => step), ...followersOf(ran)].map(commandText))
+  for (const [path, file] of plan.restore) {
+    const by = (plan.makers.get(path) ?? []).find((command) => again.has(command) && whole.has(command))
+    // What was not there before is no part of what the program makes now.
+    if (by === undefined || file === null) await putBack(path, file, ground)
+    else addTo(plan.stale, by, path)
   }
-  for (const [command, paths] of plan.doubtful) {
-    const doubt = `${paths.join(', ')} was not there before ${command} was interrupted: remove it unless somebody else made it.`
-    notes.set(command, [...(notes.get(command) ?? []), doubt])
-  }
-  for (const [path, file] of plan.restore) await putBack(path, file, ground)
+  const own = new Set(ran.map(({ step }) => commandText(step)))
+  const untold = new Map([...again.keys(), ...plan.doubtful.keys()].map((command) => [command, notesOn(command, plan, again)]))
   const results = new Map<number, Undone>()
   for (const { change, step } of entries) {
-    const command = step.kind === 'run-command' ? commandText(step) : ''
-    const failure = failures.get(command)
-    results.set(
-      change,
-      failure === undefined ? { kind: 'undone', notes: notes.get(command) ?? [] } : { kind: 'kept', reason: failure },
-    )
-    notes.set(command, [])
+    if (step.kind !== 'run-command') continue
+    // What was never begun is told with what it follows.
+    const followers = (step.followers ?? []).map(commandText).filter((command) => !own.has(command))
+    const commands = [commandText(step), ...followers]
+    const reason = commands.map((command) => again.get(command)).find((end) => end !== undefined)
+    const notes = commands.flatMap((command) => untold.get(command) ?? [])
+    for (const command of commands) untold.delete(command)
+    results.set(change, reason === undefined ? { kind: 'undone', notes } : { kind: 'kept', reason })
   }
   return results
+}
+
+function notesOn(command: string, { stale, doubtful }: RestorePlan, again: ReadonlyMap<string, string | undefined>): string[] {
+  const paths = stale.get(command) ?? []
+  const doubts = doubtful.get(command) ?? []
+  return [
+    ...(again.has(command) ? [`Made anew by ${command}${paths.length === 0 ? '' : `: ${paths.join(', ')}`}.`] : []),
+    ...(doubts.length === 0
+      ? []
+      : [`${doubts.join(', ')} was not there before ${command} was interrupted: remove it unless somebody else made it.`]),
+  ]
+}
+
+/** Runs what has to run again, oldest first, then what follows it. Answers which did, and why one failed. */
+async function runAgain(ran: readonly Ran[], { stale }: RestorePlan, ground: Ground): Promise<ReadonlyMap<string, string | undefined>> {
+  const steps = ran.map(({ step }) => step).toReversed()
+  const followers = new Map(followersOf(ran).map((making) => [commandText(making), making]))
+  const due = new Set(stale.keys())
+  const ends = new Map<string, string | undefined>()
+  const once = async (making: Making): Promise<void> => {
+    const command = commandText(making)
+    if (!due.delete(command)) return
+    const end = await ground.run(making.program, making.args)
+    ground.atPoint('a program was run again')
+    ends.set(command, end.kind === 'done' ? undefined : `${command} must be run by hand: ${end.reason}`)
+    if (end.kind === 'done') for (const follower of making.followers ?? []) due.add(commandText(follower))
+  }
+  for (const step of steps) if (!followers.has(commandText(step))) await once(step)
+  for (const making of followers.values()) await once(making)
+  return ends
 }
 
 interface RestorePlan {
   /** Small files and what they become; null: they were not there. */
   readonly restore: ReadonlyMap<string, FileMark | null>
   /** Commands whose files only they can bring back, with those. */
-  readonly stale: ReadonlyMap<string, string[]>
+  readonly stale: Map<string, string[]>
   /** What an interrupted command may have made, or anybody else since, such as the image of a new kernel: it stays. */
   readonly doubtful: ReadonlyMap<string, string[]>
+  /** By file, the commands that make it. */
+  readonly makers: ReadonlyMap<string, string[]>
 }
 
 /** Newest first: a file is followed back through every step that made it, as long as it is what that step left behind. */
-function restorePlan(entries: readonly Entry[], { tree, backups }: Ground): RestorePlan {
+function restorePlan(ran: readonly Ran[], { tree, backups }: Ground): RestorePlan {
   const restore = new Map<string, FileMark | null>()
   const stale = new Map<string, string[]>()
   const doubtful = new Map<string, string[]>()
+  const makers = new Map<string, string[]>()
   const abandoned = new Set<string>()
-  for (const { step, before, after } of entries) {
-    if (step.kind !== 'run-command') continue
-    const { generated, startedMs } = Before.parse(before)
+  for (const { step, before, made } of ran) {
+    const { generated, startedMs } = before
     const was = new Map(generated.map((file) => [file.path, file]))
-    const made = After.safeParse(after).data?.generated
     const isNow = new Map(generatedFiles(tree, step.generates).map((file) => [file.path, file]))
     for (const path of new Set([...was.keys(), ...isNow.keys()])) {
+      addTo(makers, path, commandText(step))
       if (abandoned.has(path)) continue
       const target = was.get(path)
-      const current = restore.has(path) ? (restore.get(path)?.sha256 ?? null) : identityOrNull(isNow.get(path))
-      if (current === identityOrNull(target)) continue
+      const current = restore.has(path) ? (restore.get(path)?.sha256 ?? null) : identityOf(isNow.get(path))
+      if (current === identityOf(target)) continue
       if (made === undefined && target === undefined) {
         addTo(doubtful, commandText(step), path)
         continue
       }
       const left = made?.find((file) => file.path === path)
-      const ours = made === undefined ? writtenMs(isNow.get(path)) < startedMs + longestRunMs : current === identityOrNull(left)
+      const ours = made === undefined ? writtenMs(isNow.get(path)) < startedMs + longestRunMs : current === identityOf(left)
       const small =
         target === undefined ? left?.kind !== 'image' : target.kind === 'kept' && backups.get(target.file.sha256) !== undefined
       if (ours && small) restore.set(path, target?.kind === 'kept' ? target.file : null)
@@ -137,7 +177,7 @@ function restorePlan(entries: readonly Entry[], { tree, backups }: Ground): Rest
       }
     }
   }
-  return { restore, stale, doubtful }
+  return { restore, stale, doubtful, makers }
 }
 
 function addTo(lists: Map<string, string[]>, key: string, path: string): void {
@@ -150,73 +190,35 @@ async function putBack(path: string, file: FileMark | null, { tree, backups, atP
   atPoint('a generated file was put back')
 }
 
-function identity(file: Generated): string {
-  return file.kind === 'kept' ? file.file.sha256 : `${file.sizeBytes} ${file.modifiedMs}`
-}
-
-function writtenMs(file: Generated | undefined): number {
-  if (file === undefined) return Number.NEGATIVE_INFINITY
-  return file.kind === 'kept' ? file.file.modifiedMs : file.modifiedMs
-}
-
-function identityOrNull(file: Generated | undefined): string | null {
-  return file === undefined ? null : identity(file)
-}
-
 /** The command as a person would type it. */
 export function commandText({ program, args }: Pick<RunCommandStep, 'program' | 'args'>): string {
   return [program, ...args].join(' ')
 }
 
-function generatedFiles(tree: MachineTree, patterns: readonly string[]): readonly Generated[] {
-  const paths = [...new Set(patterns.flatMap((pattern) => matching(tree, pattern)))].sort()
-  return paths.flatMap((path): readonly Generated[] => {
-    const stat = tree.stat(path)
-    if (stat?.kind !== 'file') return []
-    if (stat.sizeBytes > keptBytes) {
-      return [{ kind: 'image', path, sizeBytes: stat.sizeBytes, modifiedMs: statSync(tree.hostPath(path)).mtimeMs }]
-    }
-    const file = markOf(tree, path)
-    return file === undefined ? [] : [{ kind: 'kept', path, file }]
-  })
+/** Small files are put back, newest first; what made images runs again, oldest first, and then what follows it. */
+function scriptTogether(entries: readonly Entry[]): readonly string[] {
+  const ran = ranOf(entries)
+  const withImages = ran.toReversed().filter(makesImages)
+  const again = new Map<string, Making>(withImages.map(({ step }) => [commandText(step), step]))
+  for (const follower of followersOf(withImages)) {
+    again.delete(commandText(follower))
+    again.set(commandText(follower), follower)
+  }
+  const kept = ran.filter(({ step }) => !again.has(commandText(step))).flatMap(putBackLines)
+  return [...kept, ...[...again.values()].map(({ program, args }) => `remake ${[program, ...args].map(shellQuoted).join(' ')}`)]
 }
 
-/** Paths that fit a pattern; `*` stands for any characters but `/`. */
-function matching(tree: MachineTree, pattern: string): readonly string[] {
-  const [, ...names] = pattern.split('/')
-  let found: readonly string[] = ['']
-  for (const name of names) {
-    if (!name.includes('*')) {
-      found = found.map((path) => `${path}/${name}`)
-      continue
-    }
-    const wanted = new RegExp(`^${name.replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&').replaceAll('*', '[^/]*')}$`)
-    found = found.flatMap((path) =>
-      tree
-        .names(path === '' ? '/' : path)
-        .filter((entry) => wanted.test(entry))
-        .map((entry) => `${path}/${entry}`),
-    )
+function putBackLines({ before: { generated }, made }: Ran): readonly string[] {
+  const left = new Map((made ?? []).map((file) => [file.path, file]))
+  const hashOf = (path: string): string => {
+    const file = left.get(path)
+    return file?.kind === 'kept' ? file.file.sha256 : '-'
   }
-  return found.filter((path) => tree.has(path))
-}
-
-/** Small files are put back; where there are images, the program is run again. */
-function script({ step, before, after }: Entry): readonly string[] {
-  if (step.kind !== 'run-command') return []
-  const was = Before.parse(before).generated
-  const done = After.safeParse(after).data
-  if (done !== undefined && done.leftOut !== null) return []
-  const made = new Map((done?.generated ?? []).map((file) => [file.path, file]))
-  const kept = was.flatMap((file) => {
-    const left = made.get(file.path)
-    const hash = done === undefined ? 'any' : left?.kind === 'kept' ? left.file.sha256 : '-'
-    return file.kind === 'kept' ? [putBackLine(file.path, hash, file.file)] : []
-  })
-  const known = new Set(was.map(({ path }) => path))
-  for (const [path, left] of made) {
-    if (!known.has(path) && left.kind === 'kept') kept.push(putBackLine(path, left.file.sha256, null))
-  }
-  const isImage = [...was, ...made.values()].some(({ kind }) => kind === 'image')
-  return isImage ? [...kept, `remake ${[step.program, ...step.args].map(shellQuoted).join(' ')}`] : kept
+  const known = new Set(generated.map(({ path }) => path))
+  return [
+    ...generated.flatMap((file) =>
+      file.kind === 'kept' ? [putBackLine(file.path, made === undefined ? 'any' : hashOf(file.path), file.file)] : [],
+    ),
+    ...[...left.keys()].filter((path) => !known.has(path)).map((path) => putBackLine(path, hashOf(path), null)),
+  ]
 }

@@ -55,8 +55,9 @@ export interface Executor<S extends Step = Step> {
 }
 
 /** Takes back together, newest first, what can only be taken back when everything else has been. */
-export interface LastExecutor extends Omit<Executor<RunCommandStep>, 'undo'> {
+export interface LastExecutor extends Omit<Executor<RunCommandStep>, 'undo' | 'script'> {
   readonly undoTogether: (entries: readonly Entry[], ground: Ground) => Promise<ReadonlyMap<number, Undone>>
+  readonly scriptTogether: (entries: readonly Entry[]) => readonly string[]
 }
 
 /** Who does what. */

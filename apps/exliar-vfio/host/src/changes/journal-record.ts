@@ -5,14 +5,15 @@ import type { RecordedStep } from './executor.ts'
 const Cause = z.object({ plugin: z.string(), hook: z.string() }).nullable()
 const common = { cause: Cause, summary: z.string(), records: RecordedChange.shape.kind }
 
+const Making = z.object({ program: z.string(), args: z.array(z.string()), generates: z.array(z.string()) })
+
 const Recorded: z.ZodType<RecordedStep> = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('write-file'), ...common, path: z.string(), mode: z.int().exactOptional(), sha256: z.string() }),
   z.object({
     kind: z.literal('run-command'),
     ...common,
-    program: z.string(),
-    args: z.array(z.string()),
-    generates: z.array(z.string()),
+    ...Making.shape,
+    followers: z.array(Making).exactOptional(),
   }),
   z.object({ kind: z.literal('bind-device'), ...common, bdf: z.string(), driver: z.string().nullable() }),
   z.object({

@@ -38,6 +38,8 @@ export interface RunCommandStep extends AnyStep {
    * others the program is run again after it.
    */
   readonly generates: readonly string[]
+  /** What makes something of these files, and so must run after it whenever it runs: by steps of their own, and in an undo. */
+  readonly followers?: readonly Making[]
 }
 
 /** Gives a function to a driver now, until the machine starts again. */
@@ -63,4 +65,4 @@ export interface DefineDomainStep extends AnyStep {
 export type Step = WriteFileStep | RunCommandStep | BindDeviceStep | DefineDomainStep
 
 /** A program that makes files, before it is a step. */
-export type Making = Pick<RunCommandStep, 'program' | 'args' | 'generates'>
+export type Making = Pick<RunCommandStep, 'program' | 'args' | 'generates' | 'followers'>

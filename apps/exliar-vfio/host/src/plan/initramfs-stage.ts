@@ -31,7 +31,10 @@ export function initramfsStage(draft: PlanDraft, { system, selected, claim }: Pl
   const steps = changes
     ? [
         ...draft.write(edit.files, 'load VFIO before the drivers of graphics adapters'),
-        ...draft.run(edit.makings, 'make the initial file system anew'),
+        ...draft.run(
+          edit.makings.map((making) => ({ ...making, followers: after })),
+          'make the initial file system anew',
+        ),
         ...draft.run(after, 'bring the image to where the bootloader reads it'),
       ]
     : []
