@@ -29,7 +29,14 @@ export async function checkConfig(
   const value = structuredClone(config ?? {})
   if (schema === undefined) return freezeDeep(value)
   const validate = await compileConfigSchema(plugin, schema)
-  if (withinTime(longestCheckMs, () => validate(value), () => refuse(plugin, tooSlow))) return freezeDeep(value)
+  if (
+    withinTime(
+      longestCheckMs,
+      () => validate(value),
+      () => refuse(plugin, tooSlow),
+    )
+  )
+    return freezeDeep(value)
   const errors = validate.errors ?? []
   // A name that is misspelled is often why another is missing, and says what was meant.
   const { at, problem } = describe(errors.find(({ keyword }) => keyword === 'additionalProperties') ?? errors[0])
