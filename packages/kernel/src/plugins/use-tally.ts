@@ -27,6 +27,8 @@ export class UseTally {
   readonly #uses: VersionUses
   readonly #clock: Clock
   readonly #changed: () => void
+  /** What this generation used without being told of it, perhaps before its uses were watched. */
+  readonly #unseen = new Set<UseVerb>()
   readonly #hosts = new Map<string, UseEntry>()
   /** By verb and what it opens. */
   readonly #exact = new Map<string, UseEntry>()
@@ -64,9 +66,10 @@ export class UseTally {
     if (isPath || verb === 'net:connect') entry?.see(verb, what)
   }
 
-  /** Uses of these are told from now on, and of nothing else. */
-  watches(verbs: readonly UseVerb[]): void {
+  /** Uses of these are told, and of nothing else. */
+  watches(told: readonly UseVerb[]): void {
     const { watched } = this.#uses
+    const verbs = told.filter((verb) => !this.#unseen.has(verb))
     for (const verb of watched.keys()) if (!verbs.includes(verb)) watched.delete(verb)
     for (const verb of verbs) if (!watched.has(verb)) watched.set(verb, this.#clock.now())
     this.#changed()
@@ -80,7 +83,10 @@ export class UseTally {
   #unwatch(verbs: readonly UseVerb[]): void {
     const { watched } = this.#uses
     const had = watched.size
-    for (const verb of verbs) watched.delete(verb)
+    for (const verb of verbs) {
+      this.#unseen.add(verb)
+      watched.delete(verb)
+    }
     if (watched.size < had) this.#changed()
   }
 

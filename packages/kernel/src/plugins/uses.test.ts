@@ -123,6 +123,27 @@ test('what a program reads and writes nobody sees, so nothing of that is propose
   assert.deepEqual(leastGrant(uses).used, ['exec qemu-img'])
 })
 
+test('a program that is run before anybody knows what is watched, in setup, counts as one that is run later', async () => {
+  const runtime = inlineRuntime({ cannotAudit: () => undefined })
+  await using t = await testKernel({
+    points,
+    permissions,
+    plugins: [core, new User().plugin('1.0.0')],
+    settings: () => ({ audit: true, config: { hosts: [] } }),
+    runtimes: [
+      {
+        ...runtime,
+        start: (request, host, signal) => {
+          host.used({ verb: 'exec', what: 'qemu-img', by: 'plugin' })
+          return runtime.start(request, host, signal)
+        },
+      },
+    ],
+  })
+  await t.kernel.plugins.start('user')
+  assert.deepEqual(leastGrant(await t.kernel.plugins.uses('user')).unknown, [images, 'fs:write /srv/out'])
+})
+
 test('without audit mode what nobody sees is unknown, with the reason, and stays granted', async () => {
   const user = new User()
   await using t = await start(user, { audit: false })
