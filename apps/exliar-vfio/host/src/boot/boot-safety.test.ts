@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { truncateSync } from 'node:fs'
+import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import type { Bootloader } from '@exliar-vfio/points'
 import { bringScript } from '../fixtures/bring-program.ts'
@@ -155,8 +157,11 @@ test('an image whose hash Limine knows is made anew only together with what writ
   assert.throws(() => limineAfterImages(without), { ...unclear, message: /limine\.conf, line 3/ })
   const efi = { 'boot/EFI/BOOT/BOOTX64.EFI': '++CONFIG_B2SUM_SIGNATURE++' }
   const tree = await treeOf(t, { files: { ...hashed, ...efi }, programs: { 'limine-update': 'true' } })
-  const generates = ['/boot/limine.conf', '/boot/EFI/BOOT/BOOTX64.EFI']
+  const images = ['/boot/initramfs.img', '/efi/initramfs.img', '/boot/efi/initramfs.img']
+  const generates = ['/boot/limine.conf', '/boot/EFI/BOOT/BOOTX64.EFI', ...images]
   assert.deepEqual(limineAfterImages(tree), [{ program: 'limine-update', args: [], generates }])
+  truncateSync(join(tree.root, 'boot/EFI/BOOT/BOOTX64.EFI'), 9 * 1024 * 1024)
+  assert.deepEqual(limineAfterImages(tree)[0]?.generates, ['/boot/limine.conf', ...images], 'a whole system may lie there too')
 })
 
 test('a unified image is made anew after the initial file system in it, where another program makes it', async (t) => {

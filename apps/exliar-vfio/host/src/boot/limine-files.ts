@@ -1,11 +1,11 @@
 import { exliarErrors } from '../errors.ts'
 import { readConfig, type ConfigFile, type TreeReader } from '../text/config-file.ts'
+import { bootPartitions } from './boot-partitions.ts'
 
-const partitions = ['/boot', '/efi', '/boot/efi']
 const directories = ['', '/limine', '/boot', '/boot/limine', '/EFI/limine', '/EFI/BOOT', '/EFI/arch-limine']
 
 /** Where `limine.conf` may stand. Source: Limine's CONFIG.md, "Location of the config file". */
-export const liminePaths: readonly string[] = partitions.flatMap((partition) =>
+export const liminePaths: readonly string[] = bootPartitions.flatMap((partition) =>
   directories.map((directory) => `${partition}${directory}/limine.conf`),
 )
 
@@ -20,15 +20,32 @@ export function limineConfigs(tree: TreeReader): readonly ConfigFile[] {
   return [...found.values()]
 }
 
+/** Limine's own programs are a tenth of it; beside them may lie images of whole systems. */
+const mostProgramBytes = 8 * 1024 * 1024
+
 /** The programs of Limine that the firmware may start. */
 export function limineImages(tree: TreeReader): readonly string[] {
-  const kept = partitions.flatMap((partition) =>
+  const kept = bootPartitions.flatMap((partition) =>
     ['/EFI/limine', '/EFI/BOOT', '/EFI/arch-limine'].map((directory) => partition + directory),
   )
   return kept.flatMap((directory) => {
     const names = tree.names(directory).filter((name) => /\.efi$/i.test(name))
-    return names.map((name) => `${directory}/${name}`).filter((path) => readConfig(tree, path)?.text.includes(mark) === true)
+    return names.map((name) => `${directory}/${name}`).filter((path) => isLimine(tree, path))
   })
+}
+
+function isLimine(tree: TreeReader, path: string): boolean {
+  const { kind, sizeBytes } = tree.stat(path) ?? { kind: 'other', sizeBytes: 0 }
+  return kind === 'file' && sizeBytes <= mostProgramBytes && readConfig(tree, path)?.text.includes(mark) === true
+}
+
+/** What the entries of these files start, on whichever partition it is: images, of which a hash may be written there. */
+export function limineEntryImages(configs: readonly ConfigFile[]): readonly string[] {
+  const named = configs.flatMap(({ text }) => [
+    ...text.matchAll(/^[ \t]*(?:module_|kernel_)?path[ \t]*:[ \t]*\w+\([^)\n]*\):(\/[^#$\r\n]+)/gim),
+  ])
+  const paths = new Set(named.map(([, path = '']) => path.trim()))
+  return bootPartitions.flatMap((partition) => [...paths].map((path) => partition + path))
 }
 
 /** Behind it stands the hash of `limine.conf`, or zeros. */

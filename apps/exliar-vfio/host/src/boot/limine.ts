@@ -7,7 +7,7 @@ import { effective, readAssignments, refuseAssignment } from '../text/shell-file
 import type { BootSetup } from './boot-setup.ts'
 import { readCommandLineFile } from './command-line-file.ts'
 import { unclear, type KernelLine, type LinePart } from './kernel-line.ts'
-import { refuseEnrolled, limineConfigs, limineImages } from './limine-files.ts'
+import { refuseEnrolled, limineConfigs, limineEntryImages, limineImages } from './limine-files.ts'
 
 /** What its program reads; the last has the last word. */
 const settings = '/etc/default/limine'
@@ -46,12 +46,13 @@ export function limineAfterImages(tree: TreeReader): readonly Making[] {
   return []
 }
 
-/** What it makes is small enough to be put back as it was, together with the hash inside its own program. */
+/** It copies images to where Limine reads them, and writes their hashes, and that of its entries into Limine's own program. */
 function limineMaking(tree: TreeReader): Making | undefined {
   const program = ['limine-update', 'limine-mkinitcpio'].find((name) => findProgram(tree, name) !== undefined)
   if (program === undefined) return undefined
-  const configs = limineConfigs(tree).map(({ path }) => path)
-  return { program, args: [], generates: [...(configs.length === 0 ? ['/boot/limine.conf'] : configs), ...limineImages(tree)] }
+  const configs = limineConfigs(tree)
+  const paths = configs.length === 0 ? ['/boot/limine.conf'] : configs.map(({ path }) => path)
+  return { program, args: [], generates: [...paths, ...limineImages(tree), ...limineEntryImages(configs)] }
 }
 
 function linesOfSettings(tree: TreeReader): readonly KernelLine[] {

@@ -1,16 +1,14 @@
 import { exliarErrors } from '../errors.ts'
 import { readDropIns, type ConfigFile, type TreeReader } from '../text/config-file.ts'
 import { missingStretch, plainStretch } from '../text/mapped-text.ts'
+import { bootPartitions } from './boot-partitions.ts'
 import type { KernelLine, LinePart } from './kernel-line.ts'
 import { unclear } from './kernel-line.ts'
-
-/** Where boot partitions are mounted. */
-const bootDirectories = ['/boot', '/efi', '/boot/efi']
 
 /** The line of every entry that starts a Linux kernel. Source: the Boot Loader Specification, "Type #1". */
 export function readLoaderEntries(tree: TreeReader): readonly KernelLine[] {
   const seen = new Set<string>()
-  return bootDirectories
+  return bootPartitions
     .flatMap((directory) => readDropIns(tree, `${directory}/loader/entries`, '.conf'))
     .filter(({ path, text }) => {
       const real = tree.realPath(path) ?? path

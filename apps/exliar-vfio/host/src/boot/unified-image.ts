@@ -4,11 +4,12 @@ import { findProgram } from '../machine/find-program.ts'
 import { readConfig, readDropIns, type TreeReader } from '../text/config-file.ts'
 import { plainStretch } from '../text/mapped-text.ts'
 import { effective, effectiveText, readAssignments, refuseAssignment, type Assignment } from '../text/shell-file.ts'
+import { bootPartitions } from './boot-partitions.ts'
 import type { BootSetup } from './boot-setup.ts'
 import { requireCommandLineFile } from './command-line-file.ts'
 import type { KernelLine } from './kernel-line.ts'
 
-const images = ['/boot/EFI/Linux/*.efi', '/efi/EFI/Linux/*.efi', '/boot/efi/EFI/Linux/*.efi']
+const images = bootPartitions.map((partition) => `${partition}/EFI/Linux/*.efi`)
 
 /** Who makes the image, and where that one finds the line. */
 interface Maker {

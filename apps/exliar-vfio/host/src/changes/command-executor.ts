@@ -114,7 +114,11 @@ function notesOn(command: string, { stale, doubtful }: RestorePlan, again: Reado
 }
 
 /** Runs what has to run again, oldest first, then what follows it. Answers which did, and why one failed. */
-async function runAgain(ran: readonly Ran[], { stale }: RestorePlan, ground: Ground): Promise<ReadonlyMap<string, string | undefined>> {
+async function runAgain(
+  ran: readonly Ran[],
+  { stale }: RestorePlan,
+  ground: Ground,
+): Promise<ReadonlyMap<string, string | undefined>> {
   const steps = ran.map(({ step }) => step).toReversed()
   const followers = new Map(followersOf(ran).map((making) => [commandText(making), making]))
   const due = new Set(stale.keys())

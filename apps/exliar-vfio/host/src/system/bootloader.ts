@@ -1,4 +1,5 @@
 import type { Bootloader } from '@exliar-vfio/points'
+import { bootPartitions } from '../boot/boot-partitions.ts'
 import { liminePaths } from '../boot/limine-files.ts'
 import { findProgram } from '../machine/find-program.ts'
 import type { MachineTree } from '../machine/machine-tree.ts'
@@ -6,9 +7,6 @@ import { efiVariable } from './efi-variable.ts'
 import type { Fact } from './fact.ts'
 
 type Found = Fact<Bootloader> | undefined
-
-/** Where boot partitions are mounted. */
-const partitions = ['/boot', '/efi', '/boot/efi']
 
 /**
  * Which bootloader started this machine: what it said itself comes before what the firmware says, and that before what the
@@ -67,11 +65,11 @@ function byFiles(tree: MachineTree): Found {
   if (kernelstub !== undefined) return { value: 'kernelstub', evidence: kernelstub }
   const limine = liminePaths.find((path) => tree.has(path))
   if (limine !== undefined) return { value: 'limine', evidence: limine }
-  const loader = partitions.map((partition) => `${partition}/loader/loader.conf`).find((path) => tree.has(path))
+  const loader = bootPartitions.map((partition) => `${partition}/loader/loader.conf`).find((path) => tree.has(path))
   if (loader !== undefined) return { value: 'systemd-boot', evidence: loader }
   const grub = grubFile(tree)
   if (grub !== undefined) return { value: 'grub', evidence: grub }
-  const image = partitions.flatMap((partition) => {
+  const image = bootPartitions.flatMap((partition) => {
     const names = tree.names(`${partition}/EFI/Linux`).filter((name) => name.endsWith('.efi'))
     return names.map((name) => `${partition}/EFI/Linux/${name}`)
   })

@@ -1,0 +1,2 @@
+/** Where the partition that a machine starts from is mounted. */
+export const bootPartitions: readonly string[] = ['/boot', '/efi', '/boot/efi']
