@@ -31,14 +31,16 @@ export function initramfsStage(draft: PlanDraft, { system, selected, claim }: Pl
   const steps = changes
     ? [
         ...draft.write(edit.files, 'load VFIO before the drivers of graphics adapters'),
-        ...draft.run(
-          edit.makings.map((making) => ({ ...making, followers: after })),
-          'make the initial file system anew',
-        ),
+        ...draft.run(edit.makings.map(followedBy(after)), 'make the initial file system anew'),
         ...draft.run(after, 'bring the image to where the bootloader reads it'),
       ]
     : []
   return { subject: { kind: 'initramfs-update', config }, steps }
+}
+
+function followedBy(followers: readonly Making[]): (making: Making) => Making {
+  return ({ program, args, generates }) =>
+    followers.length === 0 ? { program, args, generates } : { program, args, generates, followers }
 }
 
 /** Where the bootloader reads something that is made of the image. */

@@ -133,8 +133,11 @@ test('where Limine checks hashes, its program follows the one that makes the ini
     subject.kind === 'initramfs-update' ? steps.filter((step) => step.kind === 'run-command') : [],
   )
   assert.deepEqual(
-    commands.map(({ program, followers = [] }) => [program, ...followers.map((follower) => follower.program)]),
-    [['mkinitcpio', 'limine-update'], ['limine-update']],
+    commands.map(({ program, followers = [] }) => [program, followers.map((follower) => follower.program)]),
+    [
+      ['mkinitcpio', ['limine-update']],
+      ['limine-update', []],
+    ],
   )
 })
 
