@@ -1,5 +1,6 @@
 import { boundedWait } from '../calls/bounded-wait.ts'
 import type { Core } from '../core.ts'
+import type { StagedPackage } from '../ports.ts'
 import type { Failure } from '../record.ts'
 import { admit } from '../stages/admission.ts'
 import { failureOf } from '../stages/stage-result.ts'
@@ -14,16 +15,24 @@ export async function refusalOf(core: Core, plugin: Plugin, signal: AbortSignal)
   const { manifest } = candidate
   if (core.options.admission === undefined || state.name !== 'idle' || manifest === undefined) return undefined
   const within = AbortSignal.any([signal, core.stopping])
+  within.throwIfAborted()
   const kept = candidate.staged
-  let staged = kept
+  const asked = async (): Promise<void> => {
+    const staged = kept ?? (await candidate.found.stage(within))
+    // Whoever asked may have left: what is looked at stays until nobody looks any more.
+    await using _ours = kept === undefined ? releasing(staged) : undefined
+    within.throwIfAborted()
+    await admit(core, candidate, { manifest, staged })
+  }
   try {
-    staged ??= await boundedWait(candidate.found.stage(within), { signal: within })
-    await boundedWait(admit(core, candidate, { manifest, staged }), { signal: within })
+    await boundedWait(asked(), { signal: within })
     return undefined
   } catch (error) {
     within.throwIfAborted()
     return core.redactor.value(failureOf('start', error)) as Failure
-  } finally {
-    if (kept === undefined) await staged?.release?.()
   }
+}
+
+function releasing({ release }: StagedPackage): AsyncDisposable {
+  return { [Symbol.asyncDispose]: async () => release?.() }
 }
