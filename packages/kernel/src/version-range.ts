@@ -3,7 +3,7 @@ import SemVer from 'semver/classes/semver.js'
 
 /** Ranges and versions repeat from plugin to plugin and are slow to parse; so many are remembered. */
 const mostRemembered = 10_000
-/** Longer texts are not looked into: they come from strangers. */
+/** Longer texts are neither looked into nor remembered: they come from strangers. */
 const longest = 256
 const ranges = new Map<string, Range | undefined>()
 const versions = new Map<string, SemVer | undefined>()
@@ -32,10 +32,11 @@ function liesWithin(version: string, range: string): boolean {
 }
 
 function remembered<T>(known: Map<string, T | undefined>, text: string, parse: () => T): T | undefined {
+  if (text.length > longest) return undefined
   if (known.has(text)) return known.get(text)
   let parsed: T | undefined
   try {
-    parsed = text.length > longest ? undefined : parse()
+    parsed = parse()
   } catch {
     parsed = undefined
   }

@@ -166,7 +166,10 @@ function unavailable(caller: string, sentence: string, cause: unknown): Error {
   return kernelErrors.error('APPROVAL_UNAVAILABLE', { caller, sentence, reason }, fields)
 }
 
-/** Controls, characters without width, and marks that turn text around. */
+/**
+ * Controls, characters without width, and marks that turn text around. More than a terminal leaves out of what it prints, for which
+ * `terminal` has its own: two sentences that look alike must not be two here, so the joiners of some scripts go as well.
+ */
 const unseen =
   // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\u{e0000}-\u{e007f}]+/gu
