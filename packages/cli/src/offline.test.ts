@@ -76,12 +76,15 @@ test('a key is for its owner alone and is never written over', async (t) => {
 test('what is not there, or is no package, no key and no policy, is told as that', async (t) => {
   const { root, folder, key } = await bench(t)
   const missing = join(root, 'nowhere')
+  const twice = join(root, 'twice.json')
+  await writeFile(twice, '{"deny": ["acme/*"], "deny": []}')
   const wrong: readonly (readonly [args: string[], code: number, error: RegExp])[] = [
     [['verify', missing], 66, /^BACKPLANE_FILE_UNREADABLE/],
     [['sign', missing, '--key', key], 66, /^BACKPLANE_FILE_UNREADABLE/],
     [['sign', folder, '--key', missing], 66, /^BACKPLANE_FILE_UNREADABLE/],
     [['sign', folder, '--key', join(folder, 'plugin.json')], 65, /^TRUST_KEY_INVALID/],
     [['verify', folder, '--policy', key], 65, /^BACKPLANE_FILE_INVALID/],
+    [['verify', folder, '--policy', twice], 65, /^BACKPLANE_FILE_INVALID: .*one meaning/],
     [['verify', key], 65, /^ARCHIVE_FORMAT_UNKNOWN/],
     [['sign', folder], 2, /^BACKPLANE_USAGE/],
   ]
@@ -90,4 +93,19 @@ test('what is not there, or is no package, no key and no policy, is told as that
     assert.equal(ran.code, code, `${args.join(' ')}: ${ran.err}`)
     assert.match(ran.err, error)
   }
+})
+
+test('what cannot be signed because nothing can be written there says so, and is as it was', async (t) => {
+  const { root, folder, key } = await bench(t)
+  await writeFile(join(folder, '.backplane'), 'in the way')
+  const out = join(root, 'no', 'where')
+  for (const args of [
+    ['sign', folder, '--key', key],
+    ['keygen', out],
+    ['trust', 'root', '--key', key.replace(/key$/, 'pub'), '--out', out],
+  ]) {
+    const ran = await backplane(args)
+    assert.deepEqual([ran.code, ran.err.split(':')[0]], [73, 'BACKPLANE_FILE_UNWRITABLE'], ran.err)
+  }
+  assert.equal(await readFile(join(folder, '.backplane'), 'utf8'), 'in the way')
 })

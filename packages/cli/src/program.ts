@@ -128,7 +128,7 @@ function root(terminal: Terminal): Command {
       'profile libvirt --cpu --seconds 10',
       'rollback libvirt',
     ],
-    'Exit codes: 0 done, 1 no (something is missing, a change failed), 2 usage, 3 changes are pending, 65 what was given does not fit,\n66 not there, 69 no host or not to be had there, 70 it failed, 73 cannot write, 74 reading or writing failed, 75 try again,\n76 not as agreed, 77 refused, 78 configured wrongly. `docs/errors.md` has them by code.',
+    'Exit codes: 0 done, 1 no (something is missing, a change failed), 2 usage, 3 changes are pending, 65 what was given does not fit,\n66 not there, 69 no host or not to be had there, 70 it failed, 73 cannot write, 74 reading or writing failed, 75 try again,\n76 not as agreed, 77 refused, 78 configured wrongly, 130 broken off. `docs/errors.md` has them by code.',
   )
 }
 

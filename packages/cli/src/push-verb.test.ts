@@ -130,6 +130,9 @@ test('what verify finds wrong, and what is not said well, is refused before anyb
   await refused(2, /^BACKPLANE_USAGE: a platform is named twice/, '--with', `any=${folder}`)
   await refused(2, /^BACKPLANE_USAGE: --password-file needs --username/, '--password-file', folder)
   await refused(66, /^BACKPLANE_FILE_UNREADABLE/, '--bearer-file', join(root, 'nowhere'))
+  await refused(2, /^BACKPLANE_USAGE: take --username or --bearer-file/, '--bearer-file', folder, '--username', 'ci')
+  await writeFile(join(root, 'twice.json'), '{"allowUnsigned": true, "deny": ["acme/*"], "deny": []}')
+  await refused(65, /^BACKPLANE_FILE_INVALID: .*one meaning/, '--policy', join(root, 'twice.json'))
   assert.equal((await backplane(['push', folder, 'npm:@acme/s3'])).code, 2)
   assert.equal((await backplane(['push', join(root, 'nowhere'), place])).code, 66)
   const over = await backplane(['push', folder, place, '--registry-url', 'http://192.0.2.1/'])
@@ -144,7 +147,7 @@ test('broken off, nothing is under the tag, and it ends as Ctrl-C does; one that
   const left = await backplane(['push', folder, 'oci://registry.example/acme/s3', '--registry-url', url], {
     breakWhen: asked.promise,
   })
-  assert.deepEqual([left.code, left.err], [130, 'broken off; the tag was not written\n'])
+  assert.deepEqual([left.code, left.err.split('\n')[0]], [130, 'BACKPLANE_BROKEN_OFF: broken off: the tag was not written'])
   const gone = await backplane(['push', folder, 'oci://registry.example/acme/s3', '--registry-url', 'http://127.0.0.1:1/'])
   assert.deepEqual([gone.code, gone.err.split(':')[0]], [69, 'FETCH_UNREACHABLE'], gone.err)
 })

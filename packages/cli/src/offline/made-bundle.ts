@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { Readable } from 'node:stream'
+import { Transform, type TransformCallback } from 'node:stream'
 import { backplaneErrors } from '../errors.ts'
 import { progressBar } from '../installing/progress-bar.ts'
 import type { Session } from '../session.ts'
@@ -23,25 +23,25 @@ export async function saveBundle(session: Session, path: string, signal: AbortSi
   const { bytes, sizeBytes: total } = await session.api().read(made.location)
   const onProgress = (done: number): void =>
     bar.show({ done, ...(total === undefined ? {} : { total }), phase: `writing ${path}` })
-  await toFile(Readable.from(digested(bytes, made, { path, onProgress }), { objectMode: false }), path, signal)
+  await toFile(bytes, path, { signal, through: digested(made.digest, path, onProgress) })
   return made
 }
 
-/** The bytes, which end in an error where they are not what the host made. */
-async function* digested(
-  bytes: AsyncIterable<Uint8Array>,
-  made: MadeBundle,
-  { path, onProgress }: { readonly path: string; readonly onProgress: (done: number) => void },
-): AsyncGenerator<Uint8Array> {
+/** Passes bytes on, and ends in an error where they are not what the host made. */
+function digested(digest: string, path: string, onProgress: (done: number) => void): Transform {
   const sum = createHash('sha256')
   let done = 0
-  for await (const piece of bytes) {
-    sum.update(piece)
-    yield piece
-    done += piece.length
-    onProgress(done)
-  }
-  if (`sha256:${sum.digest('hex')}` === made.digest) return
-  const hint = 'Try again; look at what lies between here and the host if it stays so.'
-  throw backplaneErrors.error('BACKPLANE_FILE_INVALID', { path, reason: 'it is not what the host made', hint })
+  return new Transform({
+    transform: (piece: Uint8Array, _encoding, pass: TransformCallback) => {
+      sum.update(piece)
+      done += piece.length
+      onProgress(done)
+      pass(null, piece)
+    },
+    flush: (end: TransformCallback) => {
+      if (`sha256:${sum.digest('hex')}` === digest) return end()
+      const hint = 'Try again; look at what lies between here and the host if it stays so.'
+      end(backplaneErrors.error('BACKPLANE_FILE_INVALID', { path, reason: 'it is not what the host made', hint }))
+    },
+  })
 }

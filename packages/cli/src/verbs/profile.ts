@@ -39,7 +39,7 @@ async function takeProfile(session: Session, id: string, options: ProfileCommand
   if (output === '-') return toTerminal(bytes, session.terminal)
   const extension = heap ? 'heapsnapshot' : 'cpuprofile'
   const path = output ?? ownName(name, extension) ?? `plugin.${extension}`
-  const sizeBytes = await breakable(session.terminal, `${path} was not written`, (signal) => toFile(bytes, path, signal))
+  const sizeBytes = await breakable(session.terminal, `${path} was not written`, (signal) => toFile(bytes, path, { signal }))
   show(session, { plugin: id, kind: heap ? 'heap' : 'cpu', path, bytes: sizeBytes }, () => `${path} (${bytesText(sizeBytes)})\n`)
 }
 

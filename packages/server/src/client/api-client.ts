@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { request as httpRequest, type IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
-import { Readable } from 'node:stream'
+import { PassThrough, Readable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { pipeline } from 'node:stream/promises'
 import type { PlatformError, Progress } from '@backplane/sdk'
@@ -169,17 +169,11 @@ export class ApiClient {
     return isProblem ? new HostError(body as HostProblem) : this.#error('CLIENT_ANSWER_INVALID')
   }
 
-  /** What of a file comes, and that it broke off as what it is. */
+  /** What of a file comes; that it broke off is told as what it is. */
   #bytes(answer: IncomingMessage): Readable {
-    const lost = (error: unknown): unknown => this.#connectionError(error)
-    const pieces = async function* (): AsyncGenerator<Uint8Array> {
-      try {
-        yield* answer as AsyncIterable<Uint8Array>
-      } catch (error) {
-        throw lost(error)
-      }
-    }
-    return Readable.from(pieces(), { objectMode: false })
+    const bytes = answer.pipe(new PassThrough())
+    answer.on('error', (error) => bytes.destroy(Object(this.#connectionError(error)) as Error))
+    return bytes.once('close', () => answer.destroy())
   }
 
   async #read(answer: IncomingMessage): Promise<string> {
