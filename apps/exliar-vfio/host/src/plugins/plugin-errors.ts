@@ -49,6 +49,13 @@ export const pluginErrors = {
     retryable: false,
     hint: 'Look at `exliar plugins permissions {plugin}`.',
   },
+  PLUGIN_NOT_REVIEWED: {
+    message: '{file} is not there, or says nothing of {plugin}',
+    status: 422,
+    exit: 65,
+    retryable: false,
+    hint: 'Name a file in which somebody wrote what {plugin} may do; `exliar plugins grants {plugin}` proposes one.',
+  },
   COMMAND_UNKNOWN: {
     message: 'there is no verb and no plugin command {name}{suggestion}',
     status: 404,

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, readlink, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { development, operator, type Operator } from '../fixtures/operator.ts'
@@ -87,6 +87,16 @@ test('a reviewed file approves exactly what it lists, and asks nobody', async (t
   assert.notEqual((await exliar(['say-hello'])).code, 0)
   assert.equal(await approve(['pci:read']), 0)
   assert.equal((await exliar(['say-hello'])).out, 'hello\n')
+  for (const [path, others] of [
+    [join(home, 'typo.json'), {}],
+    [file, { 'local/other': { permissions: ['pci:read'], by: 'ops', at: '2026-01-01T00:00:00Z' } }],
+  ] as const) {
+    if (path === file) await writeFile(file, JSON.stringify({ grantsVersion: 1, plugins: others }))
+    const silent = await exliar(['plugins', 'approve', 'my-plugin', '--grant-file', path, '--json'])
+    assert.deepEqual([silent.code, silent.error().code], [65, 'PLUGIN_NOT_REVIEWED'])
+  }
+  assert.equal((await exliar(['plugins', 'approve', 'my-plugin', 'pci:read', '--grant-file', file])).code, 2)
+  assert.equal((await exliar(['say-hello'])).out, 'hello\n', 'what was approved before still is')
   await writeFile(file, '{}')
   const wrong = await exliar(['plugins', 'approve', 'my-plugin', '--grant-file', file, '--json'])
   assert.deepEqual([wrong.code, wrong.error().code], [65, 'GRANTS_INVALID'])
@@ -112,14 +122,20 @@ test('what is added again takes the place of what was there, whole, and what is 
   const target = join(home, '.config/exliar-vfio/plugins/my-plugin')
   await writeFile(join(folder, 'plugin.toml'), toml.replace('0.1.0', '0.2.0'))
   await symlink('/etc/passwd', join(folder, 'passwd'))
+  await symlink('index.js', join(folder, 'main.js'))
   assert.equal((await exliar(['plugins', 'add', folder])).code, 0)
   assert.match(await readFile(join(target, 'plugin.toml'), 'utf8'), /0\.2\.0/)
-  assert.match(treeSnapshot(target)['passwd'] ?? '', /^link /)
+  assert.deepEqual(
+    await Promise.all(['passwd', 'main.js'].map((name) => readlink(join(target, name)))),
+    ['/etc/passwd', 'index.js'],
+    'links lead where they led',
+  )
   assert.deepEqual(await readdir(join(target, '..')), ['my-plugin'], 'nothing else is left there')
   const hidden = join(home, 'downloads/.my-plugin')
   await mkdir(hidden)
   assert.equal((await exliar(['plugins', 'add', hidden, '--json'])).error().code, 'PLUGIN_FOLDER_NAMELESS')
-  assert.equal((await exliar(['plugins', 'add', join(home, 'downloads'), '--json'])).error().code, 'PLUGIN_NOT_THERE')
+  const bare = await exliar(['plugins', 'add', join(home, 'downloads')])
+  assert.match(bare.err, /^PLUGIN_FOLDER_EMPTY: .*downloads holds no plugin: neither plugin\.toml nor plugin\.json is there$/m)
 })
 
 test('a plugin.toml that is wrong is told with file and line, and the others serve', async (t) => {

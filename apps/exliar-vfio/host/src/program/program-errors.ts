@@ -35,6 +35,13 @@ export const programErrors = {
     retryable: false,
     hint: 'Name the folder that holds plugin.toml or plugin.json.',
   },
+  PLUGIN_FOLDER_EMPTY: {
+    message: '{folder} holds no plugin: neither plugin.toml nor plugin.json is there',
+    status: 404,
+    exit: 66,
+    retryable: false,
+    hint: 'Name the folder that holds one of them.',
+  },
   EXLIAR_NOBODY_TO_ASK: {
     message: 'nobody sits at this terminal to be asked',
     status: 400,

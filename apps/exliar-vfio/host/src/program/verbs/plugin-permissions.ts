@@ -4,6 +4,7 @@ import { GrantsFile, type PermissionAnswers } from '@backplane/sources'
 import { highlight, printable, printableJson, tableText } from '@backplane/terminal'
 import { permissions as vocabulary } from '@exliar-vfio/points'
 import type { Command } from 'commander'
+import { shellQuoted } from '../../changes/shell-lines.ts'
 import { exliarErrors } from '../../errors.ts'
 import { examples } from '../examples.ts'
 import type { Runner } from '../run-verb.ts'
@@ -56,6 +57,9 @@ interface ApproveFlags {
 }
 
 async function approve(session: Session, id: string, { named, grantFile }: ApproveFlags): Promise<number> {
+  if (named.length > 0 && grantFile !== undefined) {
+    throw exliarErrors.error('EXLIAR_USAGE', { reason: 'what is approved is named, or is in the --grant-file, not both' })
+  }
   const record = await recordOf(session, id)
   const { trust } = await session.plugins()
   const withheld = trust.grants.withheldFrom(record.id)
@@ -118,11 +122,13 @@ async function askFor(
   return /^y(es)?$/i.test(answer.trim()) ? { approved: asked, withheld: [] } : undefined
 }
 
-/** What a reviewed file lists for a plugin: nothing, where it is not in it. */
+/** What a reviewed file lists for a plugin. Errors: `PLUGIN_NOT_REVIEWED`: who says nothing of it takes nothing from it. */
 async function reviewed(path: string, id: string): Promise<PermissionAnswers> {
   const file = new GrantsFile(path)
   await file.load()
-  return { approved: file.permissionsOf(id) ?? [], withheld: file.withheldFrom(id) }
+  const approved = file.permissionsOf(id)
+  if (approved === undefined) throw exliarErrors.error('PLUGIN_NOT_REVIEWED', { file: file.path, plugin: id }, { plugin: id })
+  return { approved, withheld: file.withheldFrom(id) }
 }
 
 function askedBy({ manifest }: PluginRecord): readonly string[] {
@@ -156,8 +162,7 @@ async function showPermissions(session: Session, record: PluginRecord): Promise<
       ['USED', useText],
     ])
     const idle = least.unused.filter((permission) => stateOf(permission) !== 'withheld')
-    const hint =
-      idle.length === 0 ? '' : `Not needed so far: exliar plugins withhold ${id} ${idle.map((one) => `'${one}'`).join(' ')}\n`
+    const hint = idle.length === 0 ? '' : `Not needed so far: exliar plugins withhold ${id} ${idle.map(shellQuoted).join(' ')}\n`
     return `${table}${printable(hint.trimEnd())}${hint === '' ? '' : '\n'}`
   })
 }

@@ -65,7 +65,7 @@ async function add(session: Session, folder: string): Promise<void> {
   if (name === '' || name.startsWith('.')) throw exliarErrors.error('PLUGIN_FOLDER_NAMELESS', { folder: from })
   const names = await readdir(from).catch(() => [])
   if (!names.some((one) => one === 'plugin.toml' || one === 'plugin.json')) {
-    throw exliarErrors.error('PLUGIN_NOT_THERE', { plugin: folder, known: 'a folder with plugin.toml or plugin.json' })
+    throw exliarErrors.error('PLUGIN_FOLDER_EMPTY', { folder: from })
   }
   const [into = ''] = standardDirectories(session.terminal.env)
   const to = join(into, name)
@@ -73,7 +73,8 @@ async function add(session: Session, folder: string): Promise<void> {
   // Hidden from whoever looks for plugins meanwhile, and out of the way of an earlier attempt that was killed.
   const [staging, before] = ['incoming', 'before'].map((what) => join(into, `.${name}.${what}`)) as [string, string]
   for (const left of [staging, before]) await rm(left, { recursive: true, force: true })
-  await cp(from, staging, { recursive: true, dereference: false, errorOnExist: true })
+  // Links as they are written: made absolute they would lead back to where it came from.
+  await cp(from, staging, { recursive: true, dereference: false, verbatimSymlinks: true, errorOnExist: true })
   await rename(to, before).catch((error: unknown) => {
     if (errnoOf(error) !== 'ENOENT') throw error
   })
