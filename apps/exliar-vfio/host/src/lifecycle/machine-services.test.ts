@@ -10,7 +10,7 @@ import { MachineTree } from '../machine/machine-tree.ts'
 import { machineServices } from './machine-services.ts'
 
 // The services ask a call for no more than this.
-const call = { caller: 'local/booter' } as Call
+const call = { caller: 'local/booter', signal: new AbortController().signal } as Call
 
 async function machine(t: TestContext): Promise<{ readonly root: string; readonly options: ChangesOptions }> {
   const root = await copySampleTree(t, 'two-identical-nvidia-grub-initramfs-tools')
@@ -29,6 +29,18 @@ test('changes that plugins ask for at the same time are done one after the other
     assert.equal((await cleanup(changes)).complete, true)
   }
   assert.deepEqual(treeSnapshot(root), before)
+})
+
+test('a change that nobody waits for any more when its turn comes is not made', async (t) => {
+  const { options } = await machine(t)
+  const services = machineServices(options, () => undefined)
+  const leaving = new AbortController()
+  const first = services.addParameters(['one=1'], call)
+  const second = services.addParameters(['two=2'], { ...call, signal: leaving.signal })
+  leaving.abort(new Error('the caller gave up'))
+  await assert.rejects(second, /the caller gave up/)
+  assert.equal((await first).at(-1), 'one=1')
+  assert.deepEqual((await services.parameters(call)).slice(-1), ['one=1'])
 })
 
 test('a plugin does not change what is applied, and is told what to do instead; afterwards it may', async (t) => {

@@ -30,13 +30,17 @@ export function machineServices(options: ChangesOptions, hookOf: HookOf): CoreSe
   }
   /** One after the other: each has the machine for itself while it is changed. */
   let before: Promise<unknown> = Promise.resolve()
-  const change = <T>(plugin: string, work: (apply: Applying) => Promise<T>): Promise<T> => {
-    const done = before.then(() => work(applyingTo(options, plugin)))
+  const change = <T>({ caller, signal }: Call, work: (apply: Applying) => Promise<T>): Promise<T> => {
+    const done = before.then(() => {
+      // Whoever was told meanwhile that it failed must not have it done after all.
+      signal.throwIfAborted()
+      return work(applyingTo(options, caller))
+    })
     before = done.catch(() => undefined)
     return done
   }
   const bind = (driver: 'vfio-pci' | null) => (bdf: string, call: Call) =>
-    change(call.caller, async (applying) => {
+    change(call, async (applying) => {
       const { driver: now } = await device(bdf)
       const summary =
         driver === null ? `give ${bdf} back to its own driver` : `take ${bdf} from ${now ?? 'nobody'} and bind it to ${driver}`
@@ -50,7 +54,7 @@ export function machineServices(options: ChangesOptions, hookOf: HookOf): CoreSe
     return line === undefined ? [] : parametersOf(line)
   }
   const edit = (wanted: LineChange, call: Call): Promise<readonly string[]> =>
-    change(call.caller, async (applying) => {
+    change(call, async (applying) => {
       const cause = { plugin: call.caller, hook: hookOf(call.caller) ?? 'exliar.boot' }
       const steps = bootChange(tree, detectSystem(tree).bootloader, wanted, cause)
       await applying(`change the kernel's command line for ${call.caller}`, steps)

@@ -20,6 +20,23 @@ test('what the kernel is told is written in place, and its refusal has its name'
   assert.equal(await readFile(join(root, 'unbind'), 'utf8'), 'x', 'links are followed inside the tree')
 })
 
+test('what is told the kernel goes on when somebody at the terminal breaks the program off', async (t) => {
+  const root = await temporaryDirectory(t)
+  execFileSync('mkfifo', [join(root, 'bind')])
+  const written = MachineTree.open(root).writeAttribute('/bind', 'x')
+  const children = `/proc/self/task/${process.pid}/children`
+  let child = ''
+  while (child === '') {
+    await new Promise((resolve) => setImmediate(resolve))
+    child = (await readFile(children, 'utf8')).trim().split(' ').at(-1) ?? ''
+  }
+  const stat = await readFile(`/proc/${child}/stat`, 'utf8')
+  const [, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+  assert.equal(group, child, 'the terminal signals a group, and this one has its own')
+  assert.equal(await readFile(join(root, 'bind'), 'utf8'), 'x')
+  await written
+})
+
 test('a write that the kernel does not answer ends with its deadline, and says which process waits', async (t) => {
   const root = await temporaryDirectory(t)
   // Whoever opens a pipe to write waits for a reader.

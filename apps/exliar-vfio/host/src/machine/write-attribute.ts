@@ -50,7 +50,12 @@ type End = { readonly kind: 'ended'; readonly said: string } | { readonly kind: 
 
 async function inProcess([path = '', ...more]: readonly string[], deadlineMs: number): Promise<End> {
   const own = path.replace(/^\/proc\/self\//, `/proc/${process.pid}/`)
-  const child = spawn(process.execPath, ['-e', script, own, ...more], { env: {}, stdio: ['ignore', 'pipe', 'ignore'] })
+  // A group of its own: a break at the terminal, such as a second one during an undo, must not end it in the middle.
+  const child = spawn(process.execPath, ['-e', script, own, ...more], {
+    env: {},
+    stdio: ['ignore', 'pipe', 'ignore'],
+    detached: true,
+  })
   const ended = Promise.withResolvers<End>()
   let said = ''
   child.stdout.setEncoding('utf8').on('data', (text: string) => (said += text))
