@@ -116,6 +116,24 @@ test('a file withholds what it says from each plugin in it, and names none besid
   }
 })
 
+test('a plugin of a file that is not there keeps nothing from being withheld from the others, and is told', async (t) => {
+  const problem = { status: 404, code: 'SERVER_PLUGIN_UNKNOWN', detail: `no ${esc}gone`, hint: 'List them.', retryable: false }
+  const url = await listening(t, (request, response) => {
+    response.setHeader('content-type', 'application/json')
+    const isGone = request.url?.includes('gone') === true
+    response.writeHead(isGone ? 404 : 200).end(JSON.stringify(isGone ? problem : { ...permissions, withheld: [sentence] }))
+  })
+  const file = join(await temporaryDirectory(t), 'grants.json')
+  const one = { permissions: [], withheld: [read] }
+  await writeFile(file, JSON.stringify({ grantsVersion: 1, plugins: { 'acme/gone': one, 'acme/s3': one } }))
+  const args = ['grants', 'withhold', '--grant-file', file, '--url', url]
+  const told = await backplane(args)
+  assert.deepEqual([told.code, told.out.startsWith('acme/s3 1.0.0: '), told.err.includes(esc)], [1, true, false], told.err)
+  assert.match(told.err, /^acme\/gone is as it was: no .*gone\. \(SERVER_PLUGIN_UNKNOWN\)\n {4}→ List them\.\n$/)
+  const { plugins, failed } = JSON.parse((await backplane([...args, '--json'])).out)
+  assert.deepEqual([plugins.length, failed[0].id, failed[0].code], [1, 'acme/gone', 'SERVER_PLUGIN_UNKNOWN'])
+})
+
 test('a file that withholds from what is there already says that it did not, and how to', async (t) => {
   const grants = [{ id: 'acme/s3', permissions: [], withheld: ['vm:edit'], kept_in: 'lock', by: null, at: null }]
   const { run } = await hostOf(t, { etag: 'e', pending: false, steps: [], message: 'nothing to do', plugins: [], grants })

@@ -1,8 +1,10 @@
+import { HostError } from '@backplane/server/client'
 import type { Command } from 'commander'
 import { printable, printableLine } from '@backplane/terminal'
 import type { Grants, Permissions, Plugin } from '../host-answers.ts'
 import { backplaneErrors } from '../errors.ts'
-import { readGrantFile, type AgreeOptions } from '../installing/approvals.ts'
+import { readGrantFile, type AgreeOptions, type GrantFile } from '../installing/approvals.ts'
+import { failedText, type Failed } from '../installing/failed-text.ts'
 import { sentencesText } from '../installing/plan-text.ts'
 import { pluginPath, show, type Runner, type Session } from '../session.ts'
 import { timeAgo } from './audit-options.ts'
@@ -58,18 +60,38 @@ async function withholdGrants(
   id: string | undefined,
   permissions: readonly string[],
   options: Pick<AgreeOptions, 'grantFile'>,
-): Promise<void> {
+): Promise<number | void> {
   const file = await readGrantFile(options)
-  const named = id === undefined ? [] : ([[id, permissions]] as const)
-  const wanted = [...named, ...Object.entries(file?.withheld ?? {})].filter(([, texts]) => texts.length > 0)
-  if (file === undefined ? wanted.length === 0 : id !== undefined) {
+  if (file !== undefined && id === undefined) return withholdAll(session, file)
+  if (file !== undefined || id === undefined || permissions.length === 0) {
     const reason = 'either a plugin and permissions are named, or a file with --grant-file'
     throw backplaneErrors.error('BACKPLANE_USAGE', { reason })
   }
-  for (const [plugin, texts] of wanted) {
-    const answer = (await session.api().post(`${pluginPath(plugin)}/withhold`, { permissions: texts })) as Permissions
-    show(session, answer, () => permissionsText(session, answer))
+  const answer = await withheldFrom(session, id, permissions)
+  show(session, answer, () => permissionsText(session, answer))
+}
+
+/** What a file says, from each plugin in it; one that is not there keeps nothing from the others. Answers 1 when there was one. */
+async function withholdAll(session: Session, { withheld }: GrantFile): Promise<number> {
+  const plugins: Permissions[] = []
+  const failed: Failed[] = []
+  for (const [id, permissions] of Object.entries(withheld)) {
+    if (permissions.length === 0) continue
+    try {
+      plugins.push(await withheldFrom(session, id, permissions))
+    } catch (error) {
+      if (!(error instanceof HostError)) throw error
+      const { code, message, hint = null } = error
+      failed.push({ id, code, message, hint })
+    }
   }
+  show(session, { plugins, failed }, () => plugins.map((one) => permissionsText(session, one)).join(''))
+  if (!session.json) session.terminal.err(failed.map((one) => failedText(one, 'is as it was')).join(''))
+  return failed.length === 0 ? 0 : 1
+}
+
+async function withheldFrom(session: Session, id: string, permissions: readonly string[]): Promise<Permissions> {
+  return (await session.api().post(`${pluginPath(id)}/withhold`, { permissions })) as Permissions
 }
 
 async function proposeGrants(session: Session, ids: string[], { since }: { readonly since?: string }): Promise<void> {

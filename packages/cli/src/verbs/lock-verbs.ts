@@ -1,20 +1,16 @@
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import type { Lock } from '../host-answers.ts'
+import { failedText, type Failed } from '../installing/failed-text.ts'
 import { progressBar } from '../installing/progress-bar.ts'
 import { show, type Runner, type Session } from '../session.ts'
-import { printable, printableLine, tableText } from '@backplane/terminal'
+import { printable, tableText } from '@backplane/terminal'
 import { examples } from './examples.ts'
 
 interface Restored {
   readonly restored: readonly string[]
   /** Older hosts say nothing of it. */
-  readonly failed?: readonly {
-    readonly id: string
-    readonly code: string
-    readonly message: string
-    readonly hint: string | null
-  }[]
+  readonly failed?: readonly Failed[]
 }
 
 interface Collected {
@@ -50,10 +46,7 @@ async function restore(session: Session, { bundle }: { readonly bundle?: string 
   const { restored, failed = [] } = answer
   const isWhole = restored.length + failed.length === 0
   show(session, answer, () => (isWhole ? 'everything is there\n' : restored.map((id) => `${printable(id)} fetched\n`).join('')))
-  for (const { id, code, message, hint } of session.json ? [] : failed) {
-    session.terminal.err(`${printableLine(`${id} could not be fetched: ${message}. (${code})`)}\n`)
-    if (hint !== null) session.terminal.err(`    → ${printableLine(hint)}\n`)
-  }
+  if (!session.json) session.terminal.err(failed.map((one) => failedText(one, 'could not be fetched')).join(''))
   return failed.length === 0 ? 0 : 1
 }
 
