@@ -28,7 +28,7 @@ export interface Admission {
 /** How plugins are asked while a kernel is not made yet as well. */
 export type PluginAccess = Pick<Kernel, 'lease' | 'plugins'>
 
-/** A package about to be started. */
+/** A package about to be started, or that serves. */
 export interface AdmissionRequest {
   readonly id: string
   readonly version: string
@@ -39,6 +39,8 @@ export interface AdmissionRequest {
   readonly path: string
   readonly manifest: AcceptedManifest
   readonly staged: StagedPackage
+  /** It serves already and is asked about because something else changed: its bytes were looked through when it was started. */
+  readonly isServing?: boolean
 }
 
 /** The answer, for the record. */

@@ -40,7 +40,7 @@ interface Standing {
  */
 async function whyNot(core: Core, plugin: Plugin, { candidate, manifest, staged }: Standing): Promise<string | undefined> {
   try {
-    const trust = await admit(core, candidate, { manifest, staged })
+    const trust = await admit(core, candidate, { manifest, staged, isServing: true })
     if (plugin.serving?.candidate === candidate) plugin.trust = trust
   } catch (error) {
     return messageOf(error)

@@ -1,7 +1,7 @@
 import type { Core } from '../core.ts'
 import { kernelErrors } from '../errors.ts'
 import type { Candidate } from '../plugins/plugin.ts'
-import type { AcceptedManifest, Admission, PluginTrust, StagedPackage } from '../ports.ts'
+import type { Admission, AdmissionRequest, PluginTrust } from '../ports.ts'
 
 const none: readonly string[] = Object.freeze([])
 
@@ -47,11 +47,11 @@ export function unapprovedError({ id, version }: Candidate, permissions: readonl
 export async function admit(
   { options: { admission }, stopping }: Pick<Core, 'options' | 'stopping'>,
   candidate: Candidate,
-  { manifest, staged }: { readonly manifest: AcceptedManifest; readonly staged: StagedPackage },
+  about: Pick<AdmissionRequest, 'manifest' | 'staged' | 'isServing'>,
 ): Promise<PluginTrust | undefined> {
   if (admission === undefined) return undefined
   const { id, version, source, found } = candidate
-  const asked = { id, version, origin: source.origin, source: source.name, path: found.path, manifest, staged }
+  const asked = { id, version, origin: source.origin, source: source.name, path: found.path, ...about }
   const decision = await admission.admit(asked, stopping)
   if (!decision.ok) {
     const { reason, fix, details } = decision
@@ -61,7 +61,7 @@ export async function admit(
       { plugin: id, ...(details === undefined ? {} : { details }) },
     )
   }
-  const permissions = unapproved(admission, candidate, manifest.permissions)
+  const permissions = unapproved(admission, candidate, about.manifest.permissions)
   if (permissions.length > 0) throw unapprovedError(candidate, permissions)
   return decision.trust
 }

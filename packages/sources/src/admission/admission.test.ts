@@ -169,21 +169,23 @@ test('grants are a file for people: sorted, kept over a restart, and refused wit
   await assert.rejects(new GrantsFile(path, 10).load(), { code: 'GRANTS_INVALID', message: /more than 10 bytes/ })
 })
 
-test('what scanners found is asked for once, and what they could not look at anew', async () => {
+test('scanners are asked at each start, as what they know grows, once for all at the same time, and not about what serves', async () => {
   const judge = new Judge()
-  const answers: readonly Finding[][] = [
-    [{ rule: 'words/not-run', severity: 'danger', file: 'plugin.json', message: 'it is not here' }],
-    [{ rule: 'words/note', severity: 'info', file: 'plugin.json', message: 'fine' }],
-  ]
   let asked = 0
-  const admission = createAdmission({ judge: judge.judge, scan: async () => answers[asked++] })
+  const scan = async (): Promise<readonly Finding[]> => {
+    asked += 1
+    return [{ rule: `words/${asked}`, severity: 'info', file: 'plugin.json', message: 'fine' }]
+  }
+  const admission = createAdmission({ judge: judge.judge, scan })
   const staged = { digest: `sha256:${'0'.repeat(64)}`, code: { kind: 'files', directory: '/', main: 'index.js' } } as const
   const about = { id: 'acme/s3', version: '1.0.0', origin: 'external', source: 'x', path: '/' } as const
-  for (let at = 0; at < 3; at += 1) {
-    await admission.admit({ ...about, manifest: {} as never, staged }, signal)
-  }
+  const admit = (isServing = false): Promise<unknown> =>
+    admission.admit({ ...about, manifest: {} as never, staged, isServing }, signal)
+  await Promise.all([admit(), admit()])
+  await admit()
+  await admit(true)
   assert.deepEqual(
     judge.asked.map(({ findings = [] }) => findings.map(({ rule }) => rule)),
-    [['words/not-run'], ['words/note'], ['words/note']],
+    [['words/1'], ['words/1'], ['words/2'], ['words/2']],
   )
 })

@@ -16,7 +16,10 @@ export interface AdmissionOptions {
    * Default: none.
    */
   readonly approvesDeclared?: (source: string) => boolean
-  /** What the scanners find in a package; undefined where none is to look. Asked once for each digest. */
+  /**
+   * What the scanners find in a package; undefined where none is to look. Asked at each start, as what they know grows, and once for
+   * all who ask about the same digest at the same time. What serves goes on with what they found when it was started.
+   */
   readonly scan?: (asked: AdmissionRequest, signal: AbortSignal) => Promise<readonly Finding[] | undefined>
 }
 
@@ -25,16 +28,20 @@ export interface AdmissionOptions {
  * was approved and what is withheld. Code that ships with the host asks for no approval.
  */
 export function createAdmission({ judge, installed, grants, approvesDeclared, scan }: AdmissionOptions): Admission {
-  const findings = new Map<string, Promise<readonly Finding[] | undefined>>()
+  const looking = new Map<string, Found>()
+  const seen = new WeakMap<AdmissionRequest['staged'], Found>()
   const isInstalled = (source: string): boolean => source === installed?.name
 
-  const scanned = (asked: AdmissionRequest, signal: AbortSignal): Promise<readonly Finding[] | undefined> | undefined => {
-    if (scan === undefined || asked.origin === 'bundled') return undefined
-    const { digest } = asked.staged
-    const found = findings.get(digest) ?? scan(asked, signal)
-    findings.set(digest, found)
-    const forget = (): boolean => findings.delete(digest)
-    void found.then((all) => all?.some(({ rule }) => couldNotLook.test(rule)) === true && forget(), forget)
+  const scanned = (request: AdmissionRequest, signal: AbortSignal): Found | undefined => {
+    if (scan === undefined || request.origin === 'bundled') return undefined
+    const { staged, isServing = false } = request
+    const known = isServing ? seen.get(staged) : looking.get(staged.digest)
+    const found = known ?? scan(request, signal)
+    seen.set(staged, found)
+    if (known !== undefined) return known
+    looking.set(staged.digest, found)
+    const over = (): boolean => looking.delete(staged.digest)
+    void found.then(over, over)
     return found
   }
 
@@ -59,8 +66,8 @@ export function createAdmission({ judge, installed, grants, approvesDeclared, sc
   return { admit, approved, withheld }
 }
 
-/** What could not be looked through is looked at anew the next time, as whoever was to look may be there by then. */
-const couldNotLook = /\/not-(?:run|scanned)$/
+type Found = Promise<readonly Finding[] | undefined>
+
 const none: readonly string[] = Object.freeze([])
 const notInstalled: AdmissionDecision = { ok: false, reason: 'it is not installed any more', fix: 'Install it again.' }
 

@@ -3,6 +3,7 @@ import { join, relative, sep } from 'node:path'
 import type { AuditTrail, Store } from '@backplane/kernel'
 import type { Manifest, ScannedPackage } from '@backplane/sdk'
 import { scanAside, scanRevision, type Finding, type ScannedFile } from '@backplane/trust'
+import pLimit from 'p-limit'
 
 /** Something of the operator's that looks through packages. */
 export interface PackageScanner {
@@ -33,6 +34,9 @@ interface Kept {
   readonly atMs: number
   readonly findings: readonly Finding[]
 }
+
+/** What could not be looked through is looked at anew the next time, as whoever was to look may be there by then. */
+const couldNotLook = /\/not-(?:run|scanned)$/
 
 /** Answers that are kept; beyond, all are forgotten and found again. */
 const mostKept = 20_000
@@ -88,7 +92,7 @@ export class PackageScans {
     const ageMs = kept === undefined ? Infinity : Math.abs(Date.now() - kept.atMs)
     if (kept !== undefined && (freshMs === Infinity || ageMs < freshMs)) return kept.findings
     const findings = await scan()
-    if (findings.some(({ rule }) => /\/not-(?:run|scanned)$/.test(rule))) return findings
+    if (findings.some(({ rule }) => couldNotLook.test(rule))) return findings
     await this.#store.set(this.#namespace, key, JSON.stringify({ atMs: Date.now(), findings } satisfies Kept))
     return findings
   }
@@ -123,10 +127,12 @@ function leaning({ name }: PackageScanner, { id, dependencies = [], requires }: 
 export async function filesBelow(folder: string): Promise<readonly ScannedFile[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
   const paths = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+  // each is a descriptor as long as it is read, and there may be thousands
+  const gate = pLimit(8)
   return Promise.all(
     paths.toSorted().map(async (path) => ({
       path: relative(folder, path).replaceAll(sep, '/'),
-      bytes: await readFile(path),
+      bytes: await gate(() => readFile(path)),
     })),
   )
 }
