@@ -85,7 +85,7 @@ test('one that is not there, that fails, or that takes too long, refuses with it
   assert.equal(late?.severity, 'danger')
 })
 
-test('packages are looked through one after another, also after one that nobody waits for', async () => {
+test('packages are looked through one after another, also after one that nobody waits for, and who leaves the queue hears it', async () => {
   const open = Promise.withResolvers<Opened>()
   const opened: string[] = []
   const stop = new AbortController()
@@ -102,6 +102,10 @@ test('packages are looked through one after another, also after one that nobody 
   const left = assert.rejects(first, { message: 'left' })
   await new Promise(setImmediate)
   assert.deepEqual(opened, ['acme/first'])
+  const waiting = new AbortController()
+  const third = all({ ...about, id: 'acme/third' }, [], waiting.signal)
+  waiting.abort(new Error('tired of waiting'))
+  await assert.rejects(third, { message: 'tired of waiting' })
   stop.abort(new Error('left'))
   await left
   assert.deepEqual(await second, [])

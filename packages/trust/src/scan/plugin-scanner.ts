@@ -1,5 +1,6 @@
 import { mostScannerFindings, PlatformError, type OpenedClient, type ScannedPackage, type scanner } from '@backplane/sdk'
 import type { Finding } from '../subject.ts'
+import { inTurn, untilAborted } from './in-turn.ts'
 import type { ScannedFile } from './scan-tree.ts'
 import { findingOf } from './scanner-output.ts'
 
@@ -26,12 +27,8 @@ const pieceBytes = 256 * 1024
 export function pluginScanner(
   by: ScannerPlugin,
 ): (about: ScannedPackage, files: readonly ScannedFile[], signal: AbortSignal) => Promise<readonly Finding[]> {
-  let turn: Promise<unknown> = Promise.resolve()
-  return (about, files, signal) => {
-    const scanned = turn.then(() => scan(by, about, { files, signal }))
-    turn = scanned.catch(() => undefined)
-    return scanned
-  }
+  const queue = inTurn()
+  return (about, files, signal) => queue(() => scan(by, about, { files, signal }), signal)
 }
 
 interface Scanning {
@@ -40,13 +37,12 @@ interface Scanning {
 }
 
 async function scan(by: ScannerPlugin, about: ScannedPackage, { files, signal }: Scanning): Promise<readonly Finding[]> {
-  signal.throwIfAborted()
   const { name, timeoutMs = 60_000 } = by
   const over = new AbortController()
   const timer = setTimeout(() => over.abort(new Error(`it took longer than ${timeoutMs} ms`)), timeoutMs)
   const ended = AbortSignal.any([signal, over.signal])
   try {
-    const said = await until(ask(by, about, { files, signal: ended }), ended)
+    const said = await untilAborted(ask(by, about, { files, signal: ended }), ended)
     const reading = { scanner: name, files: new Set(files.map(({ path }) => path)) }
     return said.slice(0, mostScannerFindings).map((one) => findingOf(reading, one))
   } catch (error) {
@@ -69,20 +65,6 @@ async function ask({ open }: ScannerPlugin, about: ScannedPackage, { files, sign
     } while (offset < bytes.length)
   }
   return await opened.findings(undefined, { signal })
-}
-
-/** What was asked is not waited for any longer; how it ends is its own business. */
-async function until<T>(asked: Promise<T>, signal: AbortSignal): Promise<T> {
-  asked.catch(() => undefined)
-  const over = Promise.withResolvers<never>()
-  const aborted = (): void => over.reject(signal.reason)
-  signal.addEventListener('abort', aborted, { once: true })
-  if (signal.aborted) aborted()
-  try {
-    return await Promise.race([asked, over.promise])
-  } finally {
-    signal.removeEventListener('abort', aborted)
-  }
 }
 
 function notRun({ name, plugin }: ScannerPlugin, error: unknown): Finding {

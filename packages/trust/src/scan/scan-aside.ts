@@ -1,6 +1,7 @@
 import { extname } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import type { Finding } from '../subject.ts'
+import { inTurn } from './in-turn.ts'
 import { defaultScanLimits, type ScanLimits } from './scan-limits.ts'
 import type { ScannedFile } from './scan-tree.ts'
 
@@ -27,15 +28,8 @@ export function scanAside(
   limits: Partial<AsideLimits> = {},
 ): (files: readonly ScannedFile[], signal: AbortSignal) => Promise<readonly Finding[]> {
   const all = { ...defaultAsideLimits, ...limits }
-  let turn: Promise<unknown> = Promise.resolve()
-  return (files, signal) => {
-    const scanned = turn.then(() => {
-      signal.throwIfAborted()
-      return scanInThread(files, all, signal)
-    })
-    turn = scanned.catch(() => undefined)
-    return scanned
-  }
+  const queue = inTurn()
+  return (files, signal) => queue(() => scanInThread(files, all, signal), signal)
 }
 
 async function scanInThread(
