@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import type { Store } from '@backplane/kernel'
 import type { HookRun } from '../plugins/hook-run.ts'
 
@@ -10,13 +11,15 @@ const longestValue = 65_536
 /** Runs are written together: each write waits for the disk, and a detection has many. */
 const gatherMs = 250
 
-/** The last runs of every hook, kept from one command to the next. */
+/** The last runs of every hook, kept from one command to the next; several programs may write at once. */
 export class HookRuns {
   readonly #store: Store
   /** Not written yet, newest first. */
   #gathered = new Map<string, readonly HookRun[]>()
   #timer: NodeJS.Timeout | undefined
-  #writing: Promise<void> = Promise.resolve()
+  #writing: Promise<unknown> = Promise.resolve()
+  /** The first write that failed. */
+  #failure: { readonly error: unknown } | undefined
 
   constructor(store: Store) {
     this.#store = store
@@ -37,35 +40,41 @@ export class HookRuns {
   /** Of one hook, newest first. */
   async of(hook: string): Promise<readonly HookRun[]> {
     await this.#write()
-    const text = await this.#store.get(namespace, hook)
-    return text === undefined ? [] : (JSON.parse(text) as readonly HookRun[])
+    const keys = (await this.#keysOf(hook)).toReversed().slice(0, keptRuns)
+    const texts = await Promise.all(keys.map((key) => this.#store.get(namespace, key)))
+    const runs = texts.flatMap((text) => (text === undefined ? [] : (JSON.parse(text) as readonly HookRun[])))
+    return runs.toSorted((a, b) => (a.at < b.at ? 1 : a.at > b.at ? -1 : 0)).slice(0, keptRuns)
   }
 
-  /** Settles once everything told so far is kept. Rejects when it could not be. */
-  settled(): Promise<void> {
-    return this.#write()
+  /** Settles once everything told so far is written. Rejects when some of it could not be. */
+  async settled(): Promise<void> {
+    await this.#write()
+    if (this.#failure !== undefined) throw this.#failure.error
   }
 
-  #write(): Promise<void> {
+  #write(): Promise<unknown> {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    const gathered = this.#gathered
+    const gathered = [...this.#gathered]
     this.#gathered = new Map()
-    this.#writing = this.#addAll(this.#writing, gathered)
-    // Told by `settled`; nobody is to fail for it meanwhile.
-    this.#writing.catch(() => undefined)
+    this.#writing = this.#writing
+      .then(() => Promise.all(gathered.map(([hook, runs]) => this.#add(hook, runs))))
+      .catch((error: unknown) => (this.#failure ??= { error }))
     return this.#writing
   }
 
-  async #addAll(before: Promise<void>, gathered: ReadonlyMap<string, readonly HookRun[]>): Promise<void> {
-    await before
-    for (const [hook, runs] of gathered) await this.#add(hook, runs)
+  /** Under a key of their own, so that nobody writes over what another program adds meanwhile. */
+  async #add(hook: string, runs: readonly HookRun[]): Promise<void> {
+    const before = await this.#keysOf(hook)
+    await Promise.all([
+      this.#store.set(namespace, `${hook} ${runs[0]?.at} ${randomUUID()}`, JSON.stringify(runs)),
+      ...before.slice(0, Math.max(0, before.length + 1 - keptRuns)).map((key) => this.#store.delete(namespace, key)),
+    ])
   }
 
-  async #add(hook: string, runs: readonly HookRun[]): Promise<void> {
-    const text = await this.#store.get(namespace, hook)
-    const before = text === undefined ? [] : (JSON.parse(text) as readonly HookRun[])
-    await this.#store.set(namespace, hook, JSON.stringify([...runs, ...before].slice(0, keptRuns)))
+  /** Oldest first: a key says when the newest of its runs was. */
+  #keysOf(hook: string): Promise<readonly string[]> {
+    return this.#store.keys(namespace, `${hook} `)
   }
 }
 

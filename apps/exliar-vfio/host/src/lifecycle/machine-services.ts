@@ -28,17 +28,7 @@ export function machineServices(options: ChangesOptions, hookOf: HookOf): CoreSe
     if (found === undefined) throw exliarErrors.error('DEVICE_UNKNOWN', { bdf })
     return found
   }
-  /** One after the other: each has the machine for itself while it is changed. */
-  let before: Promise<unknown> = Promise.resolve()
-  const change = <T>({ caller, signal }: Call, work: (apply: Applying) => Promise<T>): Promise<T> => {
-    const done = before.then(() => {
-      // Whoever was told meanwhile that it failed must not have it done after all.
-      signal.throwIfAborted()
-      return work(applyingTo(options, caller))
-    })
-    before = done.catch(() => undefined)
-    return done
-  }
+  const change = changesInTurn(options)
   const bind = (driver: 'vfio-pci' | null) => (bdf: string, call: Call) =>
     change(call, async (applying) => {
       const { driver: now } = await device(bdf)
@@ -72,6 +62,22 @@ export function machineServices(options: ChangesOptions, hookOf: HookOf): CoreSe
     removeParameters: (remove, call) => edit({ add: [], remove }, call),
     changes: async () => recordedChanges(readJournal(tree)),
     metrics: (domain): Promise<MetricsSample> => samples(domain),
+  }
+}
+
+type Changing = <T>(call: Call, work: (apply: Applying) => Promise<T>) => Promise<T>
+
+/** One after the other: each has the machine for itself while it is changed. */
+function changesInTurn(options: ChangesOptions): Changing {
+  let before: Promise<unknown> = Promise.resolve()
+  return ({ caller, signal }, work) => {
+    const done = before.then(() => {
+      // Whoever was told meanwhile that it failed must not have it done after all.
+      signal.throwIfAborted()
+      return work(applyingTo(options, caller))
+    })
+    before = done.catch(() => undefined)
+    return done
   }
 }
 
