@@ -44,9 +44,11 @@ test('a job that is cancelled while it waits never starts', async (t) => {
   const daemon = await Hypervisord.start(places)
   const running = await daemon.submit({ provider: 'slow', vm_id: 'vm/1', output_dir: 'a' })
   await daemon.until(async () => (await daemon.job(running)).status === 'running')
-  const waiting = await daemon.submit({ provider: 'slow', vm_id: 'vm/1', output_dir: 'b' })
+  // An id may be called like what every object has.
+  const waiting = await daemon.submit({ id: 'constructor', provider: 'slow', vm_id: 'vm/1', output_dir: 'b' })
   assert.equal((await daemon.job(waiting)).status, 'pending')
-  await daemon.post('/jobs/cancel', { job_ids: [waiting] })
+  const { cancelled, failed } = (await daemon.post('/jobs/cancel', { job_ids: [waiting, '__proto__', waiting] })).body
+  assert.deepEqual([cancelled, failed], [[waiting], ['__proto__']])
   const job = await daemon.job(waiting)
   assert.deepEqual([job.status, job.attempts], ['cancelled', 0])
 })

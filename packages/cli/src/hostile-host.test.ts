@@ -23,16 +23,18 @@ test('what a host or a plugin says in errors, answers and JSON does not steer th
     plugin,
     plugins: { plugins: [plugin] },
     tokens: { tokens: [{ name: esc, plugins: [esc] }] },
+    approvals: { approvals: [{ id: esc, state: 'pending', plugin: esc, sentence: esc, by: null, version: esc, input: esc }] },
+    search: { packages: [{ name: esc, version: esc, source: esc, description: esc, reference: esc }], problems: [] },
   }
   const answering = await listening(t, (request, response) => {
     const path = String(request.url)
     const which =
-      (['system', 'why', 'tokens'] as const).find((one) => path.includes(one)) ??
+      (['system', 'why', 'tokens', 'approvals', 'search'] as const).find((one) => path.includes(one)) ??
       (path.endsWith('/plugins') ? 'plugins' : 'plugin')
     response.end(JSON.stringify(answers[which]))
   })
   const runs = [`plugins --url ${failing}`, `plugins --json --url ${failing}`]
-  for (const verb of ['doctor --strict', 'why x', 'plugins', 'plugins show x', 'tokens', 'pin x']) {
+  for (const verb of ['doctor --strict', 'why x', 'plugins', 'plugins show x', 'tokens', 'pin x', 'approvals', 'search x']) {
     runs.push(`${verb} --url ${answering}`, `${verb} --json --url ${answering}`)
   }
   for (const args of runs) {
@@ -63,7 +65,7 @@ test('what is asked before a change, and what came of it, does not steer the ter
     const isPlan = String(request.url).endsWith('/plan')
     const answer = isPlan ? { etag: 'e', pending: true, steps: [step, removal] } : { message: esc, plugins: [failed, moved] }
     response.end(
-      JSON.stringify(request.url === '/api/tokens' ? { token: 'secret', name: esc, scope: esc, plugins: [esc] } : answer),
+      JSON.stringify(request.url === '/api/tokens' ? { token: `secret${esc}`, name: esc, scope: esc, plugins: [esc] } : answer),
     )
   })
   for (const args of ['add npm:x', 'update', 'tokens create x']) {

@@ -2,8 +2,10 @@ import assert from 'node:assert/strict'
 import { chmod, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
+import { textWidth } from '@backplane/terminal'
 import { hyperctl } from './fixtures/captured-terminal.ts'
 import { json, scriptedDaemon, stream } from './fixtures/scripted-daemon.ts'
+import { progressLine } from './terminal/progress-line.ts'
 
 const problem = { type: 'x', title: 'x', status: 409, detail: 'it is busy', code: 'JOB_BUSY', hint: 'Wait.', retryable: false }
 const progress = {
@@ -109,6 +111,45 @@ test('what the daemon says does not steer the terminal, neither in an error nor 
     // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
     assert.doesNotMatch(out + err, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/, args)
     assert.ok(!err.includes('CLI_DEFECT'), err)
+  }
+})
+
+test('whatever a daemon answers to a verb, its ids and words do not steer the terminal', async (t) => {
+  const esc = '\u001B]0;owned\u0007\u009B2J'
+  const ended = {
+    ...job,
+    definition: { ...job.definition, id: esc },
+    status: esc,
+    error: esc,
+    result: { ...job.result, files: [esc], checksum: esc },
+  }
+  const line = { seq: 1, time: esc, level: esc, message: esc }
+  const answers: Readonly<Record<string, unknown>> = {
+    '/jobs/cancel': { cancelled: [esc], errors: { [esc]: esc } },
+    '/jobs/submit': { job_ids: [esc], accepted: 1, rejected: 1, errors: [{ index: 0, code: esc, error: esc, hint: esc }] },
+    '/jobs/logs/x': { logs: [line] },
+    '/api/plugins/reload': { added: [esc], updated: [], removed: [], unchanged: 0, failed: [{ id: esc, reason: esc }] },
+  }
+  const { socket } = await scriptedDaemon(t, (request, response) => {
+    const path = request.path.replace(/\?.*/, '')
+    if (answers[path] !== undefined) return json(response, 200, answers[path])
+    const file = event(2, 'file', { path: esc, status: esc })
+    stream(response, [event(1, 'progress', { status: esc, progress: null }), event(1, 'log', line), file, event(3, 'end', ended)])
+    response.end()
+  })
+  for (const args of ['cancel x', 'submit --provider p --vm v', 'logs x', 'plugins reload', 'watch x', 'verify x']) {
+    const { out, err } = await hyperctl(socket, args.split(' '))
+    // oxlint-disable-next-line no-control-regex -- control characters are what is looked for
+    assert.doesNotMatch(out + err, /[\u0000-\u0009\u000b-\u001f\u007f-\u009f]/, args)
+    assert.ok((out + err).includes('\uFFFD') && !err.includes('CLI_DEFECT'), err)
+  }
+})
+
+test('a line that is replaced is cut as the terminal counts, also in the middle of wide characters', () => {
+  const phase = '変換しています'.repeat(10)
+  for (const columns of [40, 41, 80]) {
+    const line = progressLine({ ...progress, percent_complete: null, phase }, columns)
+    assert.ok(textWidth(line) < columns && line.endsWith('…'), line)
   }
 })
 

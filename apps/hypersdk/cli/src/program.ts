@@ -26,8 +26,7 @@ const exits: Readonly<Record<string, { readonly exit: number }>> = { ...cliError
 
 /**
  * Runs hyperctl with its arguments (without program and script) and answers the exit code: 0 done, 1 the answer is no
- * (a job failed), 2 usage, 65 what was given does not fit, 66 not there, 69 no daemon, 70 it failed, 75 try again,
- * 77 refused.
+ * (a job failed), 2 usage; of a failure, what the catalogue has for its code.
  */
 export async function runHyperctl(args: readonly string[], terminal: Terminal): Promise<number> {
   let exitCode = 0

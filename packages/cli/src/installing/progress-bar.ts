@@ -1,5 +1,5 @@
 import type { Progress } from '@backplane/sdk'
-import { printableLine } from '@backplane/terminal'
+import { clipped, printableLine } from '@backplane/terminal'
 import type { Terminal } from '../terminal/terminal.ts'
 
 const width = 24
@@ -17,7 +17,7 @@ export function progressBar(
       const share = total == null || total === 0 ? undefined : Math.min(1, Math.max(0, done / total))
       const bar =
         share === undefined ? '' : `[${'#'.repeat(Math.round(share * width)).padEnd(width)}] ${Math.round(share * 100)}% `
-      err(`\r\u001B[K${bar}${printableLine(phase ?? '').slice(0, 60)}`)
+      err(`\r\u001B[K${bar}${clipped(printableLine(phase ?? ''), 60)}`)
     },
     [Symbol.dispose]: () => {
       if (isShown) err('\r\u001B[K')

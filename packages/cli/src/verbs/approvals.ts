@@ -100,16 +100,16 @@ async function watch(session: Session, options: ListOptions): Promise<void> {
 async function take(session: Session, one: Approval): Promise<void> {
   const { terminal, json } = session
   if (json || terminal.ask === undefined) {
-    terminal.out(json ? `${printableJson(one)}\n` : `${one.id}  ${printable(`${one.plugin} wants to ${one.sentence}`)}\n`)
+    terminal.out(json ? `${printableJson(one)}\n` : `${printable(`${one.id}  ${one.plugin} wants to ${one.sentence}`)}\n`)
     return
   }
   terminal.err(`\n${approvalText(one)}`)
   const answer = (await terminal.ask('Approve this? [y/n, else later] ')).trim().toLowerCase()
-  if (answer !== 'y' && answer !== 'n') return terminal.err(`${one.id} stays open\n`)
+  if (answer !== 'y' && answer !== 'n') return terminal.err(`${printable(one.id)} stays open\n`)
   const reason = answer === 'n' ? (await terminal.ask('Why not? The plugin is told: ')).trim() : ''
   try {
     const { state } = await decide(session, one.id, answer === 'y' ? 'approve' : 'deny', reason === '' ? undefined : reason)
-    terminal.err(`${one.id} ${printable(state)}\n`)
+    terminal.err(`${printable(`${one.id} ${state}`)}\n`)
   } catch (error) {
     if (!(error instanceof HostError) || error.problem.status !== 409) throw error
     terminal.err(`${printableLine(error.message)}\n`)

@@ -1,3 +1,4 @@
+import { printable } from '@backplane/terminal'
 import type { Command } from 'commander'
 import { breakable } from '../offline/breakable.ts'
 import { saveBundle } from '../offline/made-bundle.ts'
@@ -21,7 +22,7 @@ export function addBundle(program: Command, run: Runner): void {
       show(
         session,
         { file, digest, size_bytes: sizeBytes, plugins },
-        () => `${file}: ${plugins.length} plugins, ${sizeBytes} bytes, ${digest}\n`,
+        () => `${printable(`${file}: ${plugins.length} plugins, ${sizeBytes} bytes, ${digest}`)}\n`,
       )
     }),
   )

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import type { FoundPackages } from '../host-answers.ts'
 import { show, type Runner, type Session } from '../session.ts'
-import { highlight, printable, printableLine, tableText } from '@backplane/terminal'
+import { clipped, highlight, printable, printableLine, tableText } from '@backplane/terminal'
 import { examples } from './examples.ts'
 
 /** Adds `search`. */
@@ -25,7 +25,7 @@ async function searchPackages(session: Session, words: string[]): Promise<number
       ['VERSION', ({ version }) => version],
       ['WHERE', ({ source }) => source],
       ['AS OF', ({ as_of: asOf }) => asOf?.slice(0, 10) ?? null],
-      ['WHAT IT IS', ({ description }) => description?.slice(0, 80) ?? null],
+      ['WHAT IT IS', ({ description }) => (description === null ? null : clipped(printableLine(description), 80))],
       ['INSTALL WITH', ({ reference }) => `add ${reference}`],
     ]),
   )

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { backplaneErrors } from '../errors.ts'
 import type { NewToken, Token, TokenList } from '../host-answers.ts'
 import { show, type Runner, type Session } from '../session.ts'
-import { printableLine, tableText } from '@backplane/terminal'
+import { printable, printableLine, tableText } from '@backplane/terminal'
 import { examples } from './examples.ts'
 
 const scopes = ['read', 'operate', 'install', 'admin']
@@ -67,7 +67,7 @@ async function createToken(session: Session, name: string, { scope, expires, plu
     ...(plugins === undefined ? {} : { plugins }),
   }
   const answer = (await session.api().post('/api/tokens', wanted)) as NewToken
-  show(session, answer, () => `${answer.token}\n`)
+  show(session, answer, () => `${printable(answer.token)}\n`)
   if (session.json) return
   const until = answer.expires_at === null ? 'for good' : `until ${answer.expires_at}`
   const whom = answer.plugins === null ? '' : `, for ${answer.plugins.join(', ')}`

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import type { Job, JobLogLine } from '../daemon-json.ts'
 import { follow } from '@backplane/server/client'
 import { show, type Runner, type Session } from '../session.ts'
-import { listText, printable, printableJson, secondsText, tableText } from '@backplane/terminal'
+import { listText, printable, printableJson, printableLine, secondsText, tableText } from '@backplane/terminal'
 import { examples } from './examples.ts'
 import { someOf, wholeNumber } from './option-values.ts'
 
@@ -47,9 +47,9 @@ function addCancel(program: Command, run: Runner): void {
         cancelled: string[]
         errors: Record<string, string>
       }
-      show(session, answer, () => answer.cancelled.map((id) => `${id}\n`).join(''))
+      show(session, answer, () => answer.cancelled.map((id) => `${printable(id)}\n`).join(''))
       const errors = Object.entries(answer.errors)
-      for (const [id, reason] of errors) session.terminal.err(`${id} not cancelled: ${printable(reason)}\n`)
+      for (const [id, reason] of errors) session.terminal.err(`${printableLine(`${id} not cancelled: ${reason}`)}\n`)
       return errors.length > 0 ? 1 : 0
     }),
   )
@@ -107,7 +107,7 @@ async function printLog(session: Session, job: string, options: { follow?: true;
   const { api, terminal, json } = session
   const id = encodeURIComponent(job)
   const print = (line: JobLogLine): void =>
-    terminal.out(json ? `${printableJson(line)}\n` : `${line.time} ${line.level.padEnd(5)} ${printable(line.message)}\n`)
+    terminal.out(json ? `${printableJson(line)}\n` : `${printable(`${line.time} ${line.level.padEnd(5)} ${line.message}`)}\n`)
   if (options.follow === undefined) {
     const answer = (await api.get(`/jobs/logs/${id}`, new URLSearchParams({ since: options.since }))) as { logs: JobLogLine[] }
     if (json) terminal.out(`${printableJson(answer, 2)}\n`)

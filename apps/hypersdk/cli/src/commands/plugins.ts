@@ -137,6 +137,6 @@ function showRefresh(session: Session, answer: Refresh): number {
     const { failed, unchanged, ...changes } = answer
     return listText([...Object.entries(changes), ['unchanged', unchanged], ['failed', failed.map(({ id }) => id)]])
   })
-  for (const { id, reason } of answer.failed) session.terminal.err(`${id}: ${printable(reason ?? 'failed')}\n`)
+  for (const { id, reason } of answer.failed) session.terminal.err(`${printable(`${id}: ${reason ?? 'failed'}`)}\n`)
   return answer.failed.length > 0 ? 1 : 0
 }

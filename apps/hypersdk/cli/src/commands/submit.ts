@@ -87,10 +87,10 @@ async function read(file: string, terminal: Terminal): Promise<string> {
 
 function showSubmission({ terminal, json }: Session, answer: Submission, watching: boolean): void {
   if (json && !watching) terminal.out(`${printableJson(answer, 2)}\n`)
-  if (!json && !watching) terminal.out(answer.job_ids.map((id) => `${id}\n`).join(''))
+  if (!json && !watching) terminal.out(answer.job_ids.map((id) => `${printable(id)}\n`).join(''))
   for (const { index, code, error, hint } of answer.errors ?? []) {
     const told = hintFor(code, hint)
-    const advice = told === undefined ? '' : `\n  ${told}`
-    terminal.err(`job ${index + 1} rejected: ${highlight(terminal, 'red', code)}: ${printable(error)}${advice}\n`)
+    const advice = told === undefined ? '' : `\n  ${printable(told)}`
+    terminal.err(`job ${index + 1} rejected: ${highlight(terminal, 'red', printable(code))}: ${printable(error)}${advice}\n`)
   }
 }

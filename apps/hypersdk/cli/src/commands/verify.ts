@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type { Runner, Session } from '../session.ts'
-import { bytesText, highlight, printable, printableJson, StatusLine } from '@backplane/terminal'
+import { bytesText, clipped, highlight, printable, printableJson, StatusLine } from '@backplane/terminal'
 
 interface Progress {
   readonly path: string
@@ -27,8 +27,8 @@ export function addVerifyCommand(program: Command, run: Runner): void {
       'after',
       `
 Examples:
-  hyperctl verify 01J9Z…
-  hyperctl verify 01J9Z… --json | jq '.files[] | select(.status != "intact")'
+  hyperctl verify job-20261121-101500-1433f3
+  hyperctl verify job-20261121-101500-1433f3 --json | jq '.files[] | select(.status != "intact")'
 
 The daemon reads the files; Ctrl-C ends that. Ends with 0 when every file is intact, else with 1.`,
     )
@@ -42,12 +42,12 @@ async function verifyJob({ api, terminal, json }: Session, id: string): Promise<
       const { path, bytes_done, bytes_total } = data as Progress
       const percent = bytes_total === 0 ? 100 : Math.floor((bytes_done / bytes_total) * 100)
       const text = `${percent}%  ${bytesText(bytes_done)} of ${bytesText(bytes_total)}  ${printable(path)}`
-      line.replace(text.slice(0, Math.max(20, terminal.columns() - 1)))
+      line.replace(clipped(text, Math.max(20, terminal.columns() - 1)))
     }
     if (event === 'file' && !json) {
       const { path, status } = data as VerifiedFile
       line.end()
-      terminal.out(`${highlight(terminal, status === 'intact' ? 'green' : 'red', status)}  ${printable(path)}\n`)
+      terminal.out(`${highlight(terminal, status === 'intact' ? 'green' : 'red', printable(status))}  ${printable(path)}\n`)
     }
     if (event !== 'end') continue
     const { ok } = data as Verification

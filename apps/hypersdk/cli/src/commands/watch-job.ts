@@ -29,7 +29,7 @@ export async function watchJob(session: Session, id: string): Promise<number> {
     if (event === 'log') line.print(highlight(terminal, 'dim', printable((data as JobLogLine).message)))
     if (event === 'progress') {
       const { status, progress } = data as ProgressEvent
-      const text = progress === null ? status : progressLine(progress, terminal.live ? terminal.columns() : Infinity)
+      const text = progress === null ? printable(status) : progressLine(progress, terminal.live ? terminal.columns() : Infinity)
       if (terminal.live) line.replace(text)
       else if (steps(status, progress)) line.print(text)
     }
@@ -53,10 +53,10 @@ function tellEnd({ terminal, json }: Session, job: Job): number {
   const style = status === 'completed' ? 'green' : 'red'
   const reason = error === null ? '' : `: ${printable(error)}`
   const size = result === null ? '' : ` (${bytesText(result.total_size)})`
-  terminal.err(`job ${job.definition.id} ${highlight(terminal, style, status)}${size}${reason}\n`)
+  terminal.err(`job ${printable(job.definition.id)} ${highlight(terminal, style, printable(status))}${size}${reason}\n`)
   if (failure?.hint !== undefined && status === 'failed') terminal.err(`${printable(failure.hint)}\n`)
   const [main] = result?.files ?? []
   // The form `sha256sum --check` reads, with two spaces.
-  if (!json && result !== null && main !== undefined) terminal.out(`${result.checksum}  ${printable(main)}\n`)
+  if (!json && result !== null && main !== undefined) terminal.out(`${printable(`${result.checksum}  ${main}`)}\n`)
   return status === 'completed' ? 0 : 1
 }

@@ -1,5 +1,5 @@
 import type { JobProgress } from '../daemon-json.ts'
-import { bytesText, printable, secondsText } from '@backplane/terminal'
+import { bytesText, clipped, printable, secondsText } from '@backplane/terminal'
 
 const barWidth = 24
 
@@ -13,10 +13,7 @@ export function progressLine(progress: JobProgress, columns: number): string {
     left === null ? undefined : `eta ${secondsText(left)}`,
     printable(progress.phase),
   ]
-  return parts
-    .filter((part) => part !== undefined)
-    .join('  ')
-    .slice(0, Math.max(20, columns - 1))
+  return clipped(parts.filter((part) => part !== undefined).join('  '), Math.max(20, columns - 1))
 }
 
 function someBytes(bytes: number): string | undefined {

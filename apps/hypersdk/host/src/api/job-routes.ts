@@ -102,16 +102,18 @@ export function addJobRoutes(app: OpenAPIHono<{ Bindings: Peer }>, api: JobApi):
   app.post('/jobs/query', async (context) => context.json(find(await jsonBody(context.req.raw), api)))
   app.post('/jobs/cancel', async (context) => {
     const { job_ids } = checkInput(Cancel, await jsonBody(context.req.raw))
-    const errors: Record<string, string> = {}
-    for (const id of new Set(job_ids)) {
+    const ids = [...new Set(job_ids)]
+    // Ids may be called like what every object has.
+    const errors = new Map<string, string>()
+    for (const id of ids) {
       try {
         api.runner.cancel(id)
       } catch (error) {
-        errors[id] = asPlatformError(error).message
+        errors.set(id, asPlatformError(error).message)
       }
     }
-    const cancelled = job_ids.filter((id) => errors[id] === undefined)
-    return context.json({ cancelled, failed: Object.keys(errors), errors, timestamp: now() })
+    const cancelled = ids.filter((id) => !errors.has(id))
+    return context.json({ cancelled, failed: [...errors.keys()], errors: Object.fromEntries(errors), timestamp: now() })
   })
 }
 
