@@ -1,8 +1,9 @@
-import type { ApprovalRequest, PluginRecord } from '@backplane/kernel'
+import type { ApprovalRequest } from '@backplane/kernel'
 import type { PanelContent, RecordedChange } from '@exliar-vfio/points'
 import type { Applied } from '../../changes/apply.ts'
 import type { Detection } from '../../lifecycle/detect.ts'
 import type { PlanOptions } from '../../plan/make-plan.ts'
+import type { ListedPlugin } from '../listed-plugins.ts'
 import type { TakenBack } from '../take-back-changes.ts'
 import type { Plan } from '../../plan/plan.ts'
 
@@ -117,7 +118,7 @@ export interface TuiState {
   readonly result: Result | null
   readonly prompt: Prompt | null
   readonly changes: Loaded<ChangesNow>
-  readonly plugins: Loaded<readonly PluginRecord[]>
+  readonly plugins: Loaded<readonly ListedPlugin[]>
   readonly panels: Loaded<readonly PanelTab[]>
   /** Chosen panel. */
   readonly panel: number
@@ -147,7 +148,7 @@ export type TuiEvent =
   | { readonly kind: 'step'; readonly when: 'before' | 'after'; readonly summary: string }
   | { readonly kind: 'ended'; readonly result: Result }
   | { readonly kind: 'changes-read'; readonly changes: Loaded<ChangesNow> }
-  | { readonly kind: 'plugins-read'; readonly plugins: Loaded<readonly PluginRecord[]> }
+  | { readonly kind: 'plugins-read'; readonly plugins: Loaded<readonly ListedPlugin[]> }
   | { readonly kind: 'panels-read'; readonly panels: Loaded<readonly PanelTab[]> }
   | { readonly kind: 'drawn'; readonly panel: PanelTab; readonly content: Loaded<PanelContent> }
   | { readonly kind: 'asked'; readonly request: ApprovalRequest }

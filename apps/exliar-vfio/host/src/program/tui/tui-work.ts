@@ -1,10 +1,10 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import type { PluginRecord } from '@backplane/kernel'
 import { panel as panelPoint } from '@exliar-vfio/points'
 import { readJournal } from '../../changes/open-changes.ts'
 import { recordedChanges, unfinishedRun } from '../../changes/recorded-changes.ts'
 import { configure } from '../../lifecycle/configure.ts'
 import { planCards } from '../../lifecycle/plan-cards.ts'
+import { listedPlugins, type ListedPlugin } from '../listed-plugins.ts'
 import type { Session } from '../session.ts'
 import { takeBackChanges } from '../take-back-changes.ts'
 import { warnOf } from '../warn-of.ts'
@@ -145,8 +145,9 @@ export class TuiWork implements AsyncDisposable {
     return { changes: recordedChanges(journal), interrupted: unfinishedRun(journal.records) !== undefined }
   }
 
-  async #records(): Promise<readonly PluginRecord[]> {
-    return (await this.#session.plugins()).kernel.plugins.list()
+  async #records(): Promise<readonly ListedPlugin[]> {
+    const { kernel } = await this.#session.plugins()
+    return listedPlugins(kernel.plugins, this.#session.terminal.signal)
   }
 
   async #lookForPlugins(): Promise<void> {

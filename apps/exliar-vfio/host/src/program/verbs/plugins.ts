@@ -6,6 +6,7 @@ import { standardDirectories } from '../../config/exliar-config.ts'
 import { exliarErrors } from '../../errors.ts'
 import { errnoOf } from '../../machine/errno-of.ts'
 import { examples } from '../examples.ts'
+import { listedPlugin, listedPlugins } from '../listed-plugins.ts'
 import { reasonOf } from '../plugin-reason.ts'
 import type { Runner } from '../run-verb.ts'
 import type { Session } from '../session.ts'
@@ -22,7 +23,10 @@ export function addPlugins(program: Command, run: Runner): void {
   )
   examples(plugins.command('show <plugin>').description('one plugin: what it fills, what it may do, why it is as it is'), [
     'plugins show nvidia-handler',
-  ]).action(run(async (session, id: string) => show(session, await recordOf(session, id))))
+  ]).action(run(async (session, id: string) => {
+      const record = await recordOf(session, id)
+      show(session, await listedPlugin(await directory(session), record, session.terminal.signal))
+    }))
   examples(
     plugins
       .command('add <folder>')
@@ -46,7 +50,7 @@ export function addPlugins(program: Command, run: Runner): void {
 }
 
 async function list(session: Session): Promise<void> {
-  const records = (await directory(session)).list()
+  const records = await listedPlugins(await directory(session), session.terminal.signal)
   session.show({ plugins: records.map(asJson) }, () =>
     tableText(records, [
       ['PLUGIN', ({ id }) => id],

@@ -2,6 +2,7 @@ import { describePermissions, type Kernel, type PluginRecord } from '@backplane/
 import { listText, printable } from '@backplane/terminal'
 import { permissions as vocabulary } from '@exliar-vfio/points'
 import { exliarErrors } from '../../errors.ts'
+import type { ListedPlugin } from '../listed-plugins.ts'
 import { reasonOf } from '../plugin-reason.ts'
 import type { Session } from '../session.ts'
 
@@ -27,7 +28,7 @@ export async function recordOf(session: Session, id: string): Promise<PluginReco
 }
 
 /** A plugin as `--json` has it. */
-export function asJson(record: PluginRecord): Readonly<Record<string, unknown>> {
+export function asJson(record: ListedPlugin): Readonly<Record<string, unknown>> {
   const { id, version, origin, path, state, manifest, notes, trust } = record
   return {
     id,
@@ -45,7 +46,7 @@ export function asJson(record: PluginRecord): Readonly<Record<string, unknown>> 
 }
 
 /** Shows one plugin. */
-export function show(session: Session, record: PluginRecord): void {
+export function show(session: Session, record: ListedPlugin): void {
   const asked = describePermissions(record.manifest?.permissions ?? [], vocabulary)
   session.show(asJson(record), () => {
     const filled = Object.entries(record.manifest?.contributes ?? {}).map(

@@ -1,9 +1,10 @@
-import type { PluginRecord, StateName } from '@backplane/kernel'
+import type { StateName } from '@backplane/kernel'
+import type { ListedPlugin } from '../../listed-plugins.ts'
 import { reasonOf } from '../../plugin-reason.ts'
 import { line, span, wrapped, type Body, type Line, type Tone } from './line.ts'
 
 /** Every plugin with its state, and why. */
-export function pluginsBody(records: readonly PluginRecord[], width: number): Body {
+export function pluginsBody(records: readonly ListedPlugin[], width: number): Body {
   const lines = records.flatMap((record): Line[] => {
     const { id, version, origin, state, notes } = record
     const why = reasonOf(record)
