@@ -1,11 +1,34 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
-import { layerProblems } from './layers.ts'
-import { readJson, readWorkspaces, type PackageManifest, type Workspace } from './workspaces.ts'
+import { apps, layerProblems, packages } from './layers.ts'
+import { readJson, readWorkspaces, root, type PackageManifest, type Workspace } from './workspaces.ts'
 
 test('every package imports only what the import table allows', () => {
   const { devDependencies = {} } = readJson('package.json') as PackageManifest
   assert.deepEqual(layerProblems(readWorkspaces(), Object.keys(devDependencies)), [])
+})
+
+test('the import table in ARCHITECTURE.md is the one that is enforced', () => {
+  const page = readFileSync(join(root, 'ARCHITECTURE.md'), 'utf8')
+  const [, table = ''] = /## Packages and who may import whom\n\n```\n([^]*?)```/.exec(page) ?? []
+  const told = [...table.matchAll(/(\S+) +→ (.+?)(?= {2,}|\n)/g)].map(([, name = '', list = '']) => [
+    name,
+    list
+      .split(', ')
+      .map((one) => (one.endsWith(' (ports)') ? `types:${one.slice(0, -' (ports)'.length)}` : one))
+      .filter((one) => one !== '–' && one !== 'its points')
+      .sort(),
+  ])
+  const sorted = (lists: readonly string[]): readonly string[] => [...lists].sort()
+  const enforced = [
+    ...Object.entries(packages).map(([name, lists]) => [name, sorted(lists)]),
+    ...Object.entries(apps).map(([part, lists]) => [`apps/*/${part}`, sorted(lists)]),
+    ['apps/*/host', ['any package']],
+    ['app', ['app: never']],
+  ]
+  assert.deepEqual(Object.fromEntries(told), Object.fromEntries(enforced))
 })
 
 const sdk = workspace('packages/sdk', '@backplane/sdk', {})

@@ -8,7 +8,7 @@ import type { Workspace } from './workspaces.ts'
  * slash stands the one path of a package that may be imported.
  * Everything that is not here is an error, also for `import type`, also for dependencies that nothing imports.
  */
-const packages: Readonly<Record<string, readonly string[]>> = {
+export const packages: Readonly<Record<string, readonly string[]>> = {
   sdk: [],
   rpc: ['sdk'],
   kernel: ['sdk'],
@@ -23,7 +23,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** The same for the parts of an app, which also have its points; a host may import every package. */
-const apps: Readonly<Record<string, readonly string[]>> = {
+export const apps: Readonly<Record<string, readonly string[]>> = {
   points: ['sdk'],
   plugins: ['sdk'],
   cli: ['sdk', 'server/client', 'terminal'],

@@ -226,7 +226,12 @@ test('a named file that is missing is an error, the default file may be missing'
   assert.equal(config.file, undefined)
   assert.equal(config.dataDirectory, join(directory, '.local/share/hypersdk'))
   assert.deepEqual(config.server.listen, { host: '127.0.0.1', port: 8080 })
-  assert.deepEqual(config.plugins.directories.slice(-2), [join(directory, '.hypersdk/plugins'), join(directory, 'plugins')])
+  assert.deepEqual(config.plugins.directories, [
+    '/usr/local/lib/hypersdk/plugins',
+    '/usr/lib/hypersdk/plugins',
+    join(directory, '.hypersdk/plugins'),
+    join(directory, 'plugins'),
+  ])
 })
 
 test('flags win over the environment, which wins over the file', async (t) => {
