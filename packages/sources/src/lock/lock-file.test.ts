@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, stat, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { test } from 'node:test'
@@ -102,6 +102,14 @@ test('who cannot take his turn because of what lies in the way is told so', asyn
     oneAtATime(path, async () => undefined, signal),
     { code: 'LOCK_FAILED', message: /backplane\.lock\.mutex/ },
   )
+})
+
+test('nobody else may hold the place where turns are taken: to read it would be enough', async (t) => {
+  const path = join(await temporaryDirectory(t), 'backplane.lock')
+  const umask = process.umask(0o022)
+  t.after(() => process.umask(umask))
+  await oneAtATime(path, async () => undefined, signal)
+  assert.equal((await stat(`${path}.mutex`)).mode & 0o777, 0o600)
 })
 
 test('what a kill left of a lock being written is removed by the next one', async (t) => {

@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -10,6 +11,11 @@ const pollMs = 50
 
 /** Collected as garbage, a database would let go of its lock. */
 const held = new Set<DatabaseSync>()
+
+/*
+ * `storage` has the like for its secrets. Neither package may import the other, and no third one would be about both: here is
+ * waited, there is refused at once, each with errors of its own.
+ */
 
 /**
  * Runs `work` while no other process, and nobody else in this one, works on the lock at `path`. The right is the system's lock
@@ -39,6 +45,7 @@ export async function oneAtATime<T>(path: string, work: () => Promise<T>, signal
 function take(path: string, file: string): DatabaseSync | undefined {
   let mutex: DatabaseSync | undefined
   try {
+    makePrivate(file)
     mutex = new DatabaseSync(file, { timeout: 0 })
     mutex.exec('BEGIN EXCLUSIVE')
     return mutex
@@ -47,5 +54,17 @@ function take(path: string, file: string): DatabaseSync | undefined {
     const reason = messageOf(error)
     if (/locked|busy/i.test(reason)) return undefined
     throw sourceErrors.error('LOCK_FAILED', { path, reason: `${file}: ${reason}` }, { cause: error })
+  }
+}
+
+/**
+ * Whoever may read it may hold the lock, so only its user may. One that is there is not opened, and none is closed later: to close it
+ * lets go of the lock, whoever in this process took it meanwhile.
+ */
+function makePrivate(file: string): void {
+  try {
+    closeSync(openSync(file, 'wx', 0o600))
+  } catch (error) {
+    if (Reflect.get(Object(error), 'code') !== 'EEXIST') throw error
   }
 }

@@ -1,4 +1,5 @@
-import { mkdir, open } from 'node:fs/promises'
+import { closeSync, openSync } from 'node:fs'
+import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { storageErrors } from '../errors.ts'
@@ -7,6 +8,8 @@ import { sqliteFailure } from '../sqlite-failure.ts'
 /** Collected as garbage, a database would let go of its lock. */
 const held = new Set<DatabaseSync>()
 
+// `sources` has the like for its lock file; why twice is said there, in one-at-a-time.ts.
+
 /**
  * Makes a change of a file while nobody else does, in this process or another. The right is the system's lock on a file
  * beside it, so it ends with its holder, however that ends. Errors: `SECRETS_BUSY` at once when somebody does, those of
@@ -14,7 +17,7 @@ const held = new Set<DatabaseSync>()
  */
 export async function oneChange<T>(path: string, work: () => Promise<T>): Promise<T> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-  const mutex = await take(path)
+  const mutex = take(path)
   held.add(mutex)
   try {
     return await work()
@@ -24,9 +27,9 @@ export async function oneChange<T>(path: string, work: () => Promise<T>): Promis
   }
 }
 
-async function take(path: string): Promise<DatabaseSync> {
+function take(path: string): DatabaseSync {
   const file = `${path}.mutex`
-  await makePrivate(file)
+  makePrivate(file)
   let mutex: DatabaseSync | undefined
   try {
     mutex = new DatabaseSync(file, { timeout: 0 })
@@ -39,10 +42,13 @@ async function take(path: string): Promise<DatabaseSync> {
   }
 }
 
-/** Only its user may hold the lock. One that is there is not opened: closing it again would let go of the lock. */
-async function makePrivate(file: string): Promise<void> {
+/**
+ * Whoever may read it may hold the lock, so only its user may. One that is there is not opened, and none is closed later: to close it
+ * lets go of the lock, whoever in this process took it meanwhile.
+ */
+function makePrivate(file: string): void {
   try {
-    await using _made = await open(file, 'wx', 0o600)
+    closeSync(openSync(file, 'wx', 0o600))
   } catch (error) {
     if (Reflect.get(Object(error), 'code') !== 'EEXIST') throw error
   }
