@@ -12,7 +12,9 @@ export async function writeTree(target: string, tree: PackageTree, signal: Abort
   const folders = foldersOf(tree.files).map((folder) => join(target, folder))
   for (const folder of folders) await mkdir(folder, { mode: 0o700 })
   const gate = pLimit(8)
-  await Promise.all(tree.files.map((file) => gate(() => writeFile(join(target, file.path), file, signal))))
+  // When one cannot be written none is under way any more: what there is is removed then.
+  const results = await Promise.allSettled(tree.files.map((file) => gate(() => writeFile(join(target, file.path), file, signal))))
+  for (const result of results) if (result.status === 'rejected') throw result.reason
   for (const folder of folders.toReversed()) {
     await chmod(folder, 0o555)
     await syncFolder(folder)
