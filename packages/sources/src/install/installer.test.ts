@@ -3,6 +3,7 @@ import { access, chmod, readdir, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { acceptManifest, checkPackage } from '@backplane/kernel'
+import { PlatformError } from '@backplane/sdk'
 import { temporaryDirectory } from '@backplane/testing'
 import type { Subject, Verdict } from '@backplane/trust'
 import { put } from '../fixtures/package-folder.ts'
@@ -273,6 +274,22 @@ test('what cannot be fetched again keeps no other plugin from coming back, and i
     (await at.installer.verify(signal)).map(({ id }) => id),
     ['acme/a'],
   )
+})
+
+test('who gives up while what is missing is fetched hears that, and is not told of each plugin that it failed', async (t) => {
+  const over = new AbortController()
+  const at = await place(t)
+  await put(at.packages, 'a')
+  await at.do([add('a')])
+  await rm(at.options.store, { recursive: true, force: true })
+  const [fetcher] = at.options.fetchers
+  assert.ok(fetcher)
+  const leaving = {
+    ...fetcher,
+    fetch: async () => (over.abort(new Error('left')), Promise.reject(new PlatformError('GONE', 'gone'))),
+  }
+  const installer = new Installer({ ...at.options, fetchers: [leaving] })
+  await assert.rejects(installer.restoreEach({ signal: over.signal }), { message: 'left' })
 })
 
 test('a missing entry of the store is a problem that names the plugin', async (t) => {

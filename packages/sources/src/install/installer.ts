@@ -168,6 +168,7 @@ export class Installer {
         await this.#fetchAgain(id, plugin.version, artifact, options)
         restored.push(id)
       } catch (error) {
+        options.signal.throwIfAborted()
         if (!(error instanceof PlatformError)) throw error
         failed.push({ id, error })
       }
