@@ -17,6 +17,12 @@ export function shownReference(reference: string): string {
   return shown.replaceAll(/[^\x20-\x7e…]/g, (character) => `\\u${(character.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`)
 }
 
+/** After a colon that no port follows stands a password, whatever is in it. */
+const password = /\/\/[^/@#:]*:(?!\d{1,5}(?:\/|$))[^@]*@/g
+
 function withoutCredentials(reference: string): string {
-  return reference.replaceAll(/\/\/[^/#]*@/g, '//…@').replace(named, '$1…@')
+  return reference
+    .replaceAll(password, '//…@')
+    .replaceAll(/\/\/[^/#]*@/g, '//…@')
+    .replace(named, '$1…@')
 }
