@@ -3,7 +3,7 @@ import { cp, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Source, SourceListing } from '@backplane/kernel'
-import { temporaryDirectory } from '@backplane/testing'
+import { fakeClock, temporaryDirectory } from '@backplane/testing'
 import { directory } from './directory.ts'
 import { codesOf, manifestOf, versionsOf, write } from './fixtures/package-folder.ts'
 
@@ -70,6 +70,21 @@ test('a watch tells what happened between the last listing and its start', async
   await source.list(signal)
   await write(root, { 'a/plugin.json': JSON.stringify(manifestOf('a', '1.0.0')), 'a/index.js': '' })
   await using watched = await Watched.start(root, source, false)
+  await watched.until(['a 1.0.0'])
+})
+
+test('a package is listed within two seconds of being there whole, at the pace of a daemon', async (t) => {
+  const root = await temporaryDirectory(t)
+  const clock = fakeClock()
+  const source = directory([root], { store: join(root, '.store'), settleMs: 500, clock })
+  await using watched = await Watched.start(root, source)
+  await clock.waiting()
+  await write(root, { 'a/plugin.json': JSON.stringify(manifestOf('a', '1.0.0')), 'a/index.js': '' })
+  for (let passedMs = 0; watched.told === 0; passedMs += 50) {
+    assert.ok(passedMs <= 2_000, 'it takes longer')
+    await clock.waiting()
+    await clock.advance(50)
+  }
   await watched.until(['a 1.0.0'])
 })
 
