@@ -12,11 +12,7 @@ export async function listedPlugins(plugins: Kernel['plugins'], signal: AbortSig
 }
 
 /** One of them. */
-export async function listedPlugin(
-  plugins: Kernel['plugins'],
-  record: PluginRecord,
-  signal: AbortSignal,
-): Promise<ListedPlugin> {
+export async function listedPlugin(plugins: Kernel['plugins'], record: PluginRecord, signal: AbortSignal): Promise<ListedPlugin> {
   const refusal = await plugins.refusal(record.id, signal)
   return refusal === undefined ? record : { ...record, refusal }
 }

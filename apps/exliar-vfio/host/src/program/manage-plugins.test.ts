@@ -108,7 +108,10 @@ test('without a policy nothing runs that nobody signed, approved or not', async 
   await configure('[plugins]\nisolation = "process"\n')
   await exliar(['plugins', 'add', await given(made, { 'plugin.toml': toml, 'index.js': module })])
   await exliar(['plugins', 'approve', 'my-plugin'], { answers: ['y'] })
-  assert.match((await exliar(['plugins'])).out, /^local\/my-plugin +0\.1\.0 +idle .*Its first use would be refused: .*nobody signed it/m)
+  assert.match(
+    (await exliar(['plugins'])).out,
+    /^local\/my-plugin +0\.1\.0 +idle .*Its first use would be refused: .*nobody signed it/m,
+  )
   const shown = (await exliar(['plugins', 'show', 'my-plugin', '--json'])).json()
   assert.match(shown.reason, /would be refused: .*nobody signed it/)
   const { code, error } = await exliar(['say-hello', '--json'])
@@ -139,6 +142,28 @@ test('what is added again takes the place of what was there, whole, and what is 
   assert.equal((await exliar(['plugins', 'add', hidden, '--json'])).error().code, 'PLUGIN_FOLDER_NAMELESS')
   const bare = await exliar(['plugins', 'add', join(home, 'downloads')])
   assert.match(bare.err, /^PLUGIN_FOLDER_EMPTY: .*downloads holds no plugin: neither plugin\.toml nor plugin\.json is there$/m)
+})
+
+test('a plugin that the configuration names and that is not there is told, with its place and who was meant', async (t) => {
+  const { exliar, configure } = await operator(t, nvidia)
+  await configure(`[plugins]
+deny = ["notifer", "local/not-yet-here"]
+audit = ["perf-monitor"]
+
+[plugins.config.perf-moniter]
+keep_runs = 3
+
+[plugins.config.notifier]
+`)
+  const { err, code } = await exliar(['plugins'])
+  assert.equal(code, 0)
+  assert.deepEqual(
+    err.match(/^passed over: .*$/gm)?.map((line) => line.replace(/ \S*config\.toml/, ' config.toml')),
+    [
+      'passed over: config.toml:5:1: plugins.config names perf-moniter, and there is no such plugin; did you mean "perf-monitor"?',
+      'passed over: config.toml:2:9: plugins.deny names notifer, and there is no such plugin; did you mean "notifier"?',
+    ],
+  )
 })
 
 test('a plugin.toml that is wrong is told with file and line, and the others serve', async (t) => {

@@ -3,6 +3,7 @@ import { sqliteStore } from '@backplane/storage'
 import { highlight, printable, printableJson, show } from '@backplane/terminal'
 import { join } from 'node:path'
 import type { ExliarConfig } from '../config/exliar-config.ts'
+import { unmetNames } from '../config/unmet-names.ts'
 import { detect, type Detection } from '../lifecycle/detect.ts'
 import type { HookOf } from '../lifecycle/machine-services.ts'
 import { HookRuns } from '../lifecycle/hook-runs.ts'
@@ -126,6 +127,8 @@ export class Session implements AsyncDisposable {
     const { kernel, trust } = this.#held.use(
       await exliarKernel({ config, services: core, stateDirectory, log, env: terminal.env, safeMode, approvals: { desk } }),
     )
+    const ids = kernel.plugins.list().map(({ id }) => id)
+    for (const sentence of unmetNames(config, ids)) this.warn(sentence)
     const record = (run: HookRun): void => {
       runs.record(run)
       this.onHookRun?.(run)

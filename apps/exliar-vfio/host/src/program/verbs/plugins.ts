@@ -23,10 +23,12 @@ export function addPlugins(program: Command, run: Runner): void {
   )
   examples(plugins.command('show <plugin>').description('one plugin: what it fills, what it may do, why it is as it is'), [
     'plugins show nvidia-handler',
-  ]).action(run(async (session, id: string) => {
+  ]).action(
+    run(async (session, id: string) => {
       const record = await recordOf(session, id)
       show(session, await listedPlugin(await directory(session), record, session.terminal.signal))
-    }))
+    }),
+  )
   examples(
     plugins
       .command('add <folder>')
