@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -10,8 +10,11 @@ import { compiledCode, temporaryDirectory } from '@backplane/testing'
 
 const program = fileURLToPath(new URL('../../apps/hypersdk/host/src/first-run.ts', import.meta.url))
 
-/** Runs it until it has printed what to try next, interrupts it, and answers what it wrote and its exit code. */
-async function startAndInterrupt(directory: string): Promise<{ text: string; code: number | null }> {
+/** Runs it until it has printed what to try next, and that was tried, interrupts it, and answers what it wrote and its exit code. */
+async function startAndInterrupt(
+  directory: string,
+  tryNext: (text: string) => Promise<void> = async () => undefined,
+): Promise<{ text: string; code: number | null }> {
   const flags = ['--disable-sigusr1', '--conditions=@backplane/source', program]
   const child = spawn(process.execPath, flags, {
     cwd: directory,
@@ -27,6 +30,7 @@ async function startAndInterrupt(directory: string): Promise<{ text: string; cod
   child.stderr.on('data', take)
   const exited = once(child, 'exit')
   await Promise.race([ready.promise, exited])
+  if (child.exitCode === null) await tryNext(text)
   child.kill('SIGINT')
   await exited
   return { text, code: child.exitCode }
@@ -34,8 +38,19 @@ async function startAndInterrupt(directory: string): Promise<{ text: string; cod
 
 test('npm start makes its sample, exports it, prints the verified checksum, and Ctrl-C ends it with 0; twice', async (t) => {
   const directory = await temporaryDirectory(t)
-  const first = await startAndInterrupt(directory)
+  const first = await startAndInterrupt(directory, async (text) => {
+    // As it says: it goes on serving, to whom has its token.
+    const [, token = '', address = ''] = /-H "Authorization: Bearer \$\(cat (\S+)\)" (\S+)/.exec(text) ?? []
+    const headers = { authorization: `Bearer ${(await readFile(join(directory, token), 'utf8')).trim()}` }
+    const answer = await fetch(address, { headers })
+    const { vms } = (await answer.json()) as { readonly vms: readonly { readonly id: string }[] }
+    assert.ok(
+      vms.some(({ id }) => id === 'sample-server.raw'),
+      JSON.stringify(vms),
+    )
+  })
   assert.equal(first.code, 0, first.text)
+  assert.match(first.text, /█+░* +\d+ %  [\d.]+ MiB/, 'how far it is')
   assert.match(first.text, /made \.hypersdk\/disks\/sample-server\.raw/)
   assert.match(first.text, /SHA-256 [0-9a-f]{64}, verified/)
   assert.match(first.text, /holes stay holes/)
