@@ -119,6 +119,8 @@ const whyPlugin = createRoute({
   method: 'get',
   path: '/api/plugins/{id}/why',
   summary: 'Why a plugin is as it is: its state, what it was refused, its limits, its version, its speed',
+  description:
+    'Of one that is idle its files are hashed, and looked through where that is due, to say whether its first call will start it.',
   request: { params: z.object({ id: Id }) },
   responses: { 200: json(WhyView, 'Its state first, then faults before notices.'), default: problem },
 })

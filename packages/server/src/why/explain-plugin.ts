@@ -19,7 +19,7 @@ const order: readonly Finding['weight'][] = ['fault', 'notice', 'fine']
 
 /**
  * Explains one plugin from what the kernel knows of it: why it is in its state, what it was refused, which limits it went
- * over, which version serves and why, and what makes it slow; each with its evidence. Pure; Its state comes first, then
+ * over, which version serves and why, and what makes it slow; each with its evidence. Pure. Its state comes first, then
  * faults before notices. The events are those that are still kept.
  */
 export function explainPlugin(

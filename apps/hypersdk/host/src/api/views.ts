@@ -1,3 +1,4 @@
+import { ProblemView } from '@backplane/server'
 import { ExportCapabilities, VmInfo } from '@hypersdk/points'
 import { z } from '@hono/zod-openapi'
 import { jobStatuses } from '../jobs/job.ts'
@@ -20,22 +21,7 @@ type JsonContent<T extends z.ZodType> = { 'application/json': { schema: T } }
 export const problem = {
   description: 'RFC 9457 problem, with `error` and `timestamp` beside it.',
   content: {
-    'application/problem+json': {
-      schema: z
-        .object({
-          type: z.string(),
-          title: z.string(),
-          status: z.int(),
-          detail: z.string(),
-          code: z.string().describe('What programs compare.'),
-          hint: z.string().optional(),
-          retryable: z.boolean(),
-          plugin: z.string().optional(),
-          error: z.string(),
-          timestamp: Time,
-        })
-        .openapi('HypersdkProblem'),
-    },
+    'application/problem+json': { schema: ProblemView.extend({ error: z.string(), timestamp: Time }).openapi('HypersdkProblem') },
   },
 }
 
