@@ -121,7 +121,7 @@ test('apply shows the plan and asks; without an answer, or anybody to ask, nothi
   assert.deepEqual(treeSnapshot(root), before)
   const yes = await exliar(['apply', card], { answers: ['YES'] })
   assert.equal(yes.code, 0)
-  assert.match(yes.out, /^Done: \d+ changes\. `exliar cleanup` takes them back\.\nStart the machine again/m)
+  assert.match(yes.out, /^Done: \d+ changes\. `exliar cleanup` takes back what was done\.\nStart the machine again/m)
   for (const verb of ['rollback', 'cleanup']) {
     assert.equal((await exliar([verb], { answers: ['no'] })).code, 1)
     assert.equal((await exliar([verb, '--json'])).error().code, 'EXLIAR_NOBODY_TO_ASK')
@@ -201,7 +201,7 @@ test('what fails over an apply that stands is taken back by itself, and the one 
   const before = withoutState(treeSnapshot(root))
   const { code, err } = await exliar(['apply', card, '--yes'])
   assert.equal(code, 70)
-  assert.match(err, /^It is taken back\. Of what was applied before, \d+ changes stand\.\nAPPLY_ROLLED_BACK: /m)
+  assert.match(err, /^It is taken back\. What was applied before stands: \d+ changes\.\nAPPLY_ROLLED_BACK: /m)
   assert.deepEqual(withoutState(treeSnapshot(root)), before)
 })
 

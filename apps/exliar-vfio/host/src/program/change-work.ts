@@ -3,6 +3,7 @@ import { openChanges, type Changes, type ChangesOptions } from '../changes/open-
 import { standardExecutors } from '../changes/standard-executors.ts'
 import type { UndoneChange, UndoReport } from '../changes/undo.ts'
 import type { MachineTree } from '../machine/machine-tree.ts'
+import { counted } from './counted.ts'
 import type { TakenBack } from './take-back-changes.ts'
 import { bindExecutor } from '../vfio/bind-executor.ts'
 import { domainExecutor } from '../vm/domain-executor.ts'
@@ -34,7 +35,7 @@ export function undoEnd(report: UndoReport & Partial<TakenBack>): string {
 
 function endOf({ changes, complete, standing }: UndoReport): string {
   if (!complete) return 'What is marked as kept is not as it was before.'
-  if (standing > 0) return `It is taken back. Of what was applied before, ${standing} changes stand.`
+  if (standing > 0) return `It is taken back. What was applied before stands: ${counted(standing, 'change')}.`
   const isSame = changes.every(({ end }) => end.kind === 'undone' && end.notes.length === 0)
   return isSame ? 'Everything is as it was before.' : 'Everything is taken back; what is not the same to the byte is named above.'
 }

@@ -103,6 +103,14 @@ test('a command line that makes no sense is a usage error with what is wrong, an
   assert.equal(close.code, 2)
   assert.match(close.err, /^COMMAND_UNKNOWN: there is no verb and no plugin command perff; did you mean "perf"\?/m)
   assert.match((await exliar(['reprot'])).err, /no plugin command reprot; did you mean "report"\?/)
+  for (const [args, meant] of [
+    [['vm', 'strat', 'win11'], /^EXLIAR_USAGE: vm has no verb strat; did you mean "start"\?$/m],
+    [['plugins', '--json', 'shwo'], /plugins has no verb shwo; did you mean \\"show\\"\?/],
+  ] as const) {
+    const nested = await exliar(args)
+    assert.equal(nested.code, 2)
+    assert.match(nested.err, meant)
+  }
 })
 
 test('what is asked for and is not there is said with its own code and exit code', async (t) => {
@@ -110,7 +118,7 @@ test('what is asked for and is not there is said with its own code and exit code
   const wrong: readonly (readonly [readonly string[], string, number])[] = [
     [['trace', 'pre-vfio-bynd'], 'HOOK_UNKNOWN', 66],
     [['plugins', 'show', 'nonesuch'], 'PLUGIN_NOT_THERE', 66],
-    [['plugins', 'add', join(home, 'nonesuch')], 'PLUGIN_NOT_THERE', 66],
+    [['plugins', 'add', join(home, 'nonesuch')], 'PLUGIN_FOLDER_EMPTY', 66],
     [['plan', '99:00'], 'SELECTION_REFUSED', 65],
     [['report', '--config', join(home, 'nonesuch.toml')], 'SETTINGS_UNREADABLE', 66],
     [['report', '--root', join(home, 'nonesuch')], 'TREE_NOT_FOUND', 66],

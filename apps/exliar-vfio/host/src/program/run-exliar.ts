@@ -17,6 +17,7 @@ import { Session } from './session.ts'
 import { stateDirectory } from './state-directory.ts'
 import type { Terminal } from './terminal.ts'
 import { addTui, startTui } from './tui/add-tui.ts'
+import { unlessUnknownVerb } from './unknown-verb.ts'
 import { addChanges } from './verbs/changes.ts'
 import { addContributed, runCommand } from './verbs/contributed.ts'
 import { addMachines } from './verbs/machines.ts'
@@ -64,7 +65,7 @@ export async function runExliar(args: readonly string[], terminal: Terminal): Pr
     await program.parseAsync(args, { from: 'user' })
     return exitCode
   } catch (error) {
-    return tellFailure(unlessBrokenOff(error, terminal.signal), {
+    return tellFailure(unlessUnknownVerb(unlessBrokenOff(error, terminal.signal), program), {
       terminal,
       json: args.includes('--json'),
       usage: (reason) => exliarErrors.error('EXLIAR_USAGE', { reason }),

@@ -16,7 +16,7 @@ export interface OutboxLimits {
   readonly waiting: number
   /** What `perMinute` counts in, ms. Default 60,000. */
   readonly windowMs: number
-  /** For what still waits when the plugin stops, ms. Default 4,000. */
+  /** For what still waits when the plugin stops, ms. Default 2,000. */
   readonly flushMs: number
 }
 

@@ -200,6 +200,7 @@ test('steps are counted while they are done, and the end is shown and looked at'
   const applied = { kind: 'applied', run: 1, changes: [1], notes: [] } as const
   const [end, tasks] = update(half, { kind: 'ended', result: { kind: 'applied', applied, reboot: true } })
   assert.deepEqual([end.work.kind, end.result?.kind, end.plan.kind], ['idle', 'applied', 'none'])
+  assert.equal(end.message?.text, 'Applied: 1 change.')
   assert.deepEqual(tasks, [{ kind: 'detect' }, { kind: 'read-changes' }])
 })
 

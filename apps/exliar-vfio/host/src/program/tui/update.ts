@@ -1,4 +1,5 @@
 import { undoEnd } from '../change-work.ts'
+import { counted } from '../counted.ts'
 import { withReason } from './on-approval-key.ts'
 import { onKey, shownPanel } from './on-key.ts'
 import { listedDevices, nextGpu } from './views/devices-body.ts'
@@ -106,7 +107,7 @@ function messageOf(result: Extract<TuiEvent, { kind: 'ended' }>['result']): Mess
         : { tone: 'warning', text: 'Not everything could be taken back: it is named.' }
     case 'applied':
       return result.applied.kind === 'applied'
-        ? { tone: 'good', text: `Applied: ${result.applied.changes.length} changes.` }
+        ? { tone: 'good', text: `Applied: ${counted(result.applied.changes.length, 'change')}.` }
         : { tone: 'bad', text: `Rolled back: ${result.applied.reason}` }
   }
 }

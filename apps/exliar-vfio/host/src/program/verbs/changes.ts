@@ -4,6 +4,7 @@ import { cleanupScriptPath, readJournal } from '../../changes/open-changes.ts'
 import { recordedChanges, unfinishedRun } from '../../changes/recorded-changes.ts'
 import { exliarErrors } from '../../errors.ts'
 import { undoText } from '../change-work.ts'
+import { counted } from '../counted.ts'
 import { examples } from '../examples.ts'
 import type { Runner } from '../run-verb.ts'
 import type { Session } from '../session.ts'
@@ -52,7 +53,7 @@ async function takeBack(session: Session, reason: 'cleanup' | 'rollback', yes: b
   if (standing.length > 0 && !yes) {
     if (terminal.ask === undefined) throw exliarErrors.error('EXLIAR_NOBODY_TO_ASK')
     const answer = await terminal.ask(
-      `Take back ${reason === 'cleanup' ? `${standing.length} changes` : 'the last apply'}? [y/N] `,
+      `Take back ${reason === 'cleanup' ? counted(standing.length, 'change') : 'the last apply'}? [y/N] `,
     )
     if (!/^y(es)?$/i.test(answer.trim())) return 1
   }

@@ -10,6 +10,7 @@ import type { PlanOptions } from '../../plan/make-plan.ts'
 import type { Plan } from '../../plan/plan.ts'
 import { exliarErrors } from '../../errors.ts'
 import { undoText } from '../change-work.ts'
+import { counted } from '../counted.ts'
 import { warnOf } from '../warn-of.ts'
 import { examples } from '../examples.ts'
 import type { Runner } from '../run-verb.ts'
@@ -131,7 +132,7 @@ async function applyPlan(session: Session, slots: readonly string[], flags: Plan
     session.show({ applied: true, run, changes: done, notes, reboot: plan.reboot }, () =>
       [
         ...notes.map(printableLine),
-        `Done: ${done.length} changes. \`exliar cleanup\` takes them back.`,
+        `Done: ${counted(done.length, 'change')}. \`exliar cleanup\` takes back what was done.`,
         ...(plan.reboot ? ['Start the machine again: only then all of it counts.'] : []),
         '',
       ].join('\n'),

@@ -1,4 +1,5 @@
 import { printableLine } from '@backplane/terminal'
+import { counted } from '../../counted.ts'
 import type { Screen, TuiState } from '../tui-state.ts'
 import { screens } from '../tui-state.ts'
 import { bodyRows, firstLine } from './screen-body.ts'
@@ -61,16 +62,18 @@ export function messageLine({ prompt, refusing, message, work }: TuiState): Line
   if (refusing !== null)
     return [span('Why not? ', 'warning'), span(`${refusing}▏`), span('  Enter refuses, Esc does not', 'muted')]
   if (prompt !== null) {
-    const ask = prompt.kind === 'apply' ? `Apply ${prompt.steps} steps?` : takeBackText(prompt)
+    const ask = prompt.kind === 'apply' ? `Apply ${counted(prompt.steps, 'step')}?` : takeBackText(prompt)
     return [span(ask, 'warning'), span(' [y/N] ')]
   }
   if (message !== null) return line(printableLine(message.text), message.tone)
-  if (work.kind === 'applying') return line(`applying: ${work.done.length} of ${work.steps} steps done`, 'notice')
+  if (work.kind === 'applying') return line(`applying: ${work.done.length} of ${counted(work.steps, 'step')} done`, 'notice')
   return work.kind === 'taking-back' ? line('changes are being taken back', 'notice') : []
 }
 
 function takeBackText({ reason, changes }: Extract<NonNullable<TuiState['prompt']>, { kind: 'take-back' }>): string {
-  return reason === 'cleanup' ? `Take back all ${changes} changes?` : 'Take back the last apply?'
+  return reason === 'rollback'
+    ? 'Take back the last apply?'
+    : `Take back ${changes === 1 ? '' : 'all '}${counted(changes, 'change')}?`
 }
 
 /** The keys of this screen; where not all have room, first how to see them. */

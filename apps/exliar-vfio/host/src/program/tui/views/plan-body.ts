@@ -1,6 +1,7 @@
 import type { UndoReport } from '../../../changes/undo.ts'
 import type { Plan } from '../../../plan/plan.ts'
 import { undoEnd } from '../../change-work.ts'
+import { counted } from '../../counted.ts'
 import type { TakenBack } from '../../take-back-changes.ts'
 import type { Result, TuiState, Work } from '../tui-state.ts'
 import { blank, line, wrapped, type Body, type Line, type Tone } from './line.ts'
@@ -83,7 +84,7 @@ function diffTone(text: string): Tone {
 }
 
 function workBody({ steps, done, running, broken }: Extract<Work, { kind: 'applying' }>, width: number): Body {
-  const head = `Applying: ${done.length} of ${steps} steps done`
+  const head = `Applying: ${done.length} of ${counted(steps, 'step')} done`
   const lines = [
     line(head, 'strong'),
     blank,
@@ -105,7 +106,10 @@ export function resultLines(result: Result, width: number): Line[] {
       const { applied } = result
       if (applied.kind === 'applied') {
         return [
-          line(`Done: ${applied.changes.length} changes. Cleanup on the changes screen takes them back.`, 'good'),
+          line(
+            `Done: ${counted(applied.changes.length, 'change')}. Cleanup on the changes screen takes back what was done.`,
+            'good',
+          ),
           ...applied.notes.flatMap((note) => wrapped(`- ${note}`, width, { indent: 2 })),
           ...(result.reboot ? wrapped('Start the machine again: only then all of it counts.', width, { tone: 'warning' }) : []),
         ]

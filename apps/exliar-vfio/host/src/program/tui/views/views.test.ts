@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { PanelContent } from '@exliar-vfio/points'
+import { undoEnd } from '../../change-work.ts'
 import { after, detection, plan, question, seen } from '../fixtures/known-machine.ts'
 import { screens, type TuiState } from '../tui-state.ts'
 import { keysLine, messageLine, ruleLine, titleLine } from './frame.ts'
@@ -117,6 +118,14 @@ test('what goes along and what is left out is said, on the list and over the pla
   const state = seen({ screen: 'devices', selected: ['0000:17:00'], takeAlong: ['0000:65:00'], choices })
   assert.match(screenOf(state), /\[x\] 0000:17:00\.0[^]*\[\+\] 0000:65:00\.0/)
   assert.match(screenOf({ ...state, screen: 'plan', columns: 200 }), /along with it: 0000:65:00 .* · initramfs: by hand/)
+})
+
+test('one is not called several', () => {
+  const report = { changes: [], complete: true, standing: 1 }
+  assert.equal(undoEnd(report), 'It is taken back. What was applied before stands: 1 change.')
+  const asked = (changes: number): string =>
+    textOf(messageLine(seen({ prompt: { kind: 'take-back', reason: 'cleanup', changes } })))
+  assert.deepEqual([1, 2].map(asked), ['Take back 1 change? [y/N] ', 'Take back all 2 changes? [y/N] '])
 })
 
 test('an error is one line at the bottom; an input too long to show says so', () => {
