@@ -33,7 +33,8 @@ for (const kind of kinds) {
       let calls = 0
       const near = { call: (target: string) => (target === 'wrong' ? (JSON.parse(text) as unknown) : 'right') }
       await using linked = await link(kind, { near, far: { call: () => void calls++ }, isNearTrusted: true })
-      const isRefused = ({ code = '' }: { code?: string }): boolean => ['RPC_TOO_DEEP', 'RPC_VALUE_UNSUPPORTED'].includes(code)
+      const isRefused = (error: { code?: string }): boolean =>
+        ['RPC_TOO_DEEP', 'RPC_VALUE_UNSUPPORTED'].includes(error.code ?? '')
       await assert.rejects(linked.near.call('x', JSON.parse(text)), isRefused)
       await assert.rejects(linked.far.call('wrong', 1), isRefused)
       assert.equal(await linked.near.call('x', 1), undefined)
