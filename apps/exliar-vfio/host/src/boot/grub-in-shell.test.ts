@@ -1,12 +1,8 @@
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { mkdirSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { test, type TestContext } from 'node:test'
-import { PlatformError } from '@backplane/sdk'
-import { requireProgram, temporaryDirectory } from '@backplane/testing'
+import { test } from 'node:test'
+import { requireProgram } from '@backplane/testing'
 import * as fc from 'fast-check'
-import { configBytes, type TreeReader } from '../text/config-file.ts'
+import { editedAlone, readByShell, type EditedFile } from '../fixtures/read-by-shell.ts'
 import { editBootSetup } from './edit-boot-setup.ts'
 import { readGrub } from './grub.ts'
 
@@ -106,51 +102,12 @@ const file = fc
   )
   .map(([lines, gap, last]) => `${lines.join(gap)}${last}`)
 
-interface Case {
-  readonly before: string
-  readonly after: string
-}
+/** The two lines and all else that the shell has read. */
+const say = [every, usual, 'OTHER', 'GRUB_DEFAULT'].map((name) => `printf '%s\\1' "$${name}"`).join('; ')
 
-function edited(text: string, shell: string): readonly Case[] {
-  const before = Buffer.from(text).toString('latin1')
-  const tree: TreeReader = {
-    readBytes: (path) => (path === '/etc/default/grub' ? configBytes(before) : undefined),
-    names: () => [],
-    has: () => false,
-    stat: () => undefined,
-    linkName: () => undefined,
-    realPath: () => `/usr/bin/${shell === 'sh' ? 'dash' : shell}`,
-  }
-  try {
-    const { files } = editBootSetup(readGrub(tree), { add: wanted, remove: [] })
-    return [{ before, after: files[0]?.text ?? before }]
-  } catch (error) {
-    assert.ok(error instanceof PlatformError && error.code === 'CONFIG_UNCLEAR', before)
-    return []
-  }
-}
-
-/** The two lines and all else that the shell has read of each file; undefined where it stopped. One process for all. */
-async function readBy(
-  shell: string,
-  t: TestContext,
-  files: readonly string[],
-): Promise<readonly (readonly string[] | undefined)[]> {
-  const directory = await temporaryDirectory(t)
-  mkdirSync(join(directory, 'empty'))
-  for (const [index, text] of files.entries()) writeFileSync(join(directory, String(index)), configBytes(text))
-  const script = `cd "$1/empty"; n=0
-while [ "$n" -lt "$2" ]; do
-  printf '%s\\0' "$(. "../$n" >/dev/null 2>&1 </dev/null; [ $? = 2 ] && exit; printf '%s\\1%s\\1%s\\1%s.' "$${every}" "$${usual}" "$OTHER" "$GRUB_DEFAULT")"
-  n=$((n+1))
-done`
-  const options = {
-    encoding: 'latin1' as const,
-    maxBuffer: 1 << 28,
-    stdio: ['ignore' as const, 'pipe' as const, 'ignore' as const],
-  }
-  const said = execFileSync(shell, ['-c', script, shell, directory, String(files.length)], options).split('\0')
-  return said.slice(0, -1).map((fields) => (fields.endsWith('.') ? fields.slice(0, -1).split('\x01') : undefined))
+function edited(text: string, shell: string): readonly EditedFile[] {
+  const grubFile = { path: '/etc/default/grub', text, shell: `/usr/bin/${shell === 'sh' ? 'dash' : shell}` }
+  return editedAlone(grubFile, (tree) => editBootSetup(readGrub(tree), { add: wanted, remove: [] }).files)
 }
 
 function parameters([first = '', second = '']: readonly string[]): readonly string[] {
@@ -161,16 +118,8 @@ for (const shell of ['sh', 'bash']) {
   test(`whatever GRUB’s file says, ${shell} reads it with what was added and nothing else changed, or it is refused`, async (t) => {
     if (!requireProgram(t, 'bash', 'bash')) return
     const cases = fc.sample(file, { numRuns: runs, seed: 7 }).flatMap((text) => edited(text, shell))
-    const read = await readBy(
-      shell,
-      t,
-      cases.flatMap(({ before, after }) => [before, after]),
-    )
-    let compared = 0
-    for (const [index, { before, after }] of cases.entries()) {
-      const [was, is] = [read[2 * index], read[2 * index + 1]]
-      if (was === undefined) continue
-      compared += 1
+    const read = await readByShell(t, { shell, say }, cases)
+    for (const { before, after, was, is } of read) {
       const shown = JSON.stringify({ before, after, was, is })
       assert.ok(is !== undefined, shown)
       if (!/OTHER\+?=[^]*\$\{?GRUB|\[ -n/.test(before)) assert.deepEqual(is.slice(2), was.slice(2), shown)
@@ -180,6 +129,6 @@ for (const shell of ['sh', 'bash']) {
       assert.deepEqual(now.toSpliced(at, 2), parameters(was), shown)
       assert.ok(!now.slice(0, at).includes('--'), shown)
     }
-    assert.ok(compared > runs / 5, `only ${compared} of ${runs} were compared`)
+    assert.ok(read.length > runs / 5, `only ${read.length} of ${runs} were compared`)
   })
 }
