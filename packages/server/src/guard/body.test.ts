@@ -22,6 +22,15 @@ test('a body must be JSON by its type', async (t) => {
   assert.equal((await server.tcp('/api/plugins/one/disable', { method: 'POST', headers, body })).status, 200)
 })
 
+test('a body that is announced and empty is none: enough where none is needed, else told as what is missing', async (t) => {
+  const { kernel } = await demoKernel(t)
+  const server = await startServer(t, kernel)
+  const empty = { method: 'POST', headers: { 'content-type': 'application/json' }, body: '' }
+  assert.equal((await server.tcp('/api/plugins/one/disable', empty)).status, 200)
+  const needed = await server.tcp('/api/tokens', empty)
+  assert.deepEqual([needed.status, needed.problem.code], [400, 'SERVER_REQUEST_INVALID'], needed.text)
+})
+
 test('a path may take other types, and only that path', async (t) => {
   const server = await startServer(t, undefined, {
     guard: { bodyTypes: { '/jobs/submit': ['application/yaml'] } },

@@ -78,6 +78,9 @@ function decode(bytes: Uint8Array): string {
 }
 
 function withBody(request: Request, body: string | undefined): Request {
-  const { url, method, headers, signal } = request
+  const { url, method, signal } = request
+  const headers = new Headers(request.headers)
+  // Clients announce JSON and send nothing; a body that is not there has no type.
+  if (body === undefined) headers.delete('content-type')
   return new Request(url, { method, headers, signal, ...(body === undefined ? {} : { body }) })
 }
