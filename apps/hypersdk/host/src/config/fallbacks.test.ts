@@ -7,6 +7,7 @@ import { temporaryDirectory } from '@backplane/testing'
 import { pluginSettings } from '../providers/plugin-settings.ts'
 import type { HostConfig } from './host-config.ts'
 import { loadConfig } from './load-config.ts'
+import { declaredManifest } from '../fixtures/declared-manifest.ts'
 
 async function load(t: TestContext, text: string): Promise<HostConfig> {
   const directory = await temporaryDirectory(t)
@@ -48,9 +49,7 @@ test('a fallback sees the instances it may be opened with among the places of it
     'plugins: { fallbacks: { slow: [spare] } }\nproviders: { slow: { metadata: { directory: /data } }, own: { type: other } }',
   )
   const of = (type: string): readonly string[] => {
-    const { variables } = pluginSettings(config, {})(`acme/${type}`, {
-      contributes: { 'hypersdk.provider': { [type]: {} } },
-    } as never)
+    const { variables } = pluginSettings(config, {})(`acme/${type}`, declaredManifest(`acme/${type}`, [type]))
     return Object.keys(variables?.['instances'] ?? {})
   }
   assert.deepEqual([of('slow'), of('spare'), of('other')], [['slow'], ['slow'], ['own']])

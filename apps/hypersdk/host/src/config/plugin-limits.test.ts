@@ -3,11 +3,12 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import type { DeclaredManifest, PluginSettings } from '@backplane/kernel'
+import type { PluginSettings } from '@backplane/kernel'
 import { PlatformError } from '@backplane/sdk'
 import { pluginSettings } from '../providers/plugin-settings.ts'
 import type { PluginsConfig } from './host-config.ts'
 import { loadConfig } from './load-config.ts'
+import { declaredManifest } from '../fixtures/declared-manifest.ts'
 
 interface Loaded {
   readonly plugins: PluginsConfig
@@ -21,9 +22,8 @@ async function load(t: TestContext, plugins: string): Promise<Loaded> {
   const lines = plugins.split('\n').map((line) => `  ${line}`)
   await writeFile(join(directory, 'c.yaml'), `plugins:\n${lines.join('\n')}\n`)
   const config = await loadConfig('c.yaml', {}, { env: { HOME: directory }, uid: 1000, cwd: directory })
-  const contributes = { 'hypersdk.provider': { slow: {} } }
-  const manifest = { id: 'acme/slow', version: '1.0.0', requires: { api: '^1.0.0' }, contributes } as unknown
-  return { plugins: config.plugins, settings: pluginSettings(config, {})('acme/slow', manifest as DeclaredManifest) }
+  const manifest = declaredManifest('acme/slow', ['slow'])
+  return { plugins: config.plugins, settings: pluginSettings(config, {})(manifest.id, manifest) }
 }
 
 /** Problems without the file's name. */

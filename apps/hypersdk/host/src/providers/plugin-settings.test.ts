@@ -7,6 +7,7 @@ import { mayRun } from '@backplane/sdk/plugin-names'
 import { temporaryDirectory } from '@backplane/testing'
 import { loadConfig } from '../config/load-config.ts'
 import { pluginPolicy, pluginSettings } from './plugin-settings.ts'
+import { declaredManifest } from '../fixtures/declared-manifest.ts'
 
 const text = `plugins:
   allow: [s3, other]
@@ -27,8 +28,7 @@ test('a stranger’s package of the same name takes no settings, secrets, waiver
   const policy = pluginPolicy(config, { idsNamed })
   const grants: Grants = { exec: [], fsRead: [], fsWrite: [], net: [], host: [] }
   const said = (id: string): PluginSettings => {
-    const manifest = { id, version: '1.0.0', requires: { api: '^1.0.0' }, contributions: [], criticality: 'optional' } as const
-    return settings(id, { ...manifest, dependencies: [], permissions: [], activation: 'lazy' })
+    return settings(id, declaredManifest(id))
   }
   const of = (id: string): readonly unknown[] => {
     const { config: own, tier, secrets, audit } = said(id)

@@ -2,18 +2,16 @@ import assert from 'node:assert/strict'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
-import type { DeclaredManifest } from '@backplane/kernel'
 import { temporaryDirectory } from '@backplane/testing'
 import { loadConfig } from '../config/load-config.ts'
 import { pluginSettings } from './plugin-settings.ts'
+import { declaredManifest } from '../fixtures/declared-manifest.ts'
 
 async function criticalityOf(t: TestContext, id: string, text = ''): Promise<string | undefined> {
   const cwd = await temporaryDirectory(t)
   await writeFile(join(cwd, 'config.yaml'), text)
   const config = await loadConfig('config.yaml', {}, { env: { HOME: cwd }, uid: 1000, cwd })
-  const manifest = { id, version: '1.0.0', requires: { api: '^1.0.0' }, contributions: [], criticality: 'required' } as const
-  const declared = { ...manifest, dependencies: [], permissions: [], activation: 'lazy' } satisfies DeclaredManifest
-  return pluginSettings(config, {})(id, declared).criticality
+  return pluginSettings(config, {})(id, declaredManifest(id, [], 'required')).criticality
 }
 
 test('a plugin from outside is required only when the operator says so; one that ships with the daemon says it itself', async (t) => {
