@@ -43,6 +43,7 @@ test('jobs come as one, as a list and under jobs, in JSON and YAML, and each wro
     [job('inside/link/x'), 'JOB_TARGET_FORBIDDEN', /link/],
     [job('s3://bucket/x'), 'JOB_TARGET_UNSUPPORTED', /s3:/],
     [{ id: 'mine', ...job('x') }, 'JOB_EXISTS', /mine/],
+    [{ id: 'query', ...job('x') }, 'JOB_INVALID', /id: is a route of the API/],
     ['text', 'JOB_INVALID', /keys with values, not a text/],
   ]
   const mixed = await daemon.post('/jobs/submit', [job('last'), ...wrong.map(([value]) => value)])

@@ -1,7 +1,13 @@
 import { DiskFormat } from '@hypersdk/points'
 import { z } from 'zod'
 
-const Id = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, { error: 'must be 1 to 64 of A-Z a-z 0-9 _ -' })
+/** Routes beside `/jobs/{id}`; a job of that name could not be asked for. */
+const routes: ReadonlySet<string> = new Set(['submit', 'query', 'cancel', 'progress', 'logs', 'eta'])
+
+const Id = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]{1,64}$/, { error: 'must be 1 to 64 of A-Z a-z 0-9 _ -' })
+  .refine((id) => !routes.has(id), { error: 'is a route of the API: take another' })
 const Text = z.string().min(1).max(4096)
 
 /** Where the vSphere form of a job holds credentials; known, so that the refusal can say what to do instead. */
