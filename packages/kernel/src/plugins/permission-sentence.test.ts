@@ -16,6 +16,7 @@ const sentences: readonly (readonly [permission: string, sentence: string, risk:
   ['fs:read /', 'read files in /', 'high'],
   ['fs:read /srv/../etc', 'read files in /srv/../etc', 'high'],
   ['fs:read ${config.directory}', 'read files in <config.directory>', 'low'],
+  ['fs:read ${config.directory}/../../etc', 'read files in <config.directory>/../../etc', 'high'],
   ['fs:write /srv/images', 'create, change and delete files in /srv/images', 'medium'],
   ['fs:write /usr/local/bin', 'create, change and delete files in /usr/local/bin', 'high'],
   ['exec qemu-img', 'run qemu-img, with all this program can do', 'high'],

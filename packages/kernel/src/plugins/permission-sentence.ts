@@ -85,16 +85,13 @@ function judged(verb: PermissionVerb, argument: string): Judged {
 
 function judgedPath(verb: 'fs:read' | 'fs:write', argument: string): Judged {
   const writes = verb === 'fs:write'
-  if (argument.startsWith('${')) {
-    const reason = 'the settings of this host say which place that is'
-    return { risk: writes ? 'medium' : 'low', reason }
-  }
+  const isFilled = argument.startsWith('${')
   const path = isAbsolute(argument) ? resolve(argument) : undefined
-  if (path === undefined) {
-    const escapes = argument.split('/').includes('..')
-    if (escapes) return { risk: 'high', reason: 'it leads out of its own directory' }
-    return { risk: 'low', reason: 'it is its own directory' }
+  if (path === undefined && argument.split('/').includes('..')) {
+    return { risk: 'high', reason: `it leads out of ${isFilled ? 'what the settings of this host say' : 'its own directory'}` }
   }
+  if (isFilled) return { risk: writes ? 'medium' : 'low', reason: 'the settings of this host say which place that is' }
+  if (path === undefined) return { risk: 'low', reason: 'it is its own directory' }
   const places = writes ? [...privatePlaces, ...programPlaces] : privatePlaces
   const within = places.find((place) => isWithin(path, place) || isWithin(place, path))
   if (within !== undefined) {

@@ -44,12 +44,14 @@ export async function planStart(
 ): Promise<StartPlan> {
   const { id, version } = candidate
   const settings = core.settingsOf(candidate)
-  const config = await configOf(core, candidate, settings)
+  const { given, config } = await configOf(core, candidate, settings)
   const limits = core.limitsOf(candidate)
   const own = await core.directories.locate(id, { generation: number, slot: place.slot.name })
   const kept = withheld(core.options.admission, candidate, manifest.permissions)
   const vocabulary = core.options.permissions ?? noVocabulary
-  const filling = { plugin: id, vocabulary, variables: { ...settings.variables, config }, dataDirectory: own.data }
+  // Only what the operator set: a default is the plugin's own word, and would be taken for his.
+  const variables = { ...settings.variables, config: given }
+  const filling = { plugin: id, vocabulary, variables, dataDirectory: own.data }
   const grants = grantsOf({ ...filling, permissions: manifest.permissions, withheld: kept, added: settings.grants })
   const covered = manifest.permissions
     .filter((permission) => !kept.includes(permission))
@@ -110,10 +112,16 @@ function auditOf(
   return { isOn: false, reason }
 }
 
-async function configOf(core: Core, { id, manifest }: Candidate, settings: PluginSettings): Promise<unknown> {
+/** Settings as they were given, and with the defaults of the plugin's schema. */
+async function configOf(
+  core: Core,
+  { id, manifest }: Candidate,
+  settings: PluginSettings,
+): Promise<{ readonly given: unknown; readonly config: unknown }> {
   const from = settings.from ?? `settings of ${id}`
-  const filled = await resolveSettings(settings.config, { env: core.options.env ?? process.env, from, plugin: id })
-  return checkConfig(id, manifest?.config, filled, (path) => settings.locate?.(path) ?? from)
+  const given = await resolveSettings(settings.config, { env: core.options.env ?? process.env, from, plugin: id })
+  const config = await checkConfig(id, manifest?.config, given, (path) => settings.locate?.(path) ?? from)
+  return { given, config }
 }
 
 function chooseRuntime(

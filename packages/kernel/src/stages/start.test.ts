@@ -99,6 +99,17 @@ test('permissions become grants: places are filled, URLs become host and port, .
   assert.deepEqual([grants.exec, grants.net], [['qemu-img'], ['api.example.org:443', '10.0.0.1:22']])
 })
 
+test('a place is filled by what the operator set, and not by a default, which is the plugin’s own word', async () => {
+  const config = { type: 'object', properties: { where: { default: '/root' }, all: { default: { a: '/etc' } } } }
+  const permissions = ['fs:read ${config.where}', 'fs:read ${config.all.*}']
+  let seen: unknown
+  const plugin = it({ permissions, config }, (scope) => void (seen = scope.config))
+  await using t = await testKernel({ plugins: [plugin], settings: () => ({ config: { all: { b: '/srv' } } }) })
+  const { grants } = await t.kernel.plugins.start('it')
+  assert.deepEqual(grants.fsRead, ['/srv'])
+  assert.deepEqual(seen, { where: '/root', all: { b: '/srv' } })
+})
+
 test('what setup throws is the reason; whatever the plugin opened before is undone', async () => {
   const undone: string[] = []
   const plugin = it({}, (scope) => {
