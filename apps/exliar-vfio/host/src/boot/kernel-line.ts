@@ -1,5 +1,6 @@
 import { cut, put, type MappedText } from '../text/mapped-text.ts'
-import { lineAt, type Splice } from '../text/splice.ts'
+import type { Splice } from '../text/splice.ts'
+import { unclearAt } from '../text/unclear-at.ts'
 import { exliarErrors } from '../errors.ts'
 import type { ConfigFile } from '../text/config-file.ts'
 import { contradicts, reconciled, satisfies } from './parameter-meaning.ts'
@@ -154,7 +155,7 @@ function tokensOf(part: LinePart): readonly Token[] {
 /** The refusal to edit a line that is not understood, with its place. */
 export function unclear({ file, value }: LinePart, index: number, reason: string): Error {
   const position = value.places[index]?.start ?? value.origin.at
-  return exliarErrors.error('CONFIG_UNCLEAR', { path: file.path, line: lineAt(file.text, position), reason })
+  return unclearAt(file, position, reason)
 }
 
 /** What needs no quotes in any of the files it may have to stand in. */

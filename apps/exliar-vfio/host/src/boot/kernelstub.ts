@@ -2,7 +2,7 @@ import { findNodeAtLocation, parseTree, type Node, type ParseError } from 'jsonc
 import { exliarErrors } from '../errors.ts'
 import { readConfig, type ConfigFile, type TreeReader } from '../text/config-file.ts'
 import { missingStretch, plainStretch, type MappedText } from '../text/mapped-text.ts'
-import { lineAt } from '../text/splice.ts'
+import { unclearAt } from '../text/unclear-at.ts'
 import type { BootSetup } from './boot-setup.ts'
 import type { LinePart } from './kernel-line.ts'
 
@@ -58,8 +58,4 @@ function listPart(file: ConfigFile, list: Node): LinePart {
   const empty =
     only === undefined ? missingStretch(list.offset + 1, '"', '"') : plainStretch(file.text, only.offset + 1, only.offset + 1)
   return { file, value: { text, places, space: space ?? '", "', origin: empty.origin } }
-}
-
-function unclearAt(file: ConfigFile, offset: number, reason: string): Error {
-  return exliarErrors.error('CONFIG_UNCLEAR', { path: file.path, line: lineAt(file.text, offset), reason })
 }

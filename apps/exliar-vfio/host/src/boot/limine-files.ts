@@ -1,5 +1,5 @@
-import { exliarErrors } from '../errors.ts'
 import { readConfig, type ConfigFile, type TreeReader } from '../text/config-file.ts'
+import { unclearAt } from '../text/unclear-at.ts'
 import { bootPartitions } from './boot-partitions.ts'
 
 const directories = ['', '/limine', '/boot', '/boot/limine', '/EFI/limine', '/EFI/BOOT', '/EFI/arch-limine']
@@ -58,6 +58,6 @@ export function refuseEnrolled(tree: TreeReader, config: ConfigFile): void {
     const hash = text.slice(text.indexOf(mark) + mark.length).slice(0, 128)
     if (!/^[\da-f]{128}$/i.test(hash) || /^0+$/.test(hash)) continue
     const reason = `the hash of this file is enrolled in ${path}, which would no longer start with another one`
-    throw exliarErrors.error('CONFIG_UNCLEAR', { path: config.path, line: 1, reason })
+    throw unclearAt(config, 0, reason)
   }
 }

@@ -4,6 +4,7 @@ import { findProgram } from '../machine/find-program.ts'
 import { readConfig, readDropIns, type ConfigFile, type TreeReader } from '../text/config-file.ts'
 import { missingStretch, plainStretch } from '../text/mapped-text.ts'
 import { effective, readAssignments, refuseAssignment } from '../text/shell-file.ts'
+import { unclearAt } from '../text/unclear-at.ts'
 import type { BootSetup } from './boot-setup.ts'
 import { readCommandLineFile } from './command-line-file.ts'
 import { unclear, type KernelLine, type LinePart } from './kernel-line.ts'
@@ -96,8 +97,4 @@ function valueOf(file: ConfigFile, match: RegExpExecArray, offset: number): Line
 
 function addedTo(protocol: RegExpExecArray, offset: number): LinePart['value'] {
   return missingStretch(offset + protocol.index + protocol[0].length, `\n${protocol[1] ?? ''}cmdline: `, '')
-}
-
-function unclearAt(file: ConfigFile, index: number, reason: string): Error {
-  return refuseAssignment({ file, start: index }, reason)
 }

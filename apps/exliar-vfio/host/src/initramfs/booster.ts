@@ -1,9 +1,9 @@
 import { isMap, isScalar, parseDocument, type Scalar } from 'yaml'
 import { findProgram } from '../machine/find-program.ts'
 import type { Making } from '../changes/step.ts'
-import { exliarErrors } from '../errors.ts'
 import { readConfig, type ConfigFile, type FileEdit, type TreeReader } from '../text/config-file.ts'
-import { applySplices, lineAt } from '../text/splice.ts'
+import { applySplices } from '../text/splice.ts'
+import { unclearAt } from '../text/unclear-at.ts'
 import type { EarlyNeeds, InitramfsEdit } from './edit-initramfs.ts'
 import { isGraphicsDriver, isLoadedEarly, withEarly, withoutThese } from './early-modules.ts'
 
@@ -40,13 +40,13 @@ function notesOf(list: readonly string[]): readonly string[] {
 function forceLoadOf(file: ConfigFile): Scalar | undefined {
   const document = parseDocument(file.text, { keepSourceTokens: true })
   const [error] = document.errors
-  if (error !== undefined) throw unclear(file, error.pos[0], 'it is not valid YAML')
+  if (error !== undefined) throw unclearAt(file, error.pos[0], 'it is not valid YAML')
   if (document.contents === null) return undefined
-  if (!isMap(document.contents) || document.contents.flow === true) throw unclear(file, 0, 'it is no mapping in lines')
+  if (!isMap(document.contents) || document.contents.flow === true) throw unclearAt(file, 0, 'it is no mapping in lines')
   const node: unknown = document.contents.get(key, true)
   if (node === undefined) return undefined
   if (isScalar(node) && (typeof node.value === 'string' || node.value === null)) return node
-  throw unclear(file, file.text.search(/^modules_force_load/m), `${key} is no text`)
+  throw unclearAt(file, file.text.search(/^modules_force_load/m), `${key} is no text`)
 }
 
 function listOf(value: Scalar | undefined): readonly string[] {
@@ -67,7 +67,7 @@ function edited(file: ConfigFile | undefined, value: Scalar | undefined, modules
   const [start, end] = range
   const source = file.text.slice(start, end)
   const quote = /^["']/.exec(source)?.[0] ?? ''
-  if (/[\n\\|>]/.test(source)) throw unclear(file, start, `${key} spans lines or holds escaped characters`)
+  if (/[\n\\|>]/.test(source)) throw unclearAt(file, start, `${key} spans lines or holds escaped characters`)
   const gap = source === '' && file.text[start - 1] === ':' ? ' ' : ''
   return applySplices(file.text, [{ start, end, text: `${gap}${quote}${list}${quote}` }])
 }
@@ -75,7 +75,7 @@ function edited(file: ConfigFile | undefined, value: Scalar | undefined, modules
 /** Indents, anchors and ends of documents may make something else of what was written: all but the one key must stay. */
 function checked(file: ConfigFile | undefined, text: string): string {
   if (file === undefined || restOf(file.text) === restOf(text)) return text
-  throw unclear(file, Math.max(0, file.text.search(new RegExp(`^${key}`, 'm'))), `${key} cannot be changed without another key`)
+  throw unclearAt(file, file.text.search(new RegExp(`^${key}`, 'm')), `${key} cannot be changed without another key`)
 }
 
 /** All but the one key; undefined where it cannot be read. */
@@ -99,8 +99,4 @@ function makingsOf(tree: TreeReader): readonly Making[] {
   return named.length > 0
     ? named
     : [{ program: 'booster', args: ['build', '--force', '/boot/booster-linux.img'], generates: all }]
-}
-
-function unclear(file: ConfigFile, position: number, reason: string): Error {
-  return exliarErrors.error('CONFIG_UNCLEAR', { path: file.path, line: lineAt(file.text, Math.max(0, position)), reason })
 }

@@ -1,9 +1,8 @@
-import { exliarErrors } from '../errors.ts'
 import type { ConfigFile } from './config-file.ts'
 import { readCommands, type ShellCommand } from './shell-commands.ts'
 import { changesName } from './shell-mention.ts'
 import type { ShellArray, ShellWord } from './shell-word.ts'
-import { lineAt } from './splice.ts'
+import { unclearAt } from './unclear-at.ts'
 
 /** One assignment of a shell configuration file. */
 export interface Assignment {
@@ -55,7 +54,7 @@ export function appendedLine(file: ConfigFile, name: string): { readonly at: num
 
 /** Refuses to go on because of one assignment. */
 export function refuseAssignment({ file, start }: Pick<Assignment, 'file' | 'start'>, reason: string): Error {
-  return exliarErrors.error('CONFIG_UNCLEAR', { path: file.path, line: lineAt(file.text, start), reason })
+  return unclearAt(file, start, reason)
 }
 
 /** The assignment that counts, and those that add to it; what came before has no effect. Errors: `CONFIG_UNCLEAR`. */

@@ -1,8 +1,7 @@
-import { exliarErrors } from '../errors.ts'
 import type { ConfigFile } from './config-file.ts'
 import type { MappedText, Quoting } from './mapped-text.ts'
 import { endOfSubstitution } from './shell-substitution.ts'
-import { lineAt } from './splice.ts'
+import { unclearAt } from './unclear-at.ts'
 
 /** One word of a shell file. */
 export interface ShellWord extends MappedText {
@@ -64,7 +63,7 @@ export class ShellCursor {
   }
 
   unclear(position: number, reason: string): Error {
-    return exliarErrors.error('CONFIG_UNCLEAR', { path: this.file.path, line: lineAt(this.file.text, position), reason })
+    return unclearAt(this.file, position, reason)
   }
 }
 

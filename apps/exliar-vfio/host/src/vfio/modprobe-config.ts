@@ -1,6 +1,7 @@
 import { exliarErrors } from '../errors.ts'
 import { readConfig, type ConfigFile, type FileEdit, type TreeReader } from '../text/config-file.ts'
 import { applySplices, lineAt, type Splice } from '../text/splice.ts'
+import { unclearAt } from '../text/unclear-at.ts'
 import { writtenBy } from '../text/written-by.ts'
 import { idOf, type Claim } from './claim.ts'
 import { orderPath, readModprobeFiles, softDependencies, type SoftDependency } from './modprobe-files.ts'
@@ -98,11 +99,7 @@ interface OptionsLine {
 /** A line that goes on in the next one leaves no place that is surely between two. */
 function refuseContinued(file: ConfigFile): void {
   const at = file.text.search(/\\(?:\n|$)/)
-  if (at !== -1) throw unclear(file, at, 'a line goes on in the next one')
-}
-
-function unclear({ path, text }: ConfigFile, at: number, reason: string): Error {
-  return exliarErrors.error('CONFIG_UNCLEAR', { path, line: lineAt(text, at), reason })
+  if (at !== -1) throw unclearAt(file, at, 'a line goes on in the next one')
 }
 
 /** The last line of our file that has ids, which are the ones that count, else the last one. */
@@ -125,11 +122,11 @@ function optionsLine(file: ConfigFile): OptionsLine | undefined {
 function mergeOptions({ file, start, end, words }: OptionsLine, claim: Claim): readonly Splice[] {
   const broken = words.find((word) => !word.includes('='))
   if (broken !== undefined || words.some((word) => word.endsWith(','))) {
-    throw unclear(file, start, 'the options of vfio-pci hold a space where modprobe takes none')
+    throw unclearAt(file, start, 'the options of vfio-pci hold a space where modprobe takes none')
   }
   const given = words.filter((word) => word.startsWith('ids='))
   if (given.length > 1 || given[0]?.includes('"'))
-    throw unclear(file, start, 'the ids of vfio-pci are given twice, or in quotation marks')
+    throw unclearAt(file, start, 'the ids of vfio-pci are given twice, or in quotation marks')
   const present = (given[0]?.slice('ids='.length).split(',') ?? []).filter((id) => id !== '')
   const [ids] = idsOption(present, claim)
   const merged = words.map((word) => (word.startsWith('ids=') && ids !== undefined ? ids : word))
