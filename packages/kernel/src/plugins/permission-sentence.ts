@@ -66,8 +66,8 @@ function sentenceOf(verb: PermissionVerb, argument: string): string {
       return `run ${argument}, with all this program can do`
     case 'net:connect': {
       const place = hostAndPort(argument) ?? argument
-      const at = place.lastIndexOf(':')
-      return at < 0 ? `connect to ${place}` : `connect to ${place.slice(0, at)}, port ${place.slice(at + 1)}`
+      const [, host = place, port] = /^(.+):(\d{1,5}|<[^>]+>)$/.exec(place) ?? []
+      return `connect to ${host}${port === undefined ? '' : `, port ${port}`}`
     }
   }
 }
@@ -112,6 +112,8 @@ function judgedPlace(argument: string): Judged {
   const host = (place ?? argument).replace(/:\d+$/, '').replaceAll(/[[\]]/g, '').toLowerCase()
   const isNear = host === 'localhost' || host.endsWith('.localhost') || (isIP(host) !== 0 && addressKind(host) !== 'public')
   if (isNear) return { risk: 'high', reason: 'services of this machine and its network trust who is near' }
-  if (argument.startsWith('${')) return { risk: 'low', reason: 'the settings of this host say which place that is' }
+  // all of it: what stands behind a place may be somebody else's domain
+  if (/^\$\{[\w.*-]+\}(?::\d{1,5})?$/.test(argument))
+    return { risk: 'low', reason: 'the settings of this host say which place that is' }
   return { risk: 'medium', reason: 'what it reads can be sent there' }
 }
