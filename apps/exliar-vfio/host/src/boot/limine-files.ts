@@ -39,13 +39,13 @@ function isLimine(tree: TreeReader, path: string): boolean {
   return kind === 'file' && sizeBytes <= mostProgramBytes && readConfig(tree, path)?.text.includes(mark) === true
 }
 
-/** What the entries of these files start, on whichever partition it is: images, of which a hash may be written there. */
+/** Initial file systems and unified images that the entries name, on whichever partition they are: their hash may stand there. */
 export function limineEntryImages(configs: readonly ConfigFile[]): readonly string[] {
   const named = configs.flatMap(({ text }) => [
-    ...text.matchAll(/^[ \t]*(?:module_|kernel_)?path[ \t]*:[ \t]*\w+\([^)\n]*\):(\/[^#$\r\n]+)/gim),
+    ...text.matchAll(/^[ \t]*(module_)?(?:path|image_path)[ \t]*:[ \t]*\w+\([^)\n]*\):(\/[^#$\r\n]+)/gim),
   ])
-  const paths = new Set(named.map(([, path = '']) => path.trim()))
-  return bootPartitions.flatMap((partition) => [...paths].map((path) => partition + path))
+  const paths = named.flatMap(([, module, path = '']) => (module !== undefined || /\.efi\s*$/i.test(path) ? [path.trim()] : []))
+  return bootPartitions.flatMap((partition) => [...new Set(paths)].map((path) => partition + path))
 }
 
 /** Behind it stands the hash of `limine.conf`, or zeros. */
