@@ -1,7 +1,8 @@
 import { appendFileSync } from 'node:fs'
-import { mkdir, stat } from 'node:fs/promises'
+import { mkdir, readFile, stat } from 'node:fs/promises'
 import { join, relative, resolve } from 'node:path'
 import { PlatformError } from '@backplane/sdk'
+import { ApiClient } from '@backplane/server/client'
 import { loadConfig } from '../config/load-config.ts'
 import { exitOnDefect } from '../daemon/exit-on-defect.ts'
 import { hostLog } from '../daemon/host-log.ts'
@@ -13,7 +14,6 @@ import { stopDaemon } from '../daemon/stop-daemon.ts'
 import { stopSignals } from '../daemon/stop-signals.ts'
 import { hashFile } from '../export/hash-file.ts'
 import { Redactor } from '../secrets/redactor.ts'
-import { ApiClient } from './api-client.ts'
 import { nextSteps } from './next-steps.ts'
 import { writeSampleConfig } from './sample-config.ts'
 import { makeSampleDisks } from './sample-disks.ts'
@@ -71,10 +71,15 @@ async function prepare(directory: string): Promise<Daemon> {
   return daemon
 }
 
+/** Of the daemon, in one request. */
+const longestSilenceMs = 60_000
+
 async function demonstrate(daemon: Daemon, directory: string): Promise<void> {
   const url = daemon.served.tcp?.url ?? ''
-  const api = await ApiClient.withTokenFile(url, daemon.tokenPath)
-  const list = (await api.json('/api/providers/samples/vms')) as { vms: { id: string; name: string }[] }
+  // As any other program would: over TCP, with its token.
+  const token = (await readFile(daemon.tokenPath, 'utf8')).trim()
+  const api = new ApiClient({ kind: 'url', url: new URL(url), token }, longestSilenceMs)
+  const list = (await api.get('/api/providers/samples/vms')) as { vms: { id: string; name: string }[] }
   print(`machines: ${list.vms.map((vm) => vm.name).join(', ')}`)
   const vm = list.vms.find((one) => one.name.startsWith('sample-server')) ?? list.vms[0]
   if (vm === undefined) throw new Error('no sample machine was found')

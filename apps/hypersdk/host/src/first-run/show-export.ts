@@ -1,5 +1,5 @@
+import type { ApiClient } from '@backplane/server/client'
 import type { Job, JobProgress } from '../jobs/job.ts'
-import type { ApiClient } from './api-client.ts'
 
 /** Where the progress is shown. */
 export interface Screen {
@@ -10,7 +10,7 @@ export interface Screen {
 
 /** Submits one export and shows it until it ends. Answers the finished job; throws when it failed. */
 export async function showExport(api: ApiClient, request: Readonly<Record<string, unknown>>, screen: Screen): Promise<Job> {
-  const { job_ids } = (await api.json('/jobs/submit', request)) as { job_ids: string[] }
+  const { job_ids } = (await api.post('/jobs/submit', request)) as { job_ids: string[] }
   const id = job_ids[0] ?? ''
   screen.print(`job ${id} accepted`)
   let shown = ''
@@ -23,7 +23,7 @@ export async function showExport(api: ApiClient, request: Readonly<Record<string
     }
     if (event === 'end') break
   }
-  const job = (await api.json(`/jobs/${id}`)) as Job
+  const job = (await api.get(`/jobs/${id}`)) as Job
   if (job.status !== 'completed') throw new Error(`the export ended ${job.status}: ${job.error}`)
   return job
 }
