@@ -1,6 +1,7 @@
 import { defineProvider, optional, unary } from '@backplane/sdk'
 import { z } from 'zod'
 import { GpuDevice } from './devices.ts'
+import { KernelParameter } from './kernel-parameter.ts'
 import { SystemInfo } from './system-info.ts'
 
 /** Something a model needs to work in a guest. */
@@ -11,10 +12,7 @@ export const QuirkSetting = z.object({
   xml_snippet: z.string().max(10_000).nullable().default(null),
   command_line_option: z.string().max(1_000).nullable().default(null),
   /** Parameters the kernel should be given: `i915.enable_gvt=1`. */
-  kernel_parameters: z
-    .array(z.string().regex(/^[^\s"'\\]+$/, 'is no kernel parameter'))
-    .max(20)
-    .default([]),
+  kernel_parameters: z.array(KernelParameter).max(20).default([]),
   /** Modules that must be loaded: `vendor-reset`. */
   kernel_modules: z
     .array(z.string().regex(/^[\w-]+$/, 'is no module name'))

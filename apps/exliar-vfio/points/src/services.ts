@@ -1,6 +1,7 @@
 import { defineProvider, unary } from '@backplane/sdk'
 import { z } from 'zod'
 import { Bdf, GpuDevice, PciDevice } from './devices.ts'
+import { KernelParameter } from './kernel-parameter.ts'
 import { SystemInfo } from './system-info.ts'
 
 /*
@@ -54,8 +55,8 @@ export const vfioService = defineProvider(
   { title: 'Bind functions to VFIO' },
 )
 
-/** A kernel parameter such as `iommu=pt`. */
-const KernelParameter = z.string().regex(/^[^\s"'\\]{1,200}$/, 'is no kernel parameter')
+/** One that stands there, whoever wrote it. */
+const StandingParameter = z.string().regex(/^[^\s"'\\]{1,200}$/, 'is no kernel parameter')
 
 /** Changes what the kernel is started with, from the next start of the machine on. */
 // oxlint-disable-next-line typescript/explicit-module-boundary-types -- inferred from the schemas above
@@ -68,7 +69,7 @@ export const bootService = defineProvider(
       permission: 'boot:edit',
       approval: ({ parameters }) => `start the kernel with ${parameters.join(' ')}`,
     }),
-    remove: unary(z.object({ parameters: z.array(KernelParameter).min(1).max(20) }), z.array(z.string()), {
+    remove: unary(z.object({ parameters: z.array(StandingParameter).min(1).max(20) }), z.array(z.string()), {
       permission: 'boot:edit',
       approval: ({ parameters }) => `start the kernel without ${parameters.join(' ')}`,
     }),

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { QuirkSetting } from '@exliar-vfio/points'
 import * as fc from 'fast-check'
 import { plainStretch } from '../text/mapped-text.ts'
 import { applySplices } from '../text/splice.ts'
@@ -86,9 +87,13 @@ test('an open quotation mark is refused with file and line', () => {
 })
 
 test('a parameter that would need quotes is refused', () => {
-  for (const parameter of ['a b', 'a$b', 'a;b', '`a`', 'a"b', 'a&b']) {
+  const proposed = (parameter: string): boolean =>
+    QuirkSetting.safeParse({ name: 'a', description: '', kernel_parameters: [parameter] }).success
+  for (const parameter of ['a b', 'a$b', 'a;b', '`a`', 'a"b', 'a&b', '--']) {
     assert.throws(() => edited('', { add: [parameter] }), { code: 'BOOT_PARAMETER_UNSAFE' }, parameter)
+    assert.equal(proposed(parameter), false, `${parameter}: a plugin that proposes it is named, and keeps nobody from a plan`)
   }
+  assert.ok(proposed('vfio-pci.ids=10de:1b80'))
 })
 
 test('whatever the line, adding keeps all it had in order, and adding again changes nothing', () => {

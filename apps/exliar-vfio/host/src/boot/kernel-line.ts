@@ -160,6 +160,6 @@ export function unclear({ file, value }: LinePart, index: number, reason: string
 
 /** What needs no quotes in any of the files it may have to stand in. */
 function safeParameter(parameter: string): string {
-  if (/^[\w.,:=/+@%~-]+$/.test(parameter)) return parameter
+  if (/^\w[\w.,:=/+@%~-]*$/.test(parameter)) return parameter
   throw exliarErrors.error('BOOT_PARAMETER_UNSAFE', { parameter })
 }
