@@ -10,6 +10,8 @@ process.stdout.on('error', (error) => {
   if (Reflect.get(error, 'code') === 'EPIPE') process.exit(0)
   throw error
 })
+// That nobody hears the talk is no reason to stop in the middle of something.
+process.stderr.on('error', () => undefined)
 
 // Imported only now: an old Node would fail on the syntax of what follows.
 const { runBackplane } = await import('./program.ts')

@@ -1,8 +1,12 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { chmod, readFile, readdir, stat, writeFile } from 'node:fs/promises'
 import type { RequestListener } from 'node:http'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { compiledCode } from '@backplane/testing'
 import { listening } from './fixtures/listening.ts'
 import { backplane, type Ran, type RunOptions } from './fixtures/run-backplane.ts'
 import { smallHost, type SmallHost } from './fixtures/small-host.ts'
@@ -235,4 +239,11 @@ test('every verb has help with examples', async () => {
   for (const verb of ['doctor', 'unpin', 'plugins show', 'tokens create']) assert.ok(all.includes(verb), all.join(', '))
   assert.match((await backplane([])).err, /Usage: backplane/)
   assert.match((await backplane(['--version'])).out, /^\d+\.\d+\.\d+\n$/)
+})
+
+test('that nobody hears what went wrong does not change how it ends', async () => {
+  const program = fileURLToPath(new URL('./backplane.ts', import.meta.url))
+  const child = spawn(process.execPath, ['--conditions=@backplane/source', program, 'frobnicate'], { env: { ...compiledCode } })
+  child.stderr.destroy()
+  assert.deepEqual(await once(child, 'exit'), [2, null])
 })

@@ -9,6 +9,8 @@ process.stdout.on('error', (error) => {
   if (Reflect.get(error, 'code') === 'EPIPE') process.exit(0)
   throw error
 })
+// That nobody hears the talk is no reason to stop in the middle of something.
+process.stderr.on('error', () => undefined)
 // Imported only now: an old Node would fail on the syntax of what follows.
 const { runHyperctl } = await import('./program.ts')
 const { processTerminal } = await import('./terminal/process-terminal.ts')

@@ -168,6 +168,12 @@ test('a reader that goes away is no failure', async () => {
   assert.deepEqual(await exited, [0, null])
 })
 
+test('that nobody hears what went wrong does not change how it ends', async () => {
+  const child = spawned(['frobnicate'])
+  child.stderr?.destroy()
+  assert.deepEqual(await once(child, 'exit'), [2, null])
+})
+
 test('over TCP the token is read from its file', async () => {
   const good = await run(`status --url ${daemon.url} --token-file ${daemon.tokenFile}`)
   assert.deepEqual([good.code, good.err], [0, ''])
