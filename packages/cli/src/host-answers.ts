@@ -2,6 +2,7 @@
  * The parts of a host's answers that are shown. A host may be older or newer, so members are read, never relied on.
  */
 
+/** One plugin as lists show it. */
 export interface Plugin {
   readonly id: string
   readonly version: string
@@ -20,10 +21,12 @@ export interface Plugin {
   readonly update?: { readonly version: string; readonly failure: { readonly message: string } } | null
 }
 
+/** `GET /api/plugins`. */
 export interface PluginList {
   readonly plugins: readonly Plugin[]
 }
 
+/** What one running plugin uses and does; null is not known. */
 export interface TopRow {
   readonly id: string
   readonly version: string
@@ -45,12 +48,14 @@ export interface TopRow {
   readonly denials: number
 }
 
+/** `GET /api/top`; calls a second are over `over_ms`. */
 export interface Top {
   readonly at: string
   readonly over_ms: number | null
   readonly plugins: readonly TopRow[]
 }
 
+/** `GET /api/plugins/{id}/why`: findings with their evidence. */
 export interface Why {
   readonly plugin: string
   readonly state: string
@@ -64,6 +69,7 @@ export interface Why {
   }[]
 }
 
+/** `GET /api/plugins/{id}/history`, newest first. */
 export interface History {
   readonly plugin: string
   readonly entries: readonly {
@@ -76,6 +82,7 @@ export interface History {
   }[]
 }
 
+/** `GET /api/system`: what the host has to hold plugins with. */
 export interface System {
   readonly sandbox: boolean | null
   readonly layers: readonly {
@@ -88,6 +95,7 @@ export interface System {
   }[]
 }
 
+/** One token; never its secret. */
 export interface Token {
   readonly name: string
   readonly scope: string
@@ -97,14 +105,17 @@ export interface Token {
   readonly expired: boolean
 }
 
+/** `GET /api/tokens`. */
 export interface TokenList {
   readonly tokens: readonly Token[]
 }
 
+/** A token as it is made: its secret is told this once. */
 export interface NewToken extends Token {
   readonly token: string
 }
 
+/** A permission in words, with its risk and why. */
 export interface Sentence {
   readonly permission: string
   readonly sentence: string
@@ -112,6 +123,7 @@ export interface Sentence {
   readonly reason: string
 }
 
+/** What one rule of the policy said. */
 export interface VerdictRule {
   readonly rule: string
   readonly outcome: string
@@ -120,6 +132,7 @@ export interface VerdictRule {
   readonly fix: string | null
 }
 
+/** Whether a package may run, rule by rule. */
 export interface Verdict {
   readonly ok: boolean
   readonly trust: string
@@ -127,6 +140,7 @@ export interface Verdict {
   readonly rules: readonly VerdictRule[]
 }
 
+/** A step that installs or updates. */
 export interface PlanPut {
   readonly kind: 'install' | 'update'
   readonly id: string
@@ -147,6 +161,7 @@ export interface PlanPut {
   readonly license: { readonly from: string | null; readonly to: string | null }
 }
 
+/** A step that removes; `orphan`: nobody needs it any more. */
 export interface PlanRemoval {
   readonly kind: 'remove'
   readonly id: string
@@ -154,17 +169,20 @@ export interface PlanRemoval {
   readonly orphan: boolean
 }
 
+/** What changes come to; `etag` names exactly that. */
 export interface Plan {
   readonly etag: string
   readonly pending: boolean
   readonly steps: readonly (PlanPut | PlanRemoval)[]
 }
 
+/** What became of a plan that was done. */
 export interface Applied {
   readonly message: string
   readonly plugins: readonly Plugin[]
 }
 
+/** `GET /api/plugins/outdated`. */
 export interface Outdated {
   readonly plugins: readonly {
     readonly id: string
@@ -177,6 +195,7 @@ export interface Outdated {
   readonly count: number
 }
 
+/** What is wrong with what a host keeps on its disk. */
 export interface StorageFindings {
   readonly ok: boolean
   readonly findings: readonly {
@@ -188,6 +207,7 @@ export interface StorageFindings {
   }[]
 }
 
+/** `GET /api/packages/search`. */
 export interface FoundPackages {
   readonly packages: readonly {
     readonly reference: string
@@ -200,6 +220,7 @@ export interface FoundPackages {
   readonly problems: readonly { readonly source: string; readonly message: string }[]
 }
 
+/** What a plugin asks for, what was answered, and what it used of that. */
 export interface Permissions {
   readonly id: string
   readonly version: string
@@ -214,6 +235,7 @@ export interface Permissions {
   readonly proposal?: Proposal
 }
 
+/** What was used of one permission; `used` is null where nobody can say. */
 export interface Used {
   readonly permission: string
   readonly used: {
@@ -230,6 +252,7 @@ export interface Used {
   readonly needed_for: string | null
 }
 
+/** The least that would have done. */
 export interface Proposal {
   readonly used: readonly string[]
   readonly unknown: readonly string[]
@@ -237,6 +260,7 @@ export interface Proposal {
   readonly narrower: Readonly<Record<string, readonly string[]>>
 }
 
+/** `GET /api/grants`: what was approved and withheld, by plugin. */
 export interface Grants {
   readonly grants: readonly {
     readonly id: string
@@ -248,6 +272,7 @@ export interface Grants {
   }[]
 }
 
+/** `GET /api/lock`. */
 export interface Lock {
   readonly plugins: Readonly<
     Record<
@@ -263,6 +288,7 @@ export interface Lock {
   >
 }
 
+/** One question that waits for a person, or waited. */
 export interface Approval {
   readonly id: string
   readonly plugin: string
@@ -280,10 +306,12 @@ export interface Approval {
   readonly reason: string | null
 }
 
+/** `GET /api/approvals`. */
 export interface ApprovalList {
   readonly approvals: readonly Approval[]
 }
 
+/** One record of the audit log. */
 export interface AuditRecord {
   readonly seq: number
   readonly at: string
@@ -294,11 +322,13 @@ export interface AuditRecord {
   readonly reason?: string
 }
 
+/** Records, and where the next begin. */
 export interface AuditPage {
   readonly records: readonly AuditRecord[]
   readonly next: number | null
 }
 
+/** What a check of the audit log came to. */
 export interface AuditReport {
   readonly ok: boolean
   readonly records: number

@@ -24,6 +24,7 @@ const options = {
   help: { type: 'boolean', short: 'h' },
 } as const
 
+/** What `--help` prints. */
 export const helpText = `hypervisord exports virtual machines through provider plugins
 
 Usage: hypervisord [flags]        (each flag with one dash or two)
