@@ -1,4 +1,4 @@
-import { maxSatisfying, rcompare, valid } from 'semver'
+import { rcompare, valid } from 'semver'
 import type { Demand } from './demands.ts'
 import { fits, meets } from './fits.ts'
 import type { KnownUniverse } from './known-universe.ts'
@@ -81,8 +81,10 @@ function fixOf(id: string, demands: readonly Demand[], versions: readonly string
     return `Install a version of ${demand.from} that takes ${id} ${best}.`
   }
   const [first] = demands
-  const nearest = first === undefined ? null : maxSatisfying([...versions], first.range)
-  return nearest === null ? `Publish a version of ${id} that fits, or ask for less.` : `Let all who need ${id} take ${nearest}.`
+  const nearest = versions.find((version) => first !== undefined && fits(version, first.range))
+  return nearest === undefined
+    ? `Publish a version of ${id} that fits, or ask for less.`
+    : `Let all who need ${id} take ${nearest}.`
 }
 
 function distinct(demands: readonly Demand[]): readonly Demand[] {

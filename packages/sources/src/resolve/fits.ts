@@ -1,9 +1,12 @@
 import { satisfies } from 'semver'
 import type { Demand } from './demands.ts'
 
+/** Longer ranges are fit by nothing, as in the kernel: they come from strangers, and can take seconds to read. */
+const longestRange = 256
+
 /** Whether a version is in a range. A version before a release only where the range names one. */
 export function fits(version: string, range: string): boolean {
-  return satisfies(version, range)
+  return range.length <= longestRange && satisfies(version, range)
 }
 
 /**

@@ -235,3 +235,10 @@ test('a version before a release is taken where it was asked for itself, and not
   const { chain } = await conflictOf(resolve(universeOf(releases), ['b']))
   assert.deepEqual(chain.slice(0, 1), ['b 1.0.0 needs a *'])
 })
+
+test('a range that takes seconds to read is fit by nothing', async () => {
+  const universe = universeOf({ 'a@1.0.0': { needs: { b: '>1 '.repeat(100) } }, 'b@2.0.0': {} })
+  const { chain, fix } = await conflictOf(resolve(universe, ['a']))
+  assert.match(chain[0] ?? '', /^a 1\.0\.0 needs b >1/)
+  assert.doesNotMatch(fix ?? '', /take 2\.0\.0/)
+})

@@ -34,7 +34,11 @@ const Plugin = z.object({
       permissions: z.array(z.string()),
       dependencies: z.record(
         Id,
-        z.string().refine((range) => validRange(range) !== null, 'is no range'),
+        // in this order: to read a long one takes seconds
+        z
+          .string()
+          .max(256, { abort: true })
+          .refine((range) => validRange(range) !== null, 'is no range'),
       ),
       deprecated: z.string().max(500).exactOptional(),
       ...Told,
