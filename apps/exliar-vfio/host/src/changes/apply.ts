@@ -1,12 +1,12 @@
 import { PlatformError } from '@backplane/sdk'
 import { exliarErrors } from '../errors.ts'
-import { cleanupScript } from './cleanup-script.ts'
 import type { Executor, RecordedStep } from './executor.ts'
 import { contentHash } from './file-executor.ts'
-import { changesDirectory, cleanupScriptPath, type Changes } from './open-changes.ts'
+import type { Changes } from './open-changes.ts'
 import { changesIn, unfinishedRun } from './recorded-changes.ts'
 import type { Step } from './step.ts'
 import { rollback, type UndoReport } from './undo.ts'
+import { writeCleanupScript } from './write-cleanup-script.ts'
 
 /** Steps that belong together; whoever applies them is asked before and told after. */
 export interface Stage<Subject = unknown> {
@@ -118,13 +118,13 @@ async function applyStep({ journal, ground, executors }: Changes, step: Step, ru
   const change = 1 + changesIn(journal).length
   journal.append({ type: 'doing', run, change, step: recorded(step), before })
   ground.atPoint('the step was written down')
-  await writeScript({ journal, ground, executors })
+  await writeCleanupScript({ journal, ground, executors })
   const { after, notes } = await executor.perform(step, before, ground)
   ground.atPoint('the step was done')
   journal.append({ type: 'done', change, after, notes })
   ground.atPoint('the step was written down as done')
   // Only now is known what the step left.
-  await writeScript({ journal, ground, executors })
+  await writeCleanupScript({ journal, ground, executors })
   return notes
 }
 
@@ -132,21 +132,4 @@ function recorded(step: Step): RecordedStep {
   if (step.kind !== 'write-file') return step
   const { kind, path, cause, summary, records, mode } = step
   return { kind, path, cause, summary, records, ...(mode === undefined ? {} : { mode }), sha256: contentHash(step) }
-}
-
-/** Whatever happens next, the script knows it. */
-async function writeScript({ journal, ground, executors }: Pick<Changes, 'journal' | 'ground' | 'executors'>): Promise<void> {
-  const owner = ground.tree.stat(changesDirectory)
-  const marks = { mode: 0o700, uid: owner?.uid ?? 0, gid: owner?.gid ?? 0 }
-  await ground.tree.write(
-    cleanupScriptPath,
-    cleanupScript(changesIn(journal), { executors, made: openedDirectories(journal) }),
-    marks,
-  )
-  ground.atPoint('the script was written')
-}
-
-function openedDirectories({ records }: Changes['journal']): readonly string[] {
-  const [opened] = records
-  return opened?.type === 'opened' ? opened.made : []
 }

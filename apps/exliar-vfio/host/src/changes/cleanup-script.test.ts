@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { statSync, utimesSync, writeFileSync } from 'node:fs'
+import { readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { madeTree } from '../fixtures/materialise.ts'
@@ -10,6 +10,7 @@ import { apply } from './apply.ts'
 import { openChanges } from './open-changes.ts'
 import { standardExecutors } from './standard-executors.ts'
 import type { Step } from './step.ts'
+import { rollback } from './undo.ts'
 
 function writing(path: string, text: string): Step {
   return {
@@ -59,6 +60,19 @@ test('the script takes everything back from a rescue system, without exliar, and
   assert.deepEqual(cleanup(root), { status: 0, output: 'everything is as it was before exliar\n' })
   assert.deepEqual(treeSnapshot(root), before)
   assert.equal(statSync(join(root, 'etc/a file')).mtimeMs, 2_000_000)
+})
+
+test('what was taken back already is no part of the script any more', async (t) => {
+  const { root, before } = await changed(t)
+  {
+    await using changes = await openChanges({ tree: MachineTree.open(root), executors: standardExecutors })
+    await rollback(changes)
+  }
+  writeFileSync(join(root, 'etc/a file'), 'A')
+  const script = readFileSync(join(root, 'var/lib/exliar-vfio/cleanup.sh'), 'utf8')
+  assert.deepEqual(script.match(/^# \d+:/gm), ['# 3:', '# 2:', '# 1:', '# 4:'])
+  assert.equal(cleanup(root).status, 0)
+  assert.deepEqual(treeSnapshot(root), before)
 })
 
 test('the script keeps and names what somebody else changed, and what has no backup any more', async (t) => {

@@ -2,6 +2,7 @@ import { exliarErrors } from '../errors.ts'
 import type { Entry, Executor, Standing, Undone } from './executor.ts'
 import { changesIn, unfinishedRun, type Change } from './recorded-changes.ts'
 import type { Changes } from './open-changes.ts'
+import { writeCleanupScript } from './write-cleanup-script.ts'
 
 /** How one change was taken back, or that it stays and why. */
 export interface UndoneChange {
@@ -93,6 +94,7 @@ async function undo(changes: Changes, open: readonly Change[]): Promise<UndoRepo
   const complete = done.every(({ end }) => end.kind === 'undone')
   const { length: standing } = changesIn(journal).filter(({ state }) => state !== 'undone')
   // What stands is to be taken back another time; where there is no room for that, it is tried without.
+  if (standing > 0) await writeCleanupScript(changes).catch(() => undefined)
   if (standing > 0) await reserve.keep().catch(() => undefined)
   return { changes: done, complete, standing }
 }
