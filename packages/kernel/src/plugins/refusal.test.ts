@@ -46,28 +46,22 @@ async function stage(): Promise<Stage> {
 
 type Gate = PromiseWithResolvers<void>
 
-test('whoever leaves while bytes are staged to be looked at leaves none of them behind, and nobody is asked', async () => {
+test('however many ask, a package is staged and looked at once, and let go of when nobody looks any more, whoever leaves', async () => {
   const s = await stage()
   await using t = s.t
   const over = new AbortController()
-  const refusal = t.kernel.plugins.refusal('demo/a', over.signal)
+  const { signal } = new AbortController()
+  const leaving = t.kernel.plugins.refusal('demo/a', over.signal)
+  const staying = t.kernel.plugins.refusal('demo/a', signal)
   over.abort(new Error('left'))
-  await assert.rejects(refusal, { message: 'left' })
+  await assert.rejects(leaving, { message: 'left' })
   s.stage.resolve()
-  await s.released
-  assert.deepEqual(s.told, ['staging', 'released'])
-})
-
-test('whoever leaves while the admission looks at bytes does not take them away under it', async () => {
-  const s = await stage()
-  await using t = s.t
-  s.stage.resolve()
-  const over = new AbortController()
-  const refusal = t.kernel.plugins.refusal('demo/a', over.signal)
   while (!s.told.includes('asked')) await new Promise(setImmediate)
-  over.abort(new Error('left'))
-  await assert.rejects(refusal, { message: 'left' })
+  const later = t.kernel.plugins.refusal('demo/a', signal)
   s.admit.resolve()
+  assert.deepEqual(await Promise.all([staying, later]), [undefined, undefined])
   await s.released
   assert.deepEqual(s.told, ['staging', 'asked', 'answered', 'released'])
+  await t.kernel.plugins.refusal('demo/a', signal)
+  assert.equal(s.told.length, 8, 'what was found is not kept')
 })
