@@ -2,10 +2,12 @@
  * What `npm test` runs: every test of the repository, or those whose path contains one of the arguments. At the end it
  * lists what took longest, and what was skipped and why; with BACKPLANE_CI=1 a skip is a failure.
  */
-import { globSync } from 'node:fs'
+import { globSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
+import { groupTests } from './test-groups.ts'
 import { root } from './workspaces.ts'
 
 const globs = [
@@ -35,37 +37,44 @@ if (files.length === 0) {
   process.exit(1)
 }
 
-// Hundreds of processes load the same TypeScript: read once, it takes half the time.
+// Many processes load the same TypeScript: read once, it takes half the time.
 process.env['NODE_COMPILE_CACHE'] ??= join(root, 'node_modules', '.cache', 'node')
+const groups = mkdtempSync(join(tmpdir(), 'backplane-tests-'))
+process.once('exit', () => rmSync(groups, { recursive: true }))
 
 const skipped: string[] = []
 const events = run({
-  files: files.map((file) => `${root}/${file}`),
+  files: [...groupTests(files, root, groups)],
   cwd: root,
   concurrency: 2,
   execArgv: ['--conditions=@backplane/source'],
   timeout: fileTimeoutMs,
 })
-events.on('test:fail', () => {
+const tookMs = new Map<string, number>()
+/** How long the tests of a file took, whatever process it shared. */
+const note = ({ nesting, file, details }: { nesting: number; file?: string; details: { duration_ms: number } }): void => {
+  if (nesting !== 0 || file === undefined) return
+  const path = file.replace(`${root}/`, '')
+  tookMs.set(path, (tookMs.get(path) ?? 0) + details.duration_ms)
+}
+events.on('test:fail', (failed) => {
   process.exitCode = 1
+  note(failed)
 })
-events.on('test:pass', ({ name, skip, file }) => {
+events.on('test:pass', (passed) => {
+  note(passed)
+  const { name, skip, file } = passed
   if (skip === undefined || skip === false) return
   const where = file === undefined ? '' : `${file.replace(`${root}/`, '')}: `
   skipped.push(`${where}${name}${typeof skip === 'string' && skip !== '' ? `: ${skip}` : ''}`)
-})
-const took: { readonly file: string; readonly seconds: number }[] = []
-events.on('test:summary', ({ file, duration_ms: ms }) => {
-  if (file !== undefined) took.push({ file: file.replace(`${root}/`, ''), seconds: Math.round(ms / 1000) })
 })
 events.compose(new spec()).pipe(process.stdout)
 events.on('end', () => {
   // After the reporter's own last lines.
   setImmediate(() => {
-    const slowest = took.toSorted((a, b) => b.seconds - a.seconds).slice(0, slowestShown)
-    process.stdout.write(
-      `\nlongest:\n${slowest.map(({ file, seconds }) => `  ${String(seconds).padStart(4)} s  ${file}\n`).join('')}`,
-    )
+    const slowest = [...tookMs].toSorted(([, one], [, other]) => other - one).slice(0, slowestShown)
+    const lines = slowest.map(([file, ms]) => `  ${String(Math.round(ms / 1000)).padStart(4)} s  ${file}\n`)
+    process.stdout.write(`\nlongest:\n${lines.join('')}`)
     if (skipped.length === 0) return
     process.stdout.write(`\nskipped:\n${skipped.map((line) => `  ${line}\n`).join('')}`)
     if (process.env['BACKPLANE_CI'] !== '1') return
