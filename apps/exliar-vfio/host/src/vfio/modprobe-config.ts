@@ -21,8 +21,10 @@ const options = ['disable_vga=1', 'disable_idle_d3=1']
 export function editModprobe(tree: TreeReader, claim: Claim, drivers: readonly string[]): readonly FileEdit[] {
   const files = readModprobeFiles(tree)
   for (const file of files) refuseConflicts(file, claim)
-  const file = readConfig(tree, modprobePath)
-  const text = file?.text ?? writtenBy
+  const before = readConfig(tree, modprobePath)?.text
+  // One of that name in another directory counts no more once ours is there.
+  const counting = files.find(({ path }) => path.endsWith('/vfio.conf'))?.text
+  const text = counting ?? writtenBy
   refuseContinued({ path: modprobePath, text })
   const splices: Splice[] = []
   const lines: string[] = []
@@ -43,7 +45,7 @@ export function editModprobe(tree: TreeReader, claim: Claim, drivers: readonly s
     tree,
     late.flatMap((module) => others.get(module) ?? []),
   )
-  return [...(edited === file?.text ? [] : [{ path: modprobePath, before: file?.text, text: edited }]), ...order]
+  return [...(edited === counting ? [] : [{ path: modprobePath, before, text: edited }]), ...order]
 }
 
 /** modprobe heeds the first line of a module only, so what another file says is said again, with VFIO in it, before that. */

@@ -111,6 +111,12 @@ test('a conflict is found in every directory that modprobe reads, over lines tha
   assert.match(await modprobe(t, masked, one), /ids=10de:1b80/)
 })
 
+test('what a distribution says in a file of the same name stays: ours takes the place of all of it', async (t) => {
+  const shipped = { 'usr/lib/modprobe.d/vfio.conf': 'options vfio_iommu_type1 allow_unsafe_interrupts=0' }
+  const text = await modprobe(t, shipped, { all: [gpu], chosen: [gpu] })
+  assert.match(text, /^options vfio_iommu_type1 allow_unsafe_interrupts=0\noptions vfio-pci ids=10de:1b80 /)
+})
+
 test('modprobe heeds the first order of a module only, so that of another file is said again before it, with VFIO in it', async (t) => {
   const files = { 'usr/lib/modprobe.d/nvidia-uvm.conf': 'softdep nvidia pre: ecc post: nvidia-uvm\nsoftdep xe pre: vfio-pci\n' }
   const tree = MachineTree.open(await madeTree(t, files))
