@@ -3,9 +3,11 @@ import { once } from 'node:events'
 import { request, type IncomingMessage } from 'node:http'
 import { test } from 'node:test'
 import { PlatformError } from '@backplane/sdk'
+import { testKernel } from '@backplane/testing'
 import { demoKernel, echo, echoPlugin } from '../fixtures/demo-kernel.ts'
 import { startServer } from '../fixtures/start-server.ts'
 import { watchedKernel } from '../fixtures/watched-kernel.ts'
+import { managementApi } from './management-api.ts'
 import { PluginUsageView, SystemView, TopView, WhyView } from './inspection-definitions.ts'
 import { PluginDetail } from './plugin-view.ts'
 import { HistoryView } from './version-definitions.ts'
@@ -157,4 +159,21 @@ test('no plugin hides a fixed route: one called like it is named by its whole id
   assert.equal((await server.tcp('/api/plugins/history')).as(PluginDetail).id, 'demo/history')
   assert.deepEqual((await server.tcp('/api/plugins/history/history')).as(HistoryView).plugin, 'demo/history')
   assert.equal((await server.tcp('/api/plugins/demo/one/explode')).problem.code, 'SERVER_ID_INVALID')
+})
+
+test('who asks why and leaves before the answer is no fault that is logged', async (t) => {
+  const asked = Promise.withResolvers<void>()
+  const admit = (): Promise<never> => (asked.resolve(), new Promise(() => undefined))
+  const demo = await testKernel({ points: [echo], plugins: [echoPlugin('demo/one')], admission: { admit } })
+  t.after(() => demo[Symbol.asyncDispose]())
+  const lines: unknown[] = []
+  const { fetch } = managementApi(demo.kernel, { log: { write: (line) => void lines.push(line) } })
+  const leaving = new AbortController()
+  const asking = new Request('http://localhost/api/plugins/one/why', { signal: leaving.signal })
+  const { signal: closing } = new AbortController()
+  const target = '/api/plugins/one/why'
+  const answer = fetch(asking, { via: 'unix', secure: false, address: '', localPort: undefined, target, hosts: [], closing })
+  await asked.promise
+  leaving.abort()
+  assert.deepEqual([(await answer).status, lines], [499, []])
 })

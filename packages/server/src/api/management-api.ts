@@ -107,7 +107,7 @@ export function managementApi(kernel: Kernel, options: ManagementApiOptions = {}
   let openapi: ReturnType<typeof openapiDocument> | undefined
   app.get('/openapi.json', (context) => context.json((openapi ??= openapiDocument())))
   app.notFound(unrouted(app))
-  app.onError((error) => problem(error))
+  app.onError((error, context) => (isLeft(error, context.req.raw) ? new Response(null, { status: clientGone }) : problem(error)))
   const handler = idempotent()((request, peer) => app.fetch(request, peer))
   const fetch: Handler = async (request, peer) => {
     try {
@@ -117,4 +117,12 @@ export function managementApi(kernel: Kernel, options: ManagementApiOptions = {}
     }
   }
   return { fetch, app }
+}
+
+/** Nobody reads this answer; the number is the one proxies log for a client that went away. */
+const clientGone = 499
+
+/** Whether there is no answer because nobody waits for one; that is no fault of the host's, and not logged as one. */
+function isLeft(error: Error, { signal }: Request): boolean {
+  return error.name === 'AbortError' && signal.aborted
 }
