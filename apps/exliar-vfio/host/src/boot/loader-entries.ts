@@ -39,7 +39,8 @@ function entryLine(file: ConfigFile): KernelLine {
     const variable = part.value.text.search(/\$(?!tuned_params(?!\S))/)
     if (variable !== -1) throw unclear(part, variable, 'a part of the line is kept in a variable of the bootloader')
     const quoted = part.value.text.search(/(?<!\S)"/)
-    if (quoted !== -1) throw unclear(part, quoted, 'systemd-boot takes off quotation marks around a whole line')
+    if (quoted !== -1)
+      throw unclear(part, quoted, 'systemd-boot, which reads such entries, takes off quotation marks around a whole line')
     parts.push(part)
   }
   const last = parts.at(-1)
