@@ -3,7 +3,7 @@
  * lists what took longest, and what was skipped and why; with BACKPLANE_CI=1 a skip is a failure.
  */
 import { globSync, mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
@@ -43,10 +43,11 @@ const groups = mkdtempSync(join(tmpdir(), 'backplane-tests-'))
 process.once('exit', () => rmSync(groups, { recursive: true }))
 
 const skipped: string[] = []
+// One more than there are processors: a third of the time is waiting for limits, deadlines and what is told to take its time.
 const events = run({
   files: [...groupTests(files, root, groups)],
   cwd: root,
-  concurrency: 2,
+  concurrency: availableParallelism() + 1,
   execArgv: ['--conditions=@backplane/source'],
   timeout: fileTimeoutMs,
 })
