@@ -12,7 +12,25 @@ export interface SchemaProblem {
  * nearest key that would be known there.
  */
 export function schemaProblems(schema: z.ZodType, error: z.ZodError): readonly SchemaProblem[] {
-  return error.issues.flatMap((issue) => problemsOf(schema, issue))
+  const wrongKind = new Set(error.issues.filter(({ code }) => code === 'invalid_type').map(({ path }) => path.join('\0')))
+  // A list where a text belongs is no text that is too short as well.
+  const telling = error.issues.filter(({ code, path }) => code === 'invalid_type' || !wrongKind.has(path.join('\0')))
+  return telling.flatMap((issue) => problemsOf(schema, issue))
+}
+
+/** What one broken rule is to whoever wrote the value; a schema's own words are kept. */
+export function plainIssue(issue: z.core.$ZodIssue): string {
+  const { message } = issue
+  if (issue.code === 'too_small' && message.startsWith('Too small: ')) {
+    if (issue.origin === 'number' || issue.origin === 'int') return `must be at least ${issue.minimum}`
+    if (issue.minimum === 1) return 'must not be empty'
+  }
+  if (issue.code === 'too_big' && message.startsWith('Too big: ')) {
+    if (issue.origin === 'number' || issue.origin === 'int') return `must be at most ${issue.maximum}`
+    if (issue.origin === 'string') return `must be at most ${issue.maximum} characters long`
+    if (issue.origin === 'array') return `must have at most ${issue.maximum} entries`
+  }
+  return plain(message)
 }
 
 /** Who wrote more of them meant something else altogether. */
@@ -27,7 +45,7 @@ function problemsOf(schema: z.ZodType, issue: Issue): readonly SchemaProblem[] {
   }
   if (issue.code === 'invalid_key')
     return [{ path: issue.path, message: issue.issues[0]?.message ?? 'this name is not allowed here' }]
-  return [{ path: issue.path, message: plain(issue.message) }]
+  return [{ path: issue.path, message: plainIssue(issue) }]
 }
 
 function unknownKey(key: string, known: readonly string[]): string {
@@ -54,7 +72,9 @@ function plain(message: string): string {
   const [, expected = '', received = ''] = /^expected (\w+), received (\w+)$/.exec(text) ?? []
   const [wanted, found] = [kinds[expected], kinds[received]]
   if (wanted === undefined) return text
-  if (received === 'null' || received === 'undefined') return `has no value: give it ${wanted}, or leave it out`
+  if (received === 'undefined') return `is missing: give it ${wanted}`
+  if (received === 'NaN' || (expected === 'int' && received === 'number')) return `must be ${wanted}`
+  if (received === 'null') return `has no value: give it ${wanted}, or leave it out`
   return found === undefined ? text : `must be ${wanted}, not ${found}`
 }
 

@@ -15,6 +15,7 @@ import {
 import { OpenAPIHono } from '@hono/zod-openapi'
 import { hypersdkErrors } from '../errors.ts'
 import type { Redactor } from '../secrets/redactor.ts'
+import { plainIssue } from '../schema-problems.ts'
 import { answerError } from './answer-error.ts'
 import { hostAccess } from './host-access.ts'
 import { jobMetrics } from './job-metrics.ts'
@@ -55,7 +56,7 @@ export function hostApi(options: HostApiOptions): Handler {
   const app = new OpenAPIHono<{ Bindings: Peer }>({
     defaultHook: (result) => {
       if (result.success) return
-      const lines = result.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
+      const lines = result.error.issues.map((issue) => `${issue.path.join('.')}: ${plainIssue(issue)}`)
       throw hypersdkErrors.error('REQUEST_INVALID', { first: lines.join('; ') }, { details: { problems: lines } })
     },
   })
