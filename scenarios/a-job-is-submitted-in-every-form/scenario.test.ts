@@ -36,6 +36,8 @@ test('jobs come as one, as a list and under jobs, in JSON and YAML, and each wro
     [{ provider: 'slow' }, 'JOB_INVALID', /vm_id: names the machine/],
     [{ ...job('x'), vm_path: 'other' }, 'JOB_INVALID', /vm_path: says something else than vm_id/],
     [{ ...job('x'), provider: 'slw' }, 'PROVIDER_UNKNOWN', /did you mean "slow"\?/],
+    [{ vm_id: 'vm/1' }, 'JOB_INVALID', /provider: is missing: give it a text/],
+    [{ ...job('x'), provider: 'digitalocean' }, 'JOB_EXPORT_UNSUPPORTED', /API offers no download of images/],
     [{ ...job('x'), format: 'qcow2' }, 'JOB_FORMAT_UNSUPPORTED', /only raw/],
     [{ ...job('x'), options: { include_snapshots: true } }, 'JOB_SNAPSHOTS_UNSUPPORTED', /snapshots/],
     [{ ...job('x'), password: 'p' }, 'JOB_CREDENTIALS_IN_JOB', /password/],

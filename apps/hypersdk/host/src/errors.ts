@@ -190,6 +190,13 @@ const specs = {
     retryable: false,
     hint: 'Verify the job that replaced the export, or export again.',
   },
+  JOB_EXPORT_UNSUPPORTED: {
+    message: 'the provider {provider} exports nothing: {reason}',
+    status: 400,
+    exit: 2,
+    retryable: false,
+    hint: 'Get the disk out of the machine itself, or through a provider that exports; GET /api/providers lists what each can do.',
+  },
   JOB_FORMAT_UNSUPPORTED: {
     message: 'the provider {provider} does not export {format}, only {supported}',
     status: 400,

@@ -30,6 +30,8 @@ export type DiskFormat = z.output<typeof DiskFormat>
 /** What a provider can export; data from the manifest, so asking needs no instance and no credentials. */
 export const ExportCapabilities = z.object({
   supported_formats: z.array(DiskFormat).default([]),
+  /** Why there are no formats, to end a sentence with; given to whoever asks for an export all the same. */
+  no_export_reason: z.string().min(1).max(200).optional(),
   supports_compression: z.boolean().default(false),
   /** Bytes go straight to the host without a staging copy. */
   supports_streaming: z.boolean().default(false),

@@ -364,6 +364,15 @@ test('every key of the configuration is in the example', async () => {
   assert.deepEqual(missing, [])
 })
 
+test('the configuration that each bundled plugin is described with is taken as it stands there', async (t) => {
+  for (const plugin of ['digitalocean', 'disk-images', 'libvirt']) {
+    const text = await readFile(new URL(`../../../plugins/${plugin}/README.md`, import.meta.url), 'utf8')
+    const [, yaml = ''] = /^```yaml\n(.*?)^```/ms.exec(text) ?? []
+    assert.match(yaml, /^providers:/, plugin)
+    assert.deepEqual(await problemsOf(t, yaml), [], plugin)
+  }
+})
+
 /** Names of all keys that a schema has, at any depth. */
 function keysIn(schema: unknown): readonly string[] {
   if (typeof schema !== 'object' || schema === null) return []

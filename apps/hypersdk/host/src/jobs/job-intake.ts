@@ -18,8 +18,8 @@ export interface AcceptedJob {
 /**
  * Checks one submitted value and makes the job of it: fields, provider, format and target, all before anything is
  * queued. Errors: `JOB_INVALID` with every problem in `details.problems`, `JOB_CREDENTIALS_IN_JOB`, `PROVIDER_UNKNOWN`,
- * `PROVIDER_AMBIGUOUS`, `PROVIDER_UNAVAILABLE`, `JOB_FORMAT_UNSUPPORTED`, `JOB_SNAPSHOTS_UNSUPPORTED`,
- * `JOB_TARGET_UNSUPPORTED`, `JOB_TARGET_FORBIDDEN`.
+ * `PROVIDER_AMBIGUOUS`, `PROVIDER_UNAVAILABLE`, `JOB_EXPORT_UNSUPPORTED`, `JOB_FORMAT_UNSUPPORTED`,
+ * `JOB_SNAPSHOTS_UNSUPPORTED`, `JOB_TARGET_UNSUPPORTED`, `JOB_TARGET_FORBIDDEN`.
  */
 export async function acceptJob(
   value: unknown,
@@ -39,9 +39,11 @@ export async function acceptJob(
     const parameters = { name: request.provider, reason: reason ?? 'its plugin does not run' }
     throw hypersdkErrors.error('PROVIDER_UNAVAILABLE', parameters, { plugin, point: provider.id })
   }
-  if (!capabilities.supported_formats.includes(request.format)) {
-    const supported = capabilities.supported_formats.join(', ') || 'nothing'
-    throw hypersdkErrors.error('JOB_FORMAT_UNSUPPORTED', { provider: type, format: request.format, supported })
+  const { supported_formats: supported, no_export_reason: reasonOfNone = 'its plugin names no format' } = capabilities
+  if (supported.length === 0) throw hypersdkErrors.error('JOB_EXPORT_UNSUPPORTED', { provider: type, reason: reasonOfNone })
+  if (!supported.includes(request.format)) {
+    const parameters = { provider: type, format: request.format, supported: supported.join(', ') }
+    throw hypersdkErrors.error('JOB_FORMAT_UNSUPPORTED', parameters)
   }
   if (request.options.include_snapshots && !capabilities.supports_snapshots) {
     throw hypersdkErrors.error('JOB_SNAPSHOTS_UNSUPPORTED', { provider: type })
