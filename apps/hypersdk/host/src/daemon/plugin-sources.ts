@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { Source } from '@backplane/kernel'
 import { bundled, directory, installed, type InstalledSource } from '@backplane/sources'
+import { provider } from '@hypersdk/points'
 import type { HostConfig } from '../config/host-config.ts'
 import { seedDialect } from '../seed-dialect/seed-dialect.ts'
 import { bundledIgnore, bundledPluginFolders } from './bundled-plugins.ts'
@@ -32,10 +33,22 @@ export function installedPlugins({ plugins, dataDirectory }: HostConfig): Instal
   return installed({ lock: plugins.lock, store: join(dataDirectory, 'installed') })
 }
 
-/** Ids of the plugins there are, by their manifests alone. Errors: those of a lock that cannot be read. */
-export async function listedPlugins(config: HostConfig): Promise<readonly string[]> {
+/** What there is by the manifests alone: ids of plugins, and the provider types they say they provide. */
+export interface ListedPlugins {
+  readonly ids: readonly string[]
+  readonly types: readonly string[]
+}
+
+/** Reads manifests and runs nothing. Errors: those of a lock that cannot be read. */
+export async function listedPlugins(config: HostConfig): Promise<ListedPlugins> {
   const sources = pluginSources(config, { settleMs: 1 }, installedPlugins(config))
   const listings = await Promise.all(sources.map((source) => source.list(AbortSignal.timeout(listMs))))
-  const ids = listings.flatMap(({ packages }) => packages.map(({ manifest }): unknown => Reflect.get(Object(manifest), 'id')))
-  return ids.filter((id) => typeof id === 'string')
+  const manifests = listings.flatMap(({ packages }) => packages.map(({ manifest }) => manifest))
+  const ids = manifests.map((manifest) => member(manifest, 'id')).filter((id) => typeof id === 'string')
+  const types = manifests.flatMap((manifest) => Object.keys(Object(member(member(manifest, 'contributes'), provider.id))))
+  return { ids, types }
+}
+
+function member(value: unknown, key: string): unknown {
+  return Reflect.get(Object(value), key)
 }

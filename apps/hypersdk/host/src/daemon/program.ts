@@ -16,7 +16,7 @@ import { versionText } from './product.ts'
 import { startDaemon, type Daemon } from './start-daemon.ts'
 import { stopDaemon } from './stop-daemon.ts'
 import { stopSignals } from './stop-signals.ts'
-import { ambiguousNames, unmatchedNames } from './unmatched-names.ts'
+import { ambiguousNames, unmatchedNames, unprovidedTypes } from './unmatched-names.ts'
 
 /** The command `hypervisord`: answers its exit code. */
 export async function runProgram(args: readonly string[]): Promise<number> {
@@ -35,10 +35,9 @@ async function validate(flags: Flags): Promise<number> {
   const config = await loadConfig(flags.config, flags)
   for (const notice of config.notices) process.stdout.write(`notice: ${notice}\n`)
   for (const folder of missingBundledPlugins()) process.stdout.write(`notice: the bundled plugin ${folder} is missing\n`)
-  const ids = await listedPlugins(config)
-  for (const notice of [...unmatchedNames(config.plugins, ids), ...ambiguousNames(config.plugins, ids)]) {
-    process.stdout.write(`notice: ${notice}\n`)
-  }
+  const { ids, types } = await listedPlugins(config)
+  const names = [...unmatchedNames(config.plugins, ids), ...ambiguousNames(config.plugins, ids)]
+  for (const notice of [...names, ...unprovidedTypes(config, types)]) process.stdout.write(`notice: ${notice}\n`)
   const tls = config.server.listen?.tls
   if (tls !== undefined) await readTlsFiles(tls)
   process.stdout.write(`${config.file ?? 'the defaults'}: no problems\n`)

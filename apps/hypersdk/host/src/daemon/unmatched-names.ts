@@ -1,6 +1,6 @@
 import { bareName, meantBy } from '../providers/named-plugin.ts'
 import { didYouMean } from '@backplane/sdk'
-import type { PluginsConfig } from '../config/host-config.ts'
+import type { HostConfig, PluginsConfig } from '../config/host-config.ts'
 
 /**
  * Names of plugins in the configuration that none of `ids` has, as sentences with the nearest that one has. A plugin may
@@ -34,6 +34,20 @@ export function ambiguousNames(config: PluginsConfig, ids: readonly string[]): r
       return [`${place}: ${name} may be ${all}: ${effect}; write the whole id of the one that is meant`]
     }),
   )
+}
+
+/** Provider types in the configuration that none of `types` is, as sentences with the nearest that one is. */
+export function unprovidedTypes(
+  { providers, plugins }: Pick<HostConfig, 'providers' | 'plugins'>,
+  types: readonly string[],
+): readonly string[] {
+  const named = [
+    ...[...providers].map(([name, { type }]) => [`providers.${name}`, type] as const),
+    ...[...plugins.providers.keys()].map((type) => ['plugins.providers', type] as const),
+  ]
+  return named
+    .filter(([, type]) => !types.includes(type))
+    .map(([place, type]) => `${place}: no plugin provides ${type} now${didYouMean(type, types)}`)
 }
 
 type NamedPlace = readonly [place: string, names: Iterable<string>]
