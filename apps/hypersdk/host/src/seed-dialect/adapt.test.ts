@@ -126,6 +126,11 @@ test('a list that is nil is empty, and anything else that is no list of machines
   }
 })
 
+test('a GetVM that answers nothing says that there is no such machine', async (t) => {
+  const client = await open(t, { PluginInfo: info, NewProvider: (): object => ({ ...whole, GetVM: () => [].at(0) }) })
+  await assert.rejects(client.getVm({ id: 'vm-9' }), refusal('SEED_MACHINE_NOT_FOUND', 'p has no machine vm-9'))
+})
+
 test('log lines carry their pairs as fields', async (t) => {
   const NewProvider = (_config: object, log: Record<string, (...args: unknown[]) => void>): object => {
     log['Info']?.('capital', 'vm', 'web', 'n', 1)

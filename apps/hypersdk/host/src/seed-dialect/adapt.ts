@@ -87,7 +87,11 @@ function opened(provider: unknown, name: string): OpenedImplementation<typeof pr
     },
     listVms: async (filter, context) =>
       readMachines(await call('ListVMs', seedContext(context), inBothSpellings(filter)), name, 'ListVMs'),
-    getVm: async ({ id }, context) => readMachine(await call('GetVM', seedContext(context), id), name, 'GetVM'),
+    getVm: async ({ id }, context) => {
+      const machine = await call('GetVM', seedContext(context), id)
+      if (machine === null || machine === undefined) throw seedErrors.error('SEED_MACHINE_NOT_FOUND', { name, id })
+      return readMachine(machine, name, 'GetVM')
+    },
     searchVms: async ({ query }, context) => {
       // The host ranks and drops what does not match, so listing everything is a search too.
       const method = methodOf(provider, 'SearchVMs') === undefined ? 'ListVMs' : 'SearchVMs'

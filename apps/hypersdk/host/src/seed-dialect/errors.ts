@@ -50,6 +50,13 @@ const specs = {
     retryable: false,
     hint: 'Implement {method}; a provider needs at least ListVMs, GetVM and ExportVM.',
   },
+  SEED_MACHINE_NOT_FOUND: {
+    message: '{name} has no machine {id}',
+    status: 404,
+    exit: 66,
+    retryable: false,
+    hint: 'List the machines and use an id from the answer.',
+  },
   SEED_RESULT_INVALID: {
     message: '{method} of {name} answered {problem}',
     status: 502,

@@ -56,6 +56,8 @@ test('every spelling of the fields is understood', async (t) => {
   assert.equal(manifest['id'], 'acme-corp/my-cloud')
   assert.equal(manifest['version'], '2.1.0')
   assert.deepEqual(manifest['requires'], { api: '>=1.2.0 <2.0.0' })
+  const later = await info(t, "{ name: 'p', version: '1.0.0', provider_type: 'p', min_sdk_version: '9.1' }")
+  assert.deepEqual(later['requires'], { api: '>=9.1.0 <10.0.0' }, 'a range that something could meet')
   assert.deepEqual(manifest['dependencies'], [
     { id: 'seed/auth', range: '*' },
     { id: 'acme/tls', range: '^2.0.0' },

@@ -1,8 +1,8 @@
 import { seedErrors } from './errors.ts'
 import { fieldsOf, squashedName } from './field-names.ts'
 
-/** The host API the adapter speaks; what comes after is for a later adapter. */
-const nextApi = '2.0.0'
+/** The major version of the host API the adapter speaks; what comes after is for a later adapter. */
+const apiMajor = 1
 
 /**
  * Translates `PluginInfo` into a manifest. The id is `seed/<name>`, or of `publisher` when there is one;
@@ -21,14 +21,20 @@ export function seedManifest(info: Readonly<Record<string, unknown>>, main: stri
     version: version(text('version') ?? missing(path, 'version'), 'version', path),
     ...present({ description: text('description'), author: text('author'), license: text('license') }),
     main,
-    requires: { api: `>=${version(text('min_sdk_version') ?? '1.0.0', 'min_sdk_version', path)} <${nextApi}` },
+    requires: { api: apiRange(version(text('min_sdk_version') ?? '1.0.0', 'min_sdk_version', path)) },
     contributes: { 'hypersdk.provider': { [type]: { display_name: name, capabilities: capabilities(field('capabilities')) } } },
     ...present({ permissions, dependencies: dependencies(field('dependencies'), path) }),
   }
 }
 
+/** From `least` to the end of a major version: of the one the adapter speaks, or of a later one that is asked for. */
+function apiRange(least: string): string {
+  return `>=${least} <${Math.max(apiMajor, Number.parseInt(least)) + 1}.0.0`
+}
+
 const capabilityNames = [
   'supported_formats',
+  'no_export_reason',
   'supports_compression',
   'supports_streaming',
   'supports_snapshots',
