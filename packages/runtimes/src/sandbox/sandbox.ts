@@ -85,17 +85,20 @@ export async function prepareSandbox(request: SandboxRequest): Promise<Sandbox> 
   const looked = Promise.all([filterFile(request), stampedContentOf(request)])
   looked.catch(() => undefined)
   await using held = new AsyncDisposableStack()
-  const user = process.getuid?.() === 0 ? held.use(await takeServiceUser(request.uids, directories)) : undefined
+  let user: ServiceUser | undefined
+  // Free again for another plugin when nothing runs as it any more.
+  held.defer(() => user?.[Symbol.dispose]())
+  const grouping = resourceGroups()?.make(groupLimits(limits))
+  const made = grouping?.catch(() => undefined)
+  held.defer(async () => (await made)?.end())
+  if (process.getuid?.() === 0) user = await takeServiceUser(request.uids, directories)
   if (user !== undefined) for (const sentence of await blockedGrants(request.granted, user)) request.warn(sentence)
-  const groups = resourceGroups()
-  const group = await groups?.make(groupLimits(limits))
-  if (group !== undefined) held.defer(group.end)
   const [filter, { found, files, stamp }] = await looked
   const view = { ...found, links: [...found.links, ...(request.links ?? [])] }
   const hidden = held.use(hiddenPaths([...view.mounts.map(({ source }) => source), ...files], user?.uid))
   const tmpBytes = limits.tmpBytes
   const shown = { view, programFiles: files, sourceOf: hidden.sourceOf, tmpBytes, filter: descriptorNumber }
-  const made = programs.bwrap === undefined ? await landlocked(view, request) : bubblewrap({ program: programs.bwrap, ...shown })
+  const walls = programs.bwrap === undefined ? await landlocked(view, request) : bubblewrap({ program: programs.bwrap, ...shown })
   const chain = launchChain({
     ...programs,
     table: hidden.table,
@@ -105,11 +108,12 @@ export async function prepareSandbox(request: SandboxRequest): Promise<Sandbox> 
     fileBytes: limits.fileBytes,
     addressBytes: countsMemory() ? undefined : nodeAddressBytes + limits.memoryMiB * 1024 ** 2,
   })
+  const group = await grouping
   const descriptor = openSync(filter, 'r')
   const release = held.move()
   let isOpen = true
   return {
-    before: [...chain, ...made],
+    before: [...chain, ...walls],
     descriptor,
     hostPid: programs.bwrap === undefined ? process.pid : 1,
     admit: async (pid) => (group === undefined ? undefined : admit(pid, group)),
