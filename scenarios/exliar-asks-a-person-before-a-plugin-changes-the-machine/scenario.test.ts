@@ -140,8 +140,11 @@ test('what is not there is not taken, and what no bootloader can carry is not wr
   const { exliar, root } = await machine(t, all)
   const before = treeSnapshot(root)
   assert.match((await exliar(['take', '0000:99:00.0', '--json'], { answers: ['y'] })).err, /DEVICE_UNKNOWN/)
-  assert.match((await exliar(['boot', 'a b', '--json'], { answers: ['y'] })).err, /CALL_INPUT_INVALID/)
-  assert.match((await exliar(['boot', '$(reboot)', '--json'], { answers: ['y'] })).err, /BOOT_PARAMETER_UNSAFE/)
+  for (const parameter of ['a b', '$(reboot)']) {
+    const refused = await exliar(['boot', parameter, '--json'], { answers: ['y'] })
+    assert.match(refused.err, /CALL_INPUT_INVALID/)
+    assert.deepEqual(refused.asked, [])
+  }
   assert.deepEqual(treeSnapshot(root), before)
 })
 
