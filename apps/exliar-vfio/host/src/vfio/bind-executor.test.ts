@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { rmSync } from 'node:fs'
+import { readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { apply } from '../changes/apply.ts'
@@ -148,6 +148,22 @@ test('who takes back what a driver holds in another process waits no longer eith
   const report = await cleanup(changes)
   assert.equal(report.complete, false)
   assert.match(JSON.stringify(report.changes), /0000:01:00\.0: the kernel has not done yet what it was told/)
+})
+
+test('the cleanup script leaves a function alone that somebody else gave to another driver since', async (t) => {
+  const root = await card(t, 'vfio-pci')
+  const entry = { change: 1, step, before: { driver: 'nvidia', override: null, attribute: null } }
+  const lines = bindExecutor().script(entry).join('\n').replaceAll('/sys/', `${root}/sys/`)
+  const override = join(root, 'sys/bus/pci/devices', bdf, 'driver_override')
+  const run = (): string => execFileSync('sh', ['-c', `root=; say_kept() { echo "kept: $1"; }\n${lines}`], { encoding: 'utf8' })
+  writeFileSync(override, 'other\n')
+  assert.equal(run(), `kept: ${bdf}, which somebody else gave to other\n`)
+  assert.equal(readFileSync(override, 'utf8'), 'other\n')
+  for (const known of ['vfio-pci\n', '(null)\n']) {
+    writeFileSync(override, known)
+    assert.equal(run(), '')
+    assert.equal(readFileSync(override, 'utf8'), '\n')
+  }
 })
 
 test('a function that is not there is refused', async (t) => {

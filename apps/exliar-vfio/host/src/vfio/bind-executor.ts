@@ -203,13 +203,19 @@ function script({ step, before }: Entry): readonly string[] {
   const { driver, override, attribute } = Before.parse(before)
   const path = functionPath(step.bdf)
   const bytes = attribute === null ? '' : `printf '%s' ${shellQuoted(attribute)} > "$root${path}/driver_override"`
+  const own = [...new Set(['', '(null)', override ?? '', driver ?? '', step.driver ?? ''])].map(shellQuoted).join(' | ')
   return [
-    'if [ -z "$root" ]; then',
-    `  echo ${override === null ? '' : shellQuoted(override)} > ${path}/driver_override`,
-    `  if [ "$(basename "$(readlink ${path}/driver)")" != ${shellQuoted(driver ?? 'none')} ]; then`,
-    `    if [ -e ${path}/driver ]; then echo ${step.bdf} > ${path}/driver/unbind; fi`,
-    `    echo ${step.bdf} > /sys/bus/pci/drivers_probe`,
-    '  fi',
+    `if [ -z "$root" ] && [ -e ${path}/driver_override ]; then`,
+    `  now=$(cat ${path}/driver_override)`,
+    '  case $now in',
+    `    ${own})`,
+    `      echo ${override === null ? '' : shellQuoted(override)} > ${path}/driver_override`,
+    `      if [ "$(basename "$(readlink ${path}/driver)")" != ${shellQuoted(driver ?? 'none')} ]; then`,
+    `        if [ -e ${path}/driver ]; then echo ${step.bdf} > ${path}/driver/unbind; fi`,
+    `        echo ${step.bdf} > /sys/bus/pci/drivers_probe`,
+    '      fi ;;',
+    `    *) say_kept "${step.bdf}, which somebody else gave to $now" ;;`,
+    '  esac',
     `elif [ -f "$root${path}/driver_override" ]; then`,
     `  ${bytes === '' ? `rm -f "$root${path}/driver_override"` : bytes}`,
     'fi',
