@@ -75,6 +75,11 @@ test('mkinitcpio: what bash would make something else of is refused: text beside
   })
   const other = preset('default_config="/etc/mkinitcpio-custom.conf"')
   await assert.rejects(edit(t, 'mkinitcpio', { tree: other }), { code: 'CONFIG_UNCLEAR', message: /linux\.preset, line 2/ })
+  for (const options of ['"-S autodetect -c /etc/other.conf"', "'--config=/etc/other.conf'"]) {
+    const tree = preset(`fallback_options=${options}`)
+    await assert.rejects(edit(t, 'mkinitcpio', { tree }), { code: 'CONFIG_UNCLEAR', message: /linux\.preset, line 2/ }, options)
+  }
+  assert.equal((await edit(t, 'mkinitcpio', { tree: preset('fallback_options="-S autodetect-c"') })).files.length, 1)
   const usual = preset('ALL_config="/etc/mkinitcpio.conf"')
   assert.equal((await edit(t, 'mkinitcpio', { tree: usual })).files.length, 1)
   const dropIn = { ...usual, 'etc/mkinitcpio.conf.d/a.conf': 'MODULES+=(b)\n' }

@@ -55,6 +55,8 @@ function refuseOtherSettings(tree: TreeReader, files: readonly ConfigFile[]): vo
       const reason = match[2] === settings ? `with it nothing in ${settings}.d is read` : `it is made from ${match[2]}`
       throw refuseAssignment({ file: preset, start: match.index }, reason)
     }
+    const options = /^[ \t]*\w+_options=[^\n]*(?<=[\s"'(])(?:-c|--config)(?=[\s"'=])/m.exec(preset.text)
+    if (options !== null) throw refuseAssignment({ file: preset, start: options.index }, 'its options name other settings')
   }
 }
 
