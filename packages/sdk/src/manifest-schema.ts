@@ -8,6 +8,9 @@ const semver = '^(0|[1-9]\\d*)\\.(0|[1-9]\\d*)\\.(0|[1-9]\\d*)(-[0-9A-Za-z.-]+)?
 /** No longer than what compares versions takes; a length would need help at run time. */
 const releaseVersion = semver.replace('^', '^(?!.{257})')
 
+/** Of anything a manifest lists: what is ordered, compared and resolved with others takes the square of it. */
+const most = 256
+
 /**
  * JSON Schema 2020-12 of the manifest; published as `plugin.schema.json` beside this package. It uses no keyword that
  * needs run-time help from a validator library, so it can be compiled ahead of time.
@@ -28,7 +31,7 @@ export const manifestSchema: Readonly<Record<string, unknown>> = {
     author: { type: 'string' },
     license: { type: 'string', description: 'SPDX expression.' },
     homepage: { type: 'string' },
-    tags: { type: 'array', items: { type: 'string' } },
+    tags: { type: 'array', maxItems: most, items: { type: 'string' } },
     main: {
       type: 'string',
       pattern: '^(?!/)(?!.*(^|/)\\.\\.(/|$))[^\\\\\\u0000]+$',
@@ -42,6 +45,7 @@ export const manifestSchema: Readonly<Record<string, unknown>> = {
         api: { type: 'string', description: 'SemVer range of the host API.' },
         capabilities: {
           type: 'object',
+          maxProperties: most,
           propertyNames: { pattern: point },
           additionalProperties: { type: 'string' },
           description: 'What it needs from whichever plugin provides it, then the SemVer range.',
@@ -50,6 +54,7 @@ export const manifestSchema: Readonly<Record<string, unknown>> = {
     },
     provides: {
       type: 'object',
+      maxProperties: most,
       propertyNames: { pattern: point },
       additionalProperties: { type: 'string', pattern: semver },
       description: 'What other plugins may need from it, then its SemVer.',
@@ -57,12 +62,19 @@ export const manifestSchema: Readonly<Record<string, unknown>> = {
     stateVersion: { type: 'integer', minimum: 1 },
     contributes: {
       type: 'object',
+      maxProperties: most,
       propertyNames: { pattern: point },
-      additionalProperties: { type: 'object', propertyNames: { pattern: name }, additionalProperties: { type: 'object' } },
+      additionalProperties: {
+        type: 'object',
+        maxProperties: most,
+        propertyNames: { pattern: name },
+        additionalProperties: { type: 'object' },
+      },
       description: 'Point id, then name, then metadata.',
     },
     dependencies: {
       type: 'array',
+      maxItems: most,
       items: {
         type: 'object',
         additionalProperties: false,
@@ -70,7 +82,7 @@ export const manifestSchema: Readonly<Record<string, unknown>> = {
         properties: { id: { type: 'string', pattern: id }, range: { type: 'string' }, optional: { type: 'boolean' } },
       },
     },
-    permissions: { type: 'array', maxItems: 256, items: { type: 'string', pattern: '^[a-z]+(:[a-z-]+)?( .+)?$' } },
+    permissions: { type: 'array', maxItems: most, items: { type: 'string', pattern: '^[a-z]+(:[a-z-]+)?( .+)?$' } },
     limits: {
       type: 'object',
       additionalProperties: false,

@@ -2,7 +2,7 @@
 // @ts-nocheck
 import type { ShapeCheck } from '../shape-check.ts'
 export const checkManifestShape: ShapeCheck = validate20;
-const schema31 = {"$schema":"https://json-schema.org/draft/2020-12/schema","$id":"https://backplane.dev/schema/plugin-1.json","title":"Backplane plugin manifest","type":"object","additionalProperties":false,"required":["schemaVersion","id","version","requires"],"properties":{"$schema":{"type":"string"},"schemaVersion":{"const":1,"description":"Version of this format."},"id":{"type":"string","pattern":"^[a-z0-9][a-z0-9-]{0,63}/[a-z0-9][a-z0-9-]{0,63}$","description":"publisher/name, lower case."},"version":{"type":"string","pattern":"^(?!.{257})(0|[1-9]\\d*)\\.(0|[1-9]\\d*)\\.(0|[1-9]\\d*)(-[0-9A-Za-z.-]+)?(\\+[0-9A-Za-z.-]+)?$","description":"SemVer of the plugin."},"description":{"type":"string"},"author":{"type":"string"},"license":{"type":"string","description":"SPDX expression."},"homepage":{"type":"string"},"tags":{"type":"array","items":{"type":"string"}},"main":{"type":"string","pattern":"^(?!/)(?!.*(^|/)\\.\\.(/|$))[^\\\\\\u0000]+$","description":"The module to load, relative to the manifest."},"requires":{"type":"object","additionalProperties":false,"required":["api"],"properties":{"api":{"type":"string","description":"SemVer range of the host API."},"capabilities":{"type":"object","propertyNames":{"pattern":"^[a-z0-9][a-z0-9-]*(\\.[a-z0-9][a-z0-9-]*)+$"},"additionalProperties":{"type":"string"},"description":"What it needs from whichever plugin provides it, then the SemVer range."}}},"provides":{"type":"object","propertyNames":{"pattern":"^[a-z0-9][a-z0-9-]*(\\.[a-z0-9][a-z0-9-]*)+$"},"additionalProperties":{"type":"string","pattern":"^(0|[1-9]\\d*)\\.(0|[1-9]\\d*)\\.(0|[1-9]\\d*)(-[0-9A-Za-z.-]+)?(\\+[0-9A-Za-z.-]+)?$"},"description":"What other plugins may need from it, then its SemVer."},"stateVersion":{"type":"integer","minimum":1},"contributes":{"type":"object","propertyNames":{"pattern":"^[a-z0-9][a-z0-9-]*(\\.[a-z0-9][a-z0-9-]*)+$"},"additionalProperties":{"type":"object","propertyNames":{"pattern":"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,127}$"},"additionalProperties":{"type":"object"}},"description":"Point id, then name, then metadata."},"dependencies":{"type":"array","items":{"type":"object","additionalProperties":false,"required":["id","range"],"properties":{"id":{"type":"string","pattern":"^[a-z0-9][a-z0-9-]{0,63}/[a-z0-9][a-z0-9-]{0,63}$"},"range":{"type":"string"},"optional":{"type":"boolean"}}}},"permissions":{"type":"array","maxItems":256,"items":{"type":"string","pattern":"^[a-z]+(:[a-z-]+)?( .+)?$"}},"limits":{"type":"object","additionalProperties":false,"properties":{"memory":{"type":"string","pattern":"^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)$"},"cpuPercent":{"type":"number","minimum":1},"processes":{"type":"integer","minimum":1},"openFiles":{"type":"integer","minimum":1},"tmp":{"type":"string","pattern":"^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)$"},"data":{"type":"string","pattern":"^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)$"},"concurrency":{"type":"integer","minimum":1},"timeout":{"type":"string","pattern":"^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$"},"state":{"type":"string","pattern":"^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)$"}}},"config":{"type":"object","description":"JSON Schema 2020-12 of the settings."},"runtime":{"type":"array","items":{"enum":["trusted","contained","confined","foreign","wasm"]}},"activation":{"enum":["lazy","eager"]},"criticality":{"enum":["required","optional","fail-closed"]}}};
+const schema31 = {"$schema":"https://json-schema.org/draft/2020-12/schema","$id":"https://backplane.dev/schema/plugin-1.json","title":"Backplane plugin manifest","type":"object","additionalProperties":false,"required":["schemaVersion","id","version","requires"],"properties":{"$schema":{"type":"string"},"schemaVersion":{"const":1,"description":"Version of this format."},"id":{"type":"string","pattern":"^[a-z0-9][a-z0-9-]{0,63}/[a-z0-9][a-z0-9-]{0,63}$","description":"publisher/name, lower case."},"version":{"type":"string","pattern":"^(?!.{257})(0|[1-9]\\d*)\\.(0|[1-9]\\d*)\\.(0|[1-9]\\d*)(-[0-9A-Za-z.-]+)?(\\+[0-9A-Za-z.-]+)?$","description":"SemVer of the plugin."},"description":{"type":"string"},"author":{"type":"string"},"license":{"type":"string","description":"SPDX expression."},"homepage":{"type":"string"},"tags":{"type":"array","maxItems":256,"items":{"type":"string"}},"main":{"type":"string","pattern":"^(?!/)(?!.*(^|/)\\.\\.(/|$))[^\\\\\\u0000]+$","description":"The module to load, relative to the manifest."},"requires":{"type":"object","additionalProperties":false,"required":["api"],"properties":{"api":{"type":"string","description":"SemVer range of the host API."},"capabilities":{"type":"object","maxProperties":256,"propertyNames":{"pattern":"^[a-z0-9][a-z0-9-]*(\\.[a-z0-9][a-z0-9-]*)+$"},"additionalProperties":{"type":"string"},"description":"What it needs from whichever plugin provides it, then the SemVer range."}}},"provides":{"type":"object","maxProperties":256,"propertyNames":{"pattern":"^[a-z0-9][a-z0-9-]*(\\.[a-z0-9][a-z0-9-]*)+$"},"additionalProperties":{"type":"string","pattern":"^(0|[1-9]\\d*)\\.(0|[1-9]\\d*)\\.(0|[1-9]\\d*)(-[0-9A-Za-z.-]+)?(\\+[0-9A-Za-z.-]+)?$"},"description":"What other plugins may need from it, then its SemVer."},"stateVersion":{"type":"integer","minimum":1},"contributes":{"type":"object","maxProperties":256,"propertyNames":{"pattern":"^[a-z0-9][a-z0-9-]*(\\.[a-z0-9][a-z0-9-]*)+$"},"additionalProperties":{"type":"object","maxProperties":256,"propertyNames":{"pattern":"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,127}$"},"additionalProperties":{"type":"object"}},"description":"Point id, then name, then metadata."},"dependencies":{"type":"array","maxItems":256,"items":{"type":"object","additionalProperties":false,"required":["id","range"],"properties":{"id":{"type":"string","pattern":"^[a-z0-9][a-z0-9-]{0,63}/[a-z0-9][a-z0-9-]{0,63}$"},"range":{"type":"string"},"optional":{"type":"boolean"}}}},"permissions":{"type":"array","maxItems":256,"items":{"type":"string","pattern":"^[a-z]+(:[a-z-]+)?( .+)?$"}},"limits":{"type":"object","additionalProperties":false,"properties":{"memory":{"type":"string","pattern":"^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)$"},"cpuPercent":{"type":"number","minimum":1},"processes":{"type":"integer","minimum":1},"openFiles":{"type":"integer","minimum":1},"tmp":{"type":"string","pattern":"^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)$"},"data":{"type":"string","pattern":"^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)$"},"concurrency":{"type":"integer","minimum":1},"timeout":{"type":"string","pattern":"^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$"},"state":{"type":"string","pattern":"^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)$"}}},"config":{"type":"object","description":"JSON Schema 2020-12 of the settings."},"runtime":{"type":"array","items":{"enum":["trusted","contained","confined","foreign","wasm"]}},"activation":{"enum":["lazy","eager"]},"criticality":{"enum":["required","optional","fail-closed"]}}};
 const func1 = Object.prototype.hasOwnProperty;
 const pattern4 = new RegExp("^[a-z0-9][a-z0-9-]{0,63}/[a-z0-9][a-z0-9-]{0,63}$", "u");
 const pattern5 = new RegExp("^(?!.{257})(0|[1-9]\\d*)\\.(0|[1-9]\\d*)\\.(0|[1-9]\\d*)(-[0-9A-Za-z.-]+)?(\\+[0-9A-Za-z.-]+)?$", "u");
@@ -203,10 +203,8 @@ errors++;
 if(data.tags !== undefined){
 let data8 = data.tags;
 if(Array.isArray(data8)){
-const len0 = data8.length;
-for(let i0=0; i0<len0; i0++){
-if(typeof data8[i0] !== "string"){
-const err15 = {instancePath:instancePath+"/tags/" + i0,schemaPath:"#/properties/tags/items/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(data8.length > 256){
+const err15 = {instancePath:instancePath+"/tags",schemaPath:"#/properties/tags/maxItems",keyword:"maxItems",params:{limit: 256},message:"must NOT have more than 256 items"};
 if(vErrors === null){
 vErrors = [err15];
 }
@@ -215,10 +213,10 @@ vErrors.push(err15);
 }
 errors++;
 }
-}
-}
-else {
-const err16 = {instancePath:instancePath+"/tags",schemaPath:"#/properties/tags/type",keyword:"type",params:{type: "array"},message:"must be array"};
+const len0 = data8.length;
+for(let i0=0; i0<len0; i0++){
+if(typeof data8[i0] !== "string"){
+const err16 = {instancePath:instancePath+"/tags/" + i0,schemaPath:"#/properties/tags/items/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err16];
 }
@@ -228,11 +226,9 @@ vErrors.push(err16);
 errors++;
 }
 }
-if(data.main !== undefined){
-let data10 = data.main;
-if(typeof data10 === "string"){
-if(!pattern6.test(data10)){
-const err17 = {instancePath:instancePath+"/main",schemaPath:"#/properties/main/pattern",keyword:"pattern",params:{pattern: "^(?!/)(?!.*(^|/)\\.\\.(/|$))[^\\\\\\u0000]+$"},message:"must match pattern \""+"^(?!/)(?!.*(^|/)\\.\\.(/|$))[^\\\\\\u0000]+$"+"\""};
+}
+else {
+const err17 = {instancePath:instancePath+"/tags",schemaPath:"#/properties/tags/type",keyword:"type",params:{type: "array"},message:"must be array"};
 if(vErrors === null){
 vErrors = [err17];
 }
@@ -242,8 +238,11 @@ vErrors.push(err17);
 errors++;
 }
 }
-else {
-const err18 = {instancePath:instancePath+"/main",schemaPath:"#/properties/main/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(data.main !== undefined){
+let data10 = data.main;
+if(typeof data10 === "string"){
+if(!pattern6.test(data10)){
+const err18 = {instancePath:instancePath+"/main",schemaPath:"#/properties/main/pattern",keyword:"pattern",params:{pattern: "^(?!/)(?!.*(^|/)\\.\\.(/|$))[^\\\\\\u0000]+$"},message:"must match pattern \""+"^(?!/)(?!.*(^|/)\\.\\.(/|$))[^\\\\\\u0000]+$"+"\""};
 if(vErrors === null){
 vErrors = [err18];
 }
@@ -253,11 +252,8 @@ vErrors.push(err18);
 errors++;
 }
 }
-if(data.requires !== undefined){
-let data11 = data.requires;
-if(data11 && typeof data11 == "object" && !Array.isArray(data11)){
-if(data11.api === undefined){
-const err19 = {instancePath:instancePath+"/requires",schemaPath:"#/properties/requires/required",keyword:"required",params:{missingProperty: "api"},message:"must have required property '"+"api"+"'"};
+else {
+const err19 = {instancePath:instancePath+"/main",schemaPath:"#/properties/main/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err19];
 }
@@ -266,9 +262,12 @@ vErrors.push(err19);
 }
 errors++;
 }
-for(const key1 in data11){
-if(!((key1 === "api") || (key1 === "capabilities"))){
-const err20 = {instancePath:instancePath+"/requires",schemaPath:"#/properties/requires/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1},message:"must NOT have additional properties"};
+}
+if(data.requires !== undefined){
+let data11 = data.requires;
+if(data11 && typeof data11 == "object" && !Array.isArray(data11)){
+if(data11.api === undefined){
+const err20 = {instancePath:instancePath+"/requires",schemaPath:"#/properties/requires/required",keyword:"required",params:{missingProperty: "api"},message:"must have required property '"+"api"+"'"};
 if(vErrors === null){
 vErrors = [err20];
 }
@@ -277,10 +276,9 @@ vErrors.push(err20);
 }
 errors++;
 }
-}
-if(data11.api !== undefined){
-if(typeof data11.api !== "string"){
-const err21 = {instancePath:instancePath+"/requires/api",schemaPath:"#/properties/requires/properties/api/type",keyword:"type",params:{type: "string"},message:"must be string"};
+for(const key1 in data11){
+if(!((key1 === "api") || (key1 === "capabilities"))){
+const err21 = {instancePath:instancePath+"/requires",schemaPath:"#/properties/requires/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key1},message:"must NOT have additional properties"};
 if(vErrors === null){
 vErrors = [err21];
 }
@@ -290,14 +288,9 @@ vErrors.push(err21);
 errors++;
 }
 }
-if(data11.capabilities !== undefined){
-let data13 = data11.capabilities;
-if(data13 && typeof data13 == "object" && !Array.isArray(data13)){
-for(const key2 in data13){
-const _errs30 = errors;
-if(typeof key2 === "string"){
-if(!pattern7.test(key2)){
-const err22 = {instancePath:instancePath+"/requires/capabilities",schemaPath:"#/properties/requires/properties/capabilities/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[a-z0-9][a-z0-9-]*(\\.[a-z0-9][a-z0-9-]*)+$"},message:"must match pattern \""+"^[a-z0-9][a-z0-9-]*(\\.[a-z0-9][a-z0-9-]*)+$"+"\"",propertyName:key2};
+if(data11.api !== undefined){
+if(typeof data11.api !== "string"){
+const err22 = {instancePath:instancePath+"/requires/api",schemaPath:"#/properties/requires/properties/api/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err22];
 }
@@ -307,9 +300,11 @@ vErrors.push(err22);
 errors++;
 }
 }
-var valid4 = _errs30 === errors;
-if(!valid4){
-const err23 = {instancePath:instancePath+"/requires/capabilities",schemaPath:"#/properties/requires/properties/capabilities/propertyNames",keyword:"propertyNames",params:{propertyName: key2},message:"property name must be valid"};
+if(data11.capabilities !== undefined){
+let data13 = data11.capabilities;
+if(data13 && typeof data13 == "object" && !Array.isArray(data13)){
+if(Object.keys(data13).length > 256){
+const err23 = {instancePath:instancePath+"/requires/capabilities",schemaPath:"#/properties/requires/properties/capabilities/maxProperties",keyword:"maxProperties",params:{limit: 256},message:"must NOT have more than 256 properties"};
 if(vErrors === null){
 vErrors = [err23];
 }
@@ -318,10 +313,11 @@ vErrors.push(err23);
 }
 errors++;
 }
-}
-for(const key3 in data13){
-if(typeof data13[key3] !== "string"){
-const err24 = {instancePath:instancePath+"/requires/capabilities/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/requires/properties/capabilities/additionalProperties/type",keyword:"type",params:{type: "string"},message:"must be string"};
+for(const key2 in data13){
+const _errs30 = errors;
+if(typeof key2 === "string"){
+if(!pattern7.test(key2)){
+const err24 = {instancePath:instancePath+"/requires/capabilities",schemaPath:"#/properties/requires/properties/capabilities/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[a-z0-9][a-z0-9-]*(\\.[a-z0-9][a-z0-9-]*)+$"},message:"must match pattern \""+"^[a-z0-9][a-z0-9-]*(\\.[a-z0-9][a-z0-9-]*)+$"+"\"",propertyName:key2};
 if(vErrors === null){
 vErrors = [err24];
 }
@@ -331,9 +327,9 @@ vErrors.push(err24);
 errors++;
 }
 }
-}
-else {
-const err25 = {instancePath:instancePath+"/requires/capabilities",schemaPath:"#/properties/requires/properties/capabilities/type",keyword:"type",params:{type: "object"},message:"must be object"};
+var valid4 = _errs30 === errors;
+if(!valid4){
+const err25 = {instancePath:instancePath+"/requires/capabilities",schemaPath:"#/properties/requires/properties/capabilities/propertyNames",keyword:"propertyNames",params:{propertyName: key2},message:"property name must be valid"};
 if(vErrors === null){
 vErrors = [err25];
 }
@@ -343,9 +339,9 @@ vErrors.push(err25);
 errors++;
 }
 }
-}
-else {
-const err26 = {instancePath:instancePath+"/requires",schemaPath:"#/properties/requires/type",keyword:"type",params:{type: "object"},message:"must be object"};
+for(const key3 in data13){
+if(typeof data13[key3] !== "string"){
+const err26 = {instancePath:instancePath+"/requires/capabilities/" + key3.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/requires/properties/capabilities/additionalProperties/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err26];
 }
@@ -355,14 +351,9 @@ vErrors.push(err26);
 errors++;
 }
 }
-if(data.provides !== undefined){
-let data15 = data.provides;
-if(data15 && typeof data15 == "object" && !Array.isArray(data15)){
-for(const key4 in data15){
-const _errs36 = errors;
-if(typeof key4 === "string"){
-if(!pattern7.test(key4)){
-const err27 = {instancePath:instancePath+"/provides",schemaPath:"#/properties/provides/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[a-z0-9][a-z0-9-]*(\\.[a-z0-9][a-z0-9-]*)+$"},message:"must match pattern \""+"^[a-z0-9][a-z0-9-]*(\\.[a-z0-9][a-z0-9-]*)+$"+"\"",propertyName:key4};
+}
+else {
+const err27 = {instancePath:instancePath+"/requires/capabilities",schemaPath:"#/properties/requires/properties/capabilities/type",keyword:"type",params:{type: "object"},message:"must be object"};
 if(vErrors === null){
 vErrors = [err27];
 }
@@ -372,9 +363,9 @@ vErrors.push(err27);
 errors++;
 }
 }
-var valid6 = _errs36 === errors;
-if(!valid6){
-const err28 = {instancePath:instancePath+"/provides",schemaPath:"#/properties/provides/propertyNames",keyword:"propertyNames",params:{propertyName: key4},message:"property name must be valid"};
+}
+else {
+const err28 = {instancePath:instancePath+"/requires",schemaPath:"#/properties/requires/type",keyword:"type",params:{type: "object"},message:"must be object"};
 if(vErrors === null){
 vErrors = [err28];
 }
@@ -384,11 +375,11 @@ vErrors.push(err28);
 errors++;
 }
 }
-for(const key5 in data15){
-let data16 = data15[key5];
-if(typeof data16 === "string"){
-if(!pattern9.test(data16)){
-const err29 = {instancePath:instancePath+"/provides/" + key5.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/provides/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^(0|[1-9]\\d*)\\.(0|[1-9]\\d*)\\.(0|[1-9]\\d*)(-[0-9A-Za-z.-]+)?(\\+[0-9A-Za-z.-]+)?$"},message:"must match pattern \""+"^(0|[1-9]\\d*)\\.(0|[1-9]\\d*)\\.(0|[1-9]\\d*)(-[0-9A-Za-z.-]+)?(\\+[0-9A-Za-z.-]+)?$"+"\""};
+if(data.provides !== undefined){
+let data15 = data.provides;
+if(data15 && typeof data15 == "object" && !Array.isArray(data15)){
+if(Object.keys(data15).length > 256){
+const err29 = {instancePath:instancePath+"/provides",schemaPath:"#/properties/provides/maxProperties",keyword:"maxProperties",params:{limit: 256},message:"must NOT have more than 256 properties"};
 if(vErrors === null){
 vErrors = [err29];
 }
@@ -397,9 +388,11 @@ vErrors.push(err29);
 }
 errors++;
 }
-}
-else {
-const err30 = {instancePath:instancePath+"/provides/" + key5.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/provides/additionalProperties/type",keyword:"type",params:{type: "string"},message:"must be string"};
+for(const key4 in data15){
+const _errs36 = errors;
+if(typeof key4 === "string"){
+if(!pattern7.test(key4)){
+const err30 = {instancePath:instancePath+"/provides",schemaPath:"#/properties/provides/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[a-z0-9][a-z0-9-]*(\\.[a-z0-9][a-z0-9-]*)+$"},message:"must match pattern \""+"^[a-z0-9][a-z0-9-]*(\\.[a-z0-9][a-z0-9-]*)+$"+"\"",propertyName:key4};
 if(vErrors === null){
 vErrors = [err30];
 }
@@ -409,9 +402,9 @@ vErrors.push(err30);
 errors++;
 }
 }
-}
-else {
-const err31 = {instancePath:instancePath+"/provides",schemaPath:"#/properties/provides/type",keyword:"type",params:{type: "object"},message:"must be object"};
+var valid6 = _errs36 === errors;
+if(!valid6){
+const err31 = {instancePath:instancePath+"/provides",schemaPath:"#/properties/provides/propertyNames",keyword:"propertyNames",params:{propertyName: key4},message:"property name must be valid"};
 if(vErrors === null){
 vErrors = [err31];
 }
@@ -421,10 +414,11 @@ vErrors.push(err31);
 errors++;
 }
 }
-if(data.stateVersion !== undefined){
-let data17 = data.stateVersion;
-if(!(((typeof data17 == "number") && (!(data17 % 1) && !isNaN(data17))) && (isFinite(data17)))){
-const err32 = {instancePath:instancePath+"/stateVersion",schemaPath:"#/properties/stateVersion/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+for(const key5 in data15){
+let data16 = data15[key5];
+if(typeof data16 === "string"){
+if(!pattern9.test(data16)){
+const err32 = {instancePath:instancePath+"/provides/" + key5.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/provides/additionalProperties/pattern",keyword:"pattern",params:{pattern: "^(0|[1-9]\\d*)\\.(0|[1-9]\\d*)\\.(0|[1-9]\\d*)(-[0-9A-Za-z.-]+)?(\\+[0-9A-Za-z.-]+)?$"},message:"must match pattern \""+"^(0|[1-9]\\d*)\\.(0|[1-9]\\d*)\\.(0|[1-9]\\d*)(-[0-9A-Za-z.-]+)?(\\+[0-9A-Za-z.-]+)?$"+"\""};
 if(vErrors === null){
 vErrors = [err32];
 }
@@ -433,9 +427,9 @@ vErrors.push(err32);
 }
 errors++;
 }
-if((typeof data17 == "number") && (isFinite(data17))){
-if(data17 < 1 || isNaN(data17)){
-const err33 = {instancePath:instancePath+"/stateVersion",schemaPath:"#/properties/stateVersion/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1"};
+}
+else {
+const err33 = {instancePath:instancePath+"/provides/" + key5.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/provides/additionalProperties/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err33];
 }
@@ -446,14 +440,8 @@ errors++;
 }
 }
 }
-if(data.contributes !== undefined){
-let data18 = data.contributes;
-if(data18 && typeof data18 == "object" && !Array.isArray(data18)){
-for(const key6 in data18){
-const _errs44 = errors;
-if(typeof key6 === "string"){
-if(!pattern7.test(key6)){
-const err34 = {instancePath:instancePath+"/contributes",schemaPath:"#/properties/contributes/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[a-z0-9][a-z0-9-]*(\\.[a-z0-9][a-z0-9-]*)+$"},message:"must match pattern \""+"^[a-z0-9][a-z0-9-]*(\\.[a-z0-9][a-z0-9-]*)+$"+"\"",propertyName:key6};
+else {
+const err34 = {instancePath:instancePath+"/provides",schemaPath:"#/properties/provides/type",keyword:"type",params:{type: "object"},message:"must be object"};
 if(vErrors === null){
 vErrors = [err34];
 }
@@ -463,9 +451,10 @@ vErrors.push(err34);
 errors++;
 }
 }
-var valid8 = _errs44 === errors;
-if(!valid8){
-const err35 = {instancePath:instancePath+"/contributes",schemaPath:"#/properties/contributes/propertyNames",keyword:"propertyNames",params:{propertyName: key6},message:"property name must be valid"};
+if(data.stateVersion !== undefined){
+let data17 = data.stateVersion;
+if(!(((typeof data17 == "number") && (!(data17 % 1) && !isNaN(data17))) && (isFinite(data17)))){
+const err35 = {instancePath:instancePath+"/stateVersion",schemaPath:"#/properties/stateVersion/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
 if(vErrors === null){
 vErrors = [err35];
 }
@@ -474,15 +463,9 @@ vErrors.push(err35);
 }
 errors++;
 }
-}
-for(const key7 in data18){
-let data19 = data18[key7];
-if(data19 && typeof data19 == "object" && !Array.isArray(data19)){
-for(const key8 in data19){
-const _errs48 = errors;
-if(typeof key8 === "string"){
-if(!pattern11.test(key8)){
-const err36 = {instancePath:instancePath+"/contributes/" + key7.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/contributes/additionalProperties/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[a-zA-Z0-9][a-zA-Z0-9._-]{0,127}$"},message:"must match pattern \""+"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,127}$"+"\"",propertyName:key8};
+if((typeof data17 == "number") && (isFinite(data17))){
+if(data17 < 1 || isNaN(data17)){
+const err36 = {instancePath:instancePath+"/stateVersion",schemaPath:"#/properties/stateVersion/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1"};
 if(vErrors === null){
 vErrors = [err36];
 }
@@ -492,9 +475,12 @@ vErrors.push(err36);
 errors++;
 }
 }
-var valid10 = _errs48 === errors;
-if(!valid10){
-const err37 = {instancePath:instancePath+"/contributes/" + key7.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/contributes/additionalProperties/propertyNames",keyword:"propertyNames",params:{propertyName: key8},message:"property name must be valid"};
+}
+if(data.contributes !== undefined){
+let data18 = data.contributes;
+if(data18 && typeof data18 == "object" && !Array.isArray(data18)){
+if(Object.keys(data18).length > 256){
+const err37 = {instancePath:instancePath+"/contributes",schemaPath:"#/properties/contributes/maxProperties",keyword:"maxProperties",params:{limit: 256},message:"must NOT have more than 256 properties"};
 if(vErrors === null){
 vErrors = [err37];
 }
@@ -503,11 +489,11 @@ vErrors.push(err37);
 }
 errors++;
 }
-}
-for(const key9 in data19){
-let data20 = data19[key9];
-if(!(data20 && typeof data20 == "object" && !Array.isArray(data20))){
-const err38 = {instancePath:instancePath+"/contributes/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + key9.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/contributes/additionalProperties/additionalProperties/type",keyword:"type",params:{type: "object"},message:"must be object"};
+for(const key6 in data18){
+const _errs44 = errors;
+if(typeof key6 === "string"){
+if(!pattern7.test(key6)){
+const err38 = {instancePath:instancePath+"/contributes",schemaPath:"#/properties/contributes/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[a-z0-9][a-z0-9-]*(\\.[a-z0-9][a-z0-9-]*)+$"},message:"must match pattern \""+"^[a-z0-9][a-z0-9-]*(\\.[a-z0-9][a-z0-9-]*)+$"+"\"",propertyName:key6};
 if(vErrors === null){
 vErrors = [err38];
 }
@@ -517,9 +503,9 @@ vErrors.push(err38);
 errors++;
 }
 }
-}
-else {
-const err39 = {instancePath:instancePath+"/contributes/" + key7.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/contributes/additionalProperties/type",keyword:"type",params:{type: "object"},message:"must be object"};
+var valid8 = _errs44 === errors;
+if(!valid8){
+const err39 = {instancePath:instancePath+"/contributes",schemaPath:"#/properties/contributes/propertyNames",keyword:"propertyNames",params:{propertyName: key6},message:"property name must be valid"};
 if(vErrors === null){
 vErrors = [err39];
 }
@@ -529,9 +515,11 @@ vErrors.push(err39);
 errors++;
 }
 }
-}
-else {
-const err40 = {instancePath:instancePath+"/contributes",schemaPath:"#/properties/contributes/type",keyword:"type",params:{type: "object"},message:"must be object"};
+for(const key7 in data18){
+let data19 = data18[key7];
+if(data19 && typeof data19 == "object" && !Array.isArray(data19)){
+if(Object.keys(data19).length > 256){
+const err40 = {instancePath:instancePath+"/contributes/" + key7.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/contributes/additionalProperties/maxProperties",keyword:"maxProperties",params:{limit: 256},message:"must NOT have more than 256 properties"};
 if(vErrors === null){
 vErrors = [err40];
 }
@@ -540,16 +528,11 @@ vErrors.push(err40);
 }
 errors++;
 }
-}
-if(data.dependencies !== undefined){
-let data21 = data.dependencies;
-if(Array.isArray(data21)){
-const len1 = data21.length;
-for(let i1=0; i1<len1; i1++){
-let data22 = data21[i1];
-if(data22 && typeof data22 == "object" && !Array.isArray(data22)){
-if(data22.id === undefined){
-const err41 = {instancePath:instancePath+"/dependencies/" + i1,schemaPath:"#/properties/dependencies/items/required",keyword:"required",params:{missingProperty: "id"},message:"must have required property '"+"id"+"'"};
+for(const key8 in data19){
+const _errs48 = errors;
+if(typeof key8 === "string"){
+if(!pattern11.test(key8)){
+const err41 = {instancePath:instancePath+"/contributes/" + key7.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/contributes/additionalProperties/propertyNames/pattern",keyword:"pattern",params:{pattern: "^[a-zA-Z0-9][a-zA-Z0-9._-]{0,127}$"},message:"must match pattern \""+"^[a-zA-Z0-9][a-zA-Z0-9._-]{0,127}$"+"\"",propertyName:key8};
 if(vErrors === null){
 vErrors = [err41];
 }
@@ -558,8 +541,10 @@ vErrors.push(err41);
 }
 errors++;
 }
-if(data22.range === undefined){
-const err42 = {instancePath:instancePath+"/dependencies/" + i1,schemaPath:"#/properties/dependencies/items/required",keyword:"required",params:{missingProperty: "range"},message:"must have required property '"+"range"+"'"};
+}
+var valid10 = _errs48 === errors;
+if(!valid10){
+const err42 = {instancePath:instancePath+"/contributes/" + key7.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/contributes/additionalProperties/propertyNames",keyword:"propertyNames",params:{propertyName: key8},message:"property name must be valid"};
 if(vErrors === null){
 vErrors = [err42];
 }
@@ -568,9 +553,11 @@ vErrors.push(err42);
 }
 errors++;
 }
-for(const key10 in data22){
-if(!(((key10 === "id") || (key10 === "range")) || (key10 === "optional"))){
-const err43 = {instancePath:instancePath+"/dependencies/" + i1,schemaPath:"#/properties/dependencies/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10},message:"must NOT have additional properties"};
+}
+for(const key9 in data19){
+let data20 = data19[key9];
+if(!(data20 && typeof data20 == "object" && !Array.isArray(data20))){
+const err43 = {instancePath:instancePath+"/contributes/" + key7.replace(/~/g, "~0").replace(/\//g, "~1")+"/" + key9.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/contributes/additionalProperties/additionalProperties/type",keyword:"type",params:{type: "object"},message:"must be object"};
 if(vErrors === null){
 vErrors = [err43];
 }
@@ -580,11 +567,9 @@ vErrors.push(err43);
 errors++;
 }
 }
-if(data22.id !== undefined){
-let data23 = data22.id;
-if(typeof data23 === "string"){
-if(!pattern4.test(data23)){
-const err44 = {instancePath:instancePath+"/dependencies/" + i1+"/id",schemaPath:"#/properties/dependencies/items/properties/id/pattern",keyword:"pattern",params:{pattern: "^[a-z0-9][a-z0-9-]{0,63}/[a-z0-9][a-z0-9-]{0,63}$"},message:"must match pattern \""+"^[a-z0-9][a-z0-9-]{0,63}/[a-z0-9][a-z0-9-]{0,63}$"+"\""};
+}
+else {
+const err44 = {instancePath:instancePath+"/contributes/" + key7.replace(/~/g, "~0").replace(/\//g, "~1"),schemaPath:"#/properties/contributes/additionalProperties/type",keyword:"type",params:{type: "object"},message:"must be object"};
 if(vErrors === null){
 vErrors = [err44];
 }
@@ -594,8 +579,9 @@ vErrors.push(err44);
 errors++;
 }
 }
+}
 else {
-const err45 = {instancePath:instancePath+"/dependencies/" + i1+"/id",schemaPath:"#/properties/dependencies/items/properties/id/type",keyword:"type",params:{type: "string"},message:"must be string"};
+const err45 = {instancePath:instancePath+"/contributes",schemaPath:"#/properties/contributes/type",keyword:"type",params:{type: "object"},message:"must be object"};
 if(vErrors === null){
 vErrors = [err45];
 }
@@ -605,9 +591,11 @@ vErrors.push(err45);
 errors++;
 }
 }
-if(data22.range !== undefined){
-if(typeof data22.range !== "string"){
-const err46 = {instancePath:instancePath+"/dependencies/" + i1+"/range",schemaPath:"#/properties/dependencies/items/properties/range/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(data.dependencies !== undefined){
+let data21 = data.dependencies;
+if(Array.isArray(data21)){
+if(data21.length > 256){
+const err46 = {instancePath:instancePath+"/dependencies",schemaPath:"#/properties/dependencies/maxItems",keyword:"maxItems",params:{limit: 256},message:"must NOT have more than 256 items"};
 if(vErrors === null){
 vErrors = [err46];
 }
@@ -616,10 +604,12 @@ vErrors.push(err46);
 }
 errors++;
 }
-}
-if(data22.optional !== undefined){
-if(typeof data22.optional !== "boolean"){
-const err47 = {instancePath:instancePath+"/dependencies/" + i1+"/optional",schemaPath:"#/properties/dependencies/items/properties/optional/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
+const len1 = data21.length;
+for(let i1=0; i1<len1; i1++){
+let data22 = data21[i1];
+if(data22 && typeof data22 == "object" && !Array.isArray(data22)){
+if(data22.id === undefined){
+const err47 = {instancePath:instancePath+"/dependencies/" + i1,schemaPath:"#/properties/dependencies/items/required",keyword:"required",params:{missingProperty: "id"},message:"must have required property '"+"id"+"'"};
 if(vErrors === null){
 vErrors = [err47];
 }
@@ -628,10 +618,8 @@ vErrors.push(err47);
 }
 errors++;
 }
-}
-}
-else {
-const err48 = {instancePath:instancePath+"/dependencies/" + i1,schemaPath:"#/properties/dependencies/items/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(data22.range === undefined){
+const err48 = {instancePath:instancePath+"/dependencies/" + i1,schemaPath:"#/properties/dependencies/items/required",keyword:"required",params:{missingProperty: "range"},message:"must have required property '"+"range"+"'"};
 if(vErrors === null){
 vErrors = [err48];
 }
@@ -640,10 +628,9 @@ vErrors.push(err48);
 }
 errors++;
 }
-}
-}
-else {
-const err49 = {instancePath:instancePath+"/dependencies",schemaPath:"#/properties/dependencies/type",keyword:"type",params:{type: "array"},message:"must be array"};
+for(const key10 in data22){
+if(!(((key10 === "id") || (key10 === "range")) || (key10 === "optional"))){
+const err49 = {instancePath:instancePath+"/dependencies/" + i1,schemaPath:"#/properties/dependencies/items/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key10},message:"must NOT have additional properties"};
 if(vErrors === null){
 vErrors = [err49];
 }
@@ -653,11 +640,11 @@ vErrors.push(err49);
 errors++;
 }
 }
-if(data.permissions !== undefined){
-let data26 = data.permissions;
-if(Array.isArray(data26)){
-if(data26.length > 256){
-const err50 = {instancePath:instancePath+"/permissions",schemaPath:"#/properties/permissions/maxItems",keyword:"maxItems",params:{limit: 256},message:"must NOT have more than 256 items"};
+if(data22.id !== undefined){
+let data23 = data22.id;
+if(typeof data23 === "string"){
+if(!pattern4.test(data23)){
+const err50 = {instancePath:instancePath+"/dependencies/" + i1+"/id",schemaPath:"#/properties/dependencies/items/properties/id/pattern",keyword:"pattern",params:{pattern: "^[a-z0-9][a-z0-9-]{0,63}/[a-z0-9][a-z0-9-]{0,63}$"},message:"must match pattern \""+"^[a-z0-9][a-z0-9-]{0,63}/[a-z0-9][a-z0-9-]{0,63}$"+"\""};
 if(vErrors === null){
 vErrors = [err50];
 }
@@ -666,12 +653,9 @@ vErrors.push(err50);
 }
 errors++;
 }
-const len2 = data26.length;
-for(let i2=0; i2<len2; i2++){
-let data27 = data26[i2];
-if(typeof data27 === "string"){
-if(!pattern13.test(data27)){
-const err51 = {instancePath:instancePath+"/permissions/" + i2,schemaPath:"#/properties/permissions/items/pattern",keyword:"pattern",params:{pattern: "^[a-z]+(:[a-z-]+)?( .+)?$"},message:"must match pattern \""+"^[a-z]+(:[a-z-]+)?( .+)?$"+"\""};
+}
+else {
+const err51 = {instancePath:instancePath+"/dependencies/" + i1+"/id",schemaPath:"#/properties/dependencies/items/properties/id/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err51];
 }
@@ -681,8 +665,9 @@ vErrors.push(err51);
 errors++;
 }
 }
-else {
-const err52 = {instancePath:instancePath+"/permissions/" + i2,schemaPath:"#/properties/permissions/items/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(data22.range !== undefined){
+if(typeof data22.range !== "string"){
+const err52 = {instancePath:instancePath+"/dependencies/" + i1+"/range",schemaPath:"#/properties/dependencies/items/properties/range/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err52];
 }
@@ -692,9 +677,9 @@ vErrors.push(err52);
 errors++;
 }
 }
-}
-else {
-const err53 = {instancePath:instancePath+"/permissions",schemaPath:"#/properties/permissions/type",keyword:"type",params:{type: "array"},message:"must be array"};
+if(data22.optional !== undefined){
+if(typeof data22.optional !== "boolean"){
+const err53 = {instancePath:instancePath+"/dependencies/" + i1+"/optional",schemaPath:"#/properties/dependencies/items/properties/optional/type",keyword:"type",params:{type: "boolean"},message:"must be boolean"};
 if(vErrors === null){
 vErrors = [err53];
 }
@@ -704,12 +689,9 @@ vErrors.push(err53);
 errors++;
 }
 }
-if(data.limits !== undefined){
-let data28 = data.limits;
-if(data28 && typeof data28 == "object" && !Array.isArray(data28)){
-for(const key11 in data28){
-if(!(func1.call(schema31.properties.limits.properties, key11))){
-const err54 = {instancePath:instancePath+"/limits",schemaPath:"#/properties/limits/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11},message:"must NOT have additional properties"};
+}
+else {
+const err54 = {instancePath:instancePath+"/dependencies/" + i1,schemaPath:"#/properties/dependencies/items/type",keyword:"type",params:{type: "object"},message:"must be object"};
 if(vErrors === null){
 vErrors = [err54];
 }
@@ -719,11 +701,9 @@ vErrors.push(err54);
 errors++;
 }
 }
-if(data28.memory !== undefined){
-let data29 = data28.memory;
-if(typeof data29 === "string"){
-if(!pattern14.test(data29)){
-const err55 = {instancePath:instancePath+"/limits/memory",schemaPath:"#/properties/limits/properties/memory/pattern",keyword:"pattern",params:{pattern: "^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)$"},message:"must match pattern \""+"^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)$"+"\""};
+}
+else {
+const err55 = {instancePath:instancePath+"/dependencies",schemaPath:"#/properties/dependencies/type",keyword:"type",params:{type: "array"},message:"must be array"};
 if(vErrors === null){
 vErrors = [err55];
 }
@@ -733,8 +713,11 @@ vErrors.push(err55);
 errors++;
 }
 }
-else {
-const err56 = {instancePath:instancePath+"/limits/memory",schemaPath:"#/properties/limits/properties/memory/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if(data.permissions !== undefined){
+let data26 = data.permissions;
+if(Array.isArray(data26)){
+if(data26.length > 256){
+const err56 = {instancePath:instancePath+"/permissions",schemaPath:"#/properties/permissions/maxItems",keyword:"maxItems",params:{limit: 256},message:"must NOT have more than 256 items"};
 if(vErrors === null){
 vErrors = [err56];
 }
@@ -743,12 +726,12 @@ vErrors.push(err56);
 }
 errors++;
 }
-}
-if(data28.cpuPercent !== undefined){
-let data30 = data28.cpuPercent;
-if((typeof data30 == "number") && (isFinite(data30))){
-if(data30 < 1 || isNaN(data30)){
-const err57 = {instancePath:instancePath+"/limits/cpuPercent",schemaPath:"#/properties/limits/properties/cpuPercent/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1"};
+const len2 = data26.length;
+for(let i2=0; i2<len2; i2++){
+let data27 = data26[i2];
+if(typeof data27 === "string"){
+if(!pattern13.test(data27)){
+const err57 = {instancePath:instancePath+"/permissions/" + i2,schemaPath:"#/properties/permissions/items/pattern",keyword:"pattern",params:{pattern: "^[a-z]+(:[a-z-]+)?( .+)?$"},message:"must match pattern \""+"^[a-z]+(:[a-z-]+)?( .+)?$"+"\""};
 if(vErrors === null){
 vErrors = [err57];
 }
@@ -759,7 +742,7 @@ errors++;
 }
 }
 else {
-const err58 = {instancePath:instancePath+"/limits/cpuPercent",schemaPath:"#/properties/limits/properties/cpuPercent/type",keyword:"type",params:{type: "number"},message:"must be number"};
+const err58 = {instancePath:instancePath+"/permissions/" + i2,schemaPath:"#/properties/permissions/items/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err58];
 }
@@ -769,10 +752,9 @@ vErrors.push(err58);
 errors++;
 }
 }
-if(data28.processes !== undefined){
-let data31 = data28.processes;
-if(!(((typeof data31 == "number") && (!(data31 % 1) && !isNaN(data31))) && (isFinite(data31)))){
-const err59 = {instancePath:instancePath+"/limits/processes",schemaPath:"#/properties/limits/properties/processes/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+}
+else {
+const err59 = {instancePath:instancePath+"/permissions",schemaPath:"#/properties/permissions/type",keyword:"type",params:{type: "array"},message:"must be array"};
 if(vErrors === null){
 vErrors = [err59];
 }
@@ -781,9 +763,13 @@ vErrors.push(err59);
 }
 errors++;
 }
-if((typeof data31 == "number") && (isFinite(data31))){
-if(data31 < 1 || isNaN(data31)){
-const err60 = {instancePath:instancePath+"/limits/processes",schemaPath:"#/properties/limits/properties/processes/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1"};
+}
+if(data.limits !== undefined){
+let data28 = data.limits;
+if(data28 && typeof data28 == "object" && !Array.isArray(data28)){
+for(const key11 in data28){
+if(!(func1.call(schema31.properties.limits.properties, key11))){
+const err60 = {instancePath:instancePath+"/limits",schemaPath:"#/properties/limits/additionalProperties",keyword:"additionalProperties",params:{additionalProperty: key11},message:"must NOT have additional properties"};
 if(vErrors === null){
 vErrors = [err60];
 }
@@ -793,11 +779,11 @@ vErrors.push(err60);
 errors++;
 }
 }
-}
-if(data28.openFiles !== undefined){
-let data32 = data28.openFiles;
-if(!(((typeof data32 == "number") && (!(data32 % 1) && !isNaN(data32))) && (isFinite(data32)))){
-const err61 = {instancePath:instancePath+"/limits/openFiles",schemaPath:"#/properties/limits/properties/openFiles/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+if(data28.memory !== undefined){
+let data29 = data28.memory;
+if(typeof data29 === "string"){
+if(!pattern14.test(data29)){
+const err61 = {instancePath:instancePath+"/limits/memory",schemaPath:"#/properties/limits/properties/memory/pattern",keyword:"pattern",params:{pattern: "^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)$"},message:"must match pattern \""+"^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)$"+"\""};
 if(vErrors === null){
 vErrors = [err61];
 }
@@ -806,9 +792,9 @@ vErrors.push(err61);
 }
 errors++;
 }
-if((typeof data32 == "number") && (isFinite(data32))){
-if(data32 < 1 || isNaN(data32)){
-const err62 = {instancePath:instancePath+"/limits/openFiles",schemaPath:"#/properties/limits/properties/openFiles/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1"};
+}
+else {
+const err62 = {instancePath:instancePath+"/limits/memory",schemaPath:"#/properties/limits/properties/memory/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err62];
 }
@@ -818,12 +804,11 @@ vErrors.push(err62);
 errors++;
 }
 }
-}
-if(data28.tmp !== undefined){
-let data33 = data28.tmp;
-if(typeof data33 === "string"){
-if(!pattern14.test(data33)){
-const err63 = {instancePath:instancePath+"/limits/tmp",schemaPath:"#/properties/limits/properties/tmp/pattern",keyword:"pattern",params:{pattern: "^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)$"},message:"must match pattern \""+"^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)$"+"\""};
+if(data28.cpuPercent !== undefined){
+let data30 = data28.cpuPercent;
+if((typeof data30 == "number") && (isFinite(data30))){
+if(data30 < 1 || isNaN(data30)){
+const err63 = {instancePath:instancePath+"/limits/cpuPercent",schemaPath:"#/properties/limits/properties/cpuPercent/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1"};
 if(vErrors === null){
 vErrors = [err63];
 }
@@ -834,7 +819,7 @@ errors++;
 }
 }
 else {
-const err64 = {instancePath:instancePath+"/limits/tmp",schemaPath:"#/properties/limits/properties/tmp/type",keyword:"type",params:{type: "string"},message:"must be string"};
+const err64 = {instancePath:instancePath+"/limits/cpuPercent",schemaPath:"#/properties/limits/properties/cpuPercent/type",keyword:"type",params:{type: "number"},message:"must be number"};
 if(vErrors === null){
 vErrors = [err64];
 }
@@ -844,11 +829,10 @@ vErrors.push(err64);
 errors++;
 }
 }
-if(data28.data !== undefined){
-let data34 = data28.data;
-if(typeof data34 === "string"){
-if(!pattern14.test(data34)){
-const err65 = {instancePath:instancePath+"/limits/data",schemaPath:"#/properties/limits/properties/data/pattern",keyword:"pattern",params:{pattern: "^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)$"},message:"must match pattern \""+"^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)$"+"\""};
+if(data28.processes !== undefined){
+let data31 = data28.processes;
+if(!(((typeof data31 == "number") && (!(data31 % 1) && !isNaN(data31))) && (isFinite(data31)))){
+const err65 = {instancePath:instancePath+"/limits/processes",schemaPath:"#/properties/limits/properties/processes/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
 if(vErrors === null){
 vErrors = [err65];
 }
@@ -857,9 +841,9 @@ vErrors.push(err65);
 }
 errors++;
 }
-}
-else {
-const err66 = {instancePath:instancePath+"/limits/data",schemaPath:"#/properties/limits/properties/data/type",keyword:"type",params:{type: "string"},message:"must be string"};
+if((typeof data31 == "number") && (isFinite(data31))){
+if(data31 < 1 || isNaN(data31)){
+const err66 = {instancePath:instancePath+"/limits/processes",schemaPath:"#/properties/limits/properties/processes/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1"};
 if(vErrors === null){
 vErrors = [err66];
 }
@@ -869,10 +853,11 @@ vErrors.push(err66);
 errors++;
 }
 }
-if(data28.concurrency !== undefined){
-let data35 = data28.concurrency;
-if(!(((typeof data35 == "number") && (!(data35 % 1) && !isNaN(data35))) && (isFinite(data35)))){
-const err67 = {instancePath:instancePath+"/limits/concurrency",schemaPath:"#/properties/limits/properties/concurrency/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
+}
+if(data28.openFiles !== undefined){
+let data32 = data28.openFiles;
+if(!(((typeof data32 == "number") && (!(data32 % 1) && !isNaN(data32))) && (isFinite(data32)))){
+const err67 = {instancePath:instancePath+"/limits/openFiles",schemaPath:"#/properties/limits/properties/openFiles/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
 if(vErrors === null){
 vErrors = [err67];
 }
@@ -881,9 +866,9 @@ vErrors.push(err67);
 }
 errors++;
 }
-if((typeof data35 == "number") && (isFinite(data35))){
-if(data35 < 1 || isNaN(data35)){
-const err68 = {instancePath:instancePath+"/limits/concurrency",schemaPath:"#/properties/limits/properties/concurrency/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1"};
+if((typeof data32 == "number") && (isFinite(data32))){
+if(data32 < 1 || isNaN(data32)){
+const err68 = {instancePath:instancePath+"/limits/openFiles",schemaPath:"#/properties/limits/properties/openFiles/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1"};
 if(vErrors === null){
 vErrors = [err68];
 }
@@ -894,11 +879,11 @@ errors++;
 }
 }
 }
-if(data28.timeout !== undefined){
-let data36 = data28.timeout;
-if(typeof data36 === "string"){
-if(!pattern17.test(data36)){
-const err69 = {instancePath:instancePath+"/limits/timeout",schemaPath:"#/properties/limits/properties/timeout/pattern",keyword:"pattern",params:{pattern: "^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$"},message:"must match pattern \""+"^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$"+"\""};
+if(data28.tmp !== undefined){
+let data33 = data28.tmp;
+if(typeof data33 === "string"){
+if(!pattern14.test(data33)){
+const err69 = {instancePath:instancePath+"/limits/tmp",schemaPath:"#/properties/limits/properties/tmp/pattern",keyword:"pattern",params:{pattern: "^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)$"},message:"must match pattern \""+"^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)$"+"\""};
 if(vErrors === null){
 vErrors = [err69];
 }
@@ -909,7 +894,7 @@ errors++;
 }
 }
 else {
-const err70 = {instancePath:instancePath+"/limits/timeout",schemaPath:"#/properties/limits/properties/timeout/type",keyword:"type",params:{type: "string"},message:"must be string"};
+const err70 = {instancePath:instancePath+"/limits/tmp",schemaPath:"#/properties/limits/properties/tmp/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err70];
 }
@@ -919,11 +904,11 @@ vErrors.push(err70);
 errors++;
 }
 }
-if(data28.state !== undefined){
-let data37 = data28.state;
-if(typeof data37 === "string"){
-if(!pattern14.test(data37)){
-const err71 = {instancePath:instancePath+"/limits/state",schemaPath:"#/properties/limits/properties/state/pattern",keyword:"pattern",params:{pattern: "^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)$"},message:"must match pattern \""+"^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)$"+"\""};
+if(data28.data !== undefined){
+let data34 = data28.data;
+if(typeof data34 === "string"){
+if(!pattern14.test(data34)){
+const err71 = {instancePath:instancePath+"/limits/data",schemaPath:"#/properties/limits/properties/data/pattern",keyword:"pattern",params:{pattern: "^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)$"},message:"must match pattern \""+"^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)$"+"\""};
 if(vErrors === null){
 vErrors = [err71];
 }
@@ -934,7 +919,7 @@ errors++;
 }
 }
 else {
-const err72 = {instancePath:instancePath+"/limits/state",schemaPath:"#/properties/limits/properties/state/type",keyword:"type",params:{type: "string"},message:"must be string"};
+const err72 = {instancePath:instancePath+"/limits/data",schemaPath:"#/properties/limits/properties/data/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err72];
 }
@@ -944,9 +929,10 @@ vErrors.push(err72);
 errors++;
 }
 }
-}
-else {
-const err73 = {instancePath:instancePath+"/limits",schemaPath:"#/properties/limits/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(data28.concurrency !== undefined){
+let data35 = data28.concurrency;
+if(!(((typeof data35 == "number") && (!(data35 % 1) && !isNaN(data35))) && (isFinite(data35)))){
+const err73 = {instancePath:instancePath+"/limits/concurrency",schemaPath:"#/properties/limits/properties/concurrency/type",keyword:"type",params:{type: "integer"},message:"must be integer"};
 if(vErrors === null){
 vErrors = [err73];
 }
@@ -955,11 +941,9 @@ vErrors.push(err73);
 }
 errors++;
 }
-}
-if(data.config !== undefined){
-let data38 = data.config;
-if(!(data38 && typeof data38 == "object" && !Array.isArray(data38))){
-const err74 = {instancePath:instancePath+"/config",schemaPath:"#/properties/config/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if((typeof data35 == "number") && (isFinite(data35))){
+if(data35 < 1 || isNaN(data35)){
+const err74 = {instancePath:instancePath+"/limits/concurrency",schemaPath:"#/properties/limits/properties/concurrency/minimum",keyword:"minimum",params:{comparison: ">=", limit: 1},message:"must be >= 1"};
 if(vErrors === null){
 vErrors = [err74];
 }
@@ -969,14 +953,12 @@ vErrors.push(err74);
 errors++;
 }
 }
-if(data.runtime !== undefined){
-let data39 = data.runtime;
-if(Array.isArray(data39)){
-const len3 = data39.length;
-for(let i3=0; i3<len3; i3++){
-let data40 = data39[i3];
-if(!(((((data40 === "trusted") || (data40 === "contained")) || (data40 === "confined")) || (data40 === "foreign")) || (data40 === "wasm"))){
-const err75 = {instancePath:instancePath+"/runtime/" + i3,schemaPath:"#/properties/runtime/items/enum",keyword:"enum",params:{allowedValues: schema31.properties.runtime.items.enum},message:"must be equal to one of the allowed values"};
+}
+if(data28.timeout !== undefined){
+let data36 = data28.timeout;
+if(typeof data36 === "string"){
+if(!pattern17.test(data36)){
+const err75 = {instancePath:instancePath+"/limits/timeout",schemaPath:"#/properties/limits/properties/timeout/pattern",keyword:"pattern",params:{pattern: "^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$"},message:"must match pattern \""+"^[0-9]+(\\.[0-9]+)?(ms|s|m|h|d)$"+"\""};
 if(vErrors === null){
 vErrors = [err75];
 }
@@ -986,9 +968,8 @@ vErrors.push(err75);
 errors++;
 }
 }
-}
 else {
-const err76 = {instancePath:instancePath+"/runtime",schemaPath:"#/properties/runtime/type",keyword:"type",params:{type: "array"},message:"must be array"};
+const err76 = {instancePath:instancePath+"/limits/timeout",schemaPath:"#/properties/limits/properties/timeout/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err76];
 }
@@ -998,10 +979,11 @@ vErrors.push(err76);
 errors++;
 }
 }
-if(data.activation !== undefined){
-let data41 = data.activation;
-if(!((data41 === "lazy") || (data41 === "eager"))){
-const err77 = {instancePath:instancePath+"/activation",schemaPath:"#/properties/activation/enum",keyword:"enum",params:{allowedValues: schema31.properties.activation.enum},message:"must be equal to one of the allowed values"};
+if(data28.state !== undefined){
+let data37 = data28.state;
+if(typeof data37 === "string"){
+if(!pattern14.test(data37)){
+const err77 = {instancePath:instancePath+"/limits/state",schemaPath:"#/properties/limits/properties/state/pattern",keyword:"pattern",params:{pattern: "^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)$"},message:"must match pattern \""+"^[0-9]+(\\.[0-9]+)?(B|KiB|MiB|GiB|TiB|kB|MB|GB|TB)$"+"\""};
 if(vErrors === null){
 vErrors = [err77];
 }
@@ -1011,10 +993,8 @@ vErrors.push(err77);
 errors++;
 }
 }
-if(data.criticality !== undefined){
-let data42 = data.criticality;
-if(!(((data42 === "required") || (data42 === "optional")) || (data42 === "fail-closed"))){
-const err78 = {instancePath:instancePath+"/criticality",schemaPath:"#/properties/criticality/enum",keyword:"enum",params:{allowedValues: schema31.properties.criticality.enum},message:"must be equal to one of the allowed values"};
+else {
+const err78 = {instancePath:instancePath+"/limits/state",schemaPath:"#/properties/limits/properties/state/type",keyword:"type",params:{type: "string"},message:"must be string"};
 if(vErrors === null){
 vErrors = [err78];
 }
@@ -1026,12 +1006,92 @@ errors++;
 }
 }
 else {
-const err79 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+const err79 = {instancePath:instancePath+"/limits",schemaPath:"#/properties/limits/type",keyword:"type",params:{type: "object"},message:"must be object"};
 if(vErrors === null){
 vErrors = [err79];
 }
 else {
 vErrors.push(err79);
+}
+errors++;
+}
+}
+if(data.config !== undefined){
+let data38 = data.config;
+if(!(data38 && typeof data38 == "object" && !Array.isArray(data38))){
+const err80 = {instancePath:instancePath+"/config",schemaPath:"#/properties/config/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err80];
+}
+else {
+vErrors.push(err80);
+}
+errors++;
+}
+}
+if(data.runtime !== undefined){
+let data39 = data.runtime;
+if(Array.isArray(data39)){
+const len3 = data39.length;
+for(let i3=0; i3<len3; i3++){
+let data40 = data39[i3];
+if(!(((((data40 === "trusted") || (data40 === "contained")) || (data40 === "confined")) || (data40 === "foreign")) || (data40 === "wasm"))){
+const err81 = {instancePath:instancePath+"/runtime/" + i3,schemaPath:"#/properties/runtime/items/enum",keyword:"enum",params:{allowedValues: schema31.properties.runtime.items.enum},message:"must be equal to one of the allowed values"};
+if(vErrors === null){
+vErrors = [err81];
+}
+else {
+vErrors.push(err81);
+}
+errors++;
+}
+}
+}
+else {
+const err82 = {instancePath:instancePath+"/runtime",schemaPath:"#/properties/runtime/type",keyword:"type",params:{type: "array"},message:"must be array"};
+if(vErrors === null){
+vErrors = [err82];
+}
+else {
+vErrors.push(err82);
+}
+errors++;
+}
+}
+if(data.activation !== undefined){
+let data41 = data.activation;
+if(!((data41 === "lazy") || (data41 === "eager"))){
+const err83 = {instancePath:instancePath+"/activation",schemaPath:"#/properties/activation/enum",keyword:"enum",params:{allowedValues: schema31.properties.activation.enum},message:"must be equal to one of the allowed values"};
+if(vErrors === null){
+vErrors = [err83];
+}
+else {
+vErrors.push(err83);
+}
+errors++;
+}
+}
+if(data.criticality !== undefined){
+let data42 = data.criticality;
+if(!(((data42 === "required") || (data42 === "optional")) || (data42 === "fail-closed"))){
+const err84 = {instancePath:instancePath+"/criticality",schemaPath:"#/properties/criticality/enum",keyword:"enum",params:{allowedValues: schema31.properties.criticality.enum},message:"must be equal to one of the allowed values"};
+if(vErrors === null){
+vErrors = [err84];
+}
+else {
+vErrors.push(err84);
+}
+errors++;
+}
+}
+}
+else {
+const err85 = {instancePath,schemaPath:"#/type",keyword:"type",params:{type: "object"},message:"must be object"};
+if(vErrors === null){
+vErrors = [err85];
+}
+else {
+vErrors.push(err85);
 }
 errors++;
 }

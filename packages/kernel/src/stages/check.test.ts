@@ -41,6 +41,10 @@ test('an unknown key is an error that names the nearest known one and where it i
   assert.equal(Reflect.get({}, 'polluted'), undefined)
 })
 
+/** One more than a manifest may have. */
+const many = (value: unknown, before = ''): object =>
+  Object.fromEntries(Array.from({ length: 257 }, (_, at) => [`${before}n${at}`, value]))
+
 test('a manifest of the wrong shape names the place and what is wrong there', async () => {
   const cases: [Readonly<Record<string, unknown>>, RegExp][] = [
     [{ version: '1' }, /\$\.version must match pattern/],
@@ -50,6 +54,15 @@ test('a manifest of the wrong shape names the place and what is wrong there', as
     [{ main: '../outside.js' }, /\$\.main must match pattern/],
     [{ contributes: { 'demo.echo': { __proto__x: {} } } }, /must not hold the key "__proto__x"/],
     [{ contributes: [] }, /\$\.contributes must be object/],
+    [{ contributes: { 'demo.echo': many({}) } }, /\$\.contributes\["demo\.echo"\] must NOT have more than 256 properties/],
+    [{ contributes: many({}, 'demo.') }, /\$\.contributes must NOT have more than 256 properties/],
+    [{ provides: many('1.0.0', 'demo.') }, /\$\.provides must NOT have more than 256 properties/],
+    [{ requires: { api: '*', capabilities: many('*', 'demo.') } }, /capabilities must NOT have more than 256 properties/],
+    [
+      { dependencies: Array.from({ length: 257 }, () => ({ id: 'a/b', range: '*' })) },
+      /\$\.dependencies must NOT have more than 256 items/,
+    ],
+    [{ tags: Array.from({ length: 257 }, () => 'x') }, /\$\.tags must NOT have more than 256 items/],
     [{ permissions: Array.from({ length: 257 }, (_, at) => `exec p${at}`) }, /\$\.permissions must NOT have more than 256 items/],
   ]
   for (const [manifest, message] of cases) {
