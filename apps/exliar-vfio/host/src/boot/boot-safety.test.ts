@@ -207,6 +207,11 @@ test('a unified image’s line is changed where the program that makes the image
   assert.deepEqual(await made({ ...kernel, 'etc/mkinitcpio.d/linux.preset': '#default_uki="/a.efi"\n' }, all), [
     '/etc/kernel/cmdline',
   ])
+  const shipped = { ...kernel, 'usr/lib/dracut/dracut.conf.d/uki.conf': 'uefi="yes"\nkernel_cmdline="a"\n' }
+  await assert.rejects(made(shipped, dracut), { ...unclear, message: /^\/usr\/lib\/.*uki\.conf, line 2: .*distribution/ })
+  const added = { ...shipped, 'etc/dracut.conf.d/zz.conf': 'kernel_cmdline+=" b"\n' }
+  assert.deepEqual(await made(added, dracut), ['/etc/dracut.conf.d/zz.conf', 'dracut'])
+  assert.deepEqual(await made({ ...shipped, 'etc/dracut.conf.d/uki.conf': '' }, dracut), ['/etc/kernel/cmdline'])
   const unknown = { ...kernel, 'etc/dracut.conf': 'uefi=yes\n' }
   await assert.rejects(made(unknown, dracut), { code: 'CONFIG_MISSING', message: /kernel_cmdline/ })
 })

@@ -1,7 +1,7 @@
 import type { Making } from '../changes/step.ts'
 import { exliarErrors } from '../errors.ts'
 import { findProgram } from '../machine/find-program.ts'
-import { readConfig, readDropIns, type TreeReader } from '../text/config-file.ts'
+import { readConfig, readDropIns, readMerged, type TreeReader } from '../text/config-file.ts'
 import { plainStretch } from '../text/mapped-text.ts'
 import { effective, effectiveText, readAssignments, refuseAssignment, type Assignment } from '../text/shell-file.ts'
 import { bootPartitions } from './boot-partitions.ts'
@@ -78,9 +78,12 @@ function presetsMakeImages(tree: TreeReader): boolean {
   return presets.some(({ text }) => /^[ \t]*\w+_(?:uki|efi_image)=|^[^#\n]*--uki\b/m.test(text))
 }
 
+/** Source: dracut.conf(5). */
+const dracutDirectories = ['/etc/dracut.conf.d', '/usr/lib/dracut/dracut.conf.d']
+
 function dracutSettings(tree: TreeReader, name: string): readonly Assignment[] {
   const main = readConfig(tree, '/etc/dracut.conf')
-  const files = [...(main === undefined ? [] : [main]), ...readDropIns(tree, '/etc/dracut.conf.d', '.conf')]
+  const files = [...(main === undefined ? [] : [main]), ...readMerged(tree, dracutDirectories, '.conf')]
   return files.flatMap((file) => readAssignments(file, [name]))
 }
 
@@ -92,13 +95,17 @@ function dracutMakesImages(tree: TreeReader): boolean {
 /** dracut does not read the file that the others read. Source: dracut.conf(5), `kernel_cmdline`. */
 function dracutLine(tree: TreeReader): KernelLine {
   const name = 'kernel_cmdline'
-  const parts = effectiveText(dracutSettings(tree, name), name).map((assignment) => {
+  const chain = effectiveText(dracutSettings(tree, name), name)
+  const parts = chain.map((assignment) => {
     const { value, file } = assignment
     if (value.kind === 'array') throw refuseAssignment(assignment, `${name} is a list`)
     return { file, value: value.text }
   })
-  const [target] = parts
+  const target = parts.find(({ file }) => file.path.startsWith('/etc/'))
   if (target !== undefined) return { parts, target }
+  const [shipped] = chain
+  if (shipped !== undefined)
+    throw refuseAssignment(shipped, `this file is the distribution's: begin one in ${dracutDirectories[0]} with ${name}+=" "`)
   const reason = `without ${name} the line of a new image is whatever the running kernel had`
   throw exliarErrors.error('CONFIG_MISSING', { path: '/etc/dracut.conf', reason, owner: 'dracut' })
 }

@@ -36,6 +36,21 @@ export function readDropIns(tree: TreeReader, directory: string, ending: string)
     .filter((file) => file !== undefined)
 }
 
+/**
+ * As {@link readDropIns}, of several directories, in the order of the names: a file of the same name in an earlier one takes the place
+ * of those in later ones.
+ */
+export function readMerged(tree: TreeReader, directories: readonly string[], ending: string): readonly ConfigFile[] {
+  const paths = new Map<string, string>()
+  for (const directory of directories) {
+    for (const name of tree.names(directory)) {
+      if (name.endsWith(ending) && !name.startsWith('.') && !paths.has(name)) paths.set(name, `${directory}/${name}`)
+    }
+  }
+  const ordered = [...paths].toSorted(([a], [b]) => (a < b ? -1 : 1))
+  return ordered.map(([, path]) => readConfig(tree, path)).filter((file) => file !== undefined)
+}
+
 /** The bytes of an edited text. */
 export function configBytes(text: string): Buffer {
   return Buffer.from(text, 'latin1')

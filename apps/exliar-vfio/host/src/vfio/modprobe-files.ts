@@ -1,6 +1,6 @@
-import { readConfig, type ConfigFile, type TreeReader } from '../text/config-file.ts'
+import { readMerged, type ConfigFile, type TreeReader } from '../text/config-file.ts'
 
-/** A file of the same name in an earlier one takes the place of those in later ones. Source: modprobe.d(5). */
+/** Source: modprobe.d(5). */
 const directories = ['/etc/modprobe.d', '/run/modprobe.d', '/usr/local/lib/modprobe.d', '/usr/lib/modprobe.d', '/lib/modprobe.d']
 
 /** A file of exliar's that is read before all others. */
@@ -16,14 +16,7 @@ export interface SoftDependency {
 
 /** All that modprobe reads, in its order: that of the names, whatever the directory. */
 export function readModprobeFiles(tree: TreeReader): readonly ConfigFile[] {
-  const paths = new Map<string, string>()
-  for (const directory of directories) {
-    for (const name of tree.names(directory)) {
-      if (name.endsWith('.conf') && !name.startsWith('.') && !paths.has(name)) paths.set(name, `${directory}/${name}`)
-    }
-  }
-  const ordered = [...paths].toSorted(([a], [b]) => (a < b ? -1 : 1))
-  return ordered.map(([, path]) => readConfig(tree, path)).filter((file) => file !== undefined)
+  return readMerged(tree, directories, '.conf')
 }
 
 /** The line of each module that counts: the first. Source: kmod. */
