@@ -105,7 +105,10 @@ function dracutLine(tree: TreeReader): KernelLine {
   if (target !== undefined) return { parts, target }
   const [shipped] = chain
   if (shipped !== undefined)
-    throw refuseAssignment(shipped, `this file is the distribution's: begin one in ${dracutDirectories[0]} with ${name}+=" "`)
+    throw refuseAssignment(
+      shipped,
+      `this file is the distribution's: begin one in ${dracutDirectories[0]} that is read after it, with ${name}+=" "`,
+    )
   const reason = `without ${name} the line of a new image is whatever the running kernel had`
   throw exliarErrors.error('CONFIG_MISSING', { path: '/etc/dracut.conf', reason, owner: 'dracut' })
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { requireProgram } from '@backplane/testing'
 import { development, operator } from '../fixtures/operator.ts'
 
 const nvidia = 'two-identical-nvidia-grub-initramfs-tools'
@@ -265,6 +266,22 @@ test('a machine whose files cannot be read is told, and the program ends as othe
     assert.deepEqual([code, error().code], [74, 'JOURNAL_DAMAGED'])
     assert.match(error().hint, /cleanup\.sh/)
   }
+})
+
+test('what an earlier run of a machine left is told as JSON too, where JSON is wanted', async (t) => {
+  if (!requireProgram(t, 'virsh', 'libvirt-clients')) return
+  const { exliar, configure, root } = await operator(t, nvidia)
+  await configure('[vm]\nconnect = "test:///default"\n')
+  await mkdir(join(root, 'run/exliar-vfio'), { recursive: true })
+  await writeFile(join(root, 'run/exliar-vfio/00000000-0000-4000-8000-000000000000.withdraw.json'), '{}')
+  const { code, err, json } = await exliar(['vm', 'list', '--json'])
+  assert.equal(code, 0)
+  assert.ok(json().machines.length > 0)
+  const told = err
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as { readonly message: string })
+  assert.match(told[0]?.message ?? '', /a machine is not as it was before its last run/)
 })
 
 test('what is meant for a copy does not reach the machines that run here, and nothing is copied over a whole directory', async (t) => {

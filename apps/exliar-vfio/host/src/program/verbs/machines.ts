@@ -96,7 +96,7 @@ async function settle(session: Session): Promise<void> {
   for (const uuid of await pendingWithdrawals(tree.hostPath(runDirectory))) {
     const { withdraw } = journalOf(session)
     await withdrawAfterRun({ virsh: virshOf(session), uuid, withdraw, signal: terminal.signal }).catch((error: Error) =>
-      terminal.err(`${printable(`a machine is not as it was before its last run: ${error.message}`)}\n`),
+      session.warn(`a machine is not as it was before its last run: ${error.message}`),
     )
   }
 }
@@ -143,7 +143,8 @@ async function start(session: Session, name: string): Promise<void> {
   const preparation = await startMachine(name, {
     ...parts,
     ...journalOf(session),
-    show: async (made) => terminal.err(preparationText(name, made)),
+    // With --json the answer says it.
+    show: async (made) => (session.json ? undefined : terminal.err(preparationText(name, made))),
     persist: config.vm.after,
   })
   session.show({ ...preparationJson(preparation), started: true }, () => `${printable(name)} runs.\n`)
