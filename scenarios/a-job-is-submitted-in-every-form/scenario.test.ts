@@ -68,6 +68,16 @@ test('jobs come as one, as a list and under jobs, in JSON and YAML, and each wro
   const refused = await daemon.send('POST', '/jobs/submit', { text: '{}', type: 'text/plain' })
   const nowhere = await daemon.get('/nowhere')
   assert.deepEqual([refused.status, nowhere.status], [415, 404])
+  const got = await Promise.all(['submit', 'cancel', 'submitted'].map((name) => daemon.get(`/jobs/${name}`)))
+  assert.deepEqual(
+    got.map(({ body }) => [body.code, body.details?.allow]),
+    [
+      ['SERVER_METHOD_REFUSED', 'POST'],
+      ['SERVER_METHOD_REFUSED', 'POST'],
+      ['JOB_UNKNOWN', undefined],
+    ],
+    'fixed routes are no jobs',
+  )
   for (const { body } of [empty, refused, nowhere]) {
     assert.deepEqual([body.error, typeof body.timestamp], [body.detail, 'string'], 'older clients read error and timestamp')
   }

@@ -75,7 +75,8 @@ export function addJobStateRoutes(app: OpenAPIHono<{ Bindings: Peer }>, ledger: 
     return serverSentEvents(context.env, (signal) => jobEvents(ledger, id, since, signal), { onEnd: beginStream() })
   })
   app.openAPIRegistry.registerPath(getJob)
-  app.get('/jobs/:id', (context) => context.json(ledger.get(context.req.param('id')), 200))
+  // What may only be posted is no job either: asked for otherwise it is 405, not a job that is not there.
+  app.get('/jobs/:id{(?!submit$|cancel$)[^/]+}', (context) => context.json(ledger.get(context.req.param('id')), 200))
 }
 
 function eta(ledger: JobLedger, id: string): z.output<typeof EtaAnswer> {
