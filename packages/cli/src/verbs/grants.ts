@@ -36,7 +36,7 @@ export function addGrants(program: Command, run: Runner): void {
       `grants withhold acme/s3 'exec rclone' 'net:connect s3.example.org:443'`,
       'grants propose acme/s3 > grants.json; backplane grants withhold --grant-file grants.json',
     ],
-    'It is stopped at once and started without them. An update that asks for them runs without them, too.',
+    'It is stopped at once and started without them. An update that asks for them runs without them, too.\nEnds with 1 when a plugin of the file is not there; it is done to all others.',
   )
   withhold.action(run(withholdGrants))
 }
