@@ -50,7 +50,17 @@ test('a plugin is added, shows what it asks for, runs once that is approved, and
   assert.match(listed.out, /^local\/my-plugin +0\.1\.0 +\S+ .*approve/m)
   assert.notEqual((await exliar(['say-hello'])).code, 0)
 
-  assert.equal((await exliar(['plugins', 'approve', 'my-plugin', '--json'])).error().code, 'EXLIAR_NOBODY_TO_ASK')
+  for (const args of [
+    ['plugins', 'approve', 'my-plugin'],
+    ['apply', '65:00'],
+  ]) {
+    const { err } = await exliar([...args, '--json'])
+    const told = err
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { readonly code?: string })
+    assert.equal(told.at(-1)?.code, 'EXLIAR_NOBODY_TO_ASK')
+  }
   const no = await exliar(['plugins', 'approve', 'my-plugin'], { answers: ['no'] })
   assert.equal(no.code, 1)
   assert.match(no.err, /^low +It may see every PCI device of this machine/m)

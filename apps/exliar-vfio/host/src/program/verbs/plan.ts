@@ -118,7 +118,8 @@ async function applyPlan(session: Session, slots: readonly string[], flags: Plan
     session.show({ ...planJson(plan), applied: false }, () => coloured(session, describePlan(plan)))
     return 0
   }
-  if (!session.json || flags.yes !== true) terminal.err(coloured(session, describePlan(plan)))
+  const isAsked = flags.yes !== true && terminal.ask !== undefined
+  if (!session.json || isAsked) terminal.err(coloured(session, describePlan(plan)))
   if (flags.yes !== true) {
     if (terminal.ask === undefined) throw exliarErrors.error('EXLIAR_NOBODY_TO_ASK')
     if (!/^y(es)?$/i.test((await terminal.ask('Do it? [y/N] ')).trim())) return 1

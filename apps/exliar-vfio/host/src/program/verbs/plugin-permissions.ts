@@ -113,11 +113,11 @@ async function askFor(
   { id, version }: PluginRecord,
   asked: readonly string[],
 ): Promise<PermissionAnswers | undefined> {
+  if (terminal.ask === undefined) throw exliarErrors.error('EXLIAR_NOBODY_TO_ASK')
   for (const { sentence, risk, reason } of describePermissions(asked, vocabulary)) {
     const tone = risk === 'high' ? 'red' : risk === 'medium' ? 'yellow' : 'green'
     terminal.err(`${highlight(terminal, tone, risk.padEnd(7))} It may ${printable(sentence)}: ${printable(reason)}.\n`)
   }
-  if (terminal.ask === undefined) throw exliarErrors.error('EXLIAR_NOBODY_TO_ASK')
   const answer = await terminal.ask(`Approve this for ${id} ${version}? [y/N] `)
   return /^y(es)?$/i.test(answer.trim()) ? { approved: asked, withheld: [] } : undefined
 }
