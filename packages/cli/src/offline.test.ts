@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
 import { mkdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
@@ -71,6 +72,9 @@ test('a key is for its owner alone and is never written over', async (t) => {
   const again = await backplane(['keygen', join(root, 'release')])
   assert.deepEqual([again.code, again.err.split(':')[0]], [73, 'BACKPLANE_FILE_EXISTS'])
   assert.equal(await readFile(key, 'utf8'), text)
+  await writeFile(join(root, 'half.pub'), 'of somebody')
+  assert.equal((await backplane(['keygen', join(root, 'half')])).code, 73)
+  assert.equal(existsSync(join(root, 'half.key')), false, 'no half of a pair is left')
 })
 
 test('what is not there, or is no package, no key and no policy, is told as that', async (t) => {

@@ -1,5 +1,5 @@
 import { createPublicKey } from 'node:crypto'
-import { chmod, mkdir, stat, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { generateKey, keyId, signPackage } from '@backplane/trust'
 import { backplaneErrors } from '../errors.ts'
@@ -8,11 +8,15 @@ import { addToArchive } from './add-to-archive.ts'
 import { jsonText, readText, systemCode, unwritable, writeText } from './file-text.ts'
 import { readPackage } from './read-package.ts'
 
-/** Makes a key pair in two files that were not there. Errors: `BACKPLANE_FILE_EXISTS`, `BACKPLANE_FILE_UNWRITABLE`. */
+/** Makes a key pair in two files that were not there, or neither. Errors: `BACKPLANE_FILE_EXISTS`, `BACKPLANE_FILE_UNWRITABLE`. */
 export async function makeKey(session: Session, name: string): Promise<void> {
   const { id, publicKey, privateKey } = generateKey()
   await writeNew(`${name}.key`, privateKey, 0o600)
-  await writeNew(`${name}.pub`, publicKey, 0o644)
+  await writeNew(`${name}.pub`, publicKey, 0o644).catch(async (error: unknown) => {
+    // Half a pair would keep the next from being made.
+    await rm(`${name}.key`, { force: true })
+    throw error
+  })
   show(session, { id, private_key: `${name}.key`, public_key: `${name}.pub` }, () => `${name}.key and ${name}.pub: ${id}\n`)
 }
 
