@@ -144,7 +144,11 @@ test('search finds by name, tag, type and description, best first', async (t) =>
   assert.deepEqual(await found('two-echo'), ['two'])
   assert.deepEqual(await found('remote nothing'), [])
   assert.deepEqual(await found(''), [])
-  assert.equal((await server.tcp('/api/plugins/search')).problem.code, 'SERVER_REQUEST_INVALID')
+  const { code, detail } = (await server.tcp('/api/plugins/search')).problem
+  assert.deepEqual(
+    [code, detail],
+    ['SERVER_REQUEST_INVALID', 'The request does not fit: query: one of q, type and tags is needed.'],
+  )
 })
 
 test('errors of the kernel keep their code and get the status of their catalogue', async (t) => {

@@ -81,7 +81,8 @@ export function managementApi(kernel: Kernel, options: ManagementApiOptions = {}
   const app = new OpenAPIHono<{ Bindings: Peer }>({
     defaultHook: (result) => {
       if (result.success) return
-      const reason = result.error.issues.map((issue) => `${issue.path.join('.') || 'body'}: ${issue.message}`).join('; ')
+      const whole = result.target === 'json' ? 'body' : result.target
+      const reason = result.error.issues.map((issue) => `${issue.path.join('.') || whole}: ${issue.message}`).join('; ')
       throw serverErrors.error('SERVER_REQUEST_INVALID', { reason })
     },
   })
