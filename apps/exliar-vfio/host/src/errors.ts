@@ -86,7 +86,7 @@ const specs = {
     status: 422,
     exit: 65,
     retryable: false,
-    hint: 'Read the reasons, and take along what they name (--take-along, or t on the devices screen), or choose another card.',
+    hint: 'Read the reasons, and take along what they name (--take-along, or t on the devices screen), let the screen go (--allow-boot-screen, or b on the plan screen), or choose another card.',
   },
   MODPROBE_CONFLICT: {
     message: '{path}, line {line} already sets {what} of vfio-pci',

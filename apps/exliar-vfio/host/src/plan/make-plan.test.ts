@@ -53,6 +53,15 @@ test('a plan for one of two identical cards moves that slot’s functions only, 
   assert.doesNotMatch(JSON.stringify(plan.diffs), /0000:02:00|ids=/)
 })
 
+test('the card with the screen is not taken while somebody looks at it, and the plan says until when', async (t) => {
+  const devices = passthroughDevices.map((device) => ({ ...device, boot_vga: device.bdf === '0000:01:00.0' }))
+  const { plan } = await planned(t, { devices, selection: { select: ['0000:01:00'], allowBootScreen: true } })
+  const bound = plan.stages.flatMap(({ steps }) => steps.flatMap((step) => (step.kind === 'bind-device' ? [step.bdf] : [])))
+  assert.deepEqual(bound, ['0000:01:00.1'])
+  assert.match(plan.notes.join('\n'), /0000:01:00\.0 shows the screen: it stays with \w+ until the machine starts again/)
+  assert.equal(plan.reboot, true)
+})
+
 test('what VFIO needs is written first, then functions are bound, then the initial file system, then the bootloader', async (t) => {
   const { plan } = await planned(t)
   assert.deepEqual(stagesOf(plan), [

@@ -118,6 +118,8 @@ function bindStages(draft: PlanDraft, work: PlanWork): readonly Stage<PlanSubjec
       const summary = `take ${bdf} from ${driver ?? 'nobody'} and bind it to vfio-pci`
       const step = { kind: 'bind-device', bdf, driver: 'vfio-pci', cause: null, summary, records: 'driver-bound' } as const
       if (now && driver !== null) draft.note(`${bdf} is driven by ${driver} now: end whatever uses it before you apply.`)
+      else if (device.boot_vga)
+        draft.note(`${bdf} shows the screen: it stays with ${driver ?? 'nobody'} until the machine starts again.`)
       return { subject: { kind: 'vfio-bind', device, now }, steps: now ? [step] : [] }
     })
 }
