@@ -107,6 +107,8 @@ test('a command line that makes no sense is a usage error with what is wrong, an
   for (const [args, meant] of [
     [['vm', 'strat', 'win11'], /^EXLIAR_USAGE: vm has no verb strat; did you mean "start"\?$/m],
     [['plugins', '--json', 'shwo'], /plugins has no verb shwo; did you mean \\"show\\"\?/],
+    [['plugins', 'show', 'a', 'b'], /^EXLIAR_USAGE: too many arguments for 'show'/m],
+    [['vm', 'hooks', 'install', 'now'], /^EXLIAR_USAGE: too many arguments for 'install'/m],
   ] as const) {
     const nested = await exliar(args)
     assert.equal(nested.code, 2)

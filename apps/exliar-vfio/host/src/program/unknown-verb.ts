@@ -5,8 +5,9 @@ import { exliarErrors } from '../errors.ts'
 /** A verb that has verbs of its own takes nothing else: a word too many was to be one of these. */
 export function unlessUnknownVerb(error: unknown, program: Command): unknown {
   if (!(error instanceof CommanderError) || error.code !== 'commander.excessArguments') return error
-  const verb = allBelow(program).find(({ args, commands }) => args.length > 0 && commands.length > 0)
-  if (verb === undefined) return error
+  // Those above the verb that was meant have words too: its name first.
+  const verb = allBelow(program).findLast(({ args }) => args.length > 0)
+  if (verb === undefined || verb.commands.length === 0) return error
   const [word = ''] = verb.args
   const name = namesOf(verb).join(' ')
   const suggestion = didYouMean(

@@ -17,8 +17,8 @@ export interface RunWatchOptions {
 const mostMachines = 64
 /** A machine that cannot be looked at for so long is not looked at any more, ms. */
 const giveUpMs = 120_000
-/** Between two writes of what was seen, ms. */
-const keepMs = 30_000
+/** Between two writes of what was seen, ms: who asks meanwhile is another process, and sees what was written. */
+const keepMs = 10_000
 
 interface Watched {
   run: RunTotals
@@ -44,7 +44,7 @@ export class RunWatch implements Disposable {
     if (this.#watched.size >= mostMachines) return false
     const timer = setInterval(() => void this.#look(run.uuid), this.#options.intervalMs)
     const nowMs = Date.now()
-    this.#watched.set(run.uuid, { run, timer, isLooking: false, seenAtMs: nowMs, keptAtMs: nowMs })
+    this.#watched.set(run.uuid, { run, timer, isLooking: false, seenAtMs: nowMs, keptAtMs: 0 })
     return true
   }
 

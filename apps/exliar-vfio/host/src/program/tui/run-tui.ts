@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from 'node:util'
 import { render } from 'ink'
 import { createElement as h } from 'react'
 import { printable } from '@backplane/terminal'
@@ -21,7 +22,12 @@ export async function runTui(session: Session, { stdin, stdout, stderr }: Termin
     begin: (task) => work.begin(task),
     failed: left.reject,
   })
-  stack.use(holdTalk(stderr, (text) => store.happened({ kind: 'told', message: { tone: 'warning', text: printable(text) } })))
+  // It is coloured for a terminal; here lines have colours of their own.
+  const tell = (talk: string): void => {
+    const text = printable(stripVTControlCharacters(talk))
+    store.happened({ kind: 'told', message: { tone: 'warning', text } })
+  }
+  stack.use(holdTalk(stderr, tell))
   keepSignals(stack)
   await using work = new TuiWork(session, store.happened, left.resolve)
   const drawn = render(h(App, { store, colors: session.terminal.colors }), {
