@@ -150,6 +150,15 @@ test('no terminal is too small, and no line is longer than it', async (t) => {
   assert.equal((await left).code, 0)
 })
 
+test('what is logged meanwhile is drawn without the colours it has for a terminal', async (t) => {
+  const { screen, left } = await opened(t)
+  await screen.until(/bootloader/)
+  screen.stderr.write('\u001B[33mwarn\u001B[39m: a card is hot\n')
+  assert.match(await screen.until(/a card is hot/), /^warn: a card is hot *$/m)
+  screen.press('q')
+  await left
+})
+
 test('told to end, the interface gives the terminal back', async (t) => {
   const person = await operator(t, nvidia)
   await person.configure(alone)
