@@ -1,12 +1,10 @@
 import type { VmFilter, VmInfo } from '@hypersdk/points'
-import picomatch from 'picomatch'
+import { nameGlob } from './name-glob.ts'
 import { normaliseState } from './vm-state.ts'
 
-const longestPattern = 256
-
 /**
- * Whether a normalised machine is what a filter asks for; every member given must hold. `name_pattern` is a shell glob
- * over the whole name, with case. `state` and `power_state` take the API's words and any provider's.
+ * Whether a normalised machine is what a filter asks for; every member given must hold. `name_pattern` is a glob
+ * as of {@link nameGlob}. `state` and `power_state` take the API's words and any provider's.
  */
 export function matchesFilter(vm: VmInfo, filter: VmFilter): boolean {
   return (
@@ -35,12 +33,6 @@ let last: { readonly pattern: string; readonly matcher: (name: string) => boolea
 
 // A list asks with one pattern for every machine, so the last compiled one is kept.
 function nameMatcher(pattern: string): (name: string) => boolean {
-  if (last?.pattern !== pattern) last = { pattern, matcher: compile(pattern) }
+  if (last?.pattern !== pattern) last = { pattern, matcher: nameGlob(pattern) }
   return last.matcher
-}
-
-// `bash` lets `*` cross slashes: a name such as `prod/web` is one name, not a path.
-function compile(pattern: string): (name: string) => boolean {
-  if (pattern.length > longestPattern) return (name) => name === pattern
-  return picomatch(pattern, { bash: true, dot: true, nonegate: true, noextglob: true, nobrace: true })
 }
