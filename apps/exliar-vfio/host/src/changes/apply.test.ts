@@ -115,6 +115,18 @@ test('a file somebody else changed meanwhile is kept and named with the differen
   assert.equal((await cleanup(changes)).complete, true)
 })
 
+test('who may read a file is left as somebody else wanted it since, and that is said', async (t) => {
+  const { root, options } = await sample(t)
+  await applied(options, [writing('/etc/default/grub', 'b\n'), writing('/etc/secret', 'c\n')])
+  await chmod(join(root, 'etc/default/grub'), 0o600)
+  const { complete, changes } = await cleaned(options)
+  assert.equal(complete, true)
+  assert.equal(await readFile(join(root, 'etc/default/grub'), 'utf8'), 'a\n')
+  assert.match(treeSnapshot(root)['etc/default/grub'] ?? '', /^file 600/)
+  const notes = changes.flatMap(({ end }) => (end.kind === 'undone' ? end.notes : []))
+  assert.deepEqual(notes, ['/etc/default/grub keeps the owner and the permissions that somebody else gave it since'])
+})
+
 test('a file somebody else removed is named, and a directory somebody put something into stays', async (t) => {
   const { root, options } = await sample(t)
   await applied(options, [writing('/etc/default/grub', 'b\n'), writing('/etc/made/ours', 'c\n')])

@@ -2,6 +2,7 @@ import { dirname } from 'node:path'
 import { z } from 'zod'
 import { PlatformError } from '@backplane/sdk'
 import { exliarErrors } from '../errors.ts'
+import type { FileMarks } from '../machine/write-file.ts'
 import { sha256 } from './backup-store.ts'
 import type { Entry, Executor, Ground, Undone } from './executor.ts'
 import { FileMark, markOf, restoreFile, restoreTime } from './file-marks.ts'
@@ -70,10 +71,11 @@ async function undo(entry: Entry, ground: Ground): Promise<Undone> {
   const stands = standing(entry, ground)
   if (file !== null && content === undefined && stands !== 'before') return kept(`the backup of ${path} is missing`)
   if (stands === 'other') return keptByOthers(path, { tree, content })
+  const theirs = file === null || stands === 'before' ? undefined : marksOfOthers(tree, path, file)
   try {
     if (file === null) await tree.remove(path)
     else if (stands === 'before') await restoreTime(tree, path, file)
-    else if (content !== undefined) await restoreFile(tree, path, { mark: file, content })
+    else if (content !== undefined) await restoreFile(tree, path, { mark: { ...file, ...theirs }, content })
     atPoint('a file was put back')
     for (const directory of missing.toReversed()) if (tree.has(directory)) await tree.removeDirectory(directory)
   } catch (error) {
@@ -82,7 +84,15 @@ async function undo(entry: Entry, ground: Ground): Promise<Undone> {
   }
   const now = markOf(tree, path)
   if (now?.sha256 !== file?.sha256) return kept(`${path} is not what it was after it was put back`)
-  return { kind: 'undone', notes: [] }
+  const notes = theirs === undefined ? [] : [`${path} keeps the owner and the permissions that somebody else gave it since`]
+  return { kind: 'undone', notes }
+}
+
+/** It was written with the marks it had; others are somebody else's wish. */
+function marksOfOthers(tree: Ground['tree'], path: string, { mode, uid, gid }: FileMark): FileMarks | undefined {
+  const now = tree.stat(path)
+  if (now === undefined || (now.mode === mode && now.uid === uid && now.gid === gid)) return undefined
+  return { mode: now.mode, uid: now.uid, gid: now.gid }
 }
 
 function kept(reason: string): Undone {
