@@ -52,6 +52,15 @@ test('percent, rate and remaining time come from the bytes, and 100 only from th
   assert.partialDeepStrictEqual(reports.at(-1), { phase: 'completed', percent: 100, etaSeconds: 0, filesDone: 1, filesTotal: 1 })
 })
 
+test('what a phase of the plugin begins with was not done in the moment since', () => {
+  let nowMs = 0
+  const rates: number[] = []
+  const meter = new ProgressMeter(({ rateBytes }) => rates.push(rateBytes), () => (nowMs += 0.1)) // prettier-ignore
+  meter.plugin({ done: 3_000_000, total: 9_000_000, phase: 'read' })
+  meter.close('unfinished')
+  assert.deepEqual(rates, [0])
+})
+
 test('without a known size there is no percent and no remaining time', (t) => {
   const { meter, reports, pass } = metered(t)
   meter.declared(1, 10)

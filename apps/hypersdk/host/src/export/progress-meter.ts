@@ -73,8 +73,9 @@ export class ProgressMeter implements Disposable {
   /** A report of the plugin's own; its numbers are not trusted to make sense. */
   plugin(progress: Progress): void {
     if (this.#currentFile !== null || this.#phase === 'finishing' || this.#phase === 'completed') return
-    if (this.#plugin?.phase !== progress.phase) this.#restartRate()
+    const isNewPhase = this.#plugin?.phase !== progress.phase
     this.#plugin = progress
+    if (isNewPhase) this.#restartRate()
     this.#changed()
   }
 
