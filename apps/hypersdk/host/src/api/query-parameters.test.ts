@@ -18,3 +18,13 @@ test('tags spelled another way are refused with the way they are written', () =>
     assert.throws(() => queryObject(new URLSearchParams(query)), expected, query)
   }
 })
+
+test('a parameter that would be lost is refused, and no list is answered without it', () => {
+  for (const query of ['tag.__proto__=x', '__proto__=x']) {
+    assert.throws(
+      () => queryObject(new URLSearchParams(query)),
+      { code: 'REQUEST_INVALID', message: /this cannot be a key/ },
+      query,
+    )
+  }
+})
