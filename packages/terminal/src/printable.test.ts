@@ -20,6 +20,8 @@ test('what steers a terminal, turns text around or stands there unseen is blanke
   for (const text of ['Grafikkarte größer', '显卡', 'بطاقة', 'می\u200Cخواهم', '👩\u200D💻 ok', 'e\u0301'])
     assert.equal(printable(text), text)
   assert.equal(printableLine(' a \n b\u001B[m\r\nc '), 'a b\uFFFD[m c')
+  const far = `a${' '.repeat(1_000_000)}b`
+  assert.equal(printableLine(`${far}\n\n c`), `${far} c`, 'however long it is')
 })
 
 test('JSON stays JSON, with the same value, and says what is unseen by its number', () => {

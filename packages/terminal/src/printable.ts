@@ -15,7 +15,8 @@ export function printable(text: string): string {
 
 /** The same for a text of several lines, as one. */
 export function printableLine(text: string): string {
-  return printable(text.trim().replaceAll(/\s*[\r\n]+\s*/g, ' '))
+  const lines = text.split(/[\r\n]/).map((line) => line.trim())
+  return printable(lines.filter((line) => line !== '').join(' '))
 }
 
 /** JSON that steers no terminal either: it escapes the first 32 control characters by itself, and these stay as they are. */

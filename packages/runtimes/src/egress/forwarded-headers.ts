@@ -17,7 +17,8 @@ export function forwardedHeaders(
   const replaced = new Map(Object.entries(over).map(([name, value]) => [name.toLowerCase(), value]))
   const pairs = raw.flatMap((name, at) => (at % 2 === 0 ? [[name.toLowerCase(), raw[at + 1] ?? ''] as const] : []))
   const connection = pairs.filter(([name]) => name === 'connection')
-  const named = new Set(connection.flatMap(([, value]) => value.toLowerCase().split(/\s*,\s*/)))
+  // not split by a pattern: with as many spaces as a plugin may send, that takes a second
+  const named = new Set(connection.flatMap(([, value]) => value.toLowerCase().split(',')).map((one) => one.trim()))
   const kept = new Map<string, string[]>()
   for (const [name, value] of pairs) {
     if (hopByHop.has(name) || named.has(name) || replaced.has(name)) continue
