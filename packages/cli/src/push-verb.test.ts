@@ -131,6 +131,7 @@ test('what verify finds wrong, and what is not said well, is refused before anyb
   await refused(2, /^BACKPLANE_USAGE: --password-file needs --username/, '--password-file', folder)
   await refused(66, /^BACKPLANE_FILE_UNREADABLE/, '--bearer-file', join(root, 'nowhere'))
   await refused(2, /^BACKPLANE_USAGE: take --username or --bearer-file/, '--bearer-file', folder, '--username', 'ci')
+  await refused(2, /^BACKPLANE_USAGE: no password of ci was given/, '--username', 'ci')
   await writeFile(join(root, 'twice.json'), '{"allowUnsigned": true, "deny": ["acme/*"], "deny": []}')
   await refused(65, /^BACKPLANE_FILE_INVALID: .*one meaning/, '--policy', join(root, 'twice.json'))
   assert.equal((await backplane(['push', folder, 'npm:@acme/s3'])).code, 2)

@@ -112,14 +112,15 @@ async function credentialOf(
   { username: user, passwordFile, bearerFile }: PushOptions,
 ): Promise<Credential | undefined> {
   const { BACKPLANE_REGISTRY_PASSWORD: password, BACKPLANE_REGISTRY_TOKEN: token } = terminal.env
-  if (user !== undefined && bearerFile !== undefined) {
-    throw backplaneErrors.error('BACKPLANE_USAGE', { reason: 'take --username or --bearer-file, not both' })
-  }
+  const usage = (reason: string): Error => backplaneErrors.error('BACKPLANE_USAGE', { reason })
+  if (user !== undefined && bearerFile !== undefined) throw usage('take --username or --bearer-file, not both')
   if (user !== undefined) {
-    const given = passwordFile === undefined ? password : await secretIn(passwordFile)
-    return { kind: 'basic', user, password: given ?? (await terminal.readSecret(`Password of ${user} at ${registry}: `)).trim() }
+    const said = passwordFile === undefined ? password : await secretIn(passwordFile)
+    const given = said ?? (await terminal.readSecret(`Password of ${user} at ${registry}: `)).trim()
+    if (given === '') throw usage(`no password of ${user} was given`)
+    return { kind: 'basic', user, password: given }
   }
-  if (passwordFile !== undefined) throw backplaneErrors.error('BACKPLANE_USAGE', { reason: '--password-file needs --username' })
+  if (passwordFile !== undefined) throw usage('--password-file needs --username')
   const bearer = bearerFile === undefined ? token : await secretIn(bearerFile)
   return bearer === undefined ? undefined : { kind: 'bearer', token: bearer }
 }
