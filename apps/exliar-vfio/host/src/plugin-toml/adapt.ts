@@ -98,28 +98,30 @@ function register(fill: () => void): boolean {
   }
 }
 
+function undeclared(what: 'command' | 'panel', name: string): Error {
+  return new TypeError(`the ${what} ${name} is registered and not declared: add it to [${what}s] in plugin.toml`)
+}
+
 async function registerCommands(scope: Scope, context: PluginContext, registrar: Method | undefined): Promise<void> {
   const add = (name: string, _description: string, handler: Method): void => {
-    scope.provide(points.command, name, {
-      run: async ({ args }) => {
-        const answer: unknown = await handler(args, context)
-        if (typeof answer === 'string') return { text: answer }
-        return { text: '', ...(answer === undefined ? {} : { data: answer }) }
-      },
-    })
+    const run = async ({ args }: { readonly args: readonly string[] }): Promise<{ text: string; data?: unknown }> => {
+      const answer: unknown = await handler(args, context)
+      if (typeof answer === 'string') return { text: answer }
+      return { text: '', ...(answer === undefined ? {} : { data: answer }) }
+    }
+    if (!register(() => scope.provide(points.command, name, { run }))) throw undeclared('command', name)
   }
   await registrar?.(context, { register_command: add, registerCommand: add })
 }
 
 async function registerPanels(scope: Scope, context: PluginContext, registrar: Method | undefined): Promise<void> {
   const add = (name: string, _title: string, draw: Method): void => {
-    scope.provide(points.panel, name, {
-      render: async () => {
-        const writer = new PanelWriter()
-        await draw(writer, context)
-        return { items: writer.items }
-      },
-    })
+    const render = async (): Promise<points.PanelContent> => {
+      const writer = new PanelWriter()
+      await draw(writer, context)
+      return { items: writer.items }
+    }
+    if (!register(() => scope.provide(points.panel, name, { render }))) throw undeclared('panel', name)
   }
   await registrar?.(context, { register_panel: add, registerPanel: add })
 }

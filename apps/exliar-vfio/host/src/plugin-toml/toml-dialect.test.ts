@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { readFileSync, rmSync, symlinkSync, truncateSync } from 'node:fs'
+import { readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { madeTree } from '../fixtures/materialise.ts'
@@ -25,6 +25,14 @@ test('a manifest or module that is a pipe, a link or larger than any is not wait
     symlinkSync('/etc/passwd', file)
     await assert.rejects(read())
   }
+})
+
+test('where the module cannot be read to find the hooks, its mistake is told; with hooks in plugin.toml it need not be', async (t) => {
+  const folder = await madeTree(t, { 'plugin.toml': toml, 'index.js': 'export function createPlugin( {}\n' })
+  const read = () => dialect.read({ path: folder, kind: 'folder' })
+  await assert.rejects(read(), { message: /hooks is missing, and index\.js cannot be read to find them: .+\(\d+:\d+\)/ })
+  writeFileSync(join(folder, 'plugin.toml'), `${toml}hooks = ["on_cleanup"]\n`)
+  assert.equal((await read())?.main, 'index.js')
 })
 
 test('a folder without plugin.toml, and a single module, are not meant', async (t) => {

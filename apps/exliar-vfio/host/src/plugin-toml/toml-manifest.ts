@@ -1,13 +1,13 @@
-import { didYouMean } from '@backplane/sdk'
+import { didYouMean, manifestSchema } from '@backplane/sdk'
 import { exliarErrors } from '../errors.ts'
 import type { TomlFile } from '../toml/read-toml.ts'
 import { handlerName, hookMethods, snakeCase } from './hook-names.ts'
-import type { UsedNames } from './used-names.ts'
+import type { UnreadModule, UsedNames } from './used-names.ts'
 
 /** What is known beside the file. */
 export interface TomlManifestParts {
-  /** What its module says; undefined where that is not known, then `hooks` has to say it. */
-  readonly used: UsedNames | undefined
+  /** What its module says; where that cannot be read, `hooks` has to say it. */
+  readonly used: UsedNames | UnreadModule
   readonly main: string
   /** Names of plugins that ship with the host: a bare name in `[dependencies]` that is among them means that one. */
   readonly bundled: ReadonlySet<string>
@@ -39,7 +39,7 @@ const localPublisher = 'local'
  * one. Errors: `PLUGIN_TOML_INVALID` naming file, line and what was meant. Source: seed 004, "Building and Packaging
  * Plugins", "Plugin Dependencies", "Plugin Versioning and Compatibility".
  */
-export function tomlManifest(toml: TomlFile, { used, main, bundled }: TomlManifestParts): Record<string, unknown> {
+export function tomlManifest(toml: TomlFile, { used: read, main, bundled }: TomlManifestParts): Record<string, unknown> {
   const { value } = toml
   for (const key of Object.keys(value)) {
     if (!(tomlKeys as readonly string[]).includes(key))
@@ -48,15 +48,23 @@ export function tomlManifest(toml: TomlFile, { used, main, bundled }: TomlManife
   const text = (key: string): string | undefined => optionalText(toml, [key], value[key])
   const required = (key: string): string => text(key) ?? refuse(invalid(toml, [key], `${key} is missing`))
   const id = idOf(required('name'), localPublisher)
-  const said = hooksOf(toml)
-  if (said === undefined && used === undefined) {
-    throw invalid(toml, ['hooks'], 'hooks is missing, and the module cannot be read to find them')
+  if (!isManifest('id', id)) {
+    throw invalid(toml, ['name'], 'name must be of small letters, digits and hyphens: a name, or publisher/name')
   }
+  const version = required('version')
+  if (!isManifest('version', version)) {
+    throw invalid(toml, ['version'], `version must be three numbers such as "1.0.0", not ${JSON.stringify(version)}`)
+  }
+  const said = hooksOf(toml)
+  if (said === undefined && 'unread' in read) {
+    throw invalid(toml, ['hooks'], `hooks is missing, and ${main} cannot be read to find them: ${read.unread}`)
+  }
+  const used = 'unread' in read ? undefined : read
   const hooks = new Set([...(said ?? []), ...(used?.hooks ?? [])])
   return {
     schemaVersion: 1,
     id,
-    version: required('version'),
+    version,
     ...present({
       description: text('description'),
       author: text('author'),
@@ -77,6 +85,12 @@ export function tomlManifest(toml: TomlFile, { used, main, bundled }: TomlManife
       config: configOf(toml),
     }),
   }
+}
+
+/** Whether a manifest takes this text for that member. */
+function isManifest(member: 'id' | 'version', text: string): boolean {
+  const { pattern } = Object(Reflect.get(Object(manifestSchema['properties']), member)) as { readonly pattern?: string }
+  return new RegExp(pattern ?? '', 'u').test(text)
 }
 
 function idOf(name: string, publisher: string): string {

@@ -8,24 +8,29 @@ export interface UsedNames {
   readonly subscribes: boolean
 }
 
+/** What is no plain JavaScript, and why. */
+export interface UnreadModule {
+  readonly unread: string
+}
+
 /**
  * Looks for methods of the plugin interface in a module, without running it: a method that is there only for somebody else
- * is declared too, and does nothing. Undefined for what is no plain JavaScript.
+ * is declared too, and does nothing.
  */
-export function usedNames(text: string): UsedNames | undefined {
+export function usedNames(text: string): UsedNames | UnreadModule {
   const names = namesIn(text)
-  if (names === undefined) return undefined
+  if ('unread' in names) return names
   const hooks = Object.keys(hookMethods).filter((hook) => names.has(hook))
   return { hooks: hooks.sort(), subscribes: names.has(subscribeMethod) }
 }
 
-function namesIn(text: string): ReadonlySet<string> | undefined {
+function namesIn(text: string): ReadonlySet<string> | UnreadModule {
   const names = new Set<string>()
   let program: Node
   try {
     program = parse(text, { ecmaVersion: 'latest', sourceType: 'module', allowHashBang: true })
-  } catch {
-    return undefined
+  } catch (error) {
+    return { unread: error instanceof Error ? error.message : String(error) }
   }
   // A list and not calls: a module may be nested deeper than the stack is.
   const left: unknown[] = [program]

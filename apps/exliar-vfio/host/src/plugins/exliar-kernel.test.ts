@@ -110,6 +110,8 @@ for (const [what, change, place, said] of [
   ['a hook nobody knows', ['api_version', 'hooks = ["on_gpu_detekted"]\napi_version'], ':6:10', /on_gpu_detected/],
   ['an API version that is none', ['"1.0"', '"one"'], ':6:1', /two numbers/],
   ['a name that is missing', ['name = "example-plugin"', ''], ':1:1', /name is missing/],
+  ['a name that is none', ['"example-plugin"', '"Example Plugin"'], ':2:1', /small letters, digits and hyphens/],
+  ['a version that is none', ['"0.1.0"', '"0.1"'], ':3:1', /version must be three numbers such as/],
 ] as const) {
   test(`plugin.toml: ${what} is told with file and line, and nothing is loaded`, async (t) => {
     const { kernel } = await start(t, { 'plugin.toml': toml.replace(change[0], change[1]), 'index.js': example })

@@ -142,6 +142,7 @@ test('a plan that is no longer true is not done; what is applied already is plan
   assert.deepEqual([stale.code, stale.error().code], [75, 'PLAN_STALE'])
   assert.deepEqual(treeSnapshot(root), before)
   const fresh = (await exliar(['plan', card, '--json'])).json().etag
+  assert.match(stale.error().message, new RegExp(`its etag is ${fresh} now$`))
   assert.equal((await exliar(['apply', card, '--yes', '--etag', fresh, '--json'])).json().applied, true)
   assert.equal((await exliar(['plan', card, '--exit-code', '--bind', 'at-start'])).code, 0)
 })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { mkdir, readdir, readFile, readlink, stat, symlink, writeFile } from 'node:fs/promises'
+import { execFileSync } from 'node:child_process'
+import { mkdir, readdir, readFile, readlink, rename, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { development, operator, type Operator } from '../fixtures/operator.ts'
@@ -152,6 +153,21 @@ test('what is added again takes the place of what was there, whole, and what is 
   assert.equal((await exliar(['plugins', 'add', hidden, '--json'])).error().code, 'PLUGIN_FOLDER_NAMELESS')
   const bare = await exliar(['plugins', 'add', join(home, 'downloads')])
   assert.match(bare.err, /^PLUGIN_FOLDER_EMPTY: .*downloads holds no plugin: neither plugin\.toml nor plugin\.json is there$/m)
+})
+
+test('what cannot be copied is said, and what was there before, also before a kill in the middle, serves on', async (t) => {
+  const made = await operator(t, nvidia)
+  const { exliar, home, configure } = made
+  await configure(development)
+  const folder = await given(made, { 'plugin.toml': toml, 'index.js': module })
+  await exliar(['plugins', 'add', folder])
+  const plugins = join(home, '.config/exliar-vfio/plugins')
+  execFileSync('mkfifo', [join(folder, 'pipe')])
+  await rename(join(plugins, 'my-plugin'), join(plugins, '.my-plugin.before'))
+  const { code, error } = await exliar(['plugins', 'add', folder, '--json'])
+  assert.deepEqual([code, error().code], [73, 'PLUGIN_NOT_COPIED'])
+  assert.match(error().message, /my-plugin cannot be copied to .*plugins\/my-plugin: ERR_FS_CP_FIFO_PIPE/)
+  assert.deepEqual(await readdir(plugins), ['my-plugin'])
 })
 
 test('a plugin that the configuration names and that is not there is told, with its place and who was meant', async (t) => {

@@ -42,6 +42,13 @@ export const programErrors = {
     retryable: false,
     hint: 'Name the folder that holds one of them.',
   },
+  PLUGIN_NOT_COPIED: {
+    message: '{folder} cannot be copied to {to}: {reason}',
+    status: 500,
+    exit: 73,
+    retryable: false,
+    hint: 'Look whether all of it can be read, whether it holds only files, folders and links, and whether there is room.',
+  },
   EXLIAR_NOBODY_TO_ASK: {
     message: 'nobody sits at this terminal to be asked',
     status: 400,

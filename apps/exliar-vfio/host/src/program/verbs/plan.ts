@@ -111,8 +111,9 @@ async function applyPlan(session: Session, slots: readonly string[], flags: Plan
     throw exliarErrors.error('CHANGES_UNFINISHED')
   }
   const { plan, detection } = await planFor(session, slots, flags)
-  if (flags.etag !== undefined && flags.etag !== plan.etag)
-    throw exliarErrors.error('PLAN_STALE', { paths: 'what it was made from' })
+  if (flags.etag !== undefined && flags.etag !== plan.etag) {
+    throw exliarErrors.error('PLAN_STALE', { paths: `its etag is ${plan.etag} now` })
+  }
   const { terminal } = session
   if (flags.dryRun === true || plan.stages.length === 0) {
     session.show({ ...planJson(plan), applied: false }, () => coloured(session, describePlan(plan)))

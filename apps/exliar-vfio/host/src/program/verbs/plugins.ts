@@ -75,19 +75,34 @@ async function add(session: Session, folder: string): Promise<void> {
   }
   const [into = ''] = standardDirectories(session.terminal.env)
   const to = join(into, name)
-  await mkdir(into, { recursive: true })
-  // Hidden from whoever looks for plugins meanwhile, and out of the way of an earlier attempt that was killed.
-  const [staging, before] = ['incoming', 'before'].map((what) => join(into, `.${name}.${what}`)) as [string, string]
-  for (const left of [staging, before]) await rm(left, { recursive: true, force: true })
-  // Links as they are written: made absolute they would lead back to where it came from.
-  await cp(from, staging, { recursive: true, dereference: false, verbatimSymlinks: true, errorOnExist: true })
-  await rename(to, before).catch((error: unknown) => {
-    if (errnoOf(error) !== 'ENOENT') throw error
-  })
-  await rename(staging, to)
-  await rm(before, { recursive: true, force: true })
+  try {
+    await replaceFolder(from, { into, name })
+  } catch (error) {
+    throw exliarErrors.error('PLUGIN_NOT_COPIED', { folder: from, to, reason: errnoOf(error) }, { cause: error })
+  }
   session.show(
     { added: to },
     () => `Copied to ${printable(to)}. \`exliar plugins\` shows it; approve what it asks for before it runs.\n`,
   )
+}
+
+/** Whole or not at all; what was there before stays until then. */
+async function replaceFolder(from: string, { into, name }: { readonly into: string; readonly name: string }): Promise<void> {
+  // Hidden from whoever looks for plugins meanwhile.
+  const [to, staging, before] = [join(into, name), join(into, `.${name}.incoming`), join(into, `.${name}.before`)]
+  await mkdir(into, { recursive: true })
+  // An earlier attempt was killed after it had put this aside; where it had not, there is something in the way.
+  await rename(before, to).catch(() => undefined)
+  for (const left of [staging, before]) await rm(left, { recursive: true, force: true })
+  try {
+    // Links as they are written: made absolute they would lead back to where it came from.
+    await cp(from, staging, { recursive: true, dereference: false, verbatimSymlinks: true, errorOnExist: true })
+    await rename(to, before).catch((error: unknown) => {
+      if (errnoOf(error) !== 'ENOENT') throw error
+    })
+    await rename(staging, to)
+  } finally {
+    await rm(staging, { recursive: true, force: true })
+  }
+  await rm(before, { recursive: true, force: true })
 }
