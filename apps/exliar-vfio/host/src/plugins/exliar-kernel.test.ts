@@ -99,6 +99,15 @@ test('a plugin of a later minor API version is not loaded, one of an earlier is'
   assert.notEqual(state?.name, 'idle')
 })
 
+test('a command that is registered and stands nowhere in plugin.toml is told with where it belongs', async (t) => {
+  const { kernel } = await start(t, { 'plugin.toml': toml.replace('say-hello', 'say-bye'), 'index.js': example })
+  const { failures } = await kernel.emit(systemDetected, system)
+  assert.match(
+    JSON.stringify(failures),
+    /the command say-hello is registered and not declared: add it to \[commands\] in plugin\.toml/,
+  )
+})
+
 test('a hook that takes a permission is refused to a plugin that does not ask for it', async (t) => {
   const greedy = example.replace('on_system_detected', 'on_gpu_detected')
   const { kernel } = await start(t, { 'plugin.toml': toml, 'index.js': greedy })
