@@ -19,6 +19,23 @@ export function readOneDevice(tree: MachineTree, bdf: string): PciDevice | undef
   return directory && readDevice(bdf, directory, pciNames(tree))
 }
 
+type Ids = Pick<PciDevice, 'vendor_id' | 'device_id' | 'class_code'>
+
+/** What a function is, which never changes and is answered at once; undefined when there is none. */
+export function readIds(tree: Pick<MachineTree, 'directory'>, bdf: string): Ids | undefined {
+  const directory = Bdf.safeParse(bdf).success ? tree.directory(`${place}/${bdf}`) : undefined
+  return directory && idsOf((name) => directory.attribute(name))
+}
+
+function idsOf(text: Attributes['text']): Ids | undefined {
+  const [vendor_id, device_id, class_code] = [
+    hexadecimal(text, 'vendor', 4),
+    hexadecimal(text, 'device', 4),
+    hexadecimal(text, 'class', 6),
+  ]
+  return vendor_id === null || device_id === null || class_code === null ? undefined : { vendor_id, device_id, class_code }
+}
+
 /** What a function's directory has; what is not listed is not asked for, since each refusal costs as much as ten answers. */
 interface Attributes {
   readonly names: readonly string[]
@@ -40,18 +57,15 @@ function attributesOf(directory: TreeDirectory): Attributes {
 
 function readDevice(bdf: string, directory: TreeDirectory, names: PciNames): PciDevice | undefined {
   const attributes = attributesOf(directory)
-  const vendorId = hexadecimal(attributes, 'vendor', 4)
-  const deviceId = hexadecimal(attributes, 'device', 4)
-  const classCode = hexadecimal(attributes, 'class', 6)
-  if (vendorId === null || deviceId === null || classCode === null) return undefined
+  const ids = idsOf(attributes.text)
+  if (ids === undefined) return undefined
+  const { vendor_id: vendorId, device_id: deviceId, class_code: classCode } = ids
   return {
     bdf,
     slot: bdf.slice(0, bdf.lastIndexOf('.')),
-    vendor_id: vendorId,
-    device_id: deviceId,
-    subsystem_vendor_id: hexadecimal(attributes, 'subsystem_vendor', 4),
-    subsystem_device_id: hexadecimal(attributes, 'subsystem_device', 4),
-    class_code: classCode,
+    ...ids,
+    subsystem_vendor_id: hexadecimal(attributes.text, 'subsystem_vendor', 4),
+    subsystem_device_id: hexadecimal(attributes.text, 'subsystem_device', 4),
     class: names.deviceClass(classCode.slice(0, 4)),
     vendor_name: names.vendor(vendorId),
     device_name: names.device(vendorId, deviceId),
@@ -67,7 +81,7 @@ function readDevice(bdf: string, directory: TreeDirectory, names: PciNames): Pci
 }
 
 /** The kernel writes `0x10de`. */
-function hexadecimal({ text }: Attributes, name: string, digits: number): string | null {
+function hexadecimal(text: Attributes['text'], name: string, digits: number): string | null {
   const value = /^0x([\da-f]+)$/i.exec(text(name) ?? '')?.[1]?.toLowerCase()
   return value === undefined || value.length > digits ? null : value.padStart(digits, '0')
 }

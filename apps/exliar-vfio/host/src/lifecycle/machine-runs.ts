@@ -1,21 +1,20 @@
 import type { HookStep } from '@backplane/kernel'
-import { postVmShutdown, preVmStart, vmStarted, type PciDevice, type VmConfig } from '@exliar-vfio/points'
+import { postVmShutdown, preVmStart, vmStarted, type VmConfig } from '@exliar-vfio/points'
 import type { MachineTree } from '../machine/machine-tree.ts'
-import { readDevices } from '../devices/read-devices.ts'
+import { readIds } from '../devices/read-devices.ts'
 import type { Hooks } from '../plugins/hook-run.ts'
 import { configDifferences } from '../vm/config-differences.ts'
 import type { PreStart, PluginChange } from '../vm/start-machine.ts'
 import type { DeviceFacts } from '../vm/vm-config.ts'
 import type { WatchCallbacks } from '../vm/run-watch.ts'
 
-/** What this machine knows of the functions a guest is given. */
-export function deviceFacts(tree: MachineTree): DeviceFacts {
-  const devices = new Map(readDevices(tree).map((device): [string, PciDevice] => [device.bdf, device]))
+/** What this machine knows of the functions a guest is given; no more is read, because libvirt waits for it. */
+export function deviceFacts(tree: Pick<MachineTree, 'directory'>): DeviceFacts {
   return (bdf) => {
-    const device = devices.get(bdf)
-    if (device === undefined) return undefined
-    const { vendor_id, device_id, class_code } = device
-    return { vendor_id, device_id, is_gpu: class_code.startsWith('03') }
+    const ids = readIds(tree, bdf)
+    if (ids === undefined) return undefined
+    const { class_code, ...facts } = ids
+    return { ...facts, is_gpu: class_code.startsWith('03') }
   }
 }
 
