@@ -60,6 +60,7 @@ test('a single module is found in any folder, but not among the modules of a pac
     'main.js': 'the plugin directory itself is no package',
     'clouds/one.mjs': 'one',
     'clouds/europe/two.ts': 'two',
+    'clouds/old.cjs': 'CommonJS',
     'clouds/node_modules/dependency.js': 'never looked at',
     'legacy/index.js': 'claimed',
     'legacy/part.js': 'a part of it',
@@ -82,6 +83,7 @@ test('a single module is found in any folder, but not among the modules of a pac
   assert.deepEqual(idsOf(listing).toSorted(byText), ['acme/legacy', 'acme/modern', 'acme/one', 'acme/two'])
   assert.deepEqual(asked.toSorted(byText), [
     'file clouds/europe/two.ts',
+    'file clouds/old.cjs',
     'file clouds/one.mjs',
     'file main.js',
     'folder legacy',

@@ -51,10 +51,10 @@ export interface DiscoverOptions extends LookOptions {
   readonly storeDirectory: string
 }
 
-const modulePattern = /\.(?:js|mjs|ts)$/
+const modulePattern = /\.(?:js|mjs|cjs|ts)$/
 const dialectMarks: ReadonlySet<string> = new Set([
   'package.json',
-  ...['index', 'main'].flatMap((name) => [`${name}.js`, `${name}.mjs`, `${name}.ts`]),
+  ...['index', 'main'].flatMap((name) => [`${name}.js`, `${name}.mjs`, `${name}.cjs`, `${name}.ts`]),
 ])
 
 /** Finds the packages in `roots`. A root that does not exist is empty. */

@@ -107,6 +107,8 @@ test('a folder is read by its index or main module, or by what its package.json 
   assert.equal(await seedDialect().read({ path: folder, kind: 'folder' }), undefined)
   await writeFile(join(folder, 'main.mjs'), source)
   assert.equal((await seedDialect().read({ path: folder, kind: 'folder' }))?.main, 'main.mjs')
+  await writeFile(join(folder, 'index.cjs'), `exports.PluginInfo = ${minimal}; exports.NewProvider = () => null`)
+  assert.equal((await seedDialect().read({ path: folder, kind: 'folder' }))?.main, 'index.cjs')
   await writeFile(join(folder, 'index.mjs'), source)
   assert.equal((await seedDialect().read({ path: folder, kind: 'folder' }))?.main, 'index.mjs')
   await mkdir(join(folder, 'lib'))

@@ -7,7 +7,7 @@ import { seedManifest } from './seed-manifest.ts'
 /** Beside this module: source beside source, built beside built. */
 const adapterUrl = new URL(`./adapt${extname(import.meta.url)}`, import.meta.url).href
 const largestModuleBytes = 4 * 1024 * 1024
-const indexNames = ['index.js', 'index.mjs', 'index.ts', 'main.js', 'main.mjs', 'main.ts']
+const indexNames = ['index', 'main'].flatMap((name) => ['js', 'mjs', 'cjs', 'ts'].map((ending) => `${name}.${ending}`))
 
 /**
  * Takes modules that export `PluginInfo` and `NewProvider`, as the seed's development guide teaches, for plugins: a
