@@ -39,7 +39,7 @@ export async function acceptJob(
     const parameters = { name: request.provider, reason: reason ?? 'its plugin does not run' }
     throw hypersdkErrors.error('PROVIDER_UNAVAILABLE', parameters, { plugin, point: provider.id })
   }
-  const { supported_formats: supported, no_export_reason: reasonOfNone = 'its plugin names no format' } = capabilities
+  const { supported_formats: supported, no_export_reason: reasonOfNone = 'its plugin names no supported_formats' } = capabilities
   if (supported.length === 0) throw hypersdkErrors.error('JOB_EXPORT_UNSUPPORTED', { provider: type, reason: reasonOfNone })
   if (!supported.includes(request.format)) {
     const parameters = { provider: type, format: request.format, supported: supported.join(', ') }
