@@ -64,6 +64,13 @@ declare const specs: {
         readonly retryable: false;
         readonly hint: '{hint}';
     };
+    readonly BACKPLANE_BROKEN_OFF: {
+        readonly message: 'broken off: {left}';
+        readonly status: 499;
+        readonly exit: 130;
+        readonly retryable: true;
+        readonly hint: 'Run it again when you like.';
+    };
     readonly BACKPLANE_DECLINED: {
         readonly message: 'it was not agreed to; nothing was changed';
         readonly status: 409;
@@ -83,7 +90,7 @@ declare const specs: {
         readonly status: 500;
         readonly exit: 73;
         readonly retryable: false;
-        readonly hint: 'Choose another file with --output, or - for standard output.';
+        readonly hint: 'Check the path, that you may write there, and that there is room.';
     };
     readonly BACKPLANE_DEFECT: {
         readonly message: 'backplane cannot go on: {reason}';

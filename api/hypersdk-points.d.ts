@@ -450,6 +450,7 @@ export declare const ExportCapabilities: z.ZodObject<{
         vhdx: "vhdx";
         vmdk: "vmdk";
     }>>>;
+    no_export_reason: z.ZodOptional<z.ZodString>;
     supports_compression: z.ZodDefault<z.ZodBoolean>;
     supports_streaming: z.ZodDefault<z.ZodBoolean>;
     supports_snapshots: z.ZodDefault<z.ZodBoolean>;
@@ -476,6 +477,7 @@ export declare const ProviderMetadata: z.ZodObject<{
             vhdx: "vhdx";
             vmdk: "vmdk";
         }>>>;
+        no_export_reason: z.ZodOptional<z.ZodString>;
         supports_compression: z.ZodDefault<z.ZodBoolean>;
         supports_streaming: z.ZodDefault<z.ZodBoolean>;
         supports_snapshots: z.ZodDefault<z.ZodBoolean>;

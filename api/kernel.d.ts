@@ -1210,7 +1210,7 @@ export interface Admission {
 }
 /** How plugins are asked while a kernel is not made yet as well. */
 export type PluginAccess = Pick<Kernel, 'lease' | 'plugins'>;
-/** A package about to be started. */
+/** A package about to be started, or that serves. */
 export interface AdmissionRequest {
     readonly id: string;
     readonly version: string;
@@ -1221,6 +1221,8 @@ export interface AdmissionRequest {
     readonly path: string;
     readonly manifest: AcceptedManifest;
     readonly staged: StagedPackage;
+    /** It serves already and is asked about because something else changed: its bytes were looked through when it was started. */
+    readonly isServing?: boolean;
 }
 /** The answer, for the record. */
 export type AdmissionDecision = {
@@ -1251,10 +1253,22 @@ export interface PackageAttestation {
 }
 
 // manifest-summary.d.ts
-import type { Manifest } from '@backplane/sdk';
+import type { ContributionMetadata, Manifest } from '@backplane/sdk';
 import type { AcceptedManifest } from './ports.ts';
-/** What the kernel goes by as long as a plugin does not start: the rest of a manifest is read when it is needed. */
-export type DeclaredManifest = Pick<AcceptedManifest, 'id' | 'version' | 'requires' | 'provides' | 'contributes' | 'dependencies' | 'permissions' | 'activation' | 'criticality'>;
+/** One name that a plugin fills a point under. */
+export interface Contributed {
+    readonly point: string;
+    readonly name: string;
+    readonly metadata: ContributionMetadata;
+}
+type Counting = 'id' | 'version' | 'requires' | 'provides' | 'dependencies' | 'permissions' | 'activation' | 'criticality';
+/**
+ * What the kernel goes by as long as a plugin does not start: the rest of a manifest is read when it is needed. What it
+ * contributes is a list here: objects whose members nobody else has cost an engine ten times as much, and there may be thousands.
+ */
+export interface DeclaredManifest extends Pick<AcceptedManifest, Counting> {
+    readonly contributions: readonly Contributed[];
+}
 /**
  * What the kernel read of a manifest that kept the rules, for a source to remember with the package as long as nothing of
  * that changes. JSON. What depends on the host (API, policy, points) is decided anew at each start, and the whole
@@ -1263,8 +1277,9 @@ export type DeclaredManifest = Pick<AcceptedManifest, 'id' | 'version' | 'requir
 export interface ManifestSummary {
     /** Names the rules it kept; under others it says nothing. */
     readonly rules: string;
-    readonly manifest: Pick<Manifest, keyof DeclaredManifest>;
+    readonly manifest: Pick<Manifest, Counting> & Partial<Pick<DeclaredManifest, 'contributions'>>;
 }
+export {};
 
 // permission-use.d.ts
 /** What a use is of: a file, a program, a place of the network, or a permission of the host's own. */
@@ -2579,7 +2594,6 @@ export declare function acceptManifest(manifest: unknown, manifestPath: string, 
 
 // points/points.d.ts
 import { type PermissionVocabulary, type Point } from '@backplane/sdk';
-import type { DeclaredManifest } from '../manifest-summary.ts';
 import type { DataEntry, PointListener, PointUser } from '../kernel.ts';
 import { type Plugin } from '../plugins/plugin.ts';
 import { type Binding, PointTable } from './point-table.ts';
@@ -2594,7 +2608,7 @@ export declare class Points {
     /** Errors: `POINT_UNKNOWN` with the nearest id. */
     table(id: string, kind: Point['kind']): PointTable;
     /** Permissions that points of this kind take, of those that are filled. */
-    taken(contributes: DeclaredManifest['contributes'], kind: Point['kind']): readonly string[];
+    taken(filled: readonly string[], kind: Point['kind']): readonly string[];
     /** Makes what a usable plugin declares reachable. Errors: `POINT_CONFLICT` (nothing is bound). */
     bind(plugin: Plugin): void;
     unbind(plugin: Plugin): void;
@@ -3024,8 +3038,8 @@ export declare class UseTally {
     /** A permission of the host's own was needed, and there. Counted with each call that takes one. */
     host(permission: string): void;
     note({ verb, what, by }: Use): void;
-    /** Uses of these are told from now on, and of nothing else. */
-    watches(verbs: readonly UseVerb[]): void;
+    /** Uses of these are told, and of nothing else. */
+    watches(told: readonly UseVerb[]): void;
     /** Of what plugins tell of themselves something was left out: nobody can say any more what was never used. */
     untold(): void;
 }

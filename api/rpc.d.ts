@@ -142,6 +142,11 @@ export interface SessionLimits {
 export interface SessionOptions {
     readonly handler: Handler;
     readonly limits?: Partial<SessionLimits>;
+    /**
+     * The peer's values are taken as it sends them: their depth, keys and weight are not looked at again. Only for a peer that may do
+     * anything here anyway and looked at them itself, as a host does before a plugin gets them. Default false.
+     */
+    readonly trustsPeer?: boolean;
 }
 /** Why a session ended. */
 export type SessionEnd = {

@@ -19,6 +19,7 @@ export { tokenDigest, type Token } from './guard/token.ts';
 export { tokenFile, type TokenFile } from './guard/token-file.ts';
 export type { Handler, Peer } from './handler.ts';
 export { idempotent, type IdempotencyOptions } from './idempotent.ts';
+export { ProblemView } from './api/route-parts.ts';
 export { problemResponder, problemResponse, type Problem, type ProblemKind, type ProblemResponder } from './problem.ts';
 export type * from './installs/plugin-installs.ts';
 export type { PluginUsers } from './installs/plugin-users.ts';
@@ -847,6 +848,77 @@ export interface IdempotencyOptions {
  */
 export declare function idempotent(options?: IdempotencyOptions): (handler: Handler) => Handler;
 
+// api/route-parts.d.ts
+import { z } from '@hono/zod-openapi';
+/** Every error. Source: RFC 9457 §3. */
+export declare const ProblemView: z.ZodObject<{
+    type: z.ZodString;
+    title: z.ZodString;
+    status: z.ZodInt;
+    detail: z.ZodString;
+    code: z.ZodString;
+    hint: z.ZodOptional<z.ZodString>;
+    retryable: z.ZodBoolean;
+    exit: z.ZodInt;
+    plugin: z.ZodOptional<z.ZodString>;
+    point: z.ZodOptional<z.ZodString>;
+    instance: z.ZodOptional<z.ZodString>;
+    details: z.ZodOptional<z.ZodRecord<z.ZodString, z.ZodUnknown>>;
+}, z.core.$strip>;
+/** An answer in JSON. */
+export declare const json: <T extends z.ZodType>(schema: T, description: string) => {
+    description: string;
+    content: {
+        'application/json': {
+            schema: T;
+        };
+    };
+};
+/** An answer in text of another type. */
+export declare const text: (type: string, description: string) => {
+    description: string;
+    content: {
+        [x: string]: {
+            schema: z.ZodString;
+        };
+    };
+};
+/** Every error. */
+export declare const problem: {
+    description: string;
+    content: {
+        'application/problem+json': {
+            schema: z.ZodObject<{
+                type: z.ZodString;
+                title: z.ZodString;
+                status: z.ZodInt;
+                detail: z.ZodString;
+                code: z.ZodString;
+                hint: z.ZodOptional<z.ZodString>;
+                retryable: z.ZodBoolean;
+                exit: z.ZodInt;
+                plugin: z.ZodOptional<z.ZodString>;
+                point: z.ZodOptional<z.ZodString>;
+                instance: z.ZodOptional<z.ZodString>;
+                details: z.ZodOptional<z.ZodRecord<z.ZodString, z.ZodUnknown>>;
+            }, z.core.$strip>;
+        };
+    };
+};
+/** The parameter that names a plugin. */
+export declare const Id: z.ZodString;
+/** The headers of any change. */
+export declare const ChangeHeaders: z.ZodObject<{
+    prefer: z.ZodOptional<z.ZodString>;
+    'idempotency-key': z.ZodOptional<z.ZodString>;
+}, z.core.$strip>;
+/** The headers of a change of one plugin. */
+export declare const Precondition: z.ZodObject<{
+    prefer: z.ZodOptional<z.ZodString>;
+    'idempotency-key': z.ZodOptional<z.ZodString>;
+    'if-match': z.ZodOptional<z.ZodString>;
+}, z.core.$strip>;
+
 // problem.d.ts
 import type { Log } from '@backplane/kernel';
 import { PlatformError, type ErrorCatalogue, type ErrorSpec } from '@backplane/sdk';
@@ -1032,7 +1104,7 @@ export interface Looked {
 }
 /**
  * Explains one plugin from what the kernel knows of it: why it is in its state, what it was refused, which limits it went
- * over, which version serves and why, and what makes it slow; each with its evidence. Pure; Its state comes first, then
+ * over, which version serves and why, and what makes it slow; each with its evidence. Pure. Its state comes first, then
  * faults before notices. The events are those that are still kept.
  */
 export declare function explainPlugin(record: PluginRecord, events: readonly RecordedEvent[], { profiles, refusal }?: Looked): readonly Finding[];

@@ -849,7 +849,10 @@ export interface AdmissionOptions {
      * Default: none.
      */
     readonly approvesDeclared?: (source: string) => boolean;
-    /** What the scanners find in a package; undefined where none is to look. Asked once for each digest. */
+    /**
+     * What the scanners find in a package; undefined where none is to look. Asked at each start, as what they know grows, and once for
+     * all who ask about the same digest at the same time. What serves goes on with what they found when it was started.
+     */
     readonly scan?: (asked: AdmissionRequest, signal: AbortSignal) => Promise<readonly Finding[] | undefined>;
 }
 /**
