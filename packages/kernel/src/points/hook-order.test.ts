@@ -49,6 +49,18 @@ test('a word against the phases is a cycle too', () => {
   assert.equal(order(handler('a', { phase: 'early', after: ['b'] }), handler('b', { phase: 'late' })), 'cycle b a b')
 })
 
+test('what several handlers of one plugin say of others, and of their own plugin, is no cycle', () => {
+  const words = { before: ['a', 'c'], after: ['b'] }
+  assert.equal(order(handler('a', words, 'y'), handler('a', words, 'z'), handler('b'), handler('c')), 'b a.y a.z c')
+})
+
+test('thousands of handlers are ordered, in a chain that runs against their names too', () => {
+  const name = (at: number): string => `p${String(at).padStart(5, '0')}`
+  const chain = Array.from({ length: 20_000 }, (_, at) => handler(name(at), { after: [name(at + 1)] }))
+  const sequence = orderHandlers(chain)
+  assert.deepEqual(sequence.ok && sequence.handlers, chain.toReversed())
+})
+
 const ids = ['a', 'b', 'c', 'd', 'e', 'f'] as const
 const anyHandlers = fc.uniqueArray(
   fc.record({

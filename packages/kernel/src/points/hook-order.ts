@@ -24,35 +24,52 @@ export function orderHandlers<T extends Ordered>(handlers: readonly T[]): Handle
   )
   const edges = constraints(sorted)
   if (edges.size === 0) return { ok: true, handlers: sorted }
-  const waitsFor = new Map<T, Set<T>>(sorted.map((handler) => [handler, new Set()]))
-  for (const [earlier, laters] of edges) for (const later of laters) waitsFor.get(later)?.add(earlier)
-  const ordered: T[] = []
-  let phase = 0
-  while (waitsFor.size > 0) {
-    const open = sorted.filter((handler) => waitsFor.has(handler))
-    phase = Math.max(phase, phaseOf(open[0]))
-    const ready = open.find((handler) => phaseOf(handler) === phase && waitsFor.get(handler)?.size === 0)
-    if (ready === undefined) return { ok: false, cycle: findCycle(open, phase, waitsFor) }
-    ordered.push(ready)
-    waitsFor.delete(ready)
-    for (const others of waitsFor.values()) others.delete(ready)
+  const places = new Map(sorted.map((handler, at) => [handler, at]))
+  const waits = waitsOf(edges)
+  const ordered = new Set<T>()
+  for (const phase of phases.keys()) {
+    const from = ordered.size
+    const end = sorted.findLastIndex((handler) => phaseOf(handler) <= phase) + 1
+    for (let at = from; at < end;) {
+      const handler = sorted[at]
+      at += 1
+      if (handler === undefined || ordered.has(handler) || (waits.get(handler) ?? 0) > 0) continue
+      ordered.add(handler)
+      // All before `at` have run or wait for somebody: the first of them that waits no more is next.
+      for (const later of edges.get(handler) ?? none) {
+        const left = (waits.get(later) ?? 0) - 1
+        waits.set(later, left)
+        const place = places.get(later) ?? end
+        if (left === 0 && place >= from) at = Math.min(at, place)
+      }
+    }
+    if (ordered.size === end) continue
+    const open = sorted.filter((handler) => !ordered.has(handler))
+    return { ok: false, cycle: findCycle(open, phase, edges) }
   }
-  return { ok: true, handlers: ordered }
+  return { ok: true, handlers: [...ordered] }
+}
+
+const none: readonly never[] = Object.freeze([])
+
+/** How many each handler waits for. */
+function waitsOf<T>(edges: ReadonlyMap<T, ReadonlySet<T>>): Map<T, number> {
+  const waits = new Map<T, number>()
+  for (const laters of edges.values()) for (const later of laters) waits.set(later, (waits.get(later) ?? 0) + 1)
+  return waits
 }
 
 /** Earlier handler → those its own and their metadata put after it. */
 function constraints<T extends Ordered>(handlers: readonly T[]): ReadonlyMap<T, ReadonlySet<T>> {
   const edges = new Map<T, Set<T>>()
+  const byPlugin = Map.groupBy(handlers, ({ plugin }) => plugin.id)
   const put = (earlier: T, later: T): void => {
-    if (earlier.plugin !== later.plugin) edges.set(earlier, (edges.get(earlier) ?? new Set<T>()).add(later))
+    if (earlier.plugin.id !== later.plugin.id) edges.set(earlier, (edges.get(earlier) ?? new Set<T>()).add(later))
   }
   for (const handler of handlers) {
-    const { before = [], after = [] } = handler.metadata
-    if (before.length === 0 && after.length === 0) continue
-    for (const other of handlers) {
-      if (before.includes(other.plugin.id)) put(handler, other)
-      if (after.includes(other.plugin.id)) put(other, handler)
-    }
+    const { before = none, after = none } = handler.metadata
+    for (const id of before) for (const other of byPlugin.get(id) ?? none) put(handler, other)
+    for (const id of after) for (const other of byPlugin.get(id) ?? none) put(other, handler)
   }
   return edges
 }
@@ -64,16 +81,17 @@ function constraints<T extends Ordered>(handlers: readonly T[]): ReadonlyMap<T, 
 function findCycle<T extends Ordered>(
   open: readonly T[],
   phase: number,
-  waitsFor: ReadonlyMap<T, ReadonlySet<T>>,
+  edges: ReadonlyMap<T, ReadonlySet<T>>,
 ): readonly string[] {
-  const path: T[] = []
+  const path = new Set<T>()
   let current = open.find((handler) => phaseOf(handler) === phase)
-  while (current !== undefined && !path.includes(current)) {
-    path.push(current)
-    const [first]: readonly (T | undefined)[] = [...(waitsFor.get(current) ?? [])]
-    current = first
+  while (current !== undefined && !path.has(current)) {
+    const waiting: T = current
+    path.add(waiting)
+    current = open.find((other) => edges.get(other)?.has(waiting) === true)
   }
-  const cycle = path.slice(current === undefined ? 0 : path.indexOf(current))
+  const way = [...path]
+  const cycle = way.slice(current === undefined ? 0 : way.indexOf(current))
   const ids = cycle.toReversed().map((handler) => handler.plugin.id)
   return [...ids, ids[0] ?? '']
 }
