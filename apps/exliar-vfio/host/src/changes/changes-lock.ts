@@ -52,6 +52,12 @@ export function takeLock(hostPath: string, made: readonly string[]): ChangesLock
   return { inherited, remember, [Symbol.dispose]: () => rmSync(hostPath, { force: true }) }
 }
 
+/** The process that changes a machine at this moment; undefined: none does. */
+export function lockOwner(hostPath: string): number | undefined {
+  const owner = readOwner(hostPath)
+  return owner !== undefined && isAlive(owner) ? owner.pid : undefined
+}
+
 function busy(pid: number): Error {
   return exliarErrors.error('CHANGES_BUSY', { pid }, { details: { pid } })
 }

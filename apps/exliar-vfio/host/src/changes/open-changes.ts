@@ -5,10 +5,10 @@ import type { MachineTree } from '../machine/machine-tree.ts'
 import { runProgram } from '../machine/run-program.ts'
 import { BackupStore } from './backup-store.ts'
 import { DiskReserve } from './disk-reserve.ts'
-import { takeLock, type ChangesLock } from './changes-lock.ts'
+import { lockOwner, takeLock, type ChangesLock } from './changes-lock.ts'
 import type { Executors, Ground } from './executor.ts'
 import { Journal } from './journal.ts'
-import { changesIn } from './recorded-changes.ts'
+import { changesIn, unfinishedRun } from './recorded-changes.ts'
 
 /** Where everything is kept that is needed to take changes back. */
 export const changesDirectory = '/var/lib/exliar-vfio'
@@ -46,6 +46,17 @@ export interface Changes extends AsyncDisposable {
 /** Reads the journal without taking the lock: for looking. Errors: `JOURNAL_DAMAGED`. */
 export function readJournal(tree: MachineTree): Journal {
   return Journal.read(tree, journalPath)
+}
+
+/** What is under way: nothing, a run that a process still does, or one that was interrupted in the middle. */
+export type UnderWay = { readonly kind: 'nothing' | 'interrupted' } | { readonly kind: 'running'; readonly pid: number }
+
+/** Looks who is at it, without taking the lock. Errors: `JOURNAL_DAMAGED`. */
+export function underWay(tree: MachineTree): UnderWay {
+  // In this order: who ends between the two looks has ended its run as well.
+  const pid = lockOwner(tree.hostPath(lockPath))
+  if (pid !== undefined) return { kind: 'running', pid }
+  return { kind: unfinishedRun(readJournal(tree).records) === undefined ? 'nothing' : 'interrupted' }
 }
 
 /** Takes the lock and reads the journal. Errors: `CHANGES_BUSY`, `JOURNAL_DAMAGED`, `TREE_UNWRITABLE`. */

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict'
 import { appendFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { Journal } from '../changes/journal.ts'
 import { bringScript, bringShell } from '../fixtures/bring-program.ts'
 import { development, operator } from '../fixtures/operator.ts'
 import { sampleTrees } from '../fixtures/sample-tree.ts'
 import { treeSnapshot } from '../fixtures/tree-snapshot.ts'
+import { MachineTree } from '../machine/machine-tree.ts'
 
 const nvidia = 'two-identical-nvidia-grub-initramfs-tools'
 const card = '65:00'
@@ -316,9 +318,19 @@ test('a second one that wants to change the machine at the same time is told who
   const startedAt = stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19]
   const lock = join(root, 'var/lib/exliar-vfio/lock')
   await writeFile(lock, JSON.stringify({ pid: process.pid, startedAt, boot, made: [] }))
-  const { code, error } = await exliar(['apply', card, '--yes', '--json'])
-  assert.deepEqual([code, error().code], [75, 'CHANGES_BUSY'])
+  const refused = async (): Promise<void> => {
+    const { code, error } = await exliar(['apply', card, '--yes', '--json'])
+    assert.deepEqual([code, error().code], [75, 'CHANGES_BUSY'])
+    assert.equal((await exliar(['status'])).out, `Process ${process.pid} is changing this machine.\n`)
+  }
+  await refused()
+  // The journal of a run that is not over looks the same whether somebody is at it or was killed.
+  Journal.read(MachineTree.open(root), '/var/lib/exliar-vfio/journal.jsonl').append({ type: 'begun', run: 1, title: 'theirs' })
+  await refused()
+  const { interrupted, changing } = (await exliar(['status', '--json'])).json()
+  assert.deepEqual([interrupted, changing], [false, process.pid])
   await rm(lock)
+  assert.equal((await exliar(['status', '--json'])).json().interrupted, true)
 })
 
 function withoutState(snapshot: Readonly<Record<string, string>>): Readonly<Record<string, string>> {

@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import { panel as panelPoint } from '@exliar-vfio/points'
-import { readJournal } from '../../changes/open-changes.ts'
-import { recordedChanges, unfinishedRun } from '../../changes/recorded-changes.ts'
+import { readJournal, underWay } from '../../changes/open-changes.ts'
+import { recordedChanges } from '../../changes/recorded-changes.ts'
 import { configure } from '../../lifecycle/configure.ts'
 import { planCards } from '../../lifecycle/plan-cards.ts'
 import { listedPlugins, type ListedPlugin } from '../listed-plugins.ts'
@@ -141,8 +141,8 @@ export class TuiWork implements AsyncDisposable {
   }
 
   #changes(): ChangesNow {
-    const journal = readJournal(this.#session.tree)
-    return { changes: recordedChanges(journal), interrupted: unfinishedRun(journal.records) !== undefined }
+    const { tree } = this.#session
+    return { changes: recordedChanges(readJournal(tree)), interrupted: underWay(tree).kind === 'interrupted' }
   }
 
   async #records(): Promise<readonly ListedPlugin[]> {

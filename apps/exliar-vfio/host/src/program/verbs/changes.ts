@@ -1,7 +1,7 @@
 import { printable, tableText } from '@backplane/terminal'
 import type { Command } from 'commander'
-import { cleanupScriptPath, readJournal } from '../../changes/open-changes.ts'
-import { recordedChanges, unfinishedRun } from '../../changes/recorded-changes.ts'
+import { cleanupScriptPath, readJournal, underWay, type UnderWay } from '../../changes/open-changes.ts'
+import { recordedChanges } from '../../changes/recorded-changes.ts'
 import { exliarErrors } from '../../errors.ts'
 import { undoText } from '../change-work.ts'
 import { counted } from '../counted.ts'
@@ -32,9 +32,11 @@ export function addChanges(program: Command, run: Runner): void {
 function showStatus(session: Session): void {
   const journal = readJournal(session.tree)
   const changes = recordedChanges(journal)
-  const interrupted = unfinishedRun(journal.records) !== undefined
-  session.show({ interrupted, changes }, () => {
-    if (changes.length === 0) return 'Nothing was changed.\n'
+  const now = underWay(session.tree)
+  const changing = now.kind === 'running' ? now.pid : null
+  session.show({ interrupted: now.kind === 'interrupted', changing, changes }, () => {
+    const end = endOf(now)
+    if (changes.length === 0) return end === '' ? 'Nothing was changed.\n' : end
     const table = tableText(changes, [
       ['CHANGE', ({ id }) => id],
       ['STATE', ({ state }) => state],
@@ -43,8 +45,19 @@ function showStatus(session: Session): void {
       ['WHAT', ({ summary }) => summary],
     ])
     const notes = changes.flatMap(({ id, notes: told }) => told.map((note) => `${id}: ${printable(note)}\n`))
-    return `${table}${notes.length === 0 ? '' : `\n${notes.join('')}`}${interrupted ? '\nAn apply was interrupted: `exliar rollback` takes it back.\n' : ''}`
+    return `${table}${notes.length === 0 ? '' : `\n${notes.join('')}`}${end === '' ? '' : `\n${end}`}`
   })
+}
+
+function endOf(now: UnderWay): string {
+  switch (now.kind) {
+    case 'nothing':
+      return ''
+    case 'running':
+      return `Process ${now.pid} is changing this machine.\n`
+    case 'interrupted':
+      return 'An apply was interrupted: `exliar rollback` takes it back.\n'
+  }
 }
 
 async function takeBack(session: Session, reason: 'cleanup' | 'rollback', yes: boolean): Promise<number> {

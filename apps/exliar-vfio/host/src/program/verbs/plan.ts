@@ -1,7 +1,6 @@
 import { highlight, printable, printableLine } from '@backplane/terminal'
 import type { Command } from 'commander'
-import { readJournal } from '../../changes/open-changes.ts'
-import { unfinishedRun } from '../../changes/recorded-changes.ts'
+import { underWay, type UnderWay } from '../../changes/open-changes.ts'
 import { configure } from '../../lifecycle/configure.ts'
 import type { Detection } from '../../lifecycle/detect.ts'
 import { planCards } from '../../lifecycle/plan-cards.ts'
@@ -105,11 +104,14 @@ async function planFor(
   return { plan, detection }
 }
 
+function refuseUnderWay(now: UnderWay): void {
+  if (now.kind === 'running') throw exliarErrors.error('CHANGES_BUSY', { pid: now.pid }, { details: { pid: now.pid } })
+  if (now.kind === 'interrupted') throw exliarErrors.error('CHANGES_UNFINISHED')
+}
+
 async function applyPlan(session: Session, slots: readonly string[], flags: PlanFlags & ApplyFlags): Promise<number> {
   // Asked about first: a plan made over half of another one is nobody's wish.
-  if (flags.dryRun !== true && unfinishedRun(readJournal(session.tree).records) !== undefined) {
-    throw exliarErrors.error('CHANGES_UNFINISHED')
-  }
+  if (flags.dryRun !== true) refuseUnderWay(underWay(session.tree))
   const { plan, detection } = await planFor(session, slots, flags)
   if (flags.etag !== undefined && flags.etag !== plan.etag) {
     throw exliarErrors.error('PLAN_STALE', { paths: `its etag is ${plan.etag} now` })
