@@ -9,6 +9,8 @@ import { Scanners } from './scanners-schema.ts'
 import { Secrets } from './secrets-schema.ts'
 
 const Duration = quantity(durationMs, 'must be a duration with a unit, such as "30s"')
+/** Of a call: with none at all nothing could ever be done. */
+const Timeout = quantity(durationMs, 'must be a duration with a unit, such as "30s", of at least 1ms', 1)
 const countRule = 'must be a whole number of at least 1'
 const nameRule = 'a name may hold letters, digits, ".", "_" and "-", 64 at most, and begins with a letter or digit'
 const Count = z.int({ error: countRule }).min(1, { error: countRule })
@@ -26,7 +28,7 @@ const overrides = {
 /** Limits of one provider type, whichever plugin supplies it. */
 const ProviderLimits = z.strictObject({
   /** Longest one call to the provider, except for exports. */
-  timeout: Duration.optional(),
+  timeout: Timeout.optional(),
   max_concurrent_exports: Count.optional(),
   /** The plugin that it belongs to, whoever else says that it provides it. */
   plugin: z
@@ -120,7 +122,7 @@ const Instance = z.strictObject({
   password: z.string().optional(),
   region: z.string().optional(),
   insecure: z.boolean().optional(),
-  timeout: Duration.optional(),
+  timeout: Timeout.optional(),
   metadata: z.record(z.string(), z.unknown()).default({}),
 })
 

@@ -330,6 +330,15 @@ test('a value of the wrong kind is told in words, and so is a key without a valu
   ])
 })
 
+test('a call that may take no time at all is refused before anything fails of it', async (t) => {
+  const rule = 'must be a duration with a unit, such as "30s", of at least 1ms'
+  const text = 'providers: { libvirt: { timeout: 0s } }\nplugins: { providers: { libvirt: { timeout: 0ms } } }\n'
+  assert.deepEqual(await problemsOf(t, text), [
+    `config.yaml:1:25: providers.libvirt.timeout: ${rule}`,
+    `config.yaml:2:36: plugins.providers.libvirt.timeout: ${rule}`,
+  ])
+})
+
 test('variables that look like meant for the daemon and are not read are told, with the nearest that is', async (t) => {
   const env = {
     HYPERSDK_DATADIRECTORY: '/x',
