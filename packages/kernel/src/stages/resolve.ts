@@ -7,6 +7,7 @@ import type { Points } from '../points/points.ts'
 import type { Failure } from '../record.ts'
 import { satisfies } from '../version-range.ts'
 import { Capabilities, offers, requiredOf } from './capabilities.ts'
+import { circlesAmong } from './circles.ts'
 import { failureOf, type StageResult } from './stage-result.ts'
 
 /** What a plugin is looked at among: every other one. */
@@ -40,6 +41,7 @@ export class Resolver {
   /** Point, then name. */
   readonly #owners = new Map<string, Map<string, Candidate>>()
   readonly #orderFailures = new Map<string, Failure>()
+  #circles: ReadonlyMap<Candidate, number> | undefined
 
   constructor(world: World) {
     this.#world = world
@@ -74,7 +76,7 @@ export class Resolver {
     for (const { id, range, optional } of candidate.declared?.dependencies ?? []) {
       const other = this.#world.candidates.get(id)
       if (optional === true) {
-        const fits = other !== undefined && satisfies(other.version, range) && !this.#leadsTo(other, candidate.id, new Set())
+        const fits = other !== undefined && satisfies(other.version, range) && !this.#isInCircle(candidate, other)
         if (fits && this.resolve(other).ok) first.push(id)
         continue
       }
@@ -119,7 +121,7 @@ export class Resolver {
       if (optional === true) continue
       const at = path.indexOf(dependency)
       if (at >= 0) {
-        for (const member of path.slice(at)) this.#cycles.set(member, [...path.slice(at), dependency])
+        this.#noteCycle([...path.slice(at), dependency])
         continue
       }
       const other = this.#world.candidates.get(dependency)
@@ -143,6 +145,10 @@ export class Resolver {
     return cycle === undefined ? undefined : failure('DEPENDENCY_CYCLE', { plugin, cycle: cycle.join(' → ') })
   }
 
+  #noteCycle(cycle: readonly string[]): void {
+    for (const member of cycle) this.#cycles.set(member, cycle)
+  }
+
   /** What keeps everybody who offers a capability from being of use; a circle is told by {@link #cycles}. */
   #lacks(candidate: Candidate, capability: string, range: string, path: readonly string[]): Failure | undefined {
     if ((this.#capabilities?.usableFor(candidate, capability, range).length ?? 0) > 0) return undefined
@@ -151,7 +157,7 @@ export class Resolver {
       if (!offers(other, capability, range)) continue
       const at = path.indexOf(other.id)
       if (at >= 0) {
-        for (const member of path.slice(at)) this.#cycles.set(member, [...path.slice(at), other.id])
+        this.#noteCycle([...path.slice(at), other.id])
         continue
       }
       const reason = this.#world.offReason(other) ?? this.#dependencyFailure(other, path)?.message
@@ -218,15 +224,15 @@ export class Resolver {
     }
   }
 
-  #leadsTo(from: Candidate, id: string, seen: Set<string>): boolean {
-    if (from.id === id) return true
-    if (seen.has(from.id)) return false
-    seen.add(from.id)
-    const providers = requiredOf(from).flatMap(
-      ([capability, range]) => this.#capabilities?.usableFor(from, capability, range) ?? none,
-    )
-    const dependencies = (from.declared?.dependencies ?? []).flatMap((one) => this.#world.candidates.get(one.id) ?? [])
-    return [...dependencies, ...providers].some((other) => this.#leadsTo(other, id, seen))
+  /** Whether one that a plugin would wait for waits for it, by whomever. */
+  #isInCircle(candidate: Candidate, other: Candidate): boolean {
+    const { candidates } = this.#world
+    this.#circles ??= circlesAmong(candidates.values(), (one) => {
+      const dependencies = (one.declared?.dependencies ?? none).flatMap(({ id }) => candidates.get(id) ?? none)
+      const usable = requiredOf(one).flatMap(([name, range]) => this.#capabilities?.usableFor(one, name, range) ?? none)
+      return [...dependencies, ...usable]
+    })
+    return this.#circles.get(candidate) === this.#circles.get(other)
   }
 }
 
