@@ -27,15 +27,20 @@ export class Capabilities {
     this.#ranks = ranked(offering)
   }
 
-  /** Undefined where nobody needs any: then dependencies tell all. */
+  /** Undefined where nobody needs anybody. */
   static among(offering: Offering): Capabilities | undefined {
-    for (const candidate of offering.candidates.values()) if (requiresAny(candidate)) return new Capabilities(offering)
+    for (const candidate of offering.candidates.values()) if (needsAny(candidate)) return new Capabilities(offering)
     return undefined
   }
 
   /** Whether a plugin has all it needs, whether by id or by capability. */
   suffice(candidate: Candidate): boolean {
     return this.#ranks.has(candidate)
+  }
+
+  /** Place in the order in which everything comes after what it needs; undefined for what lacks something. */
+  rankOf(candidate: Candidate): number | undefined {
+    return this.#ranks.get(candidate)
   }
 
   /** Everybody who offers a capability in any version, in order of precedence. */
@@ -76,8 +81,9 @@ export function offers({ declared }: Candidate, capability: string, range: strin
 
 const none: readonly never[] = Object.freeze([])
 
-function requiresAny({ declared }: Candidate): boolean {
-  return declared?.requires.capabilities !== undefined
+/** Whether it says that it needs another, by id or by capability. */
+export function needsAny({ declared }: Candidate): boolean {
+  return declared !== undefined && (declared.dependencies.length > 0 || declared.requires.capabilities !== undefined)
 }
 
 function providersAmong(candidates: Iterable<Candidate>): ReadonlyMap<string, readonly Candidate[]> {

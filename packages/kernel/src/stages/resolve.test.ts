@@ -148,3 +148,28 @@ test('a package that cannot be read keeps its place: what a later source has und
   assert.deepEqual(t.kernel.plugins.get('demo/echo')?.shadowed, ['/late/demo/echo'])
   await assert.rejects(t.kernel.provider(echo, 'echo').say('hi'))
 })
+
+test('thousands that need one another are told apart, whether they can run, lack the last one, or lead around', async () => {
+  const most = 3_000
+  const chain = (last: object, optional = false): InlinePlugin[] =>
+    Array.from({ length: most }, (_, at) => ({
+      manifest: {
+        id: `p/n${at}`,
+        dependencies: at + 1 < most ? [{ id: `p/n${at + 1}`, range: '*', optional }] : [],
+        ...(at + 1 < most ? {} : last),
+      },
+    }))
+  const codes = async (plugins: InlinePlugin[]): Promise<ReadonlySet<string>> => {
+    await using t = await testKernel({ plugins })
+    return new Set(t.kernel.plugins.list().map(({ state }) => (state.name === 'failed' ? state.failure.code : state.name)))
+  }
+  const around = { dependencies: [{ id: 'p/n0', range: '*' }] }
+  assert.deepEqual([...(await codes(chain({})))], ['idle'])
+  assert.deepEqual([...(await codes(chain({}, true)))], ['idle'])
+  assert.deepEqual([...(await codes(chain({ dependencies: [{ id: 'p/gone', range: '*' }] })))].sort(), [
+    'DEPENDENCY_FAILED',
+    'DEPENDENCY_MISSING',
+  ])
+  assert.deepEqual([...(await codes(chain(around)))], ['DEPENDENCY_CYCLE'])
+  assert.deepEqual([...(await codes(chain(around, true)))], ['idle'], 'what is optional is left out of a circle')
+})

@@ -6,7 +6,7 @@ import type { Candidate } from '../plugins/plugin.ts'
 import type { Points } from '../points/points.ts'
 import type { Failure } from '../record.ts'
 import { satisfies } from '../version-range.ts'
-import { Capabilities, offers, requiredOf } from './capabilities.ts'
+import { Capabilities, needsAny, offers, requiredOf } from './capabilities.ts'
 import { circlesAmong } from './circles.ts'
 import { failureOf, type StageResult } from './stage-result.ts'
 
@@ -30,6 +30,11 @@ export function isUnfit(candidate: Candidate): boolean {
   return candidate.failure !== undefined && candidate.failure.stage !== 'resolve'
 }
 
+/** Members of a circle that is told member by member. */
+const longestCircle = 256
+/** Of why a plugin that is needed failed, characters. */
+const longestReason = 1_000
+
 /** Decides which plugins fit together: dependencies, capabilities, one provider per name, an order for every hook. */
 export class Resolver {
   readonly #world: World
@@ -42,6 +47,7 @@ export class Resolver {
   readonly #owners = new Map<string, Map<string, Candidate>>()
   readonly #orderFailures = new Map<string, Failure>()
   #circles: ReadonlyMap<Candidate, number> | undefined
+  #isInOrder = false
 
   constructor(world: World) {
     this.#world = world
@@ -52,6 +58,7 @@ export class Resolver {
     }
     const isThere = (candidate: Candidate): boolean => world.offReason(candidate) === undefined
     this.#capabilities = Capabilities.among({ candidates, serves, isThere, isUnfit })
+    this.#lookFirstAtWhatIsNeeded()
     const viable = [...world.candidates.values()].filter((candidate) => this.#dependencyFailure(candidate) === undefined)
     const handlers = new Map<string, HookUser[]>()
     for (const candidate of viable) if (world.serves(candidate)) this.#claim(candidate, handlers)
@@ -65,10 +72,48 @@ export class Resolver {
     if (known !== undefined) return known
     const wrong = this.#dependencyFailure(candidate) ?? this.#conflicts.get(candidate) ?? this.#orderFailures.get(candidate.id)
     if (wrong !== undefined) return { ok: false, failure: wrong }
-    if (!hasDependencies(candidate)) return fine
-    const result = this.#startsAfter(candidate)
+    if (!needsAny(candidate)) return fine
+    if (!this.#isInOrder) this.#resolveFirstWhatIsNeeded()
+    const result = this.#results.get(candidate) ?? this.#startsAfter(candidate)
     this.#results.set(candidate, result)
     return result
+  }
+
+  /**
+   * What is needed before what needs it, so that a chain of thousands, which strangers may lay, takes no stack of as many calls; and
+   * in a circle that is longer than any that is meant nobody looks for the way around.
+   */
+  #lookFirstAtWhatIsNeeded(): void {
+    const capabilities = this.#capabilities
+    if (capabilities === undefined) return
+    const { candidates } = this.#world
+    const circles = circlesAmong<Candidate | string>(candidates.values(), (one) => {
+      if (typeof one === 'string') return capabilities.offeredBy(one)
+      if (isUnfit(one) || capabilities.suffice(one)) return none
+      const needed = (one.declared?.dependencies ?? none).filter(({ optional }) => optional !== true)
+      return [...needed.flatMap(({ id }) => candidates.get(id) ?? none), ...requiredOf(one).map(([name]) => name)]
+    })
+    const members = Map.groupBy(candidates.values(), (one) => circles.get(one))
+    for (const circle of new Set(circles.values())) {
+      const together = members.get(circle) ?? none
+      for (const one of together) {
+        if (together.length <= longestCircle) this.#dependencyFailure(one)
+        else if (!this.#dependencyFailures.has(one)) {
+          const cycle = `${one.id} → … → ${one.id}`
+          this.#dependencyFailures.set(one, failure('DEPENDENCY_CYCLE', { plugin: one.id, cycle }))
+        }
+      }
+    }
+  }
+
+  /** The same for what it is to be started after. Of those in a circle, which is one by what is optional, ranks tell who needs whom. */
+  #resolveFirstWhatIsNeeded(): void {
+    this.#isInOrder = true
+    const rank = (one: Candidate): number => this.#capabilities?.rankOf(one) ?? Infinity
+    const circles = this.#allCircles()
+    const members = Map.groupBy(circles.keys(), (one) => circles.get(one))
+    for (const circle of members.values())
+      for (const one of circle.toSorted((a, b) => (rank(a) < rank(b) ? -1 : 1))) this.resolve(one)
   }
 
   #startsAfter(candidate: Candidate): StageResult<readonly string[]> {
@@ -97,7 +142,7 @@ export class Resolver {
   #dependencyFailure(candidate: Candidate, path: readonly string[] = none): Failure | undefined {
     if (isUnfit(candidate)) return candidate.failure
     if (this.#dependencyFailures.has(candidate)) return this.#dependencyFailures.get(candidate)
-    if (!hasDependencies(candidate) || this.#capabilities?.suffice(candidate) === true) return undefined
+    if (!needsAny(candidate) || this.#capabilities?.suffice(candidate) === true) return undefined
     const wrong = this.#missing(candidate, [...path, candidate.id])
     this.#dependencyFailures.set(candidate, wrong)
     return wrong
@@ -184,7 +229,9 @@ export class Resolver {
   }
 
   #failed(candidate: Candidate, dependency: string, reason: string): Failure {
-    return failure('DEPENDENCY_FAILED', { plugin: candidate.id, dependency, reason })
+    // told on from one to the next, through as many as there are
+    const told = reason.length > longestReason ? `${reason.slice(0, longestReason)}…` : reason
+    return failure('DEPENDENCY_FAILED', { plugin: candidate.id, dependency, reason: told })
   }
 
   /** The first by precedence owns a provider's name. */
@@ -226,13 +273,18 @@ export class Resolver {
 
   /** Whether one that a plugin would wait for waits for it, by whomever. */
   #isInCircle(candidate: Candidate, other: Candidate): boolean {
+    const circles = this.#allCircles()
+    return circles.get(candidate) === circles.get(other)
+  }
+
+  #allCircles(): ReadonlyMap<Candidate, number> {
     const { candidates } = this.#world
     this.#circles ??= circlesAmong(candidates.values(), (one) => {
       const dependencies = (one.declared?.dependencies ?? none).flatMap(({ id }) => candidates.get(id) ?? none)
       const usable = requiredOf(one).flatMap(([name, range]) => this.#capabilities?.usableFor(one, name, range) ?? none)
       return [...dependencies, ...usable]
     })
-    return this.#circles.get(candidate) === this.#circles.get(other)
+    return this.#circles
   }
 }
 
@@ -251,10 +303,6 @@ function getOrMake<K, V>(map: Map<K, V>, key: K, make: () => V): V {
   const made = make()
   map.set(key, made)
   return made
-}
-
-function hasDependencies({ declared }: Candidate): boolean {
-  return declared !== undefined && (declared.dependencies.length > 0 || declared.requires.capabilities !== undefined)
 }
 
 const none: readonly never[] = Object.freeze([])
