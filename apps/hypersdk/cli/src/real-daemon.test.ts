@@ -79,6 +79,15 @@ test('an export is submitted and watched to its end, and its checksum is true', 
   assert.match(err, /job \S+ completed \(8\.0 MiB\)\n$/)
 })
 
+test('a target that is there is replaced only by who says so', async () => {
+  const submit = 'submit --provider samples --vm web-1.raw --format raw --output again --watch'
+  assert.equal((await run(submit)).code, 0)
+  const refused = await run(submit)
+  assert.equal(refused.code, 1)
+  assert.match(refused.err, /exists already\n.*overwrite/)
+  assert.equal((await run(`${submit} --overwrite`)).code, 0)
+})
+
 test('files with many jobs are submitted as YAML and JSON, also from standard input', async () => {
   const yaml = join(daemon.directory, 'batch.yaml')
   await writeFile(

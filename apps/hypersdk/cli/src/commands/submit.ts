@@ -18,6 +18,7 @@ interface SubmitOptions {
   readonly format?: string
   readonly output?: string
   readonly compress?: true
+  readonly overwrite?: true
   readonly watch?: true
 }
 
@@ -32,6 +33,7 @@ export function addSubmitCommand(program: Command, run: Runner): void {
     .option('--format <format>', 'raw, qcow2, vmdk, vhd, vhdx, vdi (the provider says which)')
     .option('--output <dir>', 'directory on the daemon’s machine; a relative one is below its export directory')
     .option('--compress', 'compress what is written')
+    .option('--overwrite', 'replace files of the same names')
     .option('--watch', 'follow the jobs to their end')
   examples(
     submit,
@@ -57,12 +59,13 @@ export function addSubmitCommand(program: Command, run: Runner): void {
 }
 
 function jobOf(options: SubmitOptions): Content {
-  const { provider, vm, name, format, output, compress } = options
+  const { provider, vm, name, format, output, compress, overwrite } = options
   if (provider === undefined || vm === undefined) {
     throw cliErrors.error('CLI_USAGE', { reason: 'give a file, or --provider and --vm' })
   }
   // Members that are undefined are left out by JSON.
-  return { type: 'application/json', text: JSON.stringify({ provider, vm_id: vm, name, format, output_dir: output, compress }) }
+  const job = { provider, vm_id: vm, name, format, output_dir: output, compress, options: overwrite && { overwrite } }
+  return { type: 'application/json', text: JSON.stringify(job) }
 }
 
 async function readJobs(file: string, options: SubmitOptions, terminal: Terminal): Promise<Content> {
