@@ -1264,7 +1264,7 @@ export interface Contributed {
 type Counting = 'id' | 'version' | 'requires' | 'provides' | 'dependencies' | 'permissions' | 'activation' | 'criticality';
 /**
  * What the kernel goes by as long as a plugin does not start: the rest of a manifest is read when it is needed. What it
- * contributes is a list here: objects whose members nobody else has cost an engine ten times as much, and there may be thousands.
+ * contributes is a list here: an engine is slow with thousands of objects of which each has a member nobody else has.
  */
 export interface DeclaredManifest extends Pick<AcceptedManifest, Counting> {
     readonly contributions: readonly Contributed[];

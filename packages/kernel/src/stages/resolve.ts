@@ -87,7 +87,9 @@ export class Resolver {
     const capabilities = this.#capabilities
     if (capabilities === undefined) return
     const { candidates } = this.#world
-    const circles = circlesAmong<Candidate | string>(candidates.values(), (one) => {
+    const lacking = [...candidates.values()].filter((one) => needsAny(one) && !capabilities.suffice(one))
+    if (lacking.length === 0) return
+    const circles = circlesAmong<Candidate | string>(lacking, (one) => {
       if (typeof one === 'string') return capabilities.offeredBy(one)
       if (isUnfit(one) || capabilities.suffice(one)) return none
       const needed = (one.declared?.dependencies ?? none).filter(({ optional }) => optional !== true)
@@ -113,7 +115,7 @@ export class Resolver {
     const circles = this.#allCircles()
     const members = Map.groupBy(circles.keys(), (one) => circles.get(one))
     for (const circle of members.values())
-      for (const one of circle.toSorted((a, b) => (rank(a) < rank(b) ? -1 : 1))) this.resolve(one)
+      for (const one of circle.toSorted((a, b) => (rank(a) === rank(b) ? 0 : rank(a) - rank(b)))) this.resolve(one)
   }
 
   #startsAfter(candidate: Candidate): StageResult<readonly string[]> {
@@ -239,18 +241,13 @@ export class Resolver {
     if (candidate.declared === undefined || this.#world.offReason(candidate) !== undefined) return
     for (const { point, name, metadata } of candidate.declared.contributions) {
       const kind = this.#world.points.find(point)?.point.kind
-      if (kind === 'provider')
-        this.#own(
-          getOrMake(this.#owners, point, () => new Map()),
-          candidate,
-          point,
-          name,
-        )
-      else if (kind === 'hook') getOrMake(handlers, point, () => []).push({ plugin: candidate, name, metadata })
+      if (kind === 'hook') getOrMake(handlers, point, () => []).push({ plugin: candidate, name, metadata })
+      else if (kind === 'provider') this.#own(candidate, point, name)
     }
   }
 
-  #own(owners: Map<string, Candidate>, candidate: Candidate, point: string, name: string): void {
+  #own(candidate: Candidate, point: string, name: string): void {
+    const owners = getOrMake(this.#owners, point, () => new Map<string, Candidate>())
     const owner = owners.get(name)
     const reason = this.#world.reserved?.({ point, name, id: candidate.id, origin: candidate.source.origin })
     if (reason !== undefined)
@@ -279,7 +276,7 @@ export class Resolver {
 
   #allCircles(): ReadonlyMap<Candidate, number> {
     const { candidates } = this.#world
-    this.#circles ??= circlesAmong(candidates.values(), (one) => {
+    this.#circles ??= circlesAmong([...candidates.values()].filter(needsAny), (one) => {
       const dependencies = (one.declared?.dependencies ?? none).flatMap(({ id }) => candidates.get(id) ?? none)
       const usable = requiredOf(one).flatMap(([name, range]) => this.#capabilities?.usableFor(one, name, range) ?? none)
       return [...dependencies, ...usable]
